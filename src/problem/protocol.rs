@@ -1,0 +1,133 @@
+//! The protocol: pulses and timed steps in the order they happen, repeated.
+
+use super::SubsystemId;
+
+/// Axis of a rotation of the cells' Bloch spheres.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Rotation exp(−iθSˣ).
+    X,
+    /// Rotation exp(−iθSʸ).
+    Y,
+    /// Rotation exp(−iθSᶻ).
+    Z,
+}
+
+impl Axis {
+    /// Unit vector of the axis.
+    pub fn unit(self) -> [f64; 3] {
+        match self {
+            Axis::X => [1.0, 0.0, 0.0],
+            Axis::Y => [0.0, 1.0, 0.0],
+            Axis::Z => [0.0, 0.0, 1.0],
+        }
+    }
+}
+
+/// One entry of the protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// An instantaneous exp(−iθ n·S) on every cell of a subsystem.
+    Rotate {
+        /// What is rotated.
+        subsystem: SubsystemId,
+        /// The axis n.
+        axis: Axis,
+        /// The angle θ in radians.
+        angle: f64,
+    },
+    /// Evolution under the master equation with the channels in `active`.
+    Evolve {
+        /// Name of the step, shown in the output.
+        name: String,
+        /// Duration, in the time unit of the rates.
+        duration: f64,
+        /// Times of the output rows since the step began: first 0, last `duration`, increasing.
+        rows: Vec<f64>,
+        /// Whether each channel of the problem is on.
+        active: Vec<bool>,
+    },
+}
+
+/// Steps, and how often they are repeated.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Protocol {
+    /// Number of cycles, at least 1.
+    pub repeat: u64,
+    /// The steps of one cycle.
+    pub steps: Vec<Step>,
+}
+
+/// Where and when an output row is taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Time since the run began.
+    pub time: f64,
+    /// Index of the step in [`Protocol::steps`].
+    pub step: usize,
+    /// Cycle, from 0.
+    pub cycle: u64,
+}
+
+impl Protocol {
+    /// Output rows of one timed step; 0 for a pulse.
+    pub fn rows_of(step: &Step) -> usize {
+        match step {
+            Step::Rotate { .. } => 0,
+            Step::Evolve { rows, .. } => rows.len(),
+        }
+    }
+
+    /// Number of output rows of the whole run.
+    pub fn row_count(&self) -> usize {
+        self.repeat as usize * self.steps.iter().map(Self::rows_of).sum::<usize>()
+    }
+
+    /// Duration of one cycle.
+    pub fn period(&self) -> f64 {
+        self.steps
+            .iter()
+            .map(|s| if let Step::Evolve { duration, .. } = s { *duration } else { 0.0 })
+            .sum()
+    }
+
+    /// Every output row in order.
+    pub fn rows(&self) -> Vec<Row> {
+        let period = self.period();
+        let mut all = Vec::with_capacity(self.row_count());
+        for cycle in 0..self.repeat {
+            let mut start = cycle as f64 * period;
+            for (step, entry) in self.steps.iter().enumerate() {
+                if let Step::Evolve { duration, rows, .. } = entry {
+                    all.extend(rows.iter().map(|offset| Row { time: start + offset, step, cycle }));
+                    start += duration;
+                }
+            }
+        }
+        all
+    }
+
+    /// Name of step `index`; pulses have none.
+    pub fn name(&self, index: usize) -> &str {
+        match self.steps.get(index) {
+            Some(Step::Evolve { name, .. }) => name,
+            _ => "",
+        }
+    }
+}
+
+/// Rows at `samples` equal intervals after the start of a step.
+pub fn even_rows(duration: f64, samples: usize) -> Vec<f64> {
+    (0..=samples).map(|i| if i == samples { duration } else { duration * i as f64 / samples as f64 }).collect()
+}
+
+/// The start of a step and `samples` rows from `first` to `duration`, equally spaced in ln t.
+pub fn log_rows(duration: f64, samples: usize, first: f64) -> Vec<f64> {
+    let ratio = (duration / first).ln();
+    let mut rows = vec![0.0];
+    rows.extend((1..=samples).map(|i| match i {
+        i if i == samples => duration,
+        i => first * (ratio * (i - 1) as f64 / (samples - 1) as f64).exp(),
+    }));
+    rows
+}
