@@ -3,8 +3,14 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod battery;
 mod error;
+pub mod estimate;
 pub mod problem;
+pub mod repr;
+pub mod runner;
 pub mod table;
+pub mod trajectory;
+pub mod unravel;
 
 pub use error::{CompileError, ModelError, RunError};

@@ -1,7 +1,8 @@
 //! Typed construction of a [`Problem`], and the one place where its consistency is checked.
 
 use super::{
-    Axis, Channel, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem, SubsystemId, even_rows,
+    Axis, Channel, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem, SubsystemId,
+    even_rows,
 };
 use crate::error::{ModelError, nearest};
 use std::collections::HashSet;
@@ -144,7 +145,11 @@ impl ProblemBuilder {
         for (channel, only) in self.only.iter().enumerate() {
             for name in only.iter().flatten() {
                 if !names.contains(name) {
-                    return Err(ModelError::UnknownName { kind: "step", name: name.clone(), known: nearest(name, names) });
+                    return Err(ModelError::UnknownName {
+                        kind: "step",
+                        name: name.clone(),
+                        known: nearest(name, names),
+                    });
                 }
             }
             for step in &mut problem.protocol.steps {
@@ -216,9 +221,16 @@ fn check_subsystems(problem: &Problem) -> Result<(), ModelError> {
                     )));
                 }
             }
-            Kind::Mode { cutoff } => range(format!("the cutoff of {name}"), *cutoff as f64, *cutoff >= 2, "at least 2")?,
+            Kind::Mode { cutoff } => {
+                range(format!("the cutoff of {name}"), *cutoff as f64, *cutoff >= 2, "at least 2")?
+            }
             Kind::Levels { energies } => {
-                range(format!("the number of levels of {name}"), energies.len() as f64, energies.len() >= 2, "at least 2")?;
+                range(
+                    format!("the number of levels of {name}"),
+                    energies.len() as f64,
+                    energies.len() >= 2,
+                    "at least 2",
+                )?;
             }
         }
         check_initial(subsystem, initial)?;
@@ -301,7 +313,9 @@ fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelErro
             .get(factor.subsystem)
             .ok_or_else(|| ModelError::Invalid(format!("{what} names a subsystem that does not exist")))?;
         let fits = match (&subsystem.kind, factor.op) {
-            (Kind::Ensemble { .. }, Op::Lower | Op::Raise | Op::X | Op::Y | Op::Z | Op::Number) => factor.site.is_none(),
+            (Kind::Ensemble { .. }, Op::Lower | Op::Raise | Op::X | Op::Y | Op::Z | Op::Number) => {
+                factor.site.is_none()
+            }
             (Kind::Network { cells, .. }, Op::Lower | Op::Raise | Op::X | Op::Y | Op::Z | Op::Number) => {
                 factor.site.is_none_or(|site| site < *cells)
             }

@@ -165,10 +165,12 @@ impl Problem {
             Quantity::MagnetisationVariance(e) => of("M_var", e),
             Quantity::SpinLength(e) => of("S", e),
             Quantity::Released(None) => "released".into(),
-            Quantity::Released(Some(step)) => match self.quantities.iter().filter(|q| matches!(q, Quantity::Released(_))).count() {
-                1 => "released".into(),
-                _ => format!("released_{}", self.protocol.name(step)),
-            },
+            Quantity::Released(Some(step)) => {
+                match self.quantities.iter().filter(|q| matches!(q, Quantity::Released(_))).count() {
+                    1 => "released".into(),
+                    _ => format!("released_{}", self.protocol.name(step)),
+                }
+            }
             Quantity::Jumps(channel) => format!("jumps_{}", self.channels[channel].name),
         }
     }

@@ -85,10 +85,7 @@ impl Protocol {
 
     /// Duration of one cycle.
     pub fn period(&self) -> f64 {
-        self.steps
-            .iter()
-            .map(|s| if let Step::Evolve { duration, .. } = s { *duration } else { 0.0 })
-            .sum()
+        self.steps.iter().map(|s| if let Step::Evolve { duration, .. } = s { *duration } else { 0.0 }).sum()
     }
 
     /// Every output row in order.

@@ -65,9 +65,6 @@ impl Quantity {
 
     /// Whether the variance of the recorded number is part of the result.
     pub fn needs_variance(&self) -> bool {
-        matches!(
-            self,
-            Quantity::EnergyVariance | Quantity::EnergyDeviation | Quantity::MagnetisationVariance(_)
-        )
+        matches!(self, Quantity::EnergyVariance | Quantity::EnergyDeviation | Quantity::MagnetisationVariance(_))
     }
 }

@@ -1,0 +1,98 @@
+//! Covariance between the rows of each linear average, for tests that look at a whole curve at once.
+
+use serde::{Deserialize, Serialize};
+
+/// Σw(x − mean)(x − mean)ᵀ over rows, one matrix a slot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Covariance {
+    weight: f64,
+    rows: usize,
+    /// Mean of each number, index slot·rows + row.
+    mean: Vec<f64>,
+    /// Row-major rows × rows matrix of each slot.
+    products: Vec<f64>,
+}
+
+impl Covariance {
+    /// One batch: `values[row·slots + slot]` holds that number of every trajectory.
+    pub fn of_batch(values: &[Vec<f64>], slots: usize, weights: &[f64]) -> Self {
+        let rows = values.len() / slots;
+        let weight: f64 = weights.iter().sum();
+        let mut mean = vec![0.0; rows * slots];
+        let mut products = vec![0.0; slots * rows * rows];
+        for slot in 0..slots {
+            let centred: Vec<Vec<f64>> = (0..rows)
+                .map(|row| {
+                    let x = &values[row * slots + slot];
+                    let m = x.iter().zip(weights).map(|(x, w)| w * x).sum::<f64>() / weight;
+                    mean[slot * rows + row] = m;
+                    x.iter().map(|x| x - m).collect()
+                })
+                .collect();
+            for a in 0..rows {
+                for b in 0..=a {
+                    let pairs = centred[a].iter().zip(&centred[b]).zip(weights);
+                    let sum: f64 = pairs.map(|((x, y), w)| w * x * y).sum();
+                    products[(slot * rows + a) * rows + b] = sum;
+                    products[(slot * rows + b) * rows + a] = sum;
+                }
+            }
+        }
+        Self { weight, rows, mean, products }
+    }
+
+    /// Add trajectories recorded after these.
+    pub fn merge(&mut self, later: &Self) {
+        if self.weight == 0.0 {
+            *self = later.clone();
+            return;
+        }
+        let n = self.weight + later.weight;
+        let d: Vec<f64> = later.mean.iter().zip(&self.mean).map(|(b, a)| b - a).collect();
+        let factor = self.weight * later.weight / n;
+        for (line, (mine, theirs)) in
+            self.products.chunks_mut(self.rows).zip(later.products.chunks(self.rows)).enumerate()
+        {
+            let of_slot = &d[line / self.rows * self.rows..][..self.rows];
+            for ((m, t), other) in mine.iter_mut().zip(theirs).zip(of_slot) {
+                *m += t + factor * d[line] * other;
+            }
+        }
+        for (mean, d) in self.mean.iter_mut().zip(&d) {
+            *mean += d * later.weight / n;
+        }
+        self.weight = n;
+    }
+
+    /// Mean of slot `slot` at each row.
+    pub fn mean(&self, slot: usize) -> &[f64] {
+        &self.mean[slot * self.rows..][..self.rows]
+    }
+
+    /// Estimated covariance of the *mean* of slot `slot` between rows `a` and `b`, for weights of 1.
+    pub fn of_mean(&self, slot: usize, a: usize, b: usize) -> f64 {
+        self.products[(slot * self.rows + a) * self.rows + b] / (self.weight * (self.weight - 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_equals_one_batch() {
+        let value = |row: usize, k: usize| ((row + 1) * (k * k % 13) + k % 3) as f64;
+        let batch = |range: std::ops::Range<usize>| -> Covariance {
+            let values: Vec<Vec<f64>> = (0..6).map(|i| range.clone().map(|k| value(i, k)).collect()).collect();
+            Covariance::of_batch(&values, 2, &vec![1.0; range.len()])
+        };
+        let whole = batch(0..30);
+        let mut parts = batch(0..7);
+        parts.merge(&batch(7..21));
+        parts.merge(&batch(21..30));
+        for (a, b) in whole.products.iter().zip(&parts.products) {
+            assert!((a - b).abs() < 1e-9 * a.abs().max(1.0));
+        }
+        assert!((whole.of_mean(1, 2, 0) - parts.of_mean(1, 2, 0)).abs() < 1e-9);
+    }
+}

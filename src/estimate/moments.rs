@@ -1,0 +1,144 @@
+//! Weighted central moments up to the fourth, each batch in two passes and batches merged pairwise in order.
+//!
+//! Two passes over a batch are exact where running sums cancel; merging follows Pébay, SAND2008-6212, eqs. 2.1,
+//! 3.1 (Chan et al. 1979 for the second moment). The fourth gives a variance its own standard error.
+
+use serde::{Deserialize, Serialize};
+
+/// Σw, Σw² and the moments of each recorded number over the trajectories so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    weight: f64,
+    weight_squared: f64,
+    /// Mean and Σw(x − mean)ᵏ for k = 2, 3, 4 of each number.
+    cells: Vec<[f64; 4]>,
+}
+
+impl Moments {
+    /// No trajectories yet, `numbers` numbers each.
+    pub fn new(numbers: usize) -> Self {
+        Self { weight: 0.0, weight_squared: 0.0, cells: vec![[0.0; 4]; numbers] }
+    }
+
+    /// Start from one batch with these weights; [`set`](Self::set) then fills in the numbers.
+    pub fn of_batch(weights: &[f64], numbers: usize) -> Self {
+        let weight_squared = weights.iter().map(|w| w * w).sum();
+        Self { weight: weights.iter().sum(), weight_squared, cells: vec![[0.0; 4]; numbers] }
+    }
+
+    /// Number `index` of every trajectory of the batch.
+    pub fn set(&mut self, index: usize, values: &[f64], weights: &[f64]) {
+        let mean = values.iter().zip(weights).map(|(x, w)| w * x).sum::<f64>() / self.weight;
+        let mut powers = [0.0; 3];
+        for (x, w) in values.iter().zip(weights) {
+            let d = x - mean;
+            let w2 = w * d * d;
+            powers[0] += w2;
+            powers[1] += w2 * d;
+            powers[2] += w2 * d * d;
+        }
+        self.cells[index] = [mean, powers[0], powers[1], powers[2]];
+    }
+
+    /// Add trajectories recorded after these.
+    pub fn merge(&mut self, later: &Self) {
+        if self.weight == 0.0 {
+            *self = later.clone();
+            return;
+        }
+        let (a, b) = (self.weight, later.weight);
+        let n = a + b;
+        for (cell, [mean_b, m2b, m3b, m4b]) in self.cells.iter_mut().zip(&later.cells) {
+            let [mean, m2, m3, m4] = *cell;
+            let d = mean_b - mean;
+            let d2 = d * d;
+            *cell = [
+                mean + d * b / n,
+                m2 + m2b + d2 * a * b / n,
+                m3 + m3b + d * d2 * a * b * (a - b) / (n * n) + 3.0 * d * (a * m2b - b * m2) / n,
+                m4 + m4b
+                    + d2 * d2 * a * b * (a * a - a * b + b * b) / (n * n * n)
+                    + 6.0 * d2 * (a * a * m2b + b * b * m2) / (n * n)
+                    + 4.0 * d * (a * m3b - b * m3) / n,
+            ];
+        }
+        self.weight = n;
+        self.weight_squared += later.weight_squared;
+    }
+
+    /// Effective number of trajectories, (Σw)²/Σw².
+    pub fn effective(&self) -> f64 {
+        if self.weight > 0.0 { self.weight * self.weight / self.weight_squared } else { 0.0 }
+    }
+
+    /// Mean of a number.
+    pub fn mean(&self, index: usize) -> f64 {
+        if self.weight > 0.0 { self.cells[index][0] } else { f64::NAN }
+    }
+
+    /// Unbiased variance of a number over trajectories; NaN for fewer than two.
+    pub fn variance(&self, index: usize) -> f64 {
+        let n = self.effective();
+        if n > 1.0 { self.cells[index][1] / self.weight * n / (n - 1.0) } else { f64::NAN }
+    }
+
+    /// Standard error of the mean, √(variance/n).
+    pub fn mean_error(&self, index: usize) -> f64 {
+        (self.variance(index) / self.effective()).sqrt()
+    }
+
+    /// Standard error of the variance, √((μ₄ − σ⁴(n−3)/(n−1))/n).
+    pub fn variance_error(&self, index: usize) -> f64 {
+        let n = self.effective();
+        if n <= 1.0 {
+            return f64::NAN;
+        }
+        let [_, m2, _, m4] = self.cells[index];
+        let (sigma2, mu4) = (m2 / self.weight, m4 / self.weight);
+        ((mu4 - sigma2 * sigma2 * (n - 3.0) / (n - 1.0)).max(0.0) / n).sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn direct(x: &[f64], w: &[f64]) -> [f64; 4] {
+        let total: f64 = w.iter().sum();
+        let mean = x.iter().zip(w).map(|(x, w)| x * w).sum::<f64>() / total;
+        let power = |k| x.iter().zip(w).map(|(x, w)| w * (x - mean).powi(k)).sum::<f64>();
+        [mean, power(2), power(3), power(4)]
+    }
+
+    #[test]
+    fn merging_batches_equals_one_batch() {
+        let x: Vec<f64> = (0..97).map(|i| 100.0 + (i as f64 * 0.7).sin() * 3.0 + (i % 5) as f64).collect();
+        let w: Vec<f64> = (0..97).map(|i| 1.0 + (i % 3) as f64 * 0.5).collect();
+        let mut merged = Moments::new(1);
+        for (x, w) in x.chunks(10).zip(w.chunks(10)) {
+            let mut batch = Moments::of_batch(w, 1);
+            batch.set(0, x, w);
+            merged.merge(&batch);
+        }
+        let expected = direct(&x, &w);
+        for (got, want) in merged.cells[0].iter().zip(expected) {
+            assert!((got - want).abs() < 1e-9 * want.abs().max(1.0), "{got} {want}");
+        }
+    }
+
+    #[test]
+    fn errors_match_the_textbook() {
+        let x = [1.0, 2.0, 4.0, 7.0];
+        let mut m = Moments::of_batch(&[1.0; 4], 1);
+        m.set(0, &x, &[1.0; 4]);
+        assert_eq!(m.mean(0), 3.5);
+        assert_eq!(m.variance(0), 7.0);
+        assert_eq!(m.mean_error(0), (7.0f64 / 4.0).sqrt());
+        let single = {
+            let mut m = Moments::of_batch(&[1.0], 1);
+            m.set(0, &[2.0], &[1.0]);
+            m
+        };
+        assert!(single.mean_error(0).is_nan());
+    }
+}

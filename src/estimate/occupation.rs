@@ -1,0 +1,111 @@
+//! The averaged battery state on the ladder: how much weight each cell |J, M⟩ got, in two halves of the trajectories.
+
+use crate::battery::CellKey;
+use serde::{Deserialize, Serialize};
+
+/// A cell with the weight it got from even and odd trajectories.
+pub type Occupied = (CellKey, [f64; 2]);
+
+/// Sparse P(J, M) at one row. Kept as sorted runs of geometrically growing length, so that recording n trajectories
+/// costs O(n log n) however many cells they scatter over, and sums are taken in batch order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Occupation {
+    runs: Vec<Vec<Occupied>>,
+}
+
+impl Occupation {
+    /// One batch: the cell, half and weight of each trajectory.
+    pub fn record(&mut self, visits: impl Iterator<Item = (CellKey, usize, f64)>) {
+        let mut run: Vec<Occupied> = visits
+            .map(|(key, half, weight)| {
+                let mut halves = [0.0; 2];
+                halves[half] = weight;
+                (key, halves)
+            })
+            .collect();
+        run.sort_by_key(|(key, _)| *key);
+        run.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            if same {
+                add(&mut kept.1, &later.1);
+            }
+            same
+        });
+        self.push(run);
+    }
+
+    /// Add what was recorded after this.
+    pub fn merge(&mut self, later: Self) {
+        for run in later.runs {
+            self.push(run);
+        }
+    }
+
+    fn push(&mut self, run: Vec<Occupied>) {
+        self.runs.push(run);
+        while let [.., before, last] = &self.runs[..]
+            && before.len() <= 2 * last.len()
+        {
+            self.merge_last();
+        }
+    }
+
+    fn merge_last(&mut self) {
+        if let (Some(last), Some(before)) = (self.runs.pop(), self.runs.pop()) {
+            self.runs.push(merge_sorted(before, last));
+        }
+    }
+
+    /// All occupied cells, sorted by key.
+    pub fn cells(mut self) -> Vec<Occupied> {
+        while self.runs.len() > 1 {
+            self.merge_last();
+        }
+        self.runs.pop().unwrap_or_default()
+    }
+}
+
+fn add(to: &mut [f64; 2], from: &[f64; 2]) {
+    to[0] += from[0];
+    to[1] += from[1];
+}
+
+fn merge_sorted(first: Vec<Occupied>, second: Vec<Occupied>) -> Vec<Occupied> {
+    let mut merged = Vec::with_capacity(first.len() + second.len());
+    let mut second = second.into_iter().peekable();
+    for mut cell in first {
+        while let Some(earlier) = second.next_if(|s| s.0 < cell.0) {
+            merged.push(earlier);
+        }
+        if let Some(same) = second.next_if(|s| s.0 == cell.0) {
+            add(&mut cell.1, &same.1);
+        }
+        merged.push(cell);
+    }
+    merged.extend(second);
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_add_up() {
+        let mut whole = Occupation::default();
+        for batch in 0..50u128 {
+            let mut part = Occupation::default();
+            part.record((0..7u128).map(|i| ((i * i + batch) % 11, (i % 2) as usize, 1.0)));
+            whole.merge(part);
+        }
+        let cells = whole.cells();
+        assert!(cells.windows(2).all(|w| w[0].0 < w[1].0));
+        let mut expected = [[0.0; 2]; 11];
+        for batch in 0..50 {
+            for i in 0..7 {
+                expected[(i * i + batch) % 11][i % 2] += 1.0;
+            }
+        }
+        assert_eq!(cells, (0..11).map(|k| (k as u128, expected[k])).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,321 @@
+//! The ladder: one state |J, M⟩ per block and ensemble, so that a trajectory is a classical jump process and N may
+//! reach 10⁷. Exact when every jump and every pulse takes a |J, M⟩ to a |J', M'⟩ (`physics.md` §2).
+
+use super::angular::Rung;
+use crate::battery::Battery;
+use crate::error::CompileError;
+use crate::problem::{Axis, Channel, Factor, Initial, Kind, Linear, Op, OpSum, Problem, Reach, Step, SubsystemId};
+use num_complex::Complex64;
+use rand::{Rng, RngExt};
+use rand_distr::Binomial;
+use statrs::function::factorial::ln_binomial;
+
+/// What a jump of a channel does to the rung.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Action {
+    /// S⁻ with weight (J+M)(J−M+1).
+    CollectiveLower,
+    /// S⁺ with weight (J−M)(J+M+1).
+    CollectiveRaise,
+    /// x·n_e + y·n_g, weight |x·n_e + y·n_g|², which leaves the rung as it is; x, y as (re, im).
+    CollectiveDiagonal([f64; 2], [f64; 2]),
+    /// σ⁻ on each cell.
+    LocalLower,
+    /// σ⁺ on each cell.
+    LocalRaise,
+    /// x|e⟩⟨e| + y|g⟩⟨g| on each cell: |x|², |y|² and |x−y|².
+    LocalDiagonal {
+        /// |x|², the weight of an excited cell.
+        excited: f64,
+        /// |y|², the weight of a cell in its ground state.
+        ground: f64,
+        /// |x − y|², the weight of σz/2, which alone changes J.
+        change: f64,
+    },
+}
+
+/// A channel as one ensemble sees it during a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Jump {
+    /// Index of the channel in the problem.
+    pub channel: usize,
+    /// Its rate times |coefficient|².
+    pub rate: f64,
+    /// What it does.
+    pub action: Action,
+}
+
+impl Jump {
+    /// Rate of this channel on `rung`.
+    pub fn weight(&self, rung: &Rung) -> f64 {
+        self.rate
+            * match self.action {
+                Action::CollectiveLower => rung.lowering(),
+                Action::CollectiveRaise => rung.raising(),
+                Action::CollectiveDiagonal(x, y) => {
+                    let part = |i: usize| x[i] * rung.excited() + y[i] * rung.ground();
+                    part(0) * part(0) + part(1) * part(1)
+                }
+                Action::LocalLower => rung.excited(),
+                Action::LocalRaise => rung.ground(),
+                Action::LocalDiagonal { excited, ground, .. } => excited * rung.excited() + ground * rung.ground(),
+            }
+    }
+
+    /// Move `rung` by one jump; `share` ∈ \[0, weight/rate) picks between J−1, J+1 and J.
+    pub fn apply(&self, rung: &mut Rung, share: f64) {
+        let ([shorter, longer], m) = match self.action {
+            Action::CollectiveLower => return rung.up -= 1.0,
+            Action::CollectiveRaise => return rung.up += 1.0,
+            Action::CollectiveDiagonal(..) => return,
+            Action::LocalLower => (rung.local_lowering(), -1.0),
+            Action::LocalRaise => (rung.local_raising(), 1.0),
+            Action::LocalDiagonal { change, .. } => (rung.local_dephasing().map(|w| change * w), 0.0),
+        };
+        let by = if share < shorter {
+            -1.0
+        } else if share < shorter + longer {
+            1.0
+        } else {
+            0.0
+        };
+        rung.shift(by, m);
+    }
+}
+
+/// A problem compiled for the ladder.
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    /// Number of cells of each ensemble.
+    pub cells: Vec<u64>,
+    /// Initial state of each ensemble.
+    pub initial: Vec<Initial>,
+    /// The protocol.
+    pub steps: Vec<LadderStep>,
+    /// Number of cycles.
+    pub cycles: u64,
+    /// Ensembles of the battery with their ω.
+    pub battery: Vec<(SubsystemId, f64)>,
+    /// The battery's cells as keys.
+    pub keys: Battery,
+    /// What is recorded at a row.
+    pub linear: Vec<Linear>,
+    /// Energy released per jump of each channel.
+    pub released: Vec<f64>,
+}
+
+/// A step of the protocol on the ladder.
+#[derive(Clone, Debug)]
+pub enum LadderStep {
+    /// A pulse that takes M of one ensemble to −M.
+    Flip(SubsystemId),
+    /// A pulse that changes no population.
+    Idle,
+    /// Evolution, with the jumps of each ensemble.
+    Evolve(Vec<Vec<Jump>>),
+}
+
+fn refuse(reason: String) -> CompileError {
+    CompileError { representation: "ladder", reason }
+}
+
+impl Ladder {
+    /// Compile `problem`.
+    ///
+    /// # Errors
+    /// With the reason, whatever would make a coherence between different M, tie ensembles together, or address
+    /// single cells.
+    pub fn compile(problem: &Problem) -> Result<Self, CompileError> {
+        let mut cells = Vec::new();
+        for subsystem in &problem.subsystems {
+            match subsystem.kind {
+                Kind::Ensemble { cells: n } => cells.push(n),
+                _ => return Err(refuse(format!("{} is not an ensemble of identical cells", subsystem.name))),
+            }
+        }
+        check_hamiltonian(problem)?;
+        let jumps = problem
+            .channels
+            .iter()
+            .enumerate()
+            .map(|(index, channel)| compile_channel(index, channel))
+            .collect::<Result<Vec<_>, _>>()?;
+        let steps = problem
+            .protocol
+            .steps
+            .iter()
+            .map(|step| match step {
+                Step::Rotate { subsystem, axis, angle } => compile_rotation(problem, *subsystem, *axis, *angle),
+                Step::Evolve { active, .. } => Ok(LadderStep::Evolve(
+                    (0..cells.len())
+                        .map(|e| {
+                            let on = jumps.iter().filter(|(of, jump)| *of == e && active[jump.channel]);
+                            on.map(|(_, jump)| *jump).collect()
+                        })
+                        .collect(),
+                )),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let keys = Battery::of(problem).ok_or_else(|| refuse("the battery has too many ensembles".into()))?;
+        Ok(Self {
+            keys,
+            cells,
+            cycles: problem.protocol.repeat,
+            initial: problem.initial.clone(),
+            steps,
+            battery: problem.battery.iter().map(|&e| (e, problem.subsystems[e].energy)).collect(),
+            linear: problem.linear(),
+            released: (0..problem.channels.len()).map(|c| problem.released_per_jump(c)).collect(),
+        })
+    }
+}
+
+/// Draw |J, M⟩ from the initial state.
+///
+/// A product of Gibbs states has weight ν_J p^(N/2+M)(1−p)^(N/2−M): M + N/2 is binomial, and given M the chance of
+/// a spin of at least J is C(N, N/2−J)/C(N, N/2−|M|), since the ν_J telescope. In logarithms: ν_J overflows.
+pub fn draw_initial(cells: u64, initial: &Initial, rng: &mut impl Rng) -> Rung {
+    let n = cells as i64;
+    match *initial {
+        Initial::Ground => Rung::new(cells, cells, -n),
+        Initial::Excited => Rung::new(cells, cells, n),
+        Initial::Dicke { two_j, two_m } => Rung::new(cells, two_j, two_m),
+        Initial::Thermal { ratio } => {
+            let excited = match Binomial::new(cells, ratio / (1.0 + ratio)) {
+                Ok(binomial) => rng.sample(binomial),
+                Err(_) => 0, // p is in [0, 1) for every ratio that a problem accepts
+            };
+            let most = excited.min(cells - excited); // singlet pairs at J = |M|
+            let target = ln_binomial(cells, most) + (1.0 - rng.random::<f64>()).ln();
+            // The fewest pairs s with C(N, s) ≥ u·C(N, most): J = N/2 − s.
+            let (mut low, mut high) = (0, most);
+            while low < high {
+                let middle = (low + high) / 2;
+                if ln_binomial(cells, middle) >= target { high = middle } else { low = middle + 1 }
+            }
+            Rung::new(cells, cells - 2 * low, 2 * excited as i64 - n)
+        }
+    }
+}
+
+/// Net change of M of each term of `op`, which must act on ensembles alone.
+fn shift_of(factors: &[Factor]) -> i64 {
+    factors
+        .iter()
+        .map(|f| match f.op {
+            Op::Raise => 1,
+            Op::Lower => -1,
+            _ => 0,
+        })
+        .sum()
+}
+
+fn check_hamiltonian(problem: &Problem) -> Result<(), CompileError> {
+    for term in problem.hamiltonian.in_ladder_operators().terms {
+        for e in 0..problem.subsystems.len() {
+            let own: Vec<Factor> = term.factors.iter().copied().filter(|f| f.subsystem == e).collect();
+            if shift_of(&own) != 0 {
+                return Err(refuse(format!(
+                    "the Hamiltonian changes M of {}, which makes coherences between different M",
+                    problem.subsystems[e].name
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn compile_rotation(problem: &Problem, e: SubsystemId, axis: Axis, angle: f64) -> Result<LadderStep, CompileError> {
+    let half_turns = angle / std::f64::consts::PI;
+    let nearest = half_turns.round();
+    if axis == Axis::Z {
+        return Ok(LadderStep::Idle);
+    }
+    if (half_turns - nearest).abs() > 1e-12 * nearest.abs().max(1.0) {
+        return Err(refuse(format!(
+            "a rotation of {} by {angle} about {axis:?} is no multiple of π and makes coherences between different M",
+            problem.subsystems[e].name
+        )));
+    }
+    Ok(if nearest.rem_euclid(2.0) == 1.0 { LadderStep::Flip(e) } else { LadderStep::Idle })
+}
+
+fn compile_channel(index: usize, channel: &Channel) -> Result<(SubsystemId, Jump), CompileError> {
+    let name = &channel.name;
+    let sum = channel.operator.in_ladder_operators();
+    let e = match channel.reach {
+        Reach::Each(e) => e,
+        Reach::Collective => {
+            let mut named: Vec<SubsystemId> = sum.factors().map(|f| f.subsystem).collect();
+            named.sort_unstable();
+            named.dedup();
+            match named[..] {
+                [] => 0,
+                [e] => e,
+                _ => return Err(refuse(format!("channel {name} ties several ensembles together"))),
+            }
+        }
+    };
+    let action = match channel.reach {
+        Reach::Each(_) => local_action(&sum),
+        Reach::Collective => collective_action(&sum),
+    };
+    let (weight, action) = action.map_err(|reason| refuse(format!("channel {name}: {reason}")))?;
+    Ok((e, Jump { channel: index, rate: channel.rate * weight, action }))
+}
+
+/// The 2×2 matrix of a one-cell operator in the basis (e, g), and from it the action with its |coefficient|².
+fn local_action(sum: &OpSum) -> Result<(f64, Action), String> {
+    let mut matrix = [[Complex64::ZERO; 2]; 2];
+    for term in &sum.terms {
+        let mut product = [[term.coefficient, Complex64::ZERO], [Complex64::ZERO, term.coefficient]];
+        for factor in &term.factors {
+            let [e, g] = match factor.op {
+                Op::Lower => [[0.0, 0.0], [1.0, 0.0]],
+                Op::Raise => [[0.0, 1.0], [0.0, 0.0]],
+                Op::Z => [[1.0, 0.0], [0.0, -1.0]],
+                Op::Number => [[1.0, 0.0], [0.0, 0.0]],
+                other => return Err(format!("{other:?} is no operator of a cell")),
+            };
+            product = product.map(|[a, b]| [a * e[0] + b * g[0], a * e[1] + b * g[1]]);
+        }
+        for (row, add) in matrix.iter_mut().zip(product) {
+            row[0] += add[0];
+            row[1] += add[1];
+        }
+    }
+    let [[ee, eg], [ge, gg]] = matrix;
+    match [ee.norm() + gg.norm() > 0.0, ge.norm() > 0.0, eg.norm() > 0.0] {
+        [false, true, false] => Ok((ge.norm_sqr(), Action::LocalLower)),
+        [false, false, true] => Ok((eg.norm_sqr(), Action::LocalRaise)),
+        [_, false, false] => Ok((
+            1.0,
+            Action::LocalDiagonal { excited: ee.norm_sqr(), ground: gg.norm_sqr(), change: (ee - gg).norm_sqr() },
+        )),
+        _ => Err("a mixture of σ⁻, σ⁺ and σz makes coherences between different M".into()),
+    }
+}
+
+fn collective_action(sum: &OpSum) -> Result<(f64, Action), String> {
+    let mut coefficient = [Complex64::ZERO; 4]; // of S⁻, S⁺, n_e, n_g; the identity is (n_e + n_g)/N, not needed
+    for term in &sum.terms {
+        let c = term.coefficient;
+        match term.factors[..] {
+            [Factor { op: Op::Lower, .. }] => coefficient[0] += c,
+            [Factor { op: Op::Raise, .. }] => coefficient[1] += c,
+            [Factor { op: Op::Number, .. }] => coefficient[2] += c,
+            [Factor { op: Op::Z, .. }] => {
+                coefficient[2] += c;
+                coefficient[3] -= c;
+            }
+            _ => return Err("only sums of single collective operators are carried".into()),
+        }
+    }
+    let [lower, raise, x, y] = coefficient;
+    match [x.norm() + y.norm() > 0.0, lower.norm() > 0.0, raise.norm() > 0.0] {
+        [false, true, false] => Ok((lower.norm_sqr(), Action::CollectiveLower)),
+        [false, false, true] => Ok((raise.norm_sqr(), Action::CollectiveRaise)),
+        [_, false, false] => Ok((1.0, Action::CollectiveDiagonal([x.re, x.im], [y.re, y.im]))),
+        _ => Err("a mixture of S⁻, S⁺ and Sᶻ makes coherences between different M".into()),
+    }
+}

@@ -1,0 +1,4 @@
+//! How a state is stored and moved; one file per representation.
+
+pub mod angular;
+pub mod ladder;

@@ -1,0 +1,263 @@
+//! Quantum jumps on the ladder, where a trajectory is a classical jump process: exact waiting times in a few
+//! nanoseconds each, nothing stored per state.
+//!
+//! Two clocks run, each an exponential budget used up by its rate (next-reaction method, Anderson, J. Chem. Phys.
+//! 127, 214107 (2007)): one for the collective lowering that makes the bursts, one for everything else. A
+//! lowering then costs one exponential variate and one division and needs no draw to choose a channel. Budgets
+//! left over at a row or at the end of a step remain exponential, so a path never depends on the output grid.
+
+use super::Advance;
+use super::stream::Stream;
+use crate::battery::CellKey;
+use crate::problem::Linear;
+use crate::repr::angular::Rung;
+use crate::repr::ladder::{Action, Jump, Ladder, LadderStep, draw_initial};
+
+/// The jumps one ensemble can make during a step, sorted for the two clocks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stage {
+    /// Rate and channel of the collective lowering on the fast clock; rate 0 if none.
+    lowering: (f64, usize),
+    /// Everything on the slow clock.
+    others: Vec<Jump>,
+    /// Σ rates of the slow jumps per excited cell and per cell in its ground state, where they are so simple.
+    per_cell: Option<(f64, f64)>,
+}
+
+impl Stage {
+    /// Sort `jumps` onto the clocks; those of rate 0 never happen.
+    pub fn new(jumps: impl IntoIterator<Item = Jump>) -> Self {
+        let mut stage = Stage::default();
+        for jump in jumps {
+            if jump.rate == 0.0 {
+                continue;
+            }
+            match jump.action {
+                Action::CollectiveLower if stage.lowering.0 == 0.0 => stage.lowering = (jump.rate, jump.channel),
+                _ => stage.others.push(jump),
+            }
+        }
+        stage.per_cell = stage.others.iter().try_fold((0.0, 0.0), |(e, g), jump| match jump.action {
+            Action::LocalLower => Some((e + jump.rate, g)),
+            Action::LocalRaise => Some((e, g + jump.rate)),
+            Action::LocalDiagonal { excited, ground, .. } => Some((e + jump.rate * excited, g + jump.rate * ground)),
+            _ => None,
+        });
+        stage
+    }
+
+    #[inline]
+    fn slow_rate(&self, rung: &Rung) -> f64 {
+        match self.per_cell {
+            Some((e, g)) => e * rung.excited() + g * rung.ground(),
+            None => self.others.iter().map(|jump| jump.weight(rung)).sum(),
+        }
+    }
+
+    fn fast_rate(&self, rung: &Rung) -> f64 {
+        self.lowering.0 * rung.lowering()
+    }
+}
+
+/// One ensemble of one trajectory: where it is, its clocks, its random numbers.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    /// The state |J, M⟩.
+    pub rung: Rung,
+    /// Time of the last jump, since the step began.
+    time: f64,
+    fast: f64,
+    slow: f64,
+    stream: Stream,
+}
+
+impl Walk {
+    /// Start on `rung`; `stream` has already drawn it.
+    pub fn new(rung: Rung, mut stream: Stream) -> Self {
+        let (fast, slow) = (stream.exponential(), stream.exponential());
+        Self { rung, time: 0.0, fast, slow, stream }
+    }
+
+    /// Make every jump up to and including time `until` of the step, adding to `counts` by channel. State and clocks
+    /// stay as of the last jump, so that `until` leaves no trace in the path.
+    pub fn advance(&mut self, stage: &Stage, until: f64, counts: &mut [u64]) {
+        loop {
+            if stage.lowering.0 > 0.0 && self.cascade(stage, until, counts) {
+                return;
+            }
+            let rate = stage.slow_rate(&self.rung);
+            if rate <= 0.0 {
+                return;
+            }
+            let wait = self.slow / rate;
+            if self.time + wait > until {
+                return;
+            }
+            self.time += wait;
+            self.fast = (self.fast - wait * stage.fast_rate(&self.rung)).max(0.0);
+            self.slow = self.stream.exponential();
+            self.slow_jump(stage, rate, counts);
+        }
+    }
+
+    /// Collective lowerings until the slow clock rings first (false) or `until` does (true).
+    #[inline]
+    fn cascade(&mut self, stage: &Stage, until: f64, counts: &mut [u64]) -> bool {
+        let (lowering, channel) = stage.lowering;
+        let Walk { mut rung, mut time, mut fast, mut slow, .. } = *self;
+        let top = rung.up;
+        let mut over = false;
+        while rung.up > 0.0 {
+            let wait = fast / (lowering * rung.lowering());
+            let spent = wait * stage.slow_rate(&rung);
+            if spent >= slow {
+                break;
+            }
+            if time + wait > until {
+                over = true;
+                break;
+            }
+            time += wait;
+            slow -= spent;
+            rung.up -= 1.0;
+            fast = self.stream.exponential();
+        }
+        counts[channel] += (top - rung.up) as u64;
+        (self.rung, self.time, self.fast, self.slow) = (rung, time, fast, slow);
+        over
+    }
+
+    /// One jump of the slow clock, its channel in proportion to the rates.
+    fn slow_jump(&mut self, stage: &Stage, rate: f64, counts: &mut [u64]) {
+        let mut share = self.stream.uniform() * rate;
+        let mut chosen = None;
+        for jump in &stage.others {
+            let weight = jump.weight(&self.rung);
+            if weight > 0.0 {
+                chosen = Some((jump, share.min(weight)));
+                if share < weight {
+                    break;
+                }
+                share -= weight;
+            }
+        }
+        if let Some((jump, share)) = chosen {
+            counts[jump.channel] += 1;
+            jump.apply(&mut self.rung, share / jump.rate);
+        }
+    }
+
+    /// End a step of `duration`: let both clocks run on to its end.
+    pub fn finish(&mut self, stage: &Stage, duration: f64) {
+        let left = (duration - self.time).max(0.0);
+        self.fast = (self.fast - left * stage.fast_rate(&self.rung)).max(0.0);
+        self.slow = (self.slow - left * stage.slow_rate(&self.rung)).max(0.0);
+        self.time = 0.0;
+    }
+}
+
+/// A ladder with its jumps sorted onto the clocks: the engine of the ladder's trajectories.
+#[derive(Clone, Debug)]
+pub struct LadderJump {
+    ladder: Ladder,
+    /// Stages of each ensemble during each timed step.
+    stages: Vec<Option<Vec<Stage>>>,
+}
+
+impl LadderJump {
+    /// Take over a compiled problem.
+    pub fn new(ladder: Ladder) -> Self {
+        let stages = ladder.steps.iter().map(|step| match step {
+            LadderStep::Evolve(jumps) => Some(jumps.iter().map(|j| Stage::new(j.iter().copied())).collect()),
+            LadderStep::Flip(_) | LadderStep::Idle => None,
+        });
+        Self { stages: stages.collect(), ladder }
+    }
+}
+
+/// One trajectory on the ladder.
+#[derive(Clone, Debug)]
+pub struct LadderWalker {
+    walks: Vec<Walk>,
+    counts: Vec<u64>,
+}
+
+impl Advance for LadderJump {
+    type Walker = LadderWalker;
+
+    fn start(&self, seed: u64, trajectory: u64) -> LadderWalker {
+        let ensembles = self.ladder.cells.len() as u64;
+        let walks = self.ladder.cells.iter().zip(&self.ladder.initial).enumerate().map(|(e, (&cells, initial))| {
+            let mut stream = Stream::new(seed, trajectory * ensembles + e as u64);
+            let rung = draw_initial(cells, initial, stream.rng());
+            Walk::new(rung, stream)
+        });
+        LadderWalker { walks: walks.collect(), counts: vec![0; self.ladder.released.len()] }
+    }
+
+    fn begin(&self, batch: &mut [LadderWalker], step: usize) {
+        match &self.ladder.steps[step] {
+            LadderStep::Idle => {}
+            LadderStep::Flip(e) => batch.iter_mut().for_each(|w| w.walks[*e].rung.flip()),
+            LadderStep::Evolve(_) => batch.iter_mut().for_each(|w| w.counts.fill(0)),
+        }
+    }
+
+    fn advance(&self, batch: &mut [LadderWalker], step: usize, until: f64) {
+        if let Some(stages) = &self.stages[step] {
+            for LadderWalker { walks, counts } in batch {
+                for (walk, stage) in walks.iter_mut().zip(stages) {
+                    walk.advance(stage, until, counts);
+                }
+            }
+        }
+    }
+
+    fn finish(&self, batch: &mut [LadderWalker], step: usize, duration: f64) {
+        if let Some(stages) = &self.stages[step] {
+            for walker in batch {
+                for (walk, stage) in walker.walks.iter_mut().zip(stages) {
+                    walk.finish(stage, duration);
+                }
+            }
+        }
+    }
+
+    fn observe(&self, batch: &[LadderWalker], slot: usize, step: usize, out: &mut [f64]) {
+        let linear = self.ladder.linear[slot];
+        for (walker, value) in batch.iter().zip(out) {
+            *value = match linear {
+                Linear::Energy => {
+                    self.ladder.battery.iter().map(|&(e, omega)| omega * walker.walks[e].rung.excited()).sum()
+                }
+                Linear::Magnetisation(e) => walker.walks[e].rung.m(),
+                Linear::SpinSquared(e) => walker.walks[e].rung.spin_squared(),
+                Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,
+                Linear::Released(_) => walker
+                    .counts
+                    .iter()
+                    .zip(&self.ladder.released)
+                    .map(|(&count, quantum)| count as f64 * quantum)
+                    .sum(),
+                Linear::Jumps(channel) => walker.counts[channel] as f64,
+            };
+        }
+    }
+
+    fn cell(&self, walker: &LadderWalker) -> CellKey {
+        let states = self.ladder.battery.iter().map(|&(e, _)| {
+            let rung = &walker.walks[e].rung;
+            (rung.two_j as u64, rung.up as u64)
+        });
+        self.ladder.keys.key(states)
+    }
+
+    fn work(&self) -> f64 {
+        let pulses = self.ladder.steps.iter().filter(|s| matches!(s, LadderStep::Flip(_))).count() as f64;
+        self.ladder.cells.iter().sum::<u64>() as f64 * (1.0 + pulses * self.ladder.cycles as f64)
+    }
+
+    fn counts<'a>(&self, walker: &'a LadderWalker) -> &'a [u64] {
+        &walker.counts
+    }
+}

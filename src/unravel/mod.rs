@@ -1,0 +1,42 @@
+//! What an unraveling draws and does.
+
+pub mod ladder_jump;
+pub mod stream;
+
+use crate::battery::CellKey;
+
+/// A representation with its unraveling: what the loop asks of it, a batch of trajectories at a time, so that
+/// trajectories may share work.
+pub trait Advance: Sync {
+    /// One trajectory: state, clocks, random numbers, jump counts.
+    type Walker: Send;
+
+    /// Draw the initial state of a trajectory from its own random stream.
+    fn start(&self, seed: u64, trajectory: u64) -> Self::Walker;
+
+    /// Begin a step of the protocol: apply its pulse, or set the jump counts to 0.
+    fn begin(&self, batch: &mut [Self::Walker], step: usize);
+
+    /// Evolve to time `until` since the timed step began. Where the rows lie must not change a path.
+    fn advance(&self, batch: &mut [Self::Walker], step: usize, until: f64);
+
+    /// Close a timed step of `duration`.
+    fn finish(&self, batch: &mut [Self::Walker], step: usize, duration: f64);
+
+    /// Linear average number `slot` (in the order of [`Problem::linear`](crate::problem::Problem::linear)) in each trajectory's state.
+    fn observe(&self, batch: &[Self::Walker], slot: usize, step: usize, out: &mut [f64]);
+
+    /// The battery's cell: (2J, J+M) of each of its ensembles.
+    fn cell(&self, walker: &Self::Walker) -> CellKey;
+
+    /// Statistical weight of the trajectory, 1 in plain sampling.
+    fn weight(&self, _: &Self::Walker) -> f64 {
+        1.0
+    }
+
+    /// Jumps of one trajectory, to order of magnitude: what sizes a batch.
+    fn work(&self) -> f64;
+
+    /// Jumps of each channel since the step began.
+    fn counts<'a>(&self, walker: &'a Self::Walker) -> &'a [u64];
+}
