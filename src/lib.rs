@@ -6,6 +6,8 @@
 pub mod battery;
 mod error;
 pub mod estimate;
+pub mod exact;
+pub mod output;
 pub mod problem;
 pub mod repr;
 pub mod runner;

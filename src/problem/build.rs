@@ -165,15 +165,11 @@ impl ProblemBuilder {
 }
 
 fn step_names(problem: &Problem) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for step in &problem.protocol.steps {
-        if let Step::Evolve { name, .. } = step
-            && !names.contains(name)
-        {
-            names.push(name.clone());
-        }
-    }
-    names
+    let name = |step: &Step| match step {
+        Step::Evolve { name, .. } => Some(name.clone()),
+        Step::Rotate { .. } => None,
+    };
+    problem.protocol.steps.iter().filter_map(name).collect()
 }
 
 fn range(what: String, value: f64, ok: bool, expected: &'static str) -> Result<(), ModelError> {
@@ -231,14 +227,22 @@ fn check_subsystems(problem: &Problem) -> Result<(), ModelError> {
                     energies.len() >= 2,
                     "at least 2",
                 )?;
+                let odd = energies.iter().find(|e| !e.is_finite()).copied();
+                range(format!("a level of {name}"), odd.unwrap_or(0.0), odd.is_none(), "a finite number")?;
             }
         }
         check_initial(subsystem, initial)?;
     }
-    if problem.battery.is_empty() {
-        return Err(ModelError::Invalid("the battery has no subsystems".into()));
+    let mut battery = problem.battery.clone();
+    battery.sort_unstable();
+    battery.dedup();
+    let known = battery.last().is_some_and(|last| *last < problem.subsystems.len());
+    match known && battery.len() == problem.battery.len() {
+        true => Ok(()),
+        false => {
+            Err(ModelError::Invalid("the battery must name existing subsystems, each once, and at least one".into()))
+        }
     }
-    Ok(())
 }
 
 fn check_initial(subsystem: &Subsystem, initial: &Initial) -> Result<(), ModelError> {
@@ -279,7 +283,8 @@ fn check_operators(problem: &Problem) -> Result<(), ModelError> {
         range(format!("the rate of channel {}", channel.name), channel.rate, positive, "a finite number ≥ 0")?;
         check_sum(problem, &channel.operator, &what)?;
         if let Reach::Each(subsystem) = channel.reach {
-            if !matches!(problem.subsystems[subsystem].kind, Kind::Ensemble { .. } | Kind::Network { .. }) {
+            let kind = problem.subsystems.get(subsystem).map(|s| &s.kind);
+            if !matches!(kind, Some(Kind::Ensemble { .. } | Kind::Network { .. })) {
                 return Err(ModelError::Invalid(format!("{what}: `each` needs an ensemble or a network of cells")));
             }
             if channel.operator.factors().any(|f| f.subsystem != subsystem || f.site.is_some()) {
@@ -319,8 +324,8 @@ fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelErro
             (Kind::Network { cells, .. }, Op::Lower | Op::Raise | Op::X | Op::Y | Op::Z | Op::Number) => {
                 factor.site.is_none_or(|site| site < *cells)
             }
-            (Kind::Mode { .. }, Op::Annihilate | Op::Create | Op::Number) => true,
-            (Kind::Levels { energies }, Op::Transition(i, j)) => i.max(j) < energies.len(),
+            (Kind::Mode { .. }, Op::Annihilate | Op::Create | Op::Number) => factor.site.is_none(),
+            (Kind::Levels { energies }, Op::Transition(i, j)) => factor.site.is_none() && i.max(j) < energies.len(),
             _ => false,
         };
         if !fits {
@@ -342,6 +347,11 @@ fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
     if !protocol.steps.iter().any(|s| matches!(s, Step::Evolve { .. })) {
         return Err(ModelError::Invalid("the protocol has no timed step".into()));
     }
+    let timed = protocol.steps.iter().filter_map(|s| match s {
+        Step::Evolve { name, .. } => Some(name),
+        Step::Rotate { .. } => None,
+    });
+    distinct("step", timed)?;
     for step in &protocol.steps {
         match step {
             Step::Rotate { subsystem, angle, .. } => {
@@ -380,6 +390,9 @@ fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
             && !matches!(problem.subsystems.get(*e).map(|s| &s.kind), Some(Kind::Ensemble { .. }))
         {
             return Err(ModelError::Invalid("M and S are quantities of an ensemble of spins".into()));
+        }
+        if matches!(quantity, Quantity::Released(_)) {
+            (0..problem.channels.len()).try_for_each(|channel| problem.release(channel).map(|_| ()))?;
         }
         let missing = match *quantity {
             Quantity::Jumps(channel) => channel >= problem.channels.len(),

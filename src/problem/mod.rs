@@ -13,6 +13,8 @@ pub use operator::{Factor, Op, OpSum, SubsystemId, Term, n, sm, sp, sz};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
 pub use quantity::{Linear, Quantity};
 
+use crate::error::ModelError;
+
 /// What a subsystem is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
@@ -151,7 +153,8 @@ impl Problem {
 
     /// Column name of a quantity: `M` with one ensemble, `M_B` with several.
     pub fn column(&self, quantity: &Quantity) -> String {
-        let of = |stem: &str, e: SubsystemId| match self.subsystems.len() {
+        let ensembles = self.subsystems.iter().filter(|s| matches!(s.kind, Kind::Ensemble { .. })).count();
+        let of = |stem: &str, e: SubsystemId| match ensembles {
             1 => stem.to_owned(),
             _ => format!("{stem}_{}", self.subsystems[e].name),
         };
@@ -178,7 +181,12 @@ impl Problem {
     /// Energy that one jump of `channel` takes out of the battery as useful work: ω for a collective lowering
     /// operator of a battery ensemble or mode, −ω for a raising one, 0 otherwise.
     pub fn released_per_jump(&self, channel: usize) -> f64 {
-        let Channel { operator, reach: Reach::Collective, .. } = &self.channels[channel] else { return 0.0 };
+        self.release(channel).unwrap_or(0.0)
+    }
+
+    /// [`released_per_jump`](Self::released_per_jump), or the error that it differs between the terms of a channel.
+    fn release(&self, channel: usize) -> Result<f64, ModelError> {
+        let Channel { name, operator, reach: Reach::Collective, .. } = &self.channels[channel] else { return Ok(0.0) };
         let quanta = |f: &Factor| match f.op {
             Op::Lower | Op::Annihilate if self.battery.contains(&f.subsystem) => self.subsystems[f.subsystem].energy,
             Op::Raise | Op::Create if self.battery.contains(&f.subsystem) => -self.subsystems[f.subsystem].energy,
@@ -187,8 +195,11 @@ impl Problem {
         let per_term: Vec<f64> =
             operator.in_ladder_operators().terms.iter().map(|t| t.factors.iter().map(quanta).sum()).collect();
         match per_term.split_first() {
-            Some((first, rest)) if rest.iter().all(|r| r == first) => *first,
-            _ => 0.0,
+            Some((first, rest)) if rest.iter().all(|r| r == first) => Ok(*first),
+            None => Ok(0.0),
+            _ => Err(ModelError::Invalid(format!(
+                "a jump of channel {name} takes no definite energy out of the battery, so `released` has no meaning"
+            ))),
         }
     }
 }

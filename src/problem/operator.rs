@@ -104,8 +104,8 @@ impl OpSum {
         self.terms.iter().flat_map(|t| &t.factors)
     }
 
-    /// The same operator in σ⁻ and σ⁺ alone where it had σx and σy, like terms collected and zeros dropped:
-    /// the form in which shifts of M can be read off.
+    /// The same operator in σ⁻ and σ⁺ alone where it had σx and σy, commuting factors in a fixed order, like terms
+    /// collected and zeros dropped: the form in which shifts of M can be read off.
     pub fn in_ladder_operators(&self) -> Self {
         let mut collected: Vec<Term> = Vec::new();
         for term in &self.terms {
@@ -113,7 +113,8 @@ impl OpSum {
             for &factor in &term.factors {
                 expanded = expanded * ladder_form(factor);
             }
-            for t in expanded.terms {
+            for mut t in expanded.terms {
+                order_commuting(&mut t.factors);
                 match collected.iter_mut().find(|c| c.factors == t.factors) {
                     Some(same) => same.coefficient += t.coefficient,
                     None => collected.push(t),
@@ -122,6 +123,14 @@ impl OpSum {
         }
         collected.retain(|t| t.coefficient != Complex64::ZERO);
         Self { terms: collected }
+    }
+}
+
+/// Sort by subsystem and, between operators on all cells, by cell: factors of different ones commute.
+fn order_commuting(factors: &mut [Factor]) {
+    factors.sort_by_key(|f| f.subsystem);
+    for addressed in factors.split_mut(|f| f.site.is_none()) {
+        addressed.sort_by_key(|f| (f.subsystem, f.site));
     }
 }
 
@@ -220,6 +229,20 @@ mod tests {
         let op = (sp(0) * sm(1)) * Complex64::new(0.0, 2.0);
         let expected = (sp(1) * sm(0)) * Complex64::new(0.0, -2.0);
         assert_eq!(op.adjoint(), expected);
+    }
+
+    #[test]
+    fn an_exchange_equals_its_conjugate_whatever_the_order_of_factors() {
+        let at = |site, op| OpSum::from_factor(Factor { subsystem: 1, site: Some(site), op });
+        let swap = sp(0) * sm(1) + sm(0) * sp(1);
+        let hop = at(0, Op::Raise) * at(2, Op::Lower) + at(0, Op::Lower) * at(2, Op::Raise);
+        for exchange in [swap, hop] {
+            assert_eq!((exchange.clone() - exchange.adjoint()).in_ladder_operators(), OpSum::default());
+        }
+        // Operators on one cell, or on one cell and on all, keep their order.
+        for product in [sp(0) * sm(0), at(1, Op::Raise) * sm(1)] {
+            assert_eq!(product.in_ladder_operators(), product);
+        }
     }
 
     #[test]

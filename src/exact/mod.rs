@@ -1,0 +1,4 @@
+//! The master equation without sampling.
+
+pub mod extrapolate;
+pub mod naive;

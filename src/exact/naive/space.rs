@@ -1,0 +1,382 @@
+//! The full tensor space of a problem, with every operator spelled out as a Kronecker product.
+
+use crate::error::{ModelError, RunError};
+use crate::problem::{Axis, Channel, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Subsystem, SubsystemId};
+use ndarray::{Array2, Zip};
+use num_complex::Complex64;
+use sprs::{CsMat, TriMat, kronecker_product};
+use std::fmt::Debug;
+use std::ops::Range;
+
+/// Largest Hilbert space dimension: seven cells.
+const MOST_STATES: usize = 128;
+
+const ONE: Complex64 = Complex64::new(1.0, 0.0);
+
+/// The tensor product of all cells, modes and multi-level systems of a [`Problem`], one factor each, in the order of
+/// the subsystems, the first one the most significant digit of a basis index. A cell has the basis |g⟩, |e⟩, a mode its
+/// Fock states, a multi-level system its levels.
+#[derive(Clone, Debug)]
+pub struct FullSpace<'p> {
+    problem: &'p Problem,
+    /// Dimension of each tensor factor.
+    dims: Vec<usize>,
+    /// The tensor factors of each subsystem.
+    factors: Vec<Range<usize>>,
+    initial: CsMat<Complex64>,
+    hamiltonian: CsMat<Complex64>,
+    jumps: Vec<Vec<CsMat<Complex64>>>,
+}
+
+impl<'p> FullSpace<'p> {
+    /// The space with the Hamiltonian and all jump operators.
+    ///
+    /// # Errors
+    /// [`RunError::TooLarge`] above 128 states; [`RunError::Model`] for an operator that cannot act on its subsystem.
+    pub fn new(problem: &'p Problem) -> Result<Self, RunError> {
+        // In logarithms: 2^N overflows long before N does.
+        let bits: f64 = problem.subsystems.iter().map(|s| s.cells() as f64 * (levels(&s.kind) as f64).log2()).sum();
+        if bits > (MOST_STATES as f64).log2() + 1e-9 {
+            return Err(RunError::TooLarge {
+                what: "the full tensor space".into(),
+                needed: format!("2^{bits:.1} states"),
+                limit: format!("{MOST_STATES}"),
+                advice: "use fewer cells or a representation that uses the symmetries".into(),
+            });
+        }
+        if let Some(id) = problem.battery.iter().find(|id| **id >= problem.subsystems.len()) {
+            return Err(ModelError::Invalid(format!("there is no subsystem {id} for the battery")).into());
+        }
+        let (mut dims, mut factors) = (Vec::new(), Vec::new());
+        for subsystem in &problem.subsystems {
+            let first = dims.len();
+            dims.extend((0..subsystem.cells()).map(|_| levels(&subsystem.kind)));
+            factors.push(first..dims.len());
+        }
+        let parts = problem.subsystems.iter().zip(&problem.initial);
+        let parts = parts.map(|(subsystem, initial)| state(subsystem, initial)).collect::<Result<Vec<_>, _>>()?;
+        let initial = kronecker(parts.into_iter());
+        let mut space = Self { problem, dims, factors, initial, hamiltonian: zero(0), jumps: Vec::new() };
+        if space.initial.rows() != space.dimension() {
+            return Err(ModelError::Invalid("every subsystem needs one initial state".into()).into());
+        }
+        space.hamiltonian = space.operator(&problem.hamiltonian)?;
+        space.jumps = problem.channels.iter().map(|c| space.jump_operators(c)).collect::<Result<_, _>>()?;
+        Ok(space)
+    }
+
+    /// Dimension d of the Hilbert space.
+    pub fn dimension(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    /// The d × d matrix of an operator sum; cell operators without a site stand for the sum over the cells.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] for an operator that cannot act on its subsystem.
+    pub fn operator(&self, sum: &OpSum) -> Result<CsMat<Complex64>, ModelError> {
+        self.assemble(sum, None)
+    }
+
+    /// The jump operators of a channel without √rate: one, or one a cell for [`Reach::Each`].
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] for an operator that cannot act on its subsystem.
+    pub fn jump_operators(&self, channel: &Channel) -> Result<Vec<CsMat<Complex64>>, ModelError> {
+        match channel.reach {
+            Reach::Collective => Ok(vec![self.operator(&channel.operator)?]),
+            Reach::Each(subsystem) => self
+                .factors_of(subsystem)?
+                .map(|cell| self.assemble(&channel.operator, Some((subsystem, cell))))
+                .collect(),
+        }
+    }
+
+    /// The product initial state ρ, d × d.
+    pub fn initial_state(&self) -> Array2<Complex64> {
+        self.initial.to_dense()
+    }
+
+    /// U ρ U† with U = exp(−iθ n·S) = ⊗ (cos ½θ − i sin ½θ σ_n) on the cells of one subsystem.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] when the subsystem is not made of cells.
+    pub fn rotate(
+        &self,
+        rho: &Array2<Complex64>,
+        subsystem: SubsystemId,
+        axis: Axis,
+        angle: f64,
+    ) -> Result<Array2<Complex64>, ModelError> {
+        let pauli = match axis {
+            Axis::X => Op::X,
+            Axis::Y => Op::Y,
+            Axis::Z => Op::Z,
+        };
+        let rotated = self.factors_of(subsystem)?;
+        let sigma = elementary(self.kind(subsystem)?, pauli)?;
+        let (sin, cos) = (angle / 2.0).sin_cos();
+        let turn = &scaled(&CsMat::eye(2), Complex64::from(cos)) + &scaled(&sigma, Complex64::new(0.0, -sin));
+        let u = kronecker((0..self.dims.len()).map(|k| match rotated.contains(&k) {
+            true => turn.clone(),
+            false => CsMat::eye(self.dims[k]),
+        }));
+        Ok(right_adjoint(&(&u * rho), &u))
+    }
+
+    /// dρ/dt = −i\[H, ρ\] + Σ rate·D\[L\]ρ over the channels that are `active`, for any d × d matrix ρ.
+    pub fn derivative(&self, rho: &Array2<Complex64>, active: &[bool]) -> Array2<Complex64> {
+        let drift = self.drift(active);
+        let mut slope = &drift * rho + right_adjoint(rho, &drift);
+        for (rate, jump) in self.active_jumps(active) {
+            let gain = right_adjoint(&(jump * rho), jump);
+            Zip::from(&mut slope).and(&gain).for_each(|s, g| *s += g * rate);
+        }
+        slope
+    }
+
+    /// The Liouvillian on column-stacked matrices, vec(ρ)\[i + d·j\] = ρ_ij, from vec(AρB) = (Bᵀ⊗A) vec(ρ): d² × d².
+    ///
+    /// # Errors
+    /// [`RunError::TooLarge`] above 3·10⁷ matrix elements.
+    pub fn liouvillian(&self, active: &[bool]) -> Result<CsMat<Complex64>, RunError> {
+        const MOST_ELEMENTS: usize = 30_000_000;
+        let d = self.dimension();
+        let drift = self.drift(active);
+        let elements = 2 * d * drift.nnz() + self.active_jumps(active).map(|(_, l)| l.nnz() * l.nnz()).sum::<usize>();
+        if elements > MOST_ELEMENTS {
+            return Err(RunError::TooLarge {
+                what: "the full Liouvillian".into(),
+                needed: format!("{elements} matrix elements"),
+                limit: MOST_ELEMENTS.to_string(),
+                advice: "use a smaller system or a representation that uses the symmetries".into(),
+            });
+        }
+        let identity = CsMat::eye(d);
+        let left: CsMat<Complex64> = kronecker_product(identity.view(), drift.view());
+        let right: CsMat<Complex64> = kronecker_product(conjugate(&drift).view(), identity.view());
+        let mut sum = &left + &right;
+        for (rate, jump) in self.active_jumps(active) {
+            let gain: CsMat<Complex64> = kronecker_product(conjugate(jump).view(), jump.view());
+            sum = &sum + &scaled(&gain, Complex64::from(rate));
+        }
+        Ok(sum)
+    }
+
+    /// rate·Σ L†L of each channel, zero for those that are off: the operator whose average is the rate of jumps.
+    pub(super) fn jump_rates(&self, active: &[bool]) -> Vec<CsMat<Complex64>> {
+        let d = self.dimension();
+        let rate_of = |(c, jumps): (usize, &Vec<CsMat<Complex64>>)| {
+            let rate = if is_on(active, c) { self.problem.channels[c].rate } else { 0.0 };
+            let sum = jumps.iter().fold(zero(d), |sum, l| &sum + &(&adjoint(l) * l));
+            scaled(&sum, Complex64::from(rate))
+        };
+        self.jumps.iter().enumerate().map(rate_of).collect()
+    }
+
+    /// Sᶻ and S² of the cells of a subsystem.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] when the subsystem is not made of cells.
+    pub fn spin(&self, subsystem: SubsystemId) -> Result<(CsMat<Complex64>, CsMat<Complex64>), ModelError> {
+        let cells = self.factors_of(subsystem)?;
+        let component =
+            |op| Ok(scaled(&total(&self.dims, cells.clone(), &elementary(self.kind(subsystem)?, op)?), 0.5.into()));
+        let (x, y, z) = (component(Op::X)?, component(Op::Y)?, component(Op::Z)?);
+        let squared = &(&(&x * &x) + &(&y * &y)) + &(&z * &z);
+        Ok((z, squared))
+    }
+
+    /// Of each basis state: its index among the battery's states, its index among those of the rest, and the energy of
+    /// the battery in it.
+    pub(super) fn battery_split(&self) -> Vec<(usize, usize, f64)> {
+        let mut split = vec![(0, 0, 0.0)];
+        for (id, subsystem) in self.problem.subsystems.iter().enumerate() {
+            let stored = self.problem.battery.contains(&id);
+            for _ in 0..subsystem.cells() {
+                let dim = levels(&subsystem.kind);
+                let extend = |&(battery, rest, energy): &(usize, usize, f64)| {
+                    (0..dim).map(move |level| match (stored, &subsystem.kind) {
+                        (true, Kind::Levels { energies }) => (battery * dim + level, rest, energy + energies[level]),
+                        (true, _) => (battery * dim + level, rest, energy + subsystem.energy * level as f64),
+                        (false, _) => (battery, rest * dim + level, energy),
+                    })
+                };
+                split = split.iter().flat_map(extend).collect();
+            }
+        }
+        split
+    }
+
+    /// K = −iH − ½ Σ rate·L†L, so that dρ/dt = Kρ + ρK† + Σ rate·LρL†.
+    fn drift(&self, active: &[bool]) -> CsMat<Complex64> {
+        let coherent = scaled(&self.hamiltonian, -Complex64::I);
+        self.jump_rates(active).iter().fold(coherent, |sum, loss| &sum + &scaled(loss, (-0.5).into()))
+    }
+
+    fn active_jumps(&self, active: &[bool]) -> impl Iterator<Item = (f64, &CsMat<Complex64>)> {
+        let on = self.problem.channels.iter().zip(&self.jumps).enumerate().filter(move |(c, _)| is_on(active, *c));
+        on.flat_map(|(_, (channel, jumps))| jumps.iter().map(|jump| (channel.rate, jump)))
+    }
+
+    fn kind(&self, subsystem: SubsystemId) -> Result<&Kind, ModelError> {
+        let found = self.problem.subsystems.get(subsystem);
+        found.map(|s| &s.kind).ok_or_else(|| ModelError::Invalid(format!("there is no subsystem {subsystem}")))
+    }
+
+    fn factors_of(&self, subsystem: SubsystemId) -> Result<Range<usize>, ModelError> {
+        self.kind(subsystem)?;
+        Ok(self.factors[subsystem].clone())
+    }
+
+    /// The matrix of `sum`, in which operators of the subsystem of `only`, if given, act on that one tensor factor.
+    fn assemble(&self, sum: &OpSum, only: Option<(SubsystemId, usize)>) -> Result<CsMat<Complex64>, ModelError> {
+        let d = self.dimension();
+        let mut matrix = zero(d);
+        for term in &sum.terms {
+            let mut product = scaled(&CsMat::eye(d), term.coefficient);
+            for factor in &term.factors {
+                let range = self.reach(factor, only)?;
+                product = &product * &total(&self.dims, range, &elementary(self.kind(factor.subsystem)?, factor.op)?);
+            }
+            matrix = &matrix + &product;
+        }
+        Ok(matrix)
+    }
+
+    /// The tensor factors over which a factor of an operator sum is summed.
+    fn reach(&self, factor: &Factor, only: Option<(SubsystemId, usize)>) -> Result<Range<usize>, ModelError> {
+        let all = self.factors_of(factor.subsystem)?;
+        match (factor.site, only) {
+            (Some(site), _) if site < all.len() => Ok(all.start + site..all.start + site + 1),
+            (Some(site), _) => {
+                Err(ModelError::Invalid(format!("there is no cell {site} in subsystem {}", factor.subsystem)))
+            }
+            (None, Some((subsystem, cell))) if subsystem == factor.subsystem => Ok(cell..cell + 1),
+            (None, _) => Ok(all),
+        }
+    }
+}
+
+/// Tr(operator·ρ).
+pub fn expectation(operator: &CsMat<Complex64>, rho: &Array2<Complex64>) -> Complex64 {
+    operator.iter().map(|(value, (i, j))| value * rho[[j, i]]).sum()
+}
+
+/// Dimension of one cell, mode or multi-level system.
+fn levels(kind: &Kind) -> usize {
+    match kind {
+        Kind::Ensemble { .. } | Kind::Network { .. } => 2,
+        Kind::Mode { cutoff } => *cutoff,
+        Kind::Levels { energies } => energies.len(),
+    }
+}
+
+fn is_on(active: &[bool], channel: usize) -> bool {
+    active.get(channel).copied().unwrap_or(false)
+}
+
+/// The matrix of an elementary operator on one cell (basis |g⟩, |e⟩), one mode or one multi-level system.
+fn elementary(kind: &Kind, op: Op) -> Result<CsMat<Complex64>, ModelError> {
+    let (dim, i) = (levels(kind), Complex64::I);
+    let root = |n: usize| Complex64::from((n as f64).sqrt());
+    let entries = match (kind, op) {
+        (Kind::Ensemble { .. } | Kind::Network { .. }, op) => match op {
+            Op::Lower => vec![(0, 1, ONE)],
+            Op::Raise => vec![(1, 0, ONE)],
+            Op::Number => vec![(1, 1, ONE)],
+            Op::X => vec![(0, 1, ONE), (1, 0, ONE)],
+            // The textbook matrix has |e⟩ first; here it is −i|e⟩⟨g| + i|g⟩⟨e| all the same.
+            Op::Y => vec![(0, 1, i), (1, 0, -i)],
+            Op::Z => vec![(0, 0, -ONE), (1, 1, ONE)],
+            _ => return Err(unfit(kind, op)),
+        },
+        (Kind::Mode { .. }, Op::Annihilate) => (1..dim).map(|n| (n - 1, n, root(n))).collect(),
+        (Kind::Mode { .. }, Op::Create) => (1..dim).map(|n| (n, n - 1, root(n))).collect(),
+        (Kind::Mode { .. }, Op::Number) => (1..dim).map(|n| (n, n, Complex64::from(n as f64))).collect(),
+        (Kind::Levels { .. }, Op::Transition(to, from)) if to.max(from) < dim => vec![(to, from, ONE)],
+        _ => return Err(unfit(kind, op)),
+    };
+    Ok(matrix(dim, entries))
+}
+
+fn unfit(kind: &Kind, what: impl Debug) -> ModelError {
+    ModelError::Invalid(format!("{what:?} does not fit {kind:?}"))
+}
+
+/// The initial density matrix of one subsystem.
+fn state(subsystem: &Subsystem, initial: &Initial) -> Result<CsMat<Complex64>, ModelError> {
+    let cells = subsystem.cells() as usize;
+    let excited = match (*initial, &subsystem.kind) {
+        (Initial::Ground, _) => 0.0,
+        (_, Kind::Mode { .. } | Kind::Levels { .. }) => return Err(unfit(&subsystem.kind, initial)),
+        (Initial::Excited, _) => 1.0,
+        (Initial::Thermal { ratio }, _) => ratio / (1.0 + ratio),
+        (Initial::Dicke { two_j, two_m }, _) => return Ok(dicke(cells, two_j, two_m)),
+    };
+    let one =
+        matrix(levels(&subsystem.kind), vec![(0, 0, Complex64::from(1.0 - excited)), (1, 1, Complex64::from(excited))]);
+    Ok(kronecker((0..cells).map(|_| one.clone())))
+}
+
+/// The projector on all states of N cells with S² = J(J+1) and Sᶻ = M, divided by its trace. The projector on J is the
+/// polynomial Π_{K≠J} (S² − K(K+1)) / (J(J+1) − K(K+1)), K from N/2 down to 0 or ½.
+fn dicke(cells: usize, two_j: u64, two_m: i64) -> CsMat<Complex64> {
+    let dims = vec![2; cells];
+    let diagonal = |value: &dyn Fn(f64) -> f64| {
+        let m = |index: usize| f64::from(index.count_ones()) - cells as f64 / 2.0;
+        matrix(1 << cells, (0..1 << cells).map(|index| (index, index, Complex64::from(value(m(index))))).collect())
+    };
+    let lower = total(&dims, 0..cells, &matrix(2, vec![(0, 1, ONE)]));
+    // S² = S⁺S⁻ + Sᶻ(Sᶻ − 1), and a basis state with k excited cells has Sᶻ = k − N/2.
+    let squared = &(&adjoint(&lower) * &lower) + &diagonal(&|m| m * (m - 1.0));
+    let casimir = |two_k: u64| (two_k * (two_k + 2)) as f64 / 4.0;
+    let mut projector = diagonal(&|m| if 2.0 * m == two_m as f64 { 1.0 } else { 0.0 });
+    for two_k in (cells as u64 % 2..=cells as u64).step_by(2).filter(|two_k| *two_k != two_j) {
+        let shifted = &squared + &diagonal(&|_| -casimir(two_k));
+        projector = scaled(&(&shifted * &projector), Complex64::from(1.0 / (casimir(two_j) - casimir(two_k))));
+    }
+    let trace: Complex64 = projector.diag().iter().map(|(_, p)| *p).sum();
+    scaled(&projector, trace.inv())
+}
+
+/// Σ_k 1⊗…⊗o⊗…⊗1 with o at each tensor factor k of `range`.
+fn total(dims: &[usize], range: Range<usize>, o: &CsMat<Complex64>) -> CsMat<Complex64> {
+    let d = dims.iter().product();
+    let at = |k: usize| kronecker((0..dims.len()).map(|l| if l == k { o.clone() } else { CsMat::eye(dims[l]) }));
+    range.fold(zero(d), |sum, k| &sum + &at(k))
+}
+
+/// A square matrix from its nonzero elements (row, column, value).
+fn matrix(dim: usize, entries: Vec<(usize, usize, Complex64)>) -> CsMat<Complex64> {
+    let mut matrix = TriMat::with_capacity((dim, dim), entries.len());
+    entries.into_iter().for_each(|(row, column, value)| matrix.add_triplet(row, column, value));
+    matrix.to_csr()
+}
+
+fn zero(dim: usize) -> CsMat<Complex64> {
+    CsMat::zero((dim, dim))
+}
+
+/// a ⊗ b ⊗ …
+fn kronecker(parts: impl Iterator<Item = CsMat<Complex64>>) -> CsMat<Complex64> {
+    parts.fold(CsMat::eye(1), |product, part| kronecker_product(product.view(), part.view()))
+}
+
+fn scaled(matrix: &CsMat<Complex64>, factor: Complex64) -> CsMat<Complex64> {
+    matrix.map(|value| value * factor)
+}
+
+fn conjugate(matrix: &CsMat<Complex64>) -> CsMat<Complex64> {
+    matrix.map(Complex64::conj)
+}
+
+fn adjoint(matrix: &CsMat<Complex64>) -> CsMat<Complex64> {
+    conjugate(matrix).transpose_into().to_csr()
+}
+
+/// x·a† = (a·x†)†, since the library multiplies sparse by dense in this order only.
+fn right_adjoint(x: &Array2<Complex64>, a: &CsMat<Complex64>) -> Array2<Complex64> {
+    let dagger = |m: &Array2<Complex64>| Array2::from_shape_fn(m.dim(), |(i, j)| m[[j, i]].conj());
+    dagger(&(a * &dagger(x)))
+}

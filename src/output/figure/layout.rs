@@ -1,0 +1,205 @@
+//! The layout of a panel: its axes, the room for their labels, and the place of the legend.
+
+use super::axis::{Ruler, Ticks, shown};
+use super::font::Face;
+use super::geometry::{Frame, Place, distance, mix};
+use super::{Legend, Mark, Panel, Point, Scale, Series};
+
+/// Width and height of a panel.
+pub(super) const PANEL: Place = (720.0, 480.0);
+
+// Text sizes.
+pub(super) const TITLE: f64 = 15.0;
+pub(super) const LABEL: f64 = 14.5;
+pub(super) const SMALL: f64 = 12.5;
+
+pub(super) const MARGIN: f64 = 14.0;
+/// Between the frame and its tick labels.
+pub(super) const GAP: f64 = 8.0;
+
+// The legend: height of a line, length of a sample, and space around things.
+pub(super) const LINE: f64 = 19.0;
+pub(super) const SWATCH: f64 = 28.0;
+pub(super) const INSET: f64 = 8.0;
+
+/// The axes of one panel, and where the frame between them lies.
+pub(super) struct Plan {
+    x: Ruler,
+    y: Ruler,
+    pub x_ticks: Ticks,
+    pub y_ticks: Ticks,
+    pub frame: Frame,
+}
+
+impl Plan {
+    /// Lays the panel out, with some part of the height left free above the data.
+    fn new(panel: &Panel, face: &Face, headroom: f64) -> Self {
+        let has_points = panel.series.iter().any(|s| s.mark == Mark::Points);
+        let xs = placed(panel).map(|(_, p)| p.x);
+        let x = Ruler::fit(&panel.x, xs, if has_points { 0.03 } else { 0.0 }, 0.0);
+        let ys =
+            placed(panel).filter(|(_, p)| (-1e-9..=1.0 + 1e-9).contains(&x.at(p.x))).flat_map(|(mark, p)| match mark {
+                Mark::Points | Mark::Band if p.lo <= p.hi => [p.y, p.lo, p.hi],
+                _ => [p.y; 3],
+            });
+        let y = Ruler::fit(&panel.y, ys, 0.05, headroom);
+
+        let y_ticks = y.ticks(8);
+        let widths = y_ticks.major.iter().map(|(_, label)| face.width(label));
+        let widest = SMALL * widths.fold(0.0, f64::max);
+        let has_factor = (2..=8).any(|count| !x.ticks(count).factor.is_empty());
+        let room = |wanted: bool, size: f64| if wanted { size } else { 0.0 };
+        let head = !panel.title.is_empty() || !y_ticks.factor.is_empty();
+        let side = !panel.y.label.is_empty();
+        let foot = !panel.x.label.is_empty() || has_factor;
+        let mut frame = Frame {
+            left: MARGIN + room(side, 1.3 * LABEL) + GAP + widest + GAP,
+            top: MARGIN + room(head, 1.7 * TITLE),
+            right: PANEL.0 - 1.5 * MARGIN,
+            bottom: PANEL.1 - MARGIN - room(foot, 1.3 * LABEL) - 1.3 * GAP - SMALL,
+        };
+        // As many ticks as leave some space between their labels.
+        let fits = |ticks: &Ticks| {
+            ticks.major.windows(2).all(|pair| {
+                let width = (face.width(&pair[0].1) + face.width(&pair[1].1)) / 2.0 * SMALL;
+                (pair[1].0 - pair[0].0) * frame.width() > width + 1.2 * SMALL
+            })
+        };
+        let mut choices = (2..=8).rev().map(|count| x.ticks(count));
+        let x_ticks = choices.find(fits).unwrap_or_else(|| x.ticks(2));
+        if let Some((at, label)) = x_ticks.major.last() {
+            let end = frame.left + at * frame.width() + face.width(label) * SMALL / 2.0;
+            frame.right -= (end - (PANEL.0 - MARGIN / 2.0)).max(0.0);
+        }
+        Self { x, y, x_ticks, y_ticks, frame }
+    }
+
+    /// The abscissa in pixels of a fraction of the axis.
+    pub fn across(&self, fraction: f64) -> f64 {
+        self.frame.left + fraction * self.frame.width()
+    }
+
+    /// The ordinate in pixels of a fraction of the axis.
+    pub fn up(&self, fraction: f64) -> f64 {
+        self.frame.bottom - fraction * self.frame.height()
+    }
+
+    pub fn place(&self, x: f64, y: f64) -> Place {
+        (self.across(self.x.at(x)), self.up(self.y.at(y)))
+    }
+
+    /// Places on all that is drawn, close enough together to find free room for a legend.
+    fn taken(&self, panel: &Panel) -> Vec<Place> {
+        const STEP: f64 = 5.0;
+        let mut taken = Vec::new();
+        let mut along = |a: Place, b: Place| {
+            if let Some((a, b)) = self.frame.clip_segment(a, b) {
+                let steps = (distance(a, b) / STEP).ceil().max(1.0);
+                taken.extend((0..=steps as u32).map(|k| mix(a, b, f64::from(k) / steps)));
+            }
+        };
+        for series in &panel.series {
+            for run in runs(panel, series) {
+                let places: Vec<Place> = run.iter().map(|p| self.place(p.x, p.y)).collect();
+                places.iter().for_each(|&at| along(at, at));
+                if series.mark != Mark::Points {
+                    places.windows(2).for_each(|pair| along(pair[0], pair[1]));
+                }
+            }
+            if matches!(series.mark, Mark::Points | Mark::Band) {
+                let bars = series.points.iter().filter(|p| has_bar(panel, p));
+                bars.for_each(|p| along(self.place(p.x, p.lo), self.place(p.x, p.hi)));
+            }
+        }
+        taken
+    }
+
+    /// A box of the given size in a corner.
+    fn corner(&self, corner: Legend, (width, height): Place) -> Option<Frame> {
+        let inner = self.frame.grown(-INSET);
+        let (right, bottom) = (inner.right - width, inner.bottom - height);
+        let (left, top) = match corner {
+            Legend::TopRight => (right, inner.top),
+            Legend::TopLeft => (inner.left, inner.top),
+            Legend::BottomRight => (right, bottom),
+            Legend::BottomLeft => (inner.left, bottom),
+            Legend::Auto | Legend::None => return None,
+        };
+        Some(Frame::new((left, top), (left + width, top + height)))
+    }
+
+    /// The corner whose box covers the least of what is drawn, and how much that is.
+    fn emptiest(&self, panel: &Panel, size: Place) -> Option<(usize, Frame)> {
+        let taken = self.taken(panel);
+        [Legend::TopRight, Legend::TopLeft, Legend::BottomRight, Legend::BottomLeft]
+            .into_iter()
+            .filter_map(|corner| self.corner(corner, size))
+            .map(|frame| {
+                let near = frame.grown(5.0);
+                (taken.iter().filter(|&&p| near.holds(p)).count(), frame)
+            })
+            .min_by_key(|&(hits, _)| hits)
+    }
+}
+
+/// Lays the panel out, and finds the legend's box and the factor by which it shrinks to fit.
+pub(super) fn settle(panel: &Panel, face: &Face) -> (Plan, Option<(Frame, f64)>) {
+    let plain = Plan::new(panel, face, 0.0);
+    let widths: Vec<f64> = named(panel).map(|s| face.width(&tidy(&s.label))).collect();
+    if widths.is_empty() {
+        return (plain, None);
+    }
+    let widest = SMALL * widths.iter().copied().fold(0.0, f64::max);
+    let wanted = (SWATCH + widest + 3.0 * INSET, LINE * widths.len() as f64 + INSET);
+    let room = plain.frame.grown(-INSET);
+    let shrink = (room.width() / wanted.0).min(room.height() / wanted.1).min(1.0);
+    let size = (wanted.0 * shrink, wanted.1 * shrink);
+
+    if panel.legend != Legend::Auto {
+        let place = plain.corner(panel.legend, size);
+        return (plain, place.map(|frame| (frame, shrink)));
+    }
+    let place = plain.emptiest(panel, size);
+    if panel.y.range.is_none() && place.is_some_and(|(hits, _)| hits > 0) {
+        for headroom in [0.08, 0.16, 0.24, 0.32, 0.4] {
+            let plan = Plan::new(panel, face, headroom);
+            if let Some((0, frame)) = plan.emptiest(panel, size) {
+                return (plan, Some((frame, shrink)));
+            }
+        }
+    }
+    (plain, place.map(|(_, frame)| (frame, shrink)))
+}
+
+/// The series that the legend names.
+pub(super) fn named(panel: &Panel) -> impl Iterator<Item = &Series> {
+    panel.series.iter().filter(|s| !s.label.is_empty())
+}
+
+pub(super) fn has_place(panel: &Panel, p: &Point) -> bool {
+    shown(panel.x.scale, p.x) && shown(panel.y.scale, p.y)
+}
+
+/// Whether the error interval can be drawn; on a log axis it may reach down to zero and below.
+pub(super) fn has_bar(panel: &Panel, p: &Point) -> bool {
+    let above = panel.y.scale == Scale::Linear || p.hi > 0.0;
+    shown(panel.x.scale, p.x) && p.lo <= p.hi && above
+}
+
+/// All points with a place on the axes.
+pub(super) fn placed(panel: &Panel) -> impl Iterator<Item = (Mark, &Point)> {
+    let all = panel.series.iter();
+    all.flat_map(|s| s.points.iter().map(|p| (s.mark, p))).filter(|(_, p)| has_place(panel, p))
+}
+
+/// The unbroken runs of points that a line joins.
+pub(super) fn runs<'a>(panel: &Panel, series: &'a Series) -> impl Iterator<Item = &'a [Point]> {
+    let runs = series.points.split(|p| !has_place(panel, p));
+    runs.filter(|run| !run.is_empty())
+}
+
+/// The text without characters that have no glyph, or no place in XML.
+pub(super) fn tidy(text: &str) -> String {
+    let odd = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    text.replace(odd, " ")
+}

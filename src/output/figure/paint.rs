@@ -1,0 +1,381 @@
+//! The drawing of figures, the same on any backend.
+
+use super::axis::Ticks;
+use super::font::{Face, SIZE_PER_EM};
+use super::geometry::{Frame, Place, dashes};
+use super::layout::{
+    GAP, INSET, LABEL, LINE, MARGIN, PANEL, Plan, SMALL, SWATCH, TITLE, has_bar, has_place, named, placed, runs,
+    settle, tidy,
+};
+use super::{Figure, FigureError, Mark, Panel, Series};
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
+use plotters::element::{Circle, PathElement, Polygon};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, TextStyle, WHITE};
+use plotters_backend::DrawingBackend;
+
+/// Backend units per pixel: backends take whole numbers, and whole pixels are too coarse.
+pub(super) const UNITS: u32 = 10;
+
+const FAMILY: &str = "DejaVu Sans, sans-serif";
+/// Height of the figure's title, and size of its text.
+const HEADING: (f64, f64) = (40.0, 18.0);
+/// Radius of a point.
+const DOT: f64 = 3.4;
+/// Opacity of a band.
+const BAND: f64 = 0.22;
+
+const INK: RGBColor = RGBColor(38, 38, 38);
+const GRID: RGBColor = RGBColor(226, 226, 226);
+const FAINT: RGBColor = RGBColor(241, 241, 241);
+
+/// Colours that remain distinct to the colour-blind, after Okabe and Ito.
+const PALETTE: [RGBColor; 8] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+    RGBColor(240, 228, 66),
+];
+
+const LEVEL: FontTransform = FontTransform::None;
+const UPWARDS: FontTransform = FontTransform::Rotate270;
+
+type Drawn = Result<(), FigureError>;
+
+/// A backend's failure as ours.
+pub(super) fn failed<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) -> FigureError {
+    FigureError::Draw(error.to_string())
+}
+
+/// Panels per row.
+fn columns(figure: &Figure) -> usize {
+    figure.columns.clamp(1, figure.panels.len().max(1))
+}
+
+fn heading(figure: &Figure) -> f64 {
+    if figure.title.is_empty() { 0.0 } else { HEADING.0 }
+}
+
+/// Width and height of the figure in pixels.
+pub(super) fn size(figure: &Figure) -> (u32, u32) {
+    let columns = columns(figure);
+    let rows = figure.panels.len().div_ceil(columns);
+    let height = PANEL.1 * rows as f64 + heading(figure);
+    ((PANEL.0 * columns as f64) as u32, height as u32)
+}
+
+/// Draws the whole figure.
+pub(super) fn figure<DB: DrawingBackend>(figure: &Figure, face: &Face, area: DrawingArea<DB, Shift>) -> Drawn {
+    let columns = columns(figure);
+    let width = PANEL.0 * columns as f64;
+    let mut pen = Pen { area, face, origin: (0.0, 0.0) };
+    let middle = (width / 2.0, (MARGIN + HEADING.0) / 2.0);
+    pen.fitted(&figure.title, middle, HEADING.1, width - 2.0 * MARGIN, LEVEL)?;
+    for (k, panel) in figure.panels.iter().enumerate() {
+        let (row, column) = ((k / columns) as f64, (k % columns) as f64);
+        pen.origin = (PANEL.0 * column, PANEL.1 * row + heading(figure));
+        let (plan, legend) = settle(panel, face);
+        let sheet = Sheet { pen: &pen, panel, plan };
+        sheet.draw()?;
+        if let Some((frame, shrink)) = legend {
+            sheet.legend(frame, shrink)?;
+        }
+    }
+    pen.area.present().map_err(failed)
+}
+
+/// Draws in pixels from an origin.
+struct Pen<'a, DB: DrawingBackend> {
+    area: DrawingArea<DB, Shift>,
+    face: &'a Face,
+    origin: Place,
+}
+
+impl<DB: DrawingBackend> Pen<'_, DB> {
+    /// The place in backend units.
+    fn at(&self, (x, y): Place) -> (i32, i32) {
+        let whole = |v: f64| (v * f64::from(UNITS)).round() as i32;
+        (whole(x + self.origin.0), whole(y + self.origin.1))
+    }
+
+    fn path(&self, places: &[Place]) -> Vec<(i32, i32)> {
+        let mut path: Vec<_> = places.iter().map(|&p| self.at(p)).collect();
+        path.dedup();
+        path
+    }
+
+    fn line(&self, places: &[Place], colour: &impl Color, width: f64) -> Drawn {
+        let path = self.path(places);
+        if path.len() < 2 {
+            return Ok(());
+        }
+        let style = colour.stroke_width((width * f64::from(UNITS)).round() as u32);
+        let element = PathElement::new(path, style);
+        self.area.draw(&element).map_err(failed)
+    }
+
+    /// The outline of a box.
+    fn outline(&self, frame: Frame, colour: &impl Color) -> Drawn {
+        let [a, b, c, d] = frame.corners();
+        // The first side is drawn twice so that all four corners are joined.
+        self.line(&[a, b, c, d, a, b], colour, 1.0)
+    }
+
+    fn fill(&self, corners: &[Place], colour: &impl Color) -> Drawn {
+        let path = self.path(corners);
+        if path.len() < 3 {
+            return Ok(());
+        }
+        let element = Polygon::new(path, colour.filled());
+        self.area.draw(&element).map_err(failed)
+    }
+
+    fn dot(&self, place: Place, radius: f64, colour: &impl Color) -> Drawn {
+        let radius = (radius * f64::from(UNITS)).round() as i32;
+        let element = Circle::new(self.at(place), radius, colour.filled());
+        self.area.draw(&element).map_err(failed)
+    }
+
+    /// Text whose capitals are centred on the line through a place.
+    fn text(&self, text: &str, (x, y): Place, size: f64, anchor: HPos, turn: FontTransform) -> Drawn {
+        // Backends centre the small letters.
+        let shift = 0.09 * size;
+        let place = match turn {
+            FontTransform::Rotate270 => (x + shift, y),
+            _ => (x, y + shift),
+        };
+        let em = (size * f64::from(UNITS)).round() * SIZE_PER_EM;
+        let font = FontDesc::new(FontFamily::Name(FAMILY), em, FontStyle::Normal);
+        let style = TextStyle::from(font.transform(turn)).color(&INK);
+        let style = style.pos(Pos::new(anchor, VPos::Center));
+        let drawn = self.area.draw_text(&tidy(text), &style, self.at(place));
+        drawn.map_err(failed)
+    }
+
+    /// Centred text, made smaller where it would be longer than `room`.
+    fn fitted(&self, text: &str, at: Place, size: f64, room: f64, turn: FontTransform) -> Drawn {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let size = size.min(room / self.face.width(&tidy(text)).max(1e-3));
+        self.text(text, at, size, HPos::Center, turn)
+    }
+
+    /// A line in the manner of a series.
+    fn styled(&self, line: &[Place], series: &Series) -> Drawn {
+        let colour = colour(series);
+        let parts = match series.mark {
+            Mark::Thin => return self.line(line, &colour.mix(0.4), 0.9),
+            Mark::Dashed => dashes(line, 7.0, 4.0),
+            Mark::Dotted => dashes(line, 2.0, 3.0),
+            _ => vec![line.to_vec()],
+        };
+        parts.iter().try_for_each(|part| self.line(part, &colour, 1.9))
+    }
+
+    /// An error bar with caps at those ends that lie in the frame.
+    fn bar(&self, frame: Frame, [a, b]: [Place; 2], colour: &impl Color) -> Drawn {
+        let Some((from, to)) = frame.clip_segment(a, b) else {
+            return Ok(());
+        };
+        self.line(&[from, to], colour, 1.3)?;
+        for (x, y) in [a, b].into_iter().filter(|&end| frame.holds(end)) {
+            self.line(&[(x - DOT, y), (x + DOT, y)], colour, 1.3)?;
+        }
+        Ok(())
+    }
+}
+
+fn colour(series: &Series) -> RGBColor {
+    PALETTE[series.colour % PALETTE.len()]
+}
+
+/// One panel being drawn.
+struct Sheet<'a, DB: DrawingBackend> {
+    pen: &'a Pen<'a, DB>,
+    panel: &'a Panel,
+    plan: Plan,
+}
+
+impl<DB: DrawingBackend> Sheet<'_, DB> {
+    /// Draws all but the legend: first the areas, then lines from faint to strong, then points.
+    fn draw(&self) -> Drawn {
+        self.grid()?;
+        let mut series: Vec<&Series> = self.panel.series.iter().collect();
+        series.sort_by_key(|s| match s.mark {
+            Mark::Thin => 0,
+            Mark::Points => 2,
+            _ => 1,
+        });
+        for series in series.iter().filter(|s| s.mark == Mark::Band) {
+            self.band(series)?;
+        }
+        for series in series {
+            match series.mark {
+                Mark::Points => self.points(series)?,
+                _ => self.lines(series)?,
+            }
+        }
+        self.pen.outline(self.plan.frame, &INK)?;
+        self.ticks()?;
+        self.names()?;
+        if placed(self.panel).next().is_none() {
+            let middle = (self.plan.across(0.5), self.plan.up(0.5));
+            let text = "no data";
+            self.pen.text(text, middle, LABEL, HPos::Center, LEVEL)?;
+        }
+        Ok(())
+    }
+
+    fn grid(&self) -> Drawn {
+        let (plan, frame) = (&self.plan, self.plan.frame);
+        let major = |ticks: &Ticks| ticks.major.iter().map(|t| t.0).collect::<Vec<_>>();
+        let minor = |ticks: &Ticks| ticks.minor.clone();
+        let faint = (minor(&plan.x_ticks), minor(&plan.y_ticks), FAINT);
+        let clear = (major(&plan.x_ticks), major(&plan.y_ticks), GRID);
+        for (across, up, colour) in [faint, clear] {
+            for x in across.into_iter().map(|at| plan.across(at)) {
+                self.pen.line(&[(x, frame.top), (x, frame.bottom)], &colour, 1.0)?;
+            }
+            for y in up.into_iter().map(|at| plan.up(at)) {
+                self.pen.line(&[(frame.left, y), (frame.right, y)], &colour, 1.0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ticks and their labels.
+    fn ticks(&self) -> Drawn {
+        const LONG: f64 = 4.5;
+        const SHORT: f64 = 2.5;
+        let (pen, plan, frame) = (self.pen, &self.plan, self.plan.frame);
+        let across = |at: f64, length: f64| {
+            let x = plan.across(at);
+            pen.line(&[(x, frame.bottom), (x, frame.bottom - length)], &INK, 1.0)
+        };
+        let up = |at: f64, length: f64| {
+            let y = plan.up(at);
+            pen.line(&[(frame.left, y), (frame.left + length, y)], &INK, 1.0)
+        };
+        for &at in &plan.x_ticks.minor {
+            across(at, SHORT)?;
+        }
+        for &at in &plan.y_ticks.minor {
+            up(at, SHORT)?;
+        }
+        for (at, label) in &plan.x_ticks.major {
+            across(*at, LONG)?;
+            let place = (plan.across(*at), frame.bottom + GAP + SMALL / 2.0);
+            pen.text(label, place, SMALL, HPos::Center, LEVEL)?;
+        }
+        for (at, label) in &plan.y_ticks.major {
+            up(*at, LONG)?;
+            let place = (frame.left - GAP, plan.up(*at));
+            pen.text(label, place, SMALL, HPos::Right, LEVEL)?;
+        }
+        Ok(())
+    }
+
+    /// The names of the axes and the panel, and the common factors of the tick labels.
+    fn names(&self) -> Drawn {
+        let (pen, panel, plan, frame) = (self.pen, self.panel, &self.plan, self.plan.frame);
+        let (x_factor, y_factor) = (&plan.x_ticks.factor, &plan.y_ticks.factor);
+        let (head, foot) = (MARGIN + 0.6 * TITLE, PANEL.1 - MARGIN - 0.5 * LABEL);
+        if !x_factor.is_empty() {
+            pen.text(x_factor, (frame.right, foot), SMALL, HPos::Right, LEVEL)?;
+        }
+        if !y_factor.is_empty() {
+            let place = (frame.left, frame.top - GAP - SMALL / 2.0);
+            pen.text(y_factor, place, SMALL, HPos::Left, LEVEL)?;
+        }
+        // Centred text leaves the room of the factor free at both ends.
+        let beside = |factor: &str| match factor {
+            "" => frame.width(),
+            _ => frame.width() - 2.0 * (pen.face.width(factor) * SMALL + GAP),
+        };
+        let (centre, middle) = (plan.across(0.5), plan.up(0.5));
+        let side = (MARGIN + 0.5 * LABEL, middle);
+        pen.fitted(&panel.title, (centre, head), TITLE, beside(y_factor), LEVEL)?;
+        pen.fitted(&panel.x.label, (centre, foot), LABEL, beside(x_factor), LEVEL)?;
+        pen.fitted(&panel.y.label, side, LABEL, frame.height(), UPWARDS)
+    }
+
+    fn band(&self, series: &Series) -> Drawn {
+        for run in series.points.split(|p| !has_bar(self.panel, p)) {
+            let upper = run.iter().map(|p| self.plan.place(p.x, p.hi));
+            let lower = run.iter().rev().map(|p| self.plan.place(p.x, p.lo));
+            let area = self.plan.frame.clip_area(upper.chain(lower).collect());
+            self.pen.fill(&area, &colour(series).mix(BAND))?;
+        }
+        Ok(())
+    }
+
+    fn lines(&self, series: &Series) -> Drawn {
+        let frame = self.plan.frame;
+        for run in runs(self.panel, series) {
+            let line: Vec<Place> = run.iter().map(|p| self.plan.place(p.x, p.y)).collect();
+            // A line through a single point has no length, so it is marked by a dot.
+            if let [at] = line[..]
+                && frame.holds(at)
+            {
+                self.pen.dot(at, DOT / 2.0, &colour(series))?;
+            }
+            for part in frame.clip_line(&line) {
+                self.pen.styled(&part, series)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn points(&self, series: &Series) -> Drawn {
+        let (plan, colour) = (&self.plan, colour(series));
+        for p in series.points.iter().filter(|p| has_place(self.panel, p)) {
+            if has_bar(self.panel, p) && p.lo < p.hi {
+                let ends = [plan.place(p.x, p.lo), plan.place(p.x, p.hi)];
+                self.pen.bar(plan.frame, ends, &colour)?;
+            }
+            let at = plan.place(p.x, p.y);
+            // Rounding must not lose points on the frame.
+            if plan.frame.grown(0.01).holds(at) {
+                self.pen.dot(at, DOT, &colour)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn legend(&self, frame: Frame, shrink: f64) -> Drawn {
+        let pen = self.pen;
+        pen.fill(&frame.corners(), &WHITE.mix(0.85))?;
+        pen.outline(frame, &GRID)?;
+        let start = frame.left + INSET * shrink;
+        let end = start + SWATCH * shrink;
+        for (k, series) in named(self.panel).enumerate() {
+            let y = frame.top + (INSET / 2.0 + LINE * (k as f64 + 0.5)) * shrink;
+            if series.mark == Mark::Points {
+                let middle = (start + end) / 2.0;
+                let rise = 7.0 * shrink;
+                let has_bar = |p| has_bar(self.panel, p) && p.lo < p.hi;
+                if series.points.iter().any(has_bar) {
+                    let ends = [(middle, y + rise), (middle, y - rise)];
+                    pen.bar(frame, ends, &colour(series))?;
+                }
+                pen.dot((middle, y), DOT * shrink, &colour(series))?;
+            } else {
+                let rise = 5.0 * shrink;
+                let strip = Frame::new((start, y - rise), (end, y + rise));
+                if series.mark == Mark::Band {
+                    pen.fill(&strip.corners(), &colour(series).mix(BAND))?;
+                }
+                pen.styled(&[(start, y), (end, y)], series)?;
+            }
+            let place = (end + INSET * shrink, y);
+            pen.text(&series.label, place, SMALL * shrink, HPos::Left, LEVEL)?;
+        }
+        Ok(())
+    }
+}

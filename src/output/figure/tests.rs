@@ -1,0 +1,214 @@
+//! Tests of whole figures: what they contain, and that no input is too odd to draw.
+
+use super::*;
+
+fn panel(mark: Mark, points: Vec<Point>) -> Panel {
+    let (x, y) = (Axis::linear("time γτ"), Axis::linear("energy ⟨H⟩"));
+    Panel::new("decay", x, y, vec![Series::new("data", 0, mark, points)])
+}
+
+fn decay() -> Vec<Point> {
+    let times = (0..40).map(|k| f64::from(k) * 0.1);
+    times.map(|t| Point::with_error(t, (-t).exp(), (-t).exp() - 0.1, (-t).exp() + 0.1)).collect()
+}
+
+const MARKS: [Mark; 6] = [Mark::Line, Mark::Dashed, Mark::Dotted, Mark::Points, Mark::Band, Mark::Thin];
+
+/// The texts of an SVG document, in drawing order.
+fn texts(svg: &str) -> Vec<&str> {
+    let lines: Vec<&str> = svg.lines().collect();
+    let pairs = lines.windows(2).filter(|w| w[0].starts_with("<text"));
+    pairs.map(|w| w[1]).collect()
+}
+
+/// The texts drawn for points that only fix the extent of both axes.
+fn ticks_between(x: Axis, y: Axis, from: Point, to: Point) -> Vec<String> {
+    let series = vec![Series::new("", 0, Mark::Line, vec![from, to])];
+    let figure = Figure::new("", 1, vec![Panel::new("", x, y, series)]);
+    let svg = figure.svg().unwrap();
+    texts(&svg).into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn svg_names_everything() {
+    let svg = Figure::new("a < b & c", 1, vec![panel(Mark::Band, decay())]).svg().unwrap();
+    let texts = texts(&svg);
+    for wanted in ["a &lt; b &amp; c", "decay", "time γτ", "energy ⟨H⟩", "data"] {
+        assert!(texts.contains(&wanted), "{wanted} is missing");
+    }
+    assert!(svg.starts_with(r#"<svg width="720" height="520""#));
+    assert!(svg.contains("DejaVu Sans, sans-serif"));
+}
+
+#[test]
+fn png_has_the_promised_size_and_is_not_blank() {
+    let figure = Figure::new("", 2, vec![panel(Mark::Points, decay()); 3]);
+    let bytes = figure.png().unwrap();
+    let picture = tiny_skia::Pixmap::decode_png(&bytes).unwrap();
+    assert_eq!((picture.width(), picture.height()), (4 * 720, 4 * 480));
+    let pixels = picture.data();
+    // The fourth place of the grid stays empty; all others hold some of the first colour.
+    let coloured = |row: usize, column: usize| {
+        let place = |y: usize, x: usize| 4 * (y * 2880 + x);
+        (row * 960..(row + 1) * 960).any(|y| {
+            (column * 1440..(column + 1) * 1440).any(|x| pixels[place(y, x)..place(y, x) + 3] == [0, 114, 178])
+        })
+    };
+    assert!(coloured(0, 0) && coloured(0, 1) && coloured(1, 0) && !coloured(1, 1));
+}
+
+#[test]
+fn same_input_gives_same_bytes() {
+    let figure = Figure::new("", 1, vec![panel(Mark::Band, decay())]);
+    assert_eq!(figure.svg().unwrap(), figure.svg().unwrap());
+    assert_eq!(figure.png().unwrap(), figure.png().unwrap());
+}
+
+#[test]
+fn panels_are_neither_absent_nor_too_many() {
+    let empty = Figure::new("nothing", 2, Vec::new());
+    assert!(matches!(empty.svg(), Err(FigureError::Empty)));
+    assert!(matches!(empty.png(), Err(FigureError::Empty)));
+    let crowd = Figure::new("", 2, vec![panel(Mark::Line, Vec::new()); 65]);
+    assert!(matches!(crowd.svg(), Err(FigureError::TooManyPanels(65))));
+}
+
+#[test]
+fn odd_data_never_panics() {
+    let odd = [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MAX,
+        f64::MIN,
+        f64::MIN_POSITIVE,
+        5e-324,
+        -1.0,
+        0.0,
+        1.0,
+        1.0 + f64::EPSILON,
+        1e-290,
+        1e290,
+        1e16,
+    ];
+    let mut sets = vec![Vec::new()];
+    for &a in &odd {
+        sets.push(vec![Point::exact(a, a)]);
+        for &b in &odd {
+            sets.push(vec![Point::exact(a, b), Point::exact(b, a)]);
+            sets.push(vec![
+                Point::with_error(0.5, 1.0, a, b),
+                Point::with_error(a, b, b, a),
+                Point::with_error(1.0, a, 0.5, b),
+            ]);
+        }
+    }
+    for points in sets {
+        for scale in [Scale::Linear, Scale::Log] {
+            let mut panels = MARKS.map(|mark| panel(mark, points.clone())).to_vec();
+            for panel in &mut panels {
+                panel.x.scale = scale;
+                panel.y.scale = scale;
+            }
+            let svg = Figure::new("", 0, panels).svg().unwrap();
+            assert!(!svg.contains("NaN") && !svg.contains("inf"));
+        }
+    }
+}
+
+#[test]
+fn odd_data_never_panics_in_a_bitmap() {
+    let points = vec![
+        Point::exact(0.0, f64::NAN),
+        Point::with_error(1.0, 1.0, f64::NEG_INFINITY, f64::INFINITY),
+        Point::exact(2.0, -1e290),
+        Point::exact(f64::INFINITY, 0.0),
+    ];
+    let mut panel = panel(Mark::Points, points.clone());
+    panel.series = MARKS.map(|mark| Series::new("s", 9, mark, points.clone())).to_vec();
+    let mut tight = panel.clone();
+    tight.x = Axis::linear("x").within(0.5, 1.5);
+    tight.y = Axis::log("y").within(1e3, 1e-3);
+    Figure::new("\u{0}\u{10fffd}", 9, vec![panel, tight]).png().unwrap();
+}
+
+#[test]
+fn odd_ranges_and_texts_never_panic() {
+    let odd = [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e-300, 1.0, f64::MAX];
+    for &a in &odd {
+        for &b in &odd {
+            for axis in [Axis::linear("w".repeat(3000)), Axis::log("")] {
+                let mut panel = panel(Mark::Band, decay());
+                panel.x = axis.clone().within(a, b);
+                panel.y = axis.within(b, a);
+                panel.series[0].label = "long".repeat(300);
+                Figure::new("", 1, vec![panel]).svg().unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gap_breaks_the_line() {
+    let whole = panel(Mark::Thin, decay());
+    let mut broken = whole.clone();
+    broken.series[0].points[20].y = f64::NAN;
+    let lines = |panel: Panel| {
+        let svg = Figure::new("", 1, vec![panel]).svg().unwrap();
+        svg.lines().filter(|l| l.contains("#0072B2")).count()
+    };
+    assert_eq!(lines(broken), lines(whole) + 1);
+}
+
+#[test]
+fn nothing_to_show_is_said() {
+    let mut panel = panel(Mark::Line, vec![Point::exact(1.0, -1.0), Point::exact(2.0, 0.0)]);
+    panel.y.scale = Scale::Log;
+    let svg = Figure::new("", 1, vec![panel]).svg().unwrap();
+    assert!(texts(&svg).contains(&"no data"));
+}
+
+#[test]
+fn labels_are_sensible() {
+    let (a, b) = (Point::exact(0.0, 1e-6), Point::exact(1.0, 1e3));
+    let texts = ticks_between(Axis::linear("x"), Axis::log("y"), a, b);
+    for wanted in ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0", "10⁻²", "10⁰"] {
+        assert!(texts.iter().any(|t| t == wanted), "{wanted} in {texts:?}");
+    }
+    let (a, b) = (Point::exact(2.0, -3e7), Point::exact(5.0, 4e7));
+    let texts = ticks_between(Axis::log("x"), Axis::linear("y"), a, b);
+    for wanted in ["2", "3", "5", "−2", "0", "2", "×10⁷"] {
+        assert!(texts.iter().any(|t| t == wanted), "{wanted} in {texts:?}");
+    }
+}
+
+#[test]
+fn points_outside_a_given_range_stay_outside() {
+    let mut panel = panel(Mark::Line, decay());
+    panel.series[0].points.push(Point::exact(1e9, 1e9));
+    panel.y = panel.y.within(0.2, 0.5);
+    panel.x = panel.x.within(0.0, 3.0);
+    let svg = Figure::new("", 1, vec![panel]).svg().unwrap();
+    let numbers = svg
+        .lines()
+        .filter_map(|l| l.split_once("points=\""))
+        .flat_map(|(_, points)| points.split([',', ' ', '"']))
+        .filter_map(|n| n.parse::<i32>().ok());
+    assert!(numbers.into_iter().all(|n| (0..=7200).contains(&n)));
+}
+
+#[test]
+fn the_legend_avoids_data() {
+    // Lines along all edges of the plot leave no corner free unless room is made above them.
+    let edges = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0), (0.0, 0.0)];
+    let panel = panel(Mark::Line, edges.map(|(x, y)| Point::exact(x, y)).to_vec());
+    let svg = Figure::new("", 1, vec![panel]).svg().unwrap();
+    let line = svg.lines().find(|l| l.contains("#0072B2")).unwrap();
+    let legend = svg.lines().find(|l| l.contains(r#"opacity="0.85""#)).unwrap();
+    let heights = |element: &str| -> Vec<i32> {
+        let points = element.split_once("points=\"").unwrap().1;
+        let pairs = points.split(' ').filter_map(|p| p.split_once(','));
+        pairs.map(|(_, y)| y.parse().unwrap()).collect()
+    };
+    assert!(heights(legend).iter().max() < heights(line).iter().min());
+}
