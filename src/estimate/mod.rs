@@ -5,3 +5,4 @@ pub mod covariance;
 pub mod ergotropy;
 pub mod moments;
 pub mod occupation;
+pub mod verify;

@@ -87,6 +87,13 @@ impl Moments {
         (self.variance(index) / self.effective()).sqrt()
     }
 
+    /// Typical size of the deviations that make up the variance, √(μ₄/μ₂); 0 if there is none. For a rare event it is
+    /// the size of the event.
+    pub fn event_size(&self, index: usize) -> f64 {
+        let [_, m2, _, m4] = self.cells[index];
+        if m2 > 0.0 { (m4 / m2).sqrt() } else { 0.0 }
+    }
+
     /// Standard error of the variance, √((μ₄ − σ⁴(n−3)/(n−1))/n).
     pub fn variance_error(&self, index: usize) -> f64 {
         let n = self.effective();

@@ -1,3 +1,6 @@
-//! What is left behind: the folder of a run, and pictures.
+//! What is left behind: the folder of a run, its tables and pictures.
 
 pub mod figure;
+pub mod folder;
+pub mod pictures;
+pub mod table;

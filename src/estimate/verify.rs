@@ -1,0 +1,183 @@
+//! Trajectories against the exact solution: is every difference within its statistical error?
+//!
+//! With a stated probability of a false alarm, half of it spent on the largest single deviation (Bonferroni over all
+//! numbers), half on one χ² for each quantity's whole curve, with the estimated covariance between rows (Hotelling).
+//! A number that no or few trajectories saw change cannot be judged by its standard error: Bernstein's inequality
+//! adds ln(2/α)·b/3n, where b is the size of such an event.
+
+use super::columns::{Accumulated, Z95};
+use crate::problem::{Linear, Problem, Quantity};
+use crate::table::Table;
+use faer::{Mat, Side};
+use statrs::distribution::{ContinuousCDF, FisherSnedecor, Normal};
+
+/// How one quantity compares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Column name.
+    pub name: String,
+    /// Largest deviation in (Bernstein-widened) standard errors and the row where it is.
+    pub worst: (f64, usize),
+    /// Numbers compared, and how many of them too rarely change for a standard error.
+    pub compared: usize,
+    /// Of these, numbers that no trajectory changed.
+    pub unchanged: usize,
+    /// Hotelling statistic of the curve, its degrees of freedom, and the chance of one at least as large.
+    pub curve: Option<(f64, usize, f64)>,
+    /// Whether all is within the error.
+    pub passed: bool,
+}
+
+/// The whole verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Each quantity.
+    pub comparisons: Vec<Comparison>,
+    /// Largest deviation allowed, in standard errors.
+    pub z_limit: f64,
+    /// Smallest chance allowed for a curve.
+    pub p_limit: f64,
+    /// Chance that a correct program fails.
+    pub false_alarm: f64,
+    /// Trajectories behind it.
+    pub trajectories: u64,
+}
+
+impl Verdict {
+    /// Whether every quantity passed.
+    pub fn passed(&self) -> bool {
+        self.comparisons.iter().all(|c| c.passed)
+    }
+}
+
+/// A number of zero variance must agree to this.
+const EXACT: f64 = 1e-9;
+
+/// Compare `sampled` with `exact`, which must have the same rows.
+pub fn compare(
+    problem: &Problem,
+    accumulated: &Accumulated,
+    sampled: &Table,
+    exact: &Table,
+    false_alarm: f64,
+) -> Verdict {
+    let rows = sampled.rows.len();
+    let n = accumulated.moments.effective();
+    let quantities = &problem.quantities;
+    let alpha = 0.5 * false_alarm / (rows * quantities.len()) as f64;
+    let z_limit = Normal::standard().inverse_cdf(1.0 - 0.5 * alpha);
+    let p_limit = 0.5 * false_alarm / quantities.len() as f64;
+    let bernstein = (2.0 / alpha).ln() / (3.0 * n * z_limit);
+    let linear = problem.linear();
+    let comparisons = quantities.iter().map(|quantity| {
+        let name = problem.column(quantity);
+        let slot = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
+        let mut comparison = Comparison {
+            name: name.clone(),
+            worst: (0.0, 0),
+            compared: rows,
+            unchanged: 0,
+            curve: None,
+            passed: false,
+        };
+        let (Some(mine), Some(theirs)) = (sampled.column(&name), exact.column(&name)) else { return comparison };
+        for row in 0..rows {
+            let index = row * linear.len() + slot;
+            let event = accumulated.moments.event_size(index).max(quantum(problem, linear[slot]));
+            let (estimate, truth) = (mine.value[row], theirs.value[row]);
+            let se = mine.se.as_ref().map_or(0.0, |se| se[row]);
+            let unchanged = accumulated.moments.variance(index) == 0.0;
+            comparison.unchanged += usize::from(unchanged);
+            let z = match quantity {
+                _ if estimate.is_nan() && truth.is_nan() => 0.0,
+                Quantity::Ergotropy | Quantity::Efficiency => {
+                    // Distance outside the estimates from below and above, whose 95 % interval the table holds.
+                    let (lo, hi) = mine.bounds.as_ref().map_or((estimate, estimate), |(lo, hi)| (lo[row], hi[row]));
+                    let outside = (truth - (hi - Z95 * se)).max((lo + Z95 * se) - truth).max(0.0);
+                    deviation(outside, se, event * bernstein)
+                }
+                Quantity::EnergyVariance | Quantity::MagnetisationVariance(_) => {
+                    deviation(estimate - truth, se, event * event * bernstein)
+                }
+                Quantity::EnergyDeviation => deviation(
+                    estimate * estimate - truth * truth,
+                    accumulated.moments.variance_error(index),
+                    event * event * bernstein,
+                ),
+                Quantity::SpinLength(_) => deviation(estimate - truth, se, event * bernstein / (2.0 * truth + 1.0)),
+                _ => deviation(estimate - truth, se, event * bernstein),
+            };
+            if !(z <= comparison.worst.0) {
+                comparison.worst = (z, row);
+            }
+        }
+        comparison.curve = match quantity {
+            Quantity::Ergotropy | Quantity::Efficiency => None,
+            q if q.needs_variance() => None,
+            Quantity::SpinLength(_) => {
+                let squared: Vec<f64> = theirs.value.iter().map(|s| s * (s + 1.0)).collect();
+                curve(accumulated, slot, &squared)
+            }
+            _ => curve(accumulated, slot, &theirs.value),
+        };
+        comparison.passed = comparison.worst.0 <= z_limit && comparison.curve.is_none_or(|(.., p)| p >= p_limit);
+        comparison
+    });
+    Verdict {
+        comparisons: comparisons.collect(),
+        z_limit,
+        p_limit,
+        false_alarm,
+        trajectories: accumulated.moments.effective() as u64,
+    }
+}
+
+/// Least amount by which a number can differ between trajectories, to order of magnitude: the size of an event that
+/// none of them saw.
+fn quantum(problem: &Problem, linear: Linear) -> f64 {
+    match linear {
+        Linear::Energy | Linear::Released(_) => {
+            problem.battery.iter().map(|&e| problem.subsystems[e].energy).fold(0.0, f64::max)
+        }
+        Linear::SpinSquared(e) => problem.subsystems[e].cells() as f64,
+        Linear::Magnetisation(_) | Linear::Jumps(_) => 1.0,
+    }
+}
+
+/// |difference| in standard errors widened by `rare`; differences below 1e-9 are none.
+fn deviation(difference: f64, se: f64, rare: f64) -> f64 {
+    match difference.abs() {
+        d if d <= EXACT => 0.0,
+        d => d / (if se.is_nan() { 0.0 } else { se } + rare),
+    }
+}
+
+/// Hotelling's T² of one curve against `truth`, in the directions that at least about a hundred trajectories move.
+fn curve(accumulated: &Accumulated, slot: usize, truth: &[f64]) -> Option<(f64, usize, f64)> {
+    let covariance = accumulated.covariance.as_ref()?;
+    let n = accumulated.moments.effective();
+    let mean = covariance.mean(slot);
+    let kept: Vec<usize> = (0..truth.len()).filter(|&r| covariance.of_mean(slot, r, r) > 0.0).collect();
+    let sd = |r: usize| covariance.of_mean(slot, r, r).sqrt();
+    let correlation = Mat::from_fn(kept.len(), kept.len(), |i, j| {
+        covariance.of_mean(slot, kept[i], kept[j]) / (sd(kept[i]) * sd(kept[j]))
+    });
+    let eigen = correlation.self_adjoint_eigen(Side::Lower).ok()?;
+    let scores: Vec<f64> = kept.iter().map(|&r| (mean[r] - truth[r]) / sd(r)).collect();
+    let (mut statistic, mut degrees) = (0.0, 0);
+    for k in 0..kept.len() {
+        let lambda = eigen.S()[k];
+        if lambda > 100.0 / n {
+            let projection: f64 = (0..kept.len()).map(|i| eigen.U()[(i, k)] * scores[i]).sum();
+            statistic += projection * projection / lambda;
+            degrees += 1;
+        }
+    }
+    let k = degrees as f64;
+    if degrees == 0 || n <= k + 1.0 {
+        return None;
+    }
+    let f = statistic * (n - k) / (k * (n - 1.0));
+    let p = FisherSnedecor::new(k, n - k).map_or(f64::NAN, |law| law.sf(f));
+    Some((statistic, degrees, p))
+}
