@@ -2,3 +2,5 @@
 
 pub mod extrapolate;
 pub mod naive;
+pub mod propagator;
+pub mod rate_equation;

@@ -1,0 +1,503 @@
+//! Propagation exp(tA)p of a classical master equation by a contour integral with sparse LU, built to fail loudly.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::sparse::linalg::lu::{LuRef, LuSymbolicParams, NumericLu, SymbolicLu, factorize_symbolic_lu};
+use faer::sparse::{SparseColMatRef, SymbolicSparseColMat};
+use faer::{Conj, MatMut, Par, Spec, c64};
+use rayon::prelude::*;
+use sprs::CsMat;
+use std::f64::consts::PI;
+
+/// Largest relative defect of a column sum that is taken for rounding of the diagonal.
+const COLUMN_DEFECT: f64 = 1e-9;
+/// Rounding errors relative to e^μ to choose the contour's width μ by: first with a margin, then without.
+const ROUNDING: [f64; 2] = [16.0 * f64::EPSILON, 3.0 * f64::EPSILON];
+const DEBUG: bool = true;
+/// Contours of more nodes are not refined; the time step is halved instead.
+const MAX_NODES: usize = 120;
+/// The time step is halved at most this many times.
+const HALVINGS: u32 = 10;
+/// Largest rate·time of one plain Poisson sum; e⁻²⁵⁶ is still far from underflow.
+const POISSON_MEAN: f64 = 256.0;
+
+/// Why a propagator could not be built, or a result could not be trusted.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)] // the messages name the fields
+pub enum PropagatorError {
+    /// The generator is not a square matrix.
+    #[error("the generator has {rows} rows and {columns} columns, but must be square")]
+    NotSquare { rows: usize, columns: usize },
+    /// A rate is not finite, or an off-diagonal one is negative.
+    #[error("generator entry ({row}, {column}) is {value:e}: rates must be finite and, off the diagonal, not negative")]
+    InvalidRate { row: usize, column: usize, value: f64 },
+    /// A column does not sum to zero, so that the equation would not conserve probability.
+    #[error("column {column} of the generator sums to {sum:e}, but its largest entry is {scale:e}")]
+    NotConservative { column: usize, sum: f64, scale: f64 },
+    /// A vector does not fit the generator.
+    #[error("{what} has {found} entries, but the generator has {expected} states")]
+    WrongLength { what: &'static str, found: usize, expected: usize },
+    /// A number is out of its range.
+    #[error("{what} is {value:e}, which is out of range")]
+    OutOfRange { what: &'static str, value: f64 },
+    /// The sparse factorisation of z − tA failed.
+    #[error("factorisation at the shift {re:e} + {im:e}i failed: {reason}")]
+    Factorisation { re: f64, im: f64, reason: String },
+    /// Two successive contours still differ by more than the tolerance.
+    #[error("contours of {nodes} nodes in {substeps} steps differ by {estimate:e}, above the tolerance {tolerance:e}")]
+    NotConverged { nodes: usize, substeps: usize, estimate: f64, tolerance: f64 },
+    /// The total probability changed, or is not finite any more.
+    #[error("the total probability went from {before:e} to {after:e} (relative tolerance {tolerance:e})")]
+    NotConserved { before: f64, after: f64, tolerance: f64 },
+    /// A state received a probability below minus the tolerance.
+    #[error("state {state} received the probability {value:e}, below minus the tolerance {tolerance:e}")]
+    Negative { state: usize, value: f64, tolerance: f64 },
+}
+
+/// Real sparse generator, column convention dp/dt = A p, prepared for one duration t and many vectors p.
+///
+/// With z(u) = μ(1 + iu)², −∞ < u < ∞, a parabola around the negative real axis,
+///
+/// exp(tA) p = (2πi)⁻¹ ∫ eᶻ (z − tA)⁻¹ p dz ≈ (hμ/π) Σₖ (1 + iuₖ) exp(zₖ) xₖ,  (zₖ − tA) xₖ = p,  uₖ = kh,
+///
+/// the trapezoidal rule of J. A. C. Weideman and L. N. Trefethen, Math. Comp. 76, 1341 (2007); conjugate symmetry
+/// leaves the nodes k ≥ 0. The same solutions give ∫₀ᵗ c·p ds, whose resolvent is t c·xₖ/zₖ (the augmented equation
+/// q′ = c·p), so jump counts and populations obey the same balance equations.
+///
+/// The optimal parameters known for normal A do not hold here: the resolvent of a cascade is large far from its
+/// eigenvalues. So μ is as wide as rounding (∝ e^μ) permits, and h is halved until the rules h and h/2 agree in the
+/// operator 1-norm, i.e. for the worst initial distribution, estimated after W. W. Hager, SIAM J. Sci. Stat. Comput. 5,
+/// 311 (1984) and N. J. Higham, ACM Trans. Math. Softw. 14, 381 (1988). Where that stagnates (transport over many
+/// levels in a time like t makes the integrand itself large) t is split into 2, 4, … equal steps.
+///
+/// Sums run in a fixed order, so results do not depend on the number of threads.
+#[derive(Debug)]
+pub struct Propagator {
+    rates: Rates,
+    counted: Vec<Vec<f64>>,
+    duration: f64,
+    tolerance: f64,
+    substeps: usize,
+    /// Empty where tA = 0.
+    nodes: Vec<Node>,
+    symbolic: Option<SymbolicLu<usize>>,
+}
+
+/// One shift z of the contour with weight (h/2πi) eᶻ dz/du, doubled where it stands for its conjugate too.
+#[derive(Debug)]
+struct Node {
+    u: f64,
+    shift: c64,
+    weight: c64,
+    factors: NumericLu<usize, c64>,
+}
+
+impl Propagator {
+    /// Factorises zₖ − tA for an n×n `generator` (either storage order), so that [`Propagator::apply`] only solves.
+    ///
+    /// `duration` is t ≥ 0, `counted` holds rate vectors c of length n, and `tolerance`, in (0, 1), bounds the error
+    /// Σᵢ|δpᵢ| of a distribution of total 1, and the error of ∫c·p ds relative to t·max|c|.
+    ///
+    /// # Errors
+    /// Any argument out of range or shape, a generator that does not conserve probability, a failed factorisation, or
+    /// [`PropagatorError::NotConverged`] where rounding forbids the tolerance; [`uniformisation`] may then serve.
+    pub fn new(
+        generator: &CsMat<f64>,
+        duration: f64,
+        counted: &[Vec<f64>],
+        tolerance: f64,
+    ) -> Result<Self, PropagatorError> {
+        let rates = Rates::new(generator, duration, counted)?;
+        if !(tolerance > 0.0 && tolerance < 1.0) {
+            return Err(PropagatorError::OutOfRange { what: "tolerance", value: tolerance });
+        }
+        let counted = counted.to_vec();
+        let mut this = Self { rates, counted, duration, tolerance, substeps: 1, nodes: vec![], symbolic: None };
+        if this.rates.fastest * duration > 0.0 {
+            let symbolic = factorize_symbolic_lu(this.rates.pattern.as_ref(), LuSymbolicParams::default())
+                .map_err(|error| failed(c64::ZERO, &error))?;
+            this.choose_contour(&symbolic)?;
+            this.symbolic = Some(symbolic);
+        }
+        Ok(this)
+    }
+
+    /// Replaces p by exp(tA)p and returns ∫₀ᵗ c·p(s) ds for each counted rate vector c.
+    ///
+    /// Negative entries above −tolerance are rounding: they are set to 0 and p is scaled to its previous total.
+    ///
+    /// # Errors
+    /// p of wrong length, not finite or negative; a result that is not finite, loses probability or has entries below
+    /// −tolerance (both relative to the total of p). p is then left as it was.
+    pub fn apply(&self, p: &mut [f64]) -> Result<Vec<f64>, PropagatorError> {
+        let before = self.rates.check_distribution(p)?;
+        let Some(symbolic) = &self.symbolic else {
+            return Ok(self.counted.iter().map(|c| self.duration * dot(c, p)).collect());
+        };
+        let mut integrals = vec![0.0; self.counted.len()];
+        if before == 0.0 {
+            return Ok(integrals);
+        }
+        let tolerance = self.tolerance;
+        let mut current = p.to_vec();
+        for _ in 0..self.substeps {
+            let (mut next, counts) = self.sum(symbolic, &self.nodes, |_| 1.0, &current);
+            let after: f64 = next.iter().sum();
+            // Written so that NaN fails.
+            if !((after - before).abs() <= tolerance * before) {
+                return Err(PropagatorError::NotConserved { before, after, tolerance });
+            }
+            for (state, value) in next.iter_mut().enumerate() {
+                if *value < -tolerance * before {
+                    return Err(PropagatorError::Negative { state, value: *value, tolerance });
+                }
+                *value = value.max(0.0);
+            }
+            let scale = before / next.iter().sum::<f64>();
+            next.iter_mut().for_each(|value| *value *= scale);
+            integrals.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+            current = next;
+        }
+        p.copy_from_slice(&current);
+        Ok(integrals)
+    }
+
+    /// Number of shifts, that is of complex solves per step (0 where tA = 0).
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Number of equal steps into which t is split.
+    pub fn substeps(&self) -> usize {
+        self.substeps
+    }
+
+    /// Sets `substeps` and `nodes` to the cheapest contour found that meets the tolerance.
+    fn choose_contour(&mut self, symbolic: &SymbolicLu<usize>) -> Result<(), PropagatorError> {
+        let mut failure = None;
+        let attempts = (0..=HALVINGS).flat_map(|halvings| ROUNDING.map(|rounding| (halvings, rounding)));
+        for (halvings, rounding) in attempts {
+            self.substeps = 1 << halvings;
+            // Errors of successive steps add up at most, because exp(tA) contracts in the 1-norm.
+            let allowed = self.tolerance / self.substeps as f64;
+            let width = (allowed / rounding).ln().clamp(2.0, 12.0);
+            // Spacing at which the error from the right of the contour, exp(2π/h − π²/μh²), is a tenth of that
+            // allowed; truncation where |eᶻ| is a hundredth.
+            let spacing = PI / (width + (width * width + width * (10.0 / allowed).ln()).sqrt());
+            let kept = ((1.0 + (100.0 / allowed).ln() / width).sqrt() / spacing).ceil() as usize + 1;
+            let mut h = 0.5 * spacing;
+            let mut nodes = self.factorise(symbolic, width, (0..=2 * kept).map(|k| k as f64 * h).collect())?;
+            let mut previous = f64::INFINITY;
+            loop {
+                nodes.iter_mut().for_each(|node| node.set_weight(width, h));
+                let (estimate, tail) = self.difference(symbolic, &nodes);
+                if DEBUG {
+                    eprintln!("s {} width {width:.2} n {} est {estimate:.2e} {tail:.2e}", self.substeps, nodes.len());
+                }
+                if estimate <= 0.5 * allowed {
+                    // Keep the rule of spacing 2h: that of spacing h has served as its reference.
+                    nodes.pop();
+                    self.nodes = nodes.into_iter().step_by(2).collect();
+                    self.nodes.iter_mut().for_each(|node| node.set_weight(width, 2.0 * h));
+                    return Ok(());
+                }
+                failure = Some((nodes.len(), self.substeps, estimate));
+                if nodes.len() > MAX_NODES {
+                    break;
+                }
+                let reach = nodes.len() - 1;
+                if tail > 0.2 * estimate {
+                    // Truncated too early, where eᶻ is small but the resolvent large.
+                    let more = (reach + 1..=reach + 2 * reach.div_ceil(10)).map(|k| k as f64 * h).collect();
+                    nodes.extend(self.factorise(symbolic, width, more)?);
+                    previous = f64::INFINITY;
+                } else if estimate < 0.1 * previous {
+                    h *= 0.5;
+                    let odd = (0..reach).map(|k| (2 * k + 1) as f64 * h).collect();
+                    nodes.extend(self.factorise(symbolic, width, odd)?);
+                    nodes.sort_by(|a, b| a.u.total_cmp(&b.u));
+                    previous = estimate;
+                } else {
+                    break;
+                }
+            }
+        }
+        let (nodes, substeps, estimate) = failure.unwrap_or((0, 1, f64::INFINITY));
+        Err(PropagatorError::NotConverged { nodes, substeps, estimate, tolerance: self.tolerance })
+    }
+
+    /// Factorises z(u) − tA, one step's t, for each u; the weights are left at 0.
+    fn factorise(&self, symbolic: &SymbolicLu<usize>, width: f64, us: Vec<f64>) -> Result<Vec<Node>, PropagatorError> {
+        let (rates, step) = (&self.rates, self.duration / self.substeps as f64);
+        let factorise_one = |u: f64| {
+            let shift = width * c64::new(1.0, u) * c64::new(1.0, u);
+            let mut values: Vec<c64> = rates.values.iter().map(|rate| c64::new(-step * rate, 0.0)).collect();
+            rates.diagonal.iter().for_each(|&at| values[at] += shift);
+            let mut factors = NumericLu::new();
+            let need = symbolic.factorize_numeric_lu_scratch::<c64>(Par::Seq, Spec::default());
+            let mut memory = MemBuffer::try_new(need).map_err(|_| failed(shift, &"out of memory"))?;
+            let matrix = SparseColMatRef::new(rates.pattern.as_ref(), &values);
+            let stack = MemStack::new(&mut memory);
+            symbolic
+                .factorize_numeric_lu(&mut factors, matrix, Par::Seq, stack, Spec::default())
+                .map_err(|error| failed(shift, &error))?;
+            Ok(Node { u, shift, weight: c64::ZERO, factors })
+        };
+        us.into_par_iter().map(factorise_one).collect()
+    }
+
+    /// Σₖ signₖ Re(weightₖ xₖ) with (zₖ − tA) xₖ = p, and the same sum for the integrals over one step.
+    fn sum(
+        &self,
+        symbolic: &SymbolicLu<usize>,
+        nodes: &[Node],
+        sign: impl Fn(usize) -> f64 + Sync,
+        p: &[f64],
+    ) -> (Vec<f64>, Vec<f64>) {
+        let step = self.duration / self.substeps as f64;
+        let term = |(k, node): (usize, &Node)| {
+            let x = node.solve(symbolic, p, false);
+            let weight = sign(k) * node.weight;
+            let count = |c: &Vec<f64>| {
+                let product: c64 = c.iter().zip(&x).map(|(&c, &x)| c * x).sum();
+                step * (weight * product / node.shift).re
+            };
+            (real_part(weight, &x), self.counted.iter().map(count).collect())
+        };
+        let terms: Vec<(Vec<f64>, Vec<f64>)> = nodes.par_iter().enumerate().map(term).collect();
+        let mut total = (vec![0.0; p.len()], vec![0.0; self.counted.len()]);
+        // The far nodes are the smallest: adding them first loses least.
+        for (x, counts) in terms.iter().rev() {
+            total.0.iter_mut().zip(x).for_each(|(sum, term)| *sum += term);
+            total.1.iter_mut().zip(counts).for_each(|(sum, term)| *sum += term);
+        }
+        total
+    }
+
+    /// Estimates max over distributions p of Σᵢ|δpᵢ| (or of the relative error of an integral), where δ is the rule of
+    /// all nodes minus the rule of the even nodes without the last, which has twice the weight.
+    fn difference(&self, symbolic: &SymbolicLu<usize>, nodes: &[Node]) -> (f64, f64) {
+        let states = self.rates.states();
+        let last = nodes.len() - 1;
+        let sign = |k: usize| if k.is_multiple_of(2) && k != last { -1.0 } else { 1.0 };
+        let step = self.duration / self.substeps as f64;
+        let forward = |p: &[f64]| {
+            let (y, counts) = self.sum(symbolic, nodes, sign, p);
+            let scales = self.counted.iter().map(|c| step * c.iter().fold(f64::MIN_POSITIVE, |a, c| a.max(c.abs())));
+            let counts = counts.iter().zip(scales).map(|(count, scale)| count.abs() / scale);
+            (counts.fold(norm(&y), f64::max), y)
+        };
+        let backward = |signs: &[f64]| {
+            let term = |(k, node): (usize, &Node)| -> Vec<f64> {
+                real_part(sign(k) * node.weight, &node.solve(symbolic, signs, true))
+            };
+            let parts: Vec<Vec<f64>> = nodes.par_iter().enumerate().map(term).collect();
+            (0..states).map(|i| parts.iter().map(|part| part[i]).sum::<f64>()).collect::<Vec<f64>>()
+        };
+        let mut p = vec![1.0 / states as f64; states];
+        let (mut largest, mut tail) = (0.0f64, 0.0f64);
+        for _ in 0..5 {
+            let (size, y) = forward(&p);
+            if !size.is_finite() {
+                return (f64::INFINITY, 0.0);
+            }
+            if size <= largest {
+                break;
+            }
+            largest = size;
+            tail = norm(&real_part(nodes[last].weight, &nodes[last].solve(symbolic, &p, false)));
+            let signs: Vec<f64> = y.iter().map(|y| y.signum()).collect();
+            let slope = backward(&signs);
+            let steepest = (0..states).fold(0, |best, i| if slope[i].abs() > slope[best].abs() { i } else { best });
+            if slope[steepest].abs() <= dot(&slope, &p) {
+                break;
+            }
+            p.fill(0.0);
+            p[steepest] = 1.0;
+        }
+        (largest, tail)
+    }
+}
+
+impl Node {
+    fn set_weight(&mut self, width: f64, h: f64) {
+        let pair = if self.u == 0.0 { 1.0 } else { 2.0 };
+        self.weight = pair * h * width / PI * c64::new(1.0, self.u) * self.shift.exp();
+    }
+
+    /// Solves (z − tA) x = b, or the transposed system.
+    fn solve(&self, symbolic: &SymbolicLu<usize>, b: &[f64], transposed: bool) -> Vec<c64> {
+        let mut x: Vec<c64> = b.iter().map(|&b| c64::new(b, 0.0)).collect();
+        let lu = LuRef::new_unchecked(symbolic, &self.factors);
+        let mut memory = MemBuffer::new(symbolic.solve_in_place_scratch::<c64>(1, Par::Seq));
+        let stack = MemStack::new(&mut memory);
+        let columns = MatMut::from_column_major_slice_mut(&mut x, b.len(), 1);
+        if transposed {
+            lu.solve_transpose_in_place_with_conj(Conj::No, columns, Par::Seq, stack);
+        } else {
+            lu.solve_in_place_with_conj(Conj::No, columns, Par::Seq, stack);
+        }
+        x
+    }
+}
+
+/// exp(tA)p by plain uniformisation, an independent cross-check and the better method where rate·t is small.
+///
+/// With Λ the fastest exit rate and P = 1 + A/Λ, p(t) = Σₖ e^(−Λt)(Λt)ᵏ/k! Pᵏp and ∫₀ᵗ c·p ds = Λ⁻¹ Σₖ Pr(N > k) c·Pᵏp,
+/// N Poissonian of mean Λt (A. Jensen, Skand. Aktuarietidskr. 36, 87 (1953)). All terms are positive; t is split so
+/// that e^(−Λt) does not underflow. The work is about Λt sparse products, however stiff A is.
+///
+/// Replaces p, of the generator's length, and returns one integral per vector in `counted`.
+///
+/// # Errors
+/// Arguments of wrong shape or out of range, or a generator that does not conserve probability.
+pub fn uniformisation(
+    generator: &CsMat<f64>,
+    duration: f64,
+    counted: &[Vec<f64>],
+    p: &mut [f64],
+) -> Result<Vec<f64>, PropagatorError> {
+    let rates = Rates::new(generator, duration, counted)?;
+    rates.check_distribution(p)?;
+    if rates.fastest * duration == 0.0 {
+        return Ok(counted.iter().map(|c| duration * dot(c, p)).collect());
+    }
+    let steps = (rates.fastest * duration / POISSON_MEAN).ceil().max(1.0);
+    let mean = rates.fastest * duration / steps;
+    let terms = (mean + 12.0 * mean.sqrt() + 30.0) as usize;
+    let mut weights = vec![(-mean).exp()];
+    for k in 1..=terms {
+        weights.push(weights[k - 1] * mean / k as f64);
+    }
+    // Tails summed from the small end, where 1 minus a sum would cancel.
+    let mut tails = vec![0.0; terms + 1];
+    for k in (0..terms).rev() {
+        tails[k] = tails[k + 1] + weights[k + 1];
+    }
+    let mut integrals = vec![0.0; counted.len()];
+    for _ in 0..steps as u64 {
+        let mut power = p.to_vec();
+        p.fill(0.0);
+        for (weight, tail) in weights.iter().zip(&tails) {
+            p.iter_mut().zip(&power).for_each(|(p, power)| *p += weight * power);
+            integrals.iter_mut().zip(counted).for_each(|(sum, c)| *sum += tail / rates.fastest * dot(c, &power));
+            power = rates.jump(&power);
+        }
+    }
+    Ok(integrals)
+}
+
+/// A generator in compressed columns, its diagonal rebuilt from the rates so that columns sum to zero to rounding.
+#[derive(Debug)]
+struct Rates {
+    pattern: SymbolicSparseColMat<usize>,
+    values: Vec<f64>,
+    /// Position of each diagonal entry in `values`.
+    diagonal: Vec<usize>,
+    fastest: f64,
+}
+
+impl Rates {
+    /// Checks all that [`Propagator::new`] and [`uniformisation`] have in common.
+    fn new(generator: &CsMat<f64>, duration: f64, counted: &[Vec<f64>]) -> Result<Self, PropagatorError> {
+        let (rows, columns) = generator.shape();
+        if rows != columns {
+            return Err(PropagatorError::NotSquare { rows, columns });
+        }
+        if !(duration >= 0.0 && duration.is_finite()) {
+            return Err(PropagatorError::OutOfRange { what: "duration", value: duration });
+        }
+        for c in counted {
+            if c.len() != rows {
+                return Err(PropagatorError::WrongLength {
+                    what: "counted rate vector",
+                    found: c.len(),
+                    expected: rows,
+                });
+            }
+            if let Some(&value) = c.iter().find(|c| !c.is_finite()) {
+                return Err(PropagatorError::OutOfRange { what: "counted rate", value });
+            }
+        }
+        let (mut starts, mut indices, mut values, mut diagonal) = (vec![0], vec![], vec![], vec![]);
+        let mut fastest = 0.0f64;
+        for (column, entries) in generator.to_csc().outer_iterator().enumerate() {
+            let (mut given, mut exit) = (0.0, 0.0);
+            let mut stored: Vec<(usize, f64)> = vec![(column, 0.0)];
+            for (row, &value) in entries.iter() {
+                if !value.is_finite() || (row != column && value < 0.0) {
+                    return Err(PropagatorError::InvalidRate { row, column, value });
+                }
+                if row == column {
+                    given = value;
+                } else if value > 0.0 {
+                    exit += value;
+                    stored.push((row, value));
+                }
+            }
+            if (given + exit).abs() > COLUMN_DEFECT * exit.max(-given) {
+                let scale = exit.max(given.abs());
+                return Err(PropagatorError::NotConservative { column, sum: given + exit, scale });
+            }
+            stored[0].1 = -exit;
+            stored.sort_unstable_by_key(|&(row, _)| row);
+            for (row, value) in stored {
+                if row == column {
+                    diagonal.push(values.len());
+                }
+                indices.push(row);
+                values.push(value);
+            }
+            starts.push(values.len());
+            fastest = fastest.max(exit);
+        }
+        if !(fastest * duration).is_finite() {
+            return Err(PropagatorError::OutOfRange { what: "fastest rate times duration", value: fastest * duration });
+        }
+        let pattern = SymbolicSparseColMat::new_checked(rows, rows, starts, None, indices);
+        Ok(Self { pattern, values, diagonal, fastest })
+    }
+
+    fn states(&self) -> usize {
+        self.diagonal.len()
+    }
+
+    /// Total of p, if p is a distribution up to a positive factor.
+    fn check_distribution(&self, p: &[f64]) -> Result<f64, PropagatorError> {
+        if p.len() != self.states() {
+            return Err(PropagatorError::WrongLength { what: "distribution", found: p.len(), expected: self.states() });
+        }
+        if let Some(&value) = p.iter().find(|p| !(**p >= 0.0 && p.is_finite())) {
+            return Err(PropagatorError::OutOfRange { what: "initial probability", value });
+        }
+        Ok(p.iter().sum())
+    }
+
+    /// (1 + A/Λ) p: one jump of the uniformised chain.
+    fn jump(&self, p: &[f64]) -> Vec<f64> {
+        let mut next = p.to_vec();
+        for (column, p) in p.iter().enumerate() {
+            for at in self.pattern.col_range(column) {
+                next[self.pattern.row_idx()[at]] += self.values[at] / self.fastest * p;
+            }
+        }
+        next
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn norm(a: &[f64]) -> f64 {
+    a.iter().map(|a| a.abs()).sum()
+}
+
+/// Re(weight x), entry by entry.
+fn real_part(weight: c64, x: &[c64]) -> Vec<f64> {
+    x.iter().map(|x| weight.re * x.re - weight.im * x.im).collect()
+}
+
+fn failed(shift: c64, reason: &dyn std::fmt::Display) -> PropagatorError {
+    PropagatorError::Factorisation { re: shift.re, im: shift.im, reason: reason.to_string() }
+}

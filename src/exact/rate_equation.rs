@@ -1,0 +1,398 @@
+//! The exact rate equation dP(J, M)/dt of a problem whose state stays diagonal: no sampling.
+//!
+//! The weights are those of `physics.md` §2 written in J and M, not the integer forms that the trajectories use, and
+//! the ensembles, which nothing ties together here, are solved one by one.
+
+use super::propagator::Propagator;
+use crate::battery::{Battery, CellKey, Levels, ln_multiplicity};
+use crate::error::RunError;
+use crate::estimate::columns::{battery_levels, spin_length};
+use crate::estimate::ergotropy;
+use crate::problem::{Initial, Linear, Problem, Quantity, Step};
+use crate::repr::ladder::{Action, Jump, Ladder, LadderStep};
+use crate::table::Table;
+use sprs::{CsMat, TriMat};
+use std::collections::BTreeMap;
+
+/// Most states (J, M) of one ensemble that are solved: N = 800.
+const MOST_STATES: u64 = 200_000;
+/// Most cells of a battery of several ensembles whose joint ergotropy is evaluated.
+const MOST_JOINT: usize = 5_000_000;
+/// Absolute tolerance on probabilities.
+const TOLERANCE: f64 = 1e-11;
+
+/// All |J, M⟩ of N cells.
+struct Space {
+    cells: u64,
+    /// (J, M) of each state.
+    states: Vec<(f64, f64)>,
+    /// Index of (J, −J) by N/2 − J.
+    first: Vec<usize>,
+}
+
+impl Space {
+    fn new(cells: u64) -> Self {
+        let (mut states, mut first) = (Vec::new(), Vec::new());
+        for pairs in 0..=cells / 2 {
+            let two_j = cells - 2 * pairs;
+            first.push(states.len());
+            states.extend((0..=two_j).map(|up| (two_j as f64 / 2.0, up as f64 - two_j as f64 / 2.0)));
+        }
+        Self { cells, states, first }
+    }
+
+    fn index(&self, j: f64, m: f64) -> Option<usize> {
+        let pairs = self.cells as f64 / 2.0 - j;
+        let legal = pairs >= 0.0 && j >= 0.0 && m.abs() <= j;
+        legal.then(|| self.first[pairs as usize] + (m + j) as usize)
+    }
+
+    fn excited(&self, m: f64) -> f64 {
+        self.cells as f64 / 2.0 + m
+    }
+
+    fn start(&self, initial: &Initial) -> Vec<f64> {
+        let n = self.cells as f64;
+        let mut p = vec![0.0; self.states.len()];
+        let mut pure = |j, m| {
+            if let Some(index) = self.index(j, m) {
+                p[index] = 1.0;
+            }
+        };
+        match *initial {
+            Initial::Ground => pure(n / 2.0, -n / 2.0),
+            Initial::Excited => pure(n / 2.0, n / 2.0),
+            Initial::Dicke { two_j, two_m } => pure(two_j as f64 / 2.0, two_m as f64 / 2.0),
+            Initial::Thermal { ratio: 0.0 } => pure(n / 2.0, -n / 2.0),
+            Initial::Thermal { ratio } => {
+                for (p, &(j, m)) in p.iter_mut().zip(&self.states) {
+                    let copies = ln_multiplicity(self.cells, (n / 2.0 - j) as u64);
+                    *p = (copies + self.excited(m) * ratio.ln() - n * ratio.ln_1p()).exp();
+                }
+                let total: f64 = p.iter().sum();
+                p.iter_mut().for_each(|p| *p /= total);
+            }
+        }
+        p
+    }
+
+    /// Where `jump` leads from (J, M), with rates.
+    fn targets(&self, jump: &Jump, j: f64, m: f64) -> [(f64, f64, f64); 3] {
+        let half = self.cells as f64 / 2.0;
+        let w = [
+            if j > 0.0 { (half + j + 1.0) / (2.0 * j * (2.0 * j + 1.0)) } else { 0.0 },
+            if j > 0.0 { (half + 1.0) / (2.0 * j * (j + 1.0)) } else { 0.0 },
+            (half - j) / (2.0 * (j + 1.0) * (2.0 * j + 1.0)),
+        ];
+        let (v_squared, dm) = match jump.action {
+            Action::LocalLower => {
+                ([(j + m) * (j + m - 1.0), (j + m) * (j - m + 1.0), (j - m + 1.0) * (j - m + 2.0)], -1.0)
+            }
+            Action::LocalRaise => {
+                ([(j - m) * (j - m - 1.0), (j - m) * (j + m + 1.0), (j + m + 1.0) * (j + m + 2.0)], 1.0)
+            }
+            Action::LocalDiagonal { change, .. } => {
+                ([change * (j * j - m * m), 0.0, change * ((j + 1.0) * (j + 1.0) - m * m)], 0.0)
+            }
+            Action::CollectiveLower => return only(j, m - 1.0, jump.rate * (j + m) * (j - m + 1.0)),
+            Action::CollectiveRaise => return only(j, m + 1.0, jump.rate * (j - m) * (j + m + 1.0)),
+            Action::CollectiveDiagonal(..) => return only(j, m, 0.0),
+        };
+        [-1.0, 0.0, 1.0].map(|dj| {
+            let i = (dj + 1.0) as usize;
+            (j + dj, m + dm, jump.rate * w[i] * v_squared[i])
+        })
+    }
+
+    /// Generator of the jumps, columns summing to zero.
+    fn generator(&self, jumps: &[Jump]) -> CsMat<f64> {
+        let size = self.states.len();
+        let mut entries = TriMat::new((size, size));
+        for (from, &(j, m)) in self.states.iter().enumerate() {
+            let mut out = 0.0;
+            for (j2, m2, rate) in jumps.iter().flat_map(|jump| self.targets(jump, j, m)) {
+                if let Some(to) = self.index(j2, m2)
+                    && to != from
+                    && rate > 0.0
+                {
+                    entries.add_triplet(to, from, rate);
+                    out += rate;
+                }
+            }
+            entries.add_triplet(from, from, -out);
+        }
+        entries.to_csc()
+    }
+
+    fn mean(&self, p: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
+        p.iter().zip(&self.states).map(|(p, &(j, m))| p * f(j, m)).sum()
+    }
+
+    fn flip(&self, p: &mut [f64]) {
+        for (pairs, &first) in self.first.iter().enumerate() {
+            p[first..=first + self.cells as usize - 2 * pairs].reverse();
+        }
+    }
+}
+
+/// A single target.
+fn only(j: f64, m: f64, rate: f64) -> [(f64, f64, f64); 3] {
+    [(j, m, rate), (j, m, 0.0), (j, m, 0.0)]
+}
+
+/// P of every ensemble at one row, and the mean jumps of each channel since the step began.
+struct Snapshot<'a> {
+    step: usize,
+    p: &'a [Vec<f64>],
+    jumps: &'a [f64],
+}
+
+/// A diagonal problem ready to be solved exactly.
+pub struct RateEquation<'a> {
+    problem: &'a Problem,
+    ladder: Ladder,
+    spaces: Vec<Space>,
+    /// Propagators by (step, duration in units of 1e-12 of the step, ensemble), made when first needed.
+    propagators: BTreeMap<(usize, u64, usize), Propagator>,
+    /// The battery's levels, when a quantity needs them.
+    levels: Option<(Battery, Levels)>,
+}
+
+impl<'a> RateEquation<'a> {
+    /// Prepare `problem`.
+    ///
+    /// # Errors
+    /// The ladder's reason if the state does not stay diagonal; [`RunError::TooLarge`] beyond 200,000 states.
+    pub fn new(problem: &'a Problem) -> Result<Self, RunError> {
+        let ladder = Ladder::compile(problem)?;
+        for &cells in &ladder.cells {
+            let states = (cells / 2 + 1) * (cells - cells / 2 + 1);
+            if states > MOST_STATES {
+                return Err(RunError::TooLarge {
+                    what: format!("the rate equation of {cells} cells"),
+                    needed: format!("{states} states (J, M)"),
+                    limit: format!("{MOST_STATES}"),
+                    advice: "sample it with `leyden run`".into(),
+                });
+            }
+        }
+        let spaces = ladder.cells.iter().map(|&cells| Space::new(cells)).collect();
+        let levels = problem.needs_state().then(|| battery_levels(problem)).transpose()?;
+        Ok(Self { problem, ladder, spaces, propagators: BTreeMap::new(), levels })
+    }
+
+    /// Every quantity at every row.
+    ///
+    /// # Errors
+    /// When the propagator misses its tolerance.
+    pub fn solve(&mut self) -> Result<Table, RunError> {
+        let mut p: Vec<Vec<f64>> = self.spaces.iter().zip(&self.ladder.initial).map(|(s, i)| s.start(i)).collect();
+        let mut rows = Vec::with_capacity(self.problem.protocol.row_count());
+        for _ in 0..self.problem.protocol.repeat {
+            self.cycle(&mut p, Some(&mut rows))?;
+        }
+        Ok(self.table(rows))
+    }
+
+    /// The state that repeating the cycle for ever leads to from the initial state, at the rows of one cycle.
+    ///
+    /// Cycles are accelerated by reduced-rank extrapolation, which keeps conserved weights, until one more cycle
+    /// changes no probability by more than `TOLERANCE` in sum.
+    ///
+    /// # Errors
+    /// When it does not settle within 10,000 cycles, or the propagator misses its tolerance.
+    pub fn fixed_point(&mut self) -> Result<Table, RunError> {
+        const WINDOW: usize = 12;
+        let mut p: Vec<Vec<f64>> = self.spaces.iter().zip(&self.ladder.initial).map(|(s, i)| s.start(i)).collect();
+        let mut residual = f64::INFINITY;
+        for _ in 0..10_000 / WINDOW {
+            let mut iterates = vec![p.concat()];
+            for _ in 0..WINDOW {
+                self.cycle(&mut p, None)?;
+                iterates.push(p.concat());
+            }
+            let last = &iterates[WINDOW - 1..];
+            residual = last[0].iter().zip(&last[1]).map(|(a, b)| (a - b).abs()).sum();
+            if residual <= TOLERANCE {
+                let mut rows = Vec::new();
+                self.cycle(&mut p, Some(&mut rows))?;
+                return Ok(self.table(rows));
+            }
+            if let Some(better) = super::extrapolate::reduced_rank(&iterates) {
+                let mut rest = &better[..];
+                for p in &mut p {
+                    let (mine, others) = rest.split_at(p.len());
+                    p.copy_from_slice(mine);
+                    p.iter_mut().for_each(|p| *p = p.max(0.0));
+                    let total: f64 = p.iter().sum();
+                    p.iter_mut().for_each(|p| *p /= total);
+                    rest = others;
+                }
+            }
+        }
+        Err(RunError::Numerics {
+            method: "the fixed point of one cycle",
+            reason: format!("after 10,000 cycles one more still moves probability by {residual:.1e}"),
+        })
+    }
+
+    /// One cycle of the protocol; `record` takes every quantity at every row.
+    fn cycle(&mut self, p: &mut [Vec<f64>], mut record: Option<&mut Vec<Vec<f64>>>) -> Result<(), RunError> {
+        for (index, step) in self.problem.protocol.steps.iter().enumerate() {
+            match &self.ladder.steps[index] {
+                LadderStep::Flip(e) => self.spaces[*e].flip(&mut p[*e]),
+                LadderStep::Idle => {}
+                LadderStep::Evolve(_) => {
+                    let Step::Evolve { duration, rows, .. } = step else { continue };
+                    let whole = [0.0, *duration];
+                    let rows = if record.is_some() { &rows[..] } else { &whole };
+                    let mut jumps = vec![0.0; self.problem.channels.len()];
+                    for (i, &time) in rows.iter().enumerate() {
+                        if i > 0 {
+                            self.advance(index, time - rows[i - 1], *duration, p, &mut jumps)?;
+                        }
+                        if let Some(recorded) = &mut record {
+                            recorded.push(self.quantities(&Snapshot { step: index, p, jumps: &jumps })?);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(
+        &mut self,
+        step: usize,
+        interval: f64,
+        duration: f64,
+        p: &mut [Vec<f64>],
+        jumps: &mut [f64],
+    ) -> Result<(), RunError> {
+        let LadderStep::Evolve(per_ensemble) = &self.ladder.steps[step] else { return Ok(()) };
+        let ticks = (interval / duration * 1e12).round() as u64;
+        if ticks == 0 {
+            return Ok(());
+        }
+        for (e, p) in p.iter_mut().enumerate() {
+            let space = &self.spaces[e];
+            let active = &per_ensemble[e];
+            let propagator = match self.propagators.entry((step, ticks, e)) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    let counted: Vec<Vec<f64>> = active
+                        .iter()
+                        .map(|jump| space.states.iter().map(|s| total_rate(space, jump, *s)).collect())
+                        .collect();
+                    entry.insert(Propagator::new(&space.generator(active), interval, &counted, TOLERANCE)?)
+                }
+            };
+            for (jump, mean) in active.iter().zip(propagator.apply(p)?) {
+                jumps[jump.channel] += mean;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every quantity, in the order asked for.
+    fn quantities(&self, snapshot: &Snapshot) -> Result<Vec<f64>, RunError> {
+        let ergotropy = match &self.levels {
+            Some((battery, levels)) => ergotropy::exact(battery, levels, &self.joint(snapshot.p)?),
+            None => f64::NAN,
+        };
+        let value = |quantity: &Quantity| match quantity {
+            Quantity::EnergyVariance => self.energy_variance(snapshot),
+            Quantity::EnergyDeviation => self.energy_variance(snapshot).sqrt(),
+            Quantity::MagnetisationVariance(e) => self.variance(snapshot, *e),
+            Quantity::SpinLength(_) => spin_length(self.linear(snapshot, quantity.linear())),
+            Quantity::Ergotropy => ergotropy,
+            Quantity::Efficiency => {
+                let energy = self.linear(snapshot, Linear::Energy);
+                if energy > 1e-14 { ergotropy / energy } else { f64::NAN }
+            }
+            linear => self.linear(snapshot, linear.linear()),
+        };
+        Ok(self.problem.quantities.iter().map(value).collect())
+    }
+
+    fn table(&self, rows: Vec<Vec<f64>>) -> Table {
+        let mut table = Table::new(self.problem);
+        table.rows.truncate(rows.len());
+        table.steps.truncate(rows.len());
+        for (i, quantity) in self.problem.quantities.iter().enumerate() {
+            table.push_exact(self.problem.column(quantity), rows.iter().map(|row| row[i]).collect());
+        }
+        table
+    }
+
+    fn linear(&self, snapshot: &Snapshot, linear: Linear) -> f64 {
+        match linear {
+            Linear::Energy => {
+                let of = |&(e, omega): &(usize, f64)| {
+                    omega * self.spaces[e].mean(&snapshot.p[e], |_, m| self.spaces[e].excited(m))
+                };
+                self.ladder.battery.iter().map(of).sum()
+            }
+            Linear::Magnetisation(e) => self.spaces[e].mean(&snapshot.p[e], |_, m| m),
+            Linear::SpinSquared(e) => self.spaces[e].mean(&snapshot.p[e], |j, _| j * (j + 1.0)),
+            Linear::Released(only) if only.is_some_and(|only| only != snapshot.step) => 0.0,
+            Linear::Released(_) => {
+                snapshot.jumps.iter().zip(&self.ladder.released).map(|(n, quantum)| n * quantum).sum()
+            }
+            Linear::Jumps(channel) => snapshot.jumps[channel],
+        }
+    }
+
+    fn variance(&self, snapshot: &Snapshot, e: usize) -> f64 {
+        let (space, p) = (&self.spaces[e], &snapshot.p[e]);
+        let mean = space.mean(p, |_, m| m);
+        space.mean(p, |_, m| (m - mean) * (m - mean))
+    }
+
+    fn energy_variance(&self, snapshot: &Snapshot) -> f64 {
+        self.ladder.battery.iter().map(|&(e, omega)| omega * omega * self.variance(snapshot, e)).sum()
+    }
+
+    /// Joint probabilities of the battery's cells.
+    fn joint(&self, p: &[Vec<f64>]) -> Result<Vec<(CellKey, f64)>, RunError> {
+        let mut joint: Vec<(Vec<(u64, u64)>, f64)> = vec![(Vec::new(), 1.0)];
+        for &(e, _) in &self.ladder.battery {
+            let occupied: Vec<_> = self.spaces[e].states.iter().zip(&p[e]).filter(|(_, p)| **p > 0.0).collect();
+            if joint.len() * occupied.len() > MOST_JOINT {
+                return Err(RunError::TooLarge {
+                    what: "the joint state of the battery's ensembles".into(),
+                    needed: format!("{} cells", joint.len() * occupied.len()),
+                    limit: format!("{MOST_JOINT}"),
+                    advice: "leave ergotropy and efficiency out of the quantities".into(),
+                });
+            }
+            let extend = |(states, weight): &(Vec<(u64, u64)>, f64)| {
+                let (states, weight) = (states.clone(), *weight);
+                let with = move |(&(j, m), p): (&(f64, f64), &f64)| {
+                    let mut states = states.clone();
+                    states.push(((2.0 * j) as u64, (j + m) as u64));
+                    (states, weight * p)
+                };
+                occupied.iter().copied().map(with).collect::<Vec<_>>()
+            };
+            joint = joint.iter().flat_map(extend).collect();
+        }
+        Ok(joint.into_iter().map(|(states, p)| (self.ladder.keys.key(states), p)).collect())
+    }
+}
+
+/// Rate of all jumps of a channel from (J, M), those that change nothing included.
+fn total_rate(space: &Space, jump: &Jump, (j, m): (f64, f64)) -> f64 {
+    let (excited, ground) = (space.excited(m), space.cells as f64 - space.excited(m));
+    match jump.action {
+        Action::CollectiveDiagonal(x, y) => {
+            let part = |i: usize| x[i] * excited + y[i] * ground;
+            jump.rate * (part(0) * part(0) + part(1) * part(1))
+        }
+        Action::LocalDiagonal { excited: x, ground: y, .. } => jump.rate * (x * excited + y * ground),
+        _ => space.targets(jump, j, m).iter().map(|target| target.2).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
