@@ -109,13 +109,15 @@ pub enum RunError {
 /// Names of `known` ordered for an error message: the one near match alone, or all of them.
 pub fn nearest(name: &str, known: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
     let known: Vec<String> = known.into_iter().map(Into::into).collect();
+    let longer = |k: &str| k.chars().count().max(name.chars().count());
+    let distance = |a: &str, b: &str| strsim::damerau_levenshtein(a, b);
     let near = known
         .iter()
-        .map(|k| (strsim::damerau_levenshtein(&name.to_lowercase(), &k.to_lowercase()), k))
-        .filter(|(distance, k)| *distance <= 1 + k.len() / 4)
-        .min_by_key(|(distance, _)| *distance);
+        .map(|k| (distance(&name.to_lowercase(), &k.to_lowercase()), distance(name, k), k))
+        .filter(|(any_case, _, k)| *any_case <= 1 + k.len() / 4 && *any_case < longer(k))
+        .min_by_key(|(any_case, exact, _)| (*any_case, *exact));
     match near {
-        Some((_, k)) => vec![k.clone()],
+        Some((_, _, k)) => vec![k.clone()],
         None => known,
     }
 }

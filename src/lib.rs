@@ -4,9 +4,11 @@
 #![deny(missing_docs)]
 
 pub mod battery;
+pub mod cli;
 mod error;
 pub mod estimate;
 pub mod exact;
+pub mod input;
 pub mod output;
 pub mod problem;
 pub mod repr;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `leyden` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    leyden::cli::main()
+}

@@ -12,7 +12,6 @@ use std::f64::consts::PI;
 const COLUMN_DEFECT: f64 = 1e-9;
 /// Rounding errors relative to e^μ to choose the contour's width μ by: first with a margin, then without.
 const ROUNDING: [f64; 2] = [16.0 * f64::EPSILON, 3.0 * f64::EPSILON];
-const DEBUG: bool = true;
 /// Contours of more nodes are not refined; the time step is halved instead.
 const MAX_NODES: usize = 120;
 /// The time step is halved at most this many times.
@@ -191,9 +190,6 @@ impl Propagator {
             loop {
                 nodes.iter_mut().for_each(|node| node.set_weight(width, h));
                 let (estimate, tail) = self.difference(symbolic, &nodes);
-                if DEBUG {
-                    eprintln!("s {} width {width:.2} n {} est {estimate:.2e} {tail:.2e}", self.substeps, nodes.len());
-                }
                 if estimate <= 0.5 * allowed {
                     // Keep the rule of spacing 2h: that of spacing h has served as its reference.
                     nodes.pop();

@@ -181,6 +181,11 @@ impl<'a> RateEquation<'a> {
         Ok(Self { problem, ladder, spaces, propagators: BTreeMap::new(), levels })
     }
 
+    /// Number of states (J, M), summed over the ensembles.
+    pub fn states(&self) -> usize {
+        self.spaces.iter().map(|space| space.states.len()).sum()
+    }
+
     /// Every quantity at every row.
     ///
     /// # Errors

@@ -84,10 +84,7 @@ impl RunFolder {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
-        let path = self.partial.join(name);
-        let mut file = fs::File::create(&path).map_err(io("write", &path))?;
-        file.write_all(bytes).map_err(io("write", &path))?;
-        file.sync_all().map_err(io("write", &path))
+        write_whole(&self.partial.join(name), bytes)
     }
 
     /// Write the manifest (the identity, `facts`, the checksums and `environment`) and give the folder its name.
@@ -113,6 +110,26 @@ impl RunFolder {
         }
         Ok(self.target.clone())
     }
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let mut file = fs::File::create(path).map_err(io("write", path))?;
+    file.write_all(bytes).map_err(io("write", path))?;
+    file.sync_all().map_err(io("write", path))
+}
+
+/// Put `bytes` under `path`, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written; what was there before then still is.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let partial = path.with_file_name(format!(".{name}.partial-{}", std::process::id()));
+    let written = write_whole(&partial, bytes).and_then(|()| fs::rename(&partial, path).map_err(io("write", path)));
+    if written.is_err() {
+        let _ = fs::remove_file(&partial);
+    }
+    written
 }
 
 impl Drop for RunFolder {

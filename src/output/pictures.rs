@@ -37,23 +37,35 @@ pub fn label(name: &str) -> String {
     }
 }
 
-/// Every column against time; with M and S also the path in their plane. `legend` says what the table is.
-pub fn standard(title: &str, table: &Table, legend: &str) -> Figure {
+/// Every column against time; with M and S also the path in their plane. Each table comes with its name in the legend;
+/// the columns are those of the first.
+pub fn standard(title: &str, tables: &[(&str, &Table)]) -> Figure {
+    let Some((_, first)) = tables.first() else { return Figure::new(title, 2, Vec::new()) };
+    let drawn = |name: &str| -> Vec<Series> {
+        let one = |(index, (legend, table)): (usize, &(&str, &Table))| {
+            let column = table.column(name)?;
+            let times = table.rows.iter().map(|r| r.time);
+            let mark = match (&column.se, index) {
+                (Some(_), _) => Mark::Band,
+                (None, 0) => Mark::Line,
+                (None, _) => Mark::Dashed,
+            };
+            Some(Series::new(*legend, index, mark, points(times, column)))
+        };
+        tables.iter().enumerate().filter_map(one).collect()
+    };
     let shown = |c: &&Column| !c.name.ends_with("_undersampled") && c.value.iter().any(|v| *v != 0.0);
-    let times = || table.rows.iter().map(|r| r.time);
-    let mut panels: Vec<Panel> = table
-        .columns
-        .iter()
-        .filter(shown)
-        .map(|column| {
-            let series = Series::new(legend, 0, Mark::Band, points(times(), column));
-            Panel::new("", Axis::linear("time t (units of the input)"), Axis::linear(label(&column.name)), vec![series])
-        })
-        .collect();
-    if let (Some(m), Some(s)) = (table.column("M"), table.column("S")) {
+    let time = || Axis::linear("time t (units of the input)");
+    let against_time = |c: &Column| Panel::new("", time(), Axis::linear(label(&c.name)), drawn(&c.name));
+    let mut panels: Vec<Panel> = first.columns.iter().filter(shown).map(against_time).collect();
+    let path = |(index, (legend, table)): (usize, &(&str, &Table))| {
+        let (m, s) = (table.column("M")?, table.column("S")?);
         let path = s.value.iter().zip(&m.value).map(|(s, m)| Point::exact(*s, *m)).collect();
-        let series = Series::new(legend, 0, Mark::Line, path);
-        panels.push(Panel::new("", Axis::linear(label("S")), Axis::linear(label("M")), vec![series]));
+        Some(Series::new(*legend, index, if index == 0 { Mark::Line } else { Mark::Dashed }, path))
+    };
+    let paths: Vec<Series> = tables.iter().enumerate().filter_map(path).collect();
+    if !paths.is_empty() {
+        panels.push(Panel::new("", Axis::linear(label("S")), Axis::linear(label("M")), paths));
     }
     Figure::new(title, 2, panels)
 }

@@ -339,7 +339,7 @@ fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelErro
 }
 
 /// Rows are held in memory, one line each.
-const MOST_ROWS: u64 = 10_000_000;
+pub(crate) const MOST_ROWS: u64 = 10_000_000;
 
 fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
     let protocol = &problem.protocol;
@@ -347,11 +347,6 @@ fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
     if !protocol.steps.iter().any(|s| matches!(s, Step::Evolve { .. })) {
         return Err(ModelError::Invalid("the protocol has no timed step".into()));
     }
-    let timed = protocol.steps.iter().filter_map(|s| match s {
-        Step::Evolve { name, .. } => Some(name),
-        Step::Rotate { .. } => None,
-    });
-    distinct("step", timed)?;
     for step in &protocol.steps {
         match step {
             Step::Rotate { subsystem, angle, .. } => {

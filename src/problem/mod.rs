@@ -4,11 +4,13 @@
 //! Energies, rates and times share whatever unit the user chose.
 
 mod build;
+mod describe;
 mod operator;
 mod protocol;
 mod quantity;
 
 pub use build::ProblemBuilder;
+pub(crate) use build::{MOST_CELLS, MOST_ROWS};
 pub use operator::{Factor, Op, OpSum, SubsystemId, Term, n, sm, sp, sz};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
 pub use quantity::{Linear, Quantity};
@@ -60,6 +62,17 @@ impl Subsystem {
             Kind::Ensemble { cells } => cells,
             Kind::Network { cells, .. } => cells as u64,
             Kind::Mode { .. } | Kind::Levels { .. } => 1,
+        }
+    }
+}
+
+impl Subsystem {
+    /// ln of the Hilbert space dimension.
+    pub fn ln_dimension(&self) -> f64 {
+        match &self.kind {
+            Kind::Ensemble { .. } | Kind::Network { .. } => self.cells() as f64 * 2f64.ln(),
+            Kind::Mode { cutoff } => (*cutoff as f64).ln(),
+            Kind::Levels { energies } => (energies.len() as f64).ln(),
         }
     }
 }

@@ -124,7 +124,7 @@ pub fn log_rows(duration: f64, samples: usize, first: f64) -> Vec<f64> {
     let mut rows = vec![0.0];
     rows.extend((1..=samples).map(|i| match i {
         i if i == samples => duration,
-        i => first * (ratio * (i - 1) as f64 / (samples - 1) as f64).exp(),
+        i => (first * (ratio * (i - 1) as f64 / (samples - 1) as f64).exp()).min(duration),
     }));
     rows
 }

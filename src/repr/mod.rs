@@ -1,4 +1,5 @@
 //! How a state is stored and moved; one file per representation.
 
 pub mod angular;
+pub mod choose;
 pub mod ladder;

@@ -26,7 +26,7 @@ pub(super) fn run<A: Advance>(engine: &A, problem: &Problem, options: RunOptions
         first: range.start,
         slots,
         moments: Moments::of_batch(&weights, rows * slots),
-        occupations: vec![Occupation::default(); if problem.needs_state() { rows } else { 0 }],
+        occupations: vec![Occupation::default(); if problem.needs_state() || options.states { rows } else { 0 }],
         series: options.covariance.then(|| Vec::with_capacity(rows * slots)),
         shots: options.shots.then(|| ShotRecorder::new(problem, batch.len())),
         values: vec![0.0; batch.len()],

@@ -26,6 +26,8 @@ pub struct RunOptions {
     pub shots: bool,
     /// Whether to accumulate the covariance between rows.
     pub covariance: bool,
+    /// Whether to keep the averaged battery state even if no quantity needs it.
+    pub states: bool,
 }
 
 /// What came of it.

@@ -1,0 +1,158 @@
+//! What several commands share: reading the input, claiming the folder, printing.
+
+use super::InputArgs;
+use crate::error::RunError;
+use crate::input::{self, Input, InputError, Value};
+use crate::output::figure::FigureError;
+use crate::output::folder::RunFolder;
+use crate::output::{pictures, table as files};
+use crate::table::{Column, Table};
+use indicatif::ProgressBar;
+use serde_json::{Map, Value as Json, json};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// What a command returns: its exit status, or an error to print before leaving with status 2.
+pub type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+/// Print an error once, whatever it already begins with.
+pub fn report(error: &dyn Error) {
+    let text = error.to_string();
+    let prefix = if text.starts_with("error") { "" } else { "error: " };
+    eprintln!("{prefix}{text}");
+}
+
+/// `name=value`.
+pub fn parse_override(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("expected NAME=VALUE, such as N=20".into()),
+    }
+}
+
+impl InputArgs {
+    /// Read the input with the overrides.
+    pub fn read(&self) -> Result<Input, InputError> {
+        input::read(&self.file, &self.parameters)
+    }
+
+    /// The output folder: what `--out` says, or runs/ and the input's name with `suffix`.
+    pub fn out(&self, suffix: &str) -> PathBuf {
+        let stem = self.file.file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
+        self.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("{stem}{suffix}")))
+    }
+}
+
+/// What makes a run the same as another, as the manifest holds it.
+pub fn identity(command: &str, input: &Input) -> Map<String, Json> {
+    let parameter = |(name, value): &(String, Value)| {
+        let value = match value {
+            Value::Number(number) => json!(number),
+            Value::Word(word) => json!(word),
+        };
+        (name.clone(), value)
+    };
+    let mut map = Map::new();
+    map.insert("program".into(), json!(format!("leyden {}", env!("CARGO_PKG_VERSION"))));
+    map.insert("command".into(), json!(command));
+    map.insert("title".into(), json!(input.problem.title));
+    map.insert("input".into(), json!(input.text));
+    map.insert("parameters".into(), Json::Object(input.parameters.iter().map(parameter).collect()));
+    map
+}
+
+/// Where and how long: the one part of a manifest that differs between identical runs.
+pub fn environment(started: Instant, threads: usize) -> Json {
+    let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/etc/hostname")).unwrap_or_default();
+    json!({ "host": host.trim(), "threads": threads, "wall_seconds": started.elapsed().as_secs_f64() })
+}
+
+/// Bytes that the tables and pictures of a result take, generously.
+pub fn expected_bytes(rows: usize, columns: usize) -> u64 {
+    (rows * (columns * 4 + 3) * 20) as u64 + columns as u64 * 2_000_000
+}
+
+/// The standard picture of `tables` as SVG and PNG.
+pub fn draw(folder: &mut RunFolder, title: &str, tables: &[(&str, &Table)]) -> Result<(), Box<dyn Error>> {
+    let (svg, png) = picture(title, tables)?;
+    folder.write("observables.svg", svg.as_bytes())?;
+    folder.write("observables.png", &png)?;
+    Ok(())
+}
+
+/// The standard picture of `tables`, drawn.
+pub fn picture(title: &str, tables: &[(&str, &Table)]) -> Result<(String, Vec<u8>), FigureError> {
+    let figure = pictures::standard(title, tables);
+    Ok((figure.svg()?, figure.png()?))
+}
+
+/// What the samples are called in a legend.
+pub fn sampled_legend(trajectories: u64) -> String {
+    format!("{trajectories} trajectories, 95 %")
+}
+
+/// Something that moves while one waits; nothing when not on a terminal.
+pub fn spinner(what: &str) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+/// Write tables, pictures and manifest of a result that needs no sampling, and say where it is.
+pub fn write_result(
+    mut folder: RunFolder,
+    title: &str,
+    table: &Table,
+    legend: &str,
+    started: Instant,
+) -> Result<(), Box<dyn Error>> {
+    folder.write("observables.csv", files::csv(table).as_bytes())?;
+    draw(&mut folder, title, &[(legend, table)])?;
+    let place = folder.finish(Map::new(), environment(started, 1))?;
+    print_end(table);
+    println!("\n{} rows in {}", table.rows.len(), place.join("observables.csv").display());
+    Ok(())
+}
+
+/// A number for humans, with its error where there is one.
+fn value_with_error(column: &Column, row: usize) -> String {
+    let value = column.value[row];
+    if value.is_nan() {
+        return "–".into();
+    }
+    match (&column.bounds, &column.se) {
+        (Some((lo, hi)), _) => format!("{value:.6} [{:.6}, {:.6}]", lo[row], hi[row]),
+        (None, Some(se)) if se[row].is_nan() => format!("{value:.6}"),
+        (None, Some(se)) => format!("{value:.6} ± {:.2e}", se[row]),
+        (None, None) => format!("{value:.9}"),
+    }
+}
+
+/// The last row of each step of the last cycle.
+pub fn print_end(table: &Table) {
+    let last_cycle = table.rows.last().map_or(0, |r| r.cycle);
+    let ends = (0..table.rows.len()).filter(|&i| {
+        table.rows[i].cycle == last_cycle && table.rows.get(i + 1).is_none_or(|next| next.step != table.rows[i].step)
+    });
+    for row in ends {
+        let Some(at) = table.rows.get(row) else { continue };
+        println!("\nend of {} in cycle {}, t = {:.6}", table.steps[row], at.cycle + 1, at.time);
+        for column in table.columns.iter().filter(|c| !c.name.ends_with("_undersampled")) {
+            println!("  {:<18} {}", column.name, value_with_error(column, row));
+        }
+    }
+}
+
+/// A request refused for its size.
+pub fn too_large(what: &str, needed: String, limit: &str, advice: &str) -> RunError {
+    RunError::TooLarge { what: what.into(), needed, limit: limit.into(), advice: advice.into() }
+}
+
+/// Bytes for humans.
+pub fn bytes(count: f64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB", "PB"];
+    let power = if count >= 1.0 { ((count.log10() / 3.0) as usize).min(units.len() - 1) } else { 0 };
+    format!("{:.3} {}", count / 1000f64.powi(power as i32), units[power])
+}

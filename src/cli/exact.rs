@@ -1,0 +1,77 @@
+//! `leyden exact`, `leyden steady` and `leyden meanfield`: results without sampling.
+
+use super::InputArgs;
+use super::common::{self, Outcome};
+use crate::error::RunError;
+use crate::exact::{self, rate_equation::RateEquation};
+use crate::input::Input;
+use crate::output::folder::RunFolder;
+use crate::repr::choose::{Representation, choose};
+use crate::table::Table;
+use clap::Args;
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Arguments of `leyden exact` and `leyden steady`.
+#[derive(Debug, Args)]
+pub struct ExactArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Representation to use [default: the smallest exact one]
+    #[arg(long, value_name = "R")]
+    representation: Option<Representation>,
+}
+
+/// `leyden exact`: every quantity at every row.
+pub fn exact(args: &ExactArgs) -> Outcome {
+    let input = args.input.read()?;
+    let representation = args.representation.or(choose(&input.problem).chosen());
+    let name = representation.map_or_else(|| "none".into(), |r| r.to_string());
+    result(&args.input, &input, ("exact", &name, "exact"), |input| exact::solve(&input.problem, representation))
+}
+
+/// `leyden steady`: the fixed point of one cycle of a repeated protocol.
+pub fn steady(args: &ExactArgs) -> Outcome {
+    let input = args.input.read()?;
+    if args.representation.is_some_and(|r| r != Representation::Ladder) {
+        return Err(RunError::Request(
+            "the fixed point of a cycle is available in the ladder representation only".into(),
+        )
+        .into());
+    }
+    if input.problem.protocol.repeat == 1 {
+        return Err(RunError::Request(format!(
+            "{}: the protocol runs once, so it has no cycle to settle in; give [protocol] a repeat of 2 or more",
+            input.path
+        ))
+        .into());
+    }
+    result(&args.input, &input, ("steady", "ladder", "fixed point of the cycle"), |input| {
+        RateEquation::new(&input.problem)?.fixed_point()
+    })
+}
+
+pub fn mean_field(_: &InputArgs) -> Outcome {
+    Ok(ExitCode::SUCCESS)
+}
+/// Claim the folder, solve, and write; (command, representation, legend) name the result.
+fn result(
+    args: &InputArgs,
+    input: &Input,
+    (command, representation, legend): (&str, &str, &str),
+    solve: impl FnOnce(&Input) -> Result<Table, RunError>,
+) -> Outcome {
+    let started = Instant::now();
+    let mut identity = common::identity(command, input);
+    identity.insert("representation".into(), json!(representation));
+    identity.insert("legend".into(), json!(legend));
+    let problem = &input.problem;
+    let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len());
+    let folder = RunFolder::claim(&args.out(&format!("-{command}")), identity, expected)?;
+    let spinner = common::spinner(&format!("{}: {legend}", problem.title));
+    let table = solve(input);
+    spinner.finish_and_clear();
+    common::write_result(folder, &problem.title, &table?, legend, started)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,128 @@
+//! `leyden inspect`: the equation as understood, how it would be solved, and what that would cost.
+
+use super::InputArgs;
+use super::common::{Outcome, bytes};
+use super::run::engine;
+use crate::error::RunError;
+use crate::exact::rate_equation::RateEquation;
+use crate::problem::{Kind, Problem};
+use crate::repr::choose::choose;
+use crate::runner::{self, RunOptions, Shots};
+use crate::unravel::Advance;
+use clap::Args;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// Arguments of `leyden inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Number of trajectories to estimate for [default: the input's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    trajectories: Option<u64>,
+}
+
+/// Jumps that the pilot run may take: a fraction of a second.
+const PILOT_WORK: f64 = 3e7;
+/// Bytes of an occupied cell (J, M) of the averaged state: its key and the weights of both halves, held twice while
+/// runs merge, and again in the copy that is evaluated.
+const CELL_BYTES: f64 = 96.0;
+
+/// Print everything; write nothing.
+pub fn inspect(args: &InspectArgs) -> Outcome {
+    let input = args.input.read()?;
+    let problem = &input.problem;
+    let trajectories = args.trajectories.unwrap_or(input.run.trajectories);
+    println!("{}\n\n{}", problem.title, problem.describe());
+
+    for subsystem in problem.subsystems.iter().filter(|s| matches!(s.kind, Kind::Ensemble { .. })) {
+        println!("{:<15} permutations of the {} cells of {}", "symmetry", subsystem.cells(), subsystem.name);
+    }
+    let choice = choose(problem);
+    for (representation, verdict) in &choice.verdicts {
+        let (mark, text) = match verdict {
+            Ok(text) if Some(*representation) == choice.chosen() => ("chosen", text),
+            Ok(text) => ("possible", text),
+            Err(reason) => ("refused", reason),
+        };
+        println!("{:<15} {mark}: {text}", representation.to_string());
+    }
+    let Ok(engine) = engine(problem, None) else { return Ok(ExitCode::SUCCESS) };
+    memory(problem, trajectories, input.run.shots);
+    pilot(problem, &engine, trajectories, input.run.seed)?;
+    match RateEquation::new(problem) {
+        Ok(equation) => {
+            println!("{:<15} `leyden exact` solves it without sampling: {} states", "exact", equation.states())
+        }
+        Err(error) => println!("{:<15} not for `leyden exact`: {error}", "exact"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn memory(problem: &Problem, trajectories: u64, shots: bool) {
+    let rows = problem.protocol.row_count() as f64;
+    let linear = rows * problem.linear().len() as f64 * 40.0;
+    println!("\n{:<15} averages {}, whatever N and the number of trajectories", "memory", bytes(linear));
+    if problem.needs_state() {
+        let states: f64 = problem.battery.iter().map(|&e| ladder_states(problem.subsystems[e].cells())).product();
+        let cells = states.min(trajectories as f64);
+        println!(
+            "{:<15} ergotropy at most {}: {rows} rows × {cells} cells (J, M) occupied × {CELL_BYTES} B for two halves",
+            "",
+            bytes(rows * cells * CELL_BYTES)
+        );
+    }
+    if shots {
+        println!("{:<15} single shots {}", "", bytes(Shots::bytes_each(problem) as f64 * trajectories as f64));
+    }
+}
+
+fn ladder_states(cells: u64) -> f64 {
+    (cells / 2 + 1) as f64 * (cells - cells / 2 + 1) as f64
+}
+
+/// Time a few trajectories, and see how much they scatter.
+fn pilot(problem: &Problem, engine: &impl Advance, trajectories: u64, seed: u64) -> Result<(), RunError> {
+    let few = ((PILOT_WORK / engine.work()) as u64).clamp(4, 256);
+    let options = RunOptions { trajectories: few, seed, threads: 1, shots: false, covariance: false, states: false };
+    let started = Instant::now();
+    let outcome = runner::run(engine, problem, options, &AtomicBool::new(false), &mut |_, _| true);
+    let each = started.elapsed().as_secs_f64() / few as f64;
+    let cores = rayon::current_num_threads();
+    println!(
+        "{:<15} about {} for {trajectories} trajectories on {cores} threads ({} each, timed on a pilot of {few})",
+        "time",
+        seconds(each * trajectories as f64 / cores as f64),
+        seconds(each)
+    );
+    let linear = problem.linear();
+    let moments = &outcome.accumulated.moments;
+    println!(
+        "{:<15} trajectories for a standard error of 1 % of the largest value, by the pilot's scatter",
+        "precision"
+    );
+    for quantity in problem.quantities.iter().filter(|q| !q.needs_state() && !q.needs_variance()) {
+        let slot = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
+        let at = |row: usize| row * linear.len() + slot;
+        let rows = 0..problem.protocol.row_count();
+        let largest = rows.clone().map(|r| moments.mean(at(r)).abs()).fold(0.0, f64::max);
+        let variance = rows.map(|r| moments.variance(at(r))).fold(0.0, f64::max);
+        if largest > 0.0 {
+            println!("  {:<13} {}", problem.column(quantity), (variance / (0.01 * largest).powi(2)).ceil().max(1.0));
+        }
+    }
+    Ok(())
+}
+
+/// A duration for humans.
+fn seconds(s: f64) -> String {
+    match s {
+        s if s < 1e-3 => format!("{:.1} µs", s * 1e6),
+        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
+        s if s < 120.0 => format!("{s:.1} s"),
+        s if s < 7200.0 => format!("{:.1} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}

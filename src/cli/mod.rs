@@ -1,0 +1,79 @@
+//! The command line: a thin shell, one file a command.
+
+mod common;
+mod exact;
+mod inspect;
+mod plot;
+mod reproduce;
+mod run;
+mod verify;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Simulate open quantum batteries by quantum trajectories, with error bars one can trust.
+#[derive(Debug, Parser)]
+#[command(name = "leyden", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Sample trajectories
+    Run(run::RunArgs),
+    /// Solve the same input exactly, without error bars
+    Exact(exact::ExactArgs),
+    /// The state that the repeated protocol settles in, exactly
+    Steady(exact::ExactArgs),
+    /// The mean-field theory of the paper, where the model has one
+    Meanfield(InputArgs),
+    /// Sample and solve, and compare: exit status 1 when they disagree
+    Verify(verify::VerifyArgs),
+    /// Say what would be done, and what it would cost, without doing it
+    Inspect(inspect::InspectArgs),
+    /// Draw the pictures of a result folder again
+    Plot {
+        /// A folder written by `run`, `exact`, `steady` or `meanfield`
+        folder: PathBuf,
+    },
+    /// Make the figures of the papers, data and pictures
+    Reproduce(reproduce::ReproduceArgs),
+}
+
+/// An input file with overrides.
+#[derive(Debug, Args)]
+struct InputArgs {
+    /// The input, a TOML file such as examples/aging.toml
+    file: PathBuf,
+    /// Override a parameter of the input
+    #[arg(short = 'p', value_name = "NAME=VALUE", value_parser = common::parse_override)]
+    parameters: Vec<(String, String)>,
+    /// Output folder [default: runs/ and the name of the input]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Parse the command line, do what it says, and return the exit status: 0 done, 1 a check failed, 2 bad input, 130
+/// interrupted with results saved.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Exact(args) => exact::exact(&args),
+        Command::Steady(args) => exact::steady(&args),
+        Command::Meanfield(args) => exact::mean_field(&args),
+        Command::Verify(args) => verify::verify(&args),
+        Command::Inspect(args) => inspect::inspect(&args),
+        Command::Plot { folder } => plot::plot(&folder),
+        Command::Reproduce(args) => reproduce::reproduce(&args),
+    };
+    match outcome {
+        Ok(status) => status,
+        Err(error) => {
+            common::report(&*error);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! `leyden run`: trajectories.
+
+use super::InputArgs;
+use super::common::{self, Outcome};
+use crate::error::{ModelError, RunError, nearest};
+use crate::estimate::columns::{self, Accumulated, Z95, battery_levels};
+use crate::input::Input;
+use crate::output::folder::RunFolder;
+use crate::output::table as files;
+use crate::problem::Problem;
+use crate::repr::choose::{Representation, choose};
+use crate::repr::ladder::Ladder;
+use crate::runner::{self, RunOptions, Shots};
+use crate::table::Table;
+use crate::unravel::ladder_jump::LadderJump;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Map, json};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Arguments of `leyden run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Stop when the standard error of quantity Q is at most E at every row; --trajectories is then the most to try
+    #[arg(long, value_name = "Q=E", value_parser = common::parse_override)]
+    target_error: Option<(String, String)>,
+    /// Do not keep single shots (shots.npz)
+    #[arg(long)]
+    no_shots: bool,
+    /// Keep the averaged battery state at every row (states.npz)
+    #[arg(long)]
+    states: bool,
+}
+
+/// How to sample, for every command that does.
+#[derive(Debug, Args)]
+pub struct SamplingArgs {
+    /// Number of trajectories [default: the input's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub trajectories: Option<u64>,
+    /// Seed of all random numbers [default: the input's]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Number of threads [default: all cores]; no result depends on it
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub threads: Option<u64>,
+    /// Representation to use [default: the smallest exact one]
+    #[arg(long, value_name = "R")]
+    pub representation: Option<Representation>,
+}
+
+/// Largest total size of single shots.
+const MOST_SHOT_BYTES: u64 = 4_000_000_000;
+
+/// Set by Ctrl-C: finish the batches under way, keep everything, leave.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Let Ctrl-C (and termination) end sampling cleanly.
+fn catch_interrupt() {
+    // A second call, or a system without signals, leaves things as they are.
+    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
+}
+
+/// The engine for trajectories of `problem`.
+pub fn engine(problem: &Problem, requested: Option<Representation>) -> Result<LadderJump, RunError> {
+    let choice = choose(problem);
+    match requested.or(choice.chosen()) {
+        Some(Representation::Ladder) => Ok(LadderJump::new(Ladder::compile(problem)?)),
+        Some(Representation::Full) if requested.is_some() => Err(RunError::Request(
+            "trajectories in the full tensor space are not available yet; `leyden exact --representation full` is"
+                .into(),
+        )),
+        _ => Ok(LadderJump::new(Ladder::compile(problem)?)),
+    }
+}
+
+/// When to stop: the largest error allowed in a column.
+pub struct Target {
+    column: String,
+    error: f64,
+}
+
+impl Target {
+    fn parse(problem: &Problem, text: &Option<(String, String)>) -> Result<Option<Self>, RunError> {
+        let Some((name, error)) = text else { return Ok(None) };
+        let known: Vec<String> = problem.quantities.iter().map(|q| problem.column(q)).collect();
+        if !known.contains(name) {
+            let known = nearest(name, known);
+            return Err(ModelError::UnknownName { kind: "quantity", name: name.clone(), known }.into());
+        }
+        match error.parse::<f64>() {
+            Ok(error) if error > 0.0 && error.is_finite() => Ok(Some(Self { column: name.clone(), error })),
+            _ => Err(RunError::Request(format!("the target error of {name} is `{error}`, expected a number > 0"))),
+        }
+    }
+
+    /// Largest error of the column over its rows: the standard error, or a quarter of the 95 % interval.
+    fn worst(&self, problem: &Problem, accumulated: &Accumulated) -> Result<f64, RunError> {
+        let table = columns::table(problem, accumulated)?;
+        let Some(column) = table.column(&self.column) else { return Ok(f64::NAN) };
+        let errors: Vec<f64> = match (&column.bounds, &column.se) {
+            (Some((lo, hi)), _) => lo.iter().zip(hi).map(|(lo, hi)| (hi - lo) / (2.0 * Z95)).collect(),
+            (None, Some(se)) => se.clone(),
+            (None, None) => Vec::new(),
+        };
+        let empty = |row: usize| column.value[row].is_nan();
+        Ok(errors
+            .iter()
+            .enumerate()
+            .filter(|(r, _)| !empty(*r))
+            .map(|(_, e)| *e)
+            .fold(0.0, |a, b| if b <= a { a } else { b }))
+    }
+}
+
+/// Sample `input` and write its folder.
+pub fn run(args: &RunArgs) -> Outcome {
+    let started = Instant::now();
+    let input = args.input.read()?;
+    let problem = &input.problem;
+    let target = Target::parse(problem, &args.target_error)?;
+    let engine = engine(problem, args.sampling.representation)?;
+    let options = RunOptions {
+        trajectories: args.sampling.trajectories.unwrap_or(input.run.trajectories),
+        seed: args.sampling.seed.unwrap_or(input.run.seed),
+        threads: args.sampling.threads.unwrap_or(0) as usize,
+        shots: input.run.shots && !args.no_shots,
+        covariance: false,
+        states: args.states,
+    };
+    let shot_bytes = if options.shots { Shots::bytes_each(problem).saturating_mul(options.trajectories) } else { 0 };
+    if shot_bytes > MOST_SHOT_BYTES {
+        return Err(common::too_large(
+            &format!("keeping the single shots of {} trajectories", options.trajectories),
+            common::bytes(shot_bytes as f64),
+            &common::bytes(MOST_SHOT_BYTES as f64),
+            "run with --no-shots, or with fewer trajectories",
+        )
+        .into());
+    }
+    if problem.needs_state() || args.states {
+        battery_levels(problem)?;
+    }
+    let mut identity = common::identity("run", &input);
+    identity.insert("seed".into(), json!(options.seed));
+    identity.insert("trajectories_asked".into(), json!(options.trajectories));
+    identity.insert("target_error".into(), json!(args.target_error.as_ref().map(|(q, e)| format!("{q}={e}"))));
+    identity.insert("representation".into(), json!("ladder"));
+    identity.insert("unraveling".into(), json!("jump"));
+    let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len()) + shot_bytes;
+    let folder = RunFolder::claim(&args.input.out(""), identity, expected)?;
+
+    eprintln!("{}: ladder representation, {} trajectories, seed {}", problem.title, options.trajectories, options.seed);
+    let outcome = sample(problem, &engine, options, target.as_ref())?;
+    if outcome.trajectories == 0 {
+        return Err(
+            RunError::Request("interrupted before the first batch was complete; nothing was written".into()).into()
+        );
+    }
+    let table = columns::table(problem, &outcome.accumulated)?;
+    write(folder, &input, &outcome, &table, started, options)?;
+    common::print_end(&table);
+    warn_undersampled(&table);
+    let place = args.input.out("");
+    println!(
+        "\n{} trajectories in {:.2} s; results in {}",
+        outcome.trajectories,
+        started.elapsed().as_secs_f64(),
+        place.display()
+    );
+    if outcome.interrupted {
+        eprintln!("interrupted: {} of {} trajectories were kept", outcome.trajectories, options.trajectories);
+        return Ok(ExitCode::from(130));
+    }
+    if let Some(target) = &target {
+        let worst = target.worst(problem, &outcome.accumulated)?;
+        if !(worst <= target.error) {
+            eprintln!(
+                "the error of {} is still {worst:.3e} after all trajectories, above {:.3e}",
+                target.column, target.error
+            );
+            return Ok(ExitCode::from(1));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sample with progress on the standard error stream; Ctrl-C ends it early.
+pub fn sample(
+    problem: &Problem,
+    engine: &LadderJump,
+    options: RunOptions,
+    target: Option<&Target>,
+) -> Result<runner::Outcome, RunError> {
+    catch_interrupt();
+    let mut progress = Progress::new(problem, options.trajectories);
+    let size = runner::batch_size(engine);
+    let (mut next_check, mut failed) = (4u64, None);
+    let mut watch = |done: u64, accumulated: &Accumulated| {
+        progress.update(done, accumulated);
+        // Fixed trajectory counts, growing by a quarter: deciding costs little, and not depending on threads.
+        if let Some(target) = target
+            && done / size >= next_check
+        {
+            next_check = (done / size).max(next_check) * 5 / 4 + 1;
+            return match target.worst(problem, accumulated) {
+                Ok(worst) => !(worst <= target.error),
+                Err(error) => {
+                    failed = Some(error);
+                    false
+                }
+            };
+        }
+        true
+    };
+    let outcome = runner::run(engine, problem, options, &STOP, &mut watch);
+    progress.finish();
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(outcome),
+    }
+}
+
+fn write(
+    mut folder: RunFolder,
+    input: &Input,
+    outcome: &runner::Outcome,
+    table: &Table,
+    started: Instant,
+    options: RunOptions,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let problem = &input.problem;
+    folder.write("observables.csv", files::csv(table).as_bytes())?;
+    if let Some(shots) = &outcome.shots {
+        folder.write("shots.npz", &files::shots_npz(problem, shots)?)?;
+    }
+    if options.states {
+        let (battery, _) = battery_levels(problem)?;
+        let rows = outcome.accumulated.occupations.iter().map(|o| {
+            let cells = o.clone().cells();
+            let total: f64 = cells.iter().map(|(_, h)| h[0] + h[1]).sum();
+            cells.into_iter().map(|(key, h)| (key, (h[0] + h[1]) / total)).collect()
+        });
+        folder.write("states.npz", &files::states_npz(&battery, rows)?)?;
+    }
+    let legend = common::sampled_legend(outcome.trajectories);
+    common::draw(&mut folder, &problem.title, &[(&legend, table)])?;
+    let mut facts = Map::new();
+    facts.insert("trajectories".into(), json!(outcome.trajectories));
+    facts.insert("interrupted".into(), json!(outcome.interrupted));
+    facts.insert("representation_why".into(), json!(choose(problem).explain()));
+    let threads = if options.threads == 0 { rayon::current_num_threads() } else { options.threads };
+    folder.finish(facts, common::environment(started, threads))?;
+    Ok(())
+}
+
+fn warn_undersampled(table: &Table) {
+    let flags = table.columns.iter().find(|c| c.name.ends_with("_undersampled"));
+    let count = flags.map_or(0, |c| c.value.iter().filter(|v| **v > 0.0).count());
+    if count > 0 {
+        eprintln!(
+            "note: the ergotropy is undersampled at {count} of {} rows: its bounds hold, its value will move with more trajectories",
+            table.rows.len()
+        );
+    }
+}
+
+/// A bar on a terminal, plain lines elsewhere.
+struct Progress<'a> {
+    problem: &'a Problem,
+    bar: ProgressBar,
+    total: u64,
+    started: Instant,
+    shown: Instant,
+    plain: bool,
+}
+
+impl<'a> Progress<'a> {
+    fn new(problem: &'a Problem, total: u64) -> Self {
+        let plain = !std::io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(
+            Some(total),
+            if plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() },
+        );
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {per_sec}  {eta} left  {msg}") {
+            bar.set_style(style);
+        }
+        let now = Instant::now();
+        Self { problem, bar, total, started: now, shown: now, plain }
+    }
+
+    fn update(&mut self, done: u64, accumulated: &Accumulated) {
+        self.bar.set_position(done);
+        let every = if self.plain { Duration::from_secs(5) } else { Duration::from_millis(250) };
+        if self.shown.elapsed() < every {
+            return;
+        }
+        self.shown = Instant::now();
+        let message = self.main_error(accumulated);
+        if self.plain {
+            let elapsed = self.started.elapsed().as_secs_f64();
+            let rate = done as f64 / elapsed;
+            eprintln!(
+                "{done}/{} trajectories, {rate:.0}/s, {:.0} s left, {message}",
+                self.total,
+                (self.total - done) as f64 / rate
+            );
+        } else {
+            self.bar.set_message(message);
+        }
+    }
+
+    /// Largest standard error of the first quantity's linear average.
+    fn main_error(&self, accumulated: &Accumulated) -> String {
+        let linear = self.problem.linear();
+        let Some(main) = self.problem.quantities.first() else { return String::new() };
+        let slot = linear.iter().position(|l| *l == main.linear()).unwrap_or(0);
+        let rows = self.problem.protocol.row_count();
+        let errors = (0..rows).map(|row| accumulated.moments.mean_error(row * linear.len() + slot));
+        format!("error of ⟨{}⟩ ≤ {:.2e}", self.problem.column(main), errors.fold(0.0, f64::max))
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

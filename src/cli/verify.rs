@@ -1,0 +1,117 @@
+//! `leyden verify`: sample and solve, and compare.
+
+use super::InputArgs;
+use super::common::{self, Outcome};
+use super::run::{SamplingArgs, engine, sample};
+use crate::estimate::columns;
+use crate::estimate::verify::{Comparison, Verdict, compare};
+use crate::exact;
+use crate::output::folder::RunFolder;
+use crate::output::table::csv;
+use crate::runner::RunOptions;
+use crate::table::Table;
+use clap::Args;
+use serde_json::{Map, json};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Arguments of `leyden verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
+
+/// Chance that a correct program fails.
+const FALSE_ALARM: f64 = 1e-3;
+
+/// Compare trajectories with the exact solution at the size of `[verify]`, or at that of `-p`.
+pub fn verify(args: &VerifyArgs) -> Outcome {
+    let started = Instant::now();
+    let input = match args.input.read()? {
+        whole if args.input.parameters.is_empty() => whole.at_verify_size()?,
+        chosen => chosen,
+    };
+    let problem = &input.problem;
+    let engine = engine(problem, args.sampling.representation)?;
+    let options = RunOptions {
+        trajectories: args.sampling.trajectories.unwrap_or(input.run.trajectories),
+        seed: args.sampling.seed.unwrap_or(input.run.seed),
+        threads: args.sampling.threads.unwrap_or(0) as usize,
+        shots: false,
+        covariance: true,
+        states: false,
+    };
+    let mut identity = common::identity("verify", &input);
+    identity.insert("seed".into(), json!(options.seed));
+    identity.insert("trajectories_asked".into(), json!(options.trajectories));
+    let expected = 2 * common::expected_bytes(problem.protocol.row_count(), problem.quantities.len());
+    let mut folder = RunFolder::claim(&args.input.out("-verify"), identity, expected)?;
+
+    let spinner = common::spinner(&format!("{}: exact", problem.title));
+    let exact = exact::solve(problem, None);
+    spinner.finish_and_clear();
+    let exact = exact?;
+    let outcome = sample(problem, &engine, options, None)?;
+    if outcome.interrupted {
+        eprintln!("interrupted after {} of {} trajectories: no verdict", outcome.trajectories, options.trajectories);
+        return Ok(ExitCode::from(130));
+    }
+    let sampled = columns::table(problem, &outcome.accumulated)?;
+    let verdict = compare(problem, &outcome.accumulated, &sampled, &exact, FALSE_ALARM);
+    print(&verdict, &sampled, &exact);
+
+    folder.write("observables.csv", csv(&sampled).as_bytes())?;
+    folder.write("exact.csv", csv(&exact).as_bytes())?;
+    let legend = common::sampled_legend(outcome.trajectories);
+    common::draw(&mut folder, &problem.title, &[(&legend, &sampled), ("exact", &exact)])?;
+    let mut facts = Map::new();
+    facts.insert("trajectories".into(), json!(outcome.trajectories));
+    facts.insert("passed".into(), json!(verdict.passed()));
+    facts.insert("false_alarm".into(), json!(FALSE_ALARM));
+    let place = folder.finish(facts, common::environment(started, rayon::current_num_threads()))?;
+    println!("\nboth tables and their picture are in {}", place.display());
+    Ok(ExitCode::from(u8::from(!verdict.passed())))
+}
+
+fn print(verdict: &Verdict, sampled: &Table, exact: &Table) {
+    println!("{} trajectories against the exact solution, {} rows", verdict.trajectories, sampled.rows.len());
+    println!("{:<18} {:>8}  {:>9} {:>5} {:>9}   ", "quantity", "max |z|", "χ²", "dof", "p");
+    for comparison in &verdict.comparisons {
+        let curve = match comparison.curve {
+            Some((statistic, degrees, p)) => format!("{statistic:>9.2} {degrees:>5} {p:>9.2e}"),
+            None => format!("{:>9} {:>5} {:>9}", "–", "", ""),
+        };
+        let result = if comparison.passed { "agrees" } else { "DISAGREES" };
+        println!("{:<18} {:>8.3}  {curve}   {result}", comparison.name, comparison.worst.0);
+        if !comparison.passed {
+            explain(comparison, sampled, exact);
+        }
+    }
+    println!(
+        "largest |z| allowed {:.3} (Bonferroni over all numbers), smallest p allowed {:.2e}; together they fail a correct \
+         program with a probability of {}",
+        verdict.z_limit, verdict.p_limit, verdict.false_alarm
+    );
+    println!(
+        "{}",
+        if verdict.passed() { "verified" } else { "NOT verified: the samples disagree with the exact solution" }
+    );
+}
+
+/// Where a quantity is farthest off.
+fn explain(comparison: &Comparison, sampled: &Table, exact: &Table) {
+    let row = comparison.worst.1;
+    let (Some(mine), Some(theirs)) = (sampled.column(&comparison.name), exact.column(&comparison.name)) else { return };
+    let se = mine.se.as_ref().map_or(f64::NAN, |se| se[row]);
+    println!(
+        "    at t = {:.6} ({}, cycle {}): sampled {:.8} ± {se:.1e}, exact {:.8}",
+        sampled.rows[row].time,
+        sampled.steps[row],
+        sampled.rows[row].cycle + 1,
+        mine.value[row],
+        theirs.value[row]
+    );
+}

@@ -1,0 +1,318 @@
+//! Operators: expressions evaluated to a complex number or to a sum of products of elementary operators.
+
+use super::error::{InputError, Span};
+use super::expression::{Binary, Expr, Node};
+use super::parameters::{FUNCTIONS, Scope, arithmetic, function};
+use crate::problem::{Factor, Kind, Op, OpSum, Subsystem, SubsystemId, Term};
+use num_complex::Complex64;
+
+/// Elementary operators of one subsystem; those with a capital are sums over its cells by definition.
+pub(super) const NAMES: [&str; 13] = ["sm", "sp", "sx", "sy", "sz", "n", "Sm", "Sp", "Sx", "Sy", "Sz", "a", "ad"];
+
+/// Bounds on what one expression may expand to.
+const MOST_TERMS: f64 = 4096.0;
+const MOST_FACTORS: usize = 64;
+const HIGHEST_POWER: f64 = 16.0;
+
+/// What names mean inside an operator.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'s, 'a> {
+    pub(super) scope: &'a Scope<'s>,
+    pub(super) subsystems: &'a [Subsystem],
+    /// Whether the operator acts on each cell in turn.
+    pub(super) each: bool,
+}
+
+enum Operand {
+    Number(Complex64),
+    Operator(OpSum),
+}
+
+use Operand::{Number, Operator};
+
+impl Operand {
+    fn operator(self) -> OpSum {
+        match self {
+            Number(value) => OpSum::scalar(value),
+            Operator(sum) => sum,
+        }
+    }
+}
+
+/// What a subsystem is, for messages.
+pub(super) fn described(kind: &Kind) -> String {
+    match kind {
+        Kind::Ensemble { .. } => "an ensemble of spins".into(),
+        Kind::Network { cells: 1, .. } => "a single cell".into(),
+        Kind::Network { cells, .. } => format!("a network of {cells} cells"),
+        Kind::Mode { .. } => "a mode".into(),
+        Kind::Levels { energies } => format!("a system of {} levels", energies.len()),
+    }
+}
+
+/// The subsystem called `name`.
+pub(super) fn subsystem(subsystems: &[Subsystem], name: &str, at: Span<'_>) -> Result<SubsystemId, InputError> {
+    let found = subsystems.iter().position(|s| s.name == name);
+    found.ok_or_else(|| at.unknown("subsystem", name, subsystems.iter().map(|s| s.name.as_str())))
+}
+
+impl<'s> Context<'s, '_> {
+    /// The operator sum that `expression` stands for.
+    ///
+    /// # Errors
+    /// It names something unknown, puts an operator on the wrong kind of subsystem, or is only a number.
+    pub(super) fn operator(&self, expression: &Expr<'s>) -> Result<OpSum, InputError> {
+        match self.evaluate(expression)? {
+            Operator(sum) => Ok(sum),
+            Number(_) => Err(expression.at.error("this is a number, not an operator", "an operator such as `sm(B)`")),
+        }
+    }
+
+    /// The operator on each cell of one subsystem, and that subsystem.
+    pub(super) fn on_each(&self, expression: &Expr<'s>) -> Result<(SubsystemId, OpSum), InputError> {
+        let mut calls = Vec::new();
+        operator_calls(expression, &mut calls);
+        let operator = self.operator(expression)?;
+        let mut acted = None;
+        for (name, at) in calls {
+            let this = subsystem(self.subsystems, name, at)?;
+            let found = &self.subsystems[this];
+            if !matches!(found.kind, Kind::Ensemble { .. } | Kind::Network { .. }) {
+                let message = format!("`{name}` is {}, it has no cells", described(&found.kind));
+                return Err(at.error(message, "an ensemble or a network inside `each`"));
+            }
+            if *acted.get_or_insert(this) != this {
+                let message = "an operator on each cell of one subsystem cannot act on another";
+                return Err(at.error(message, "one subsystem inside `each`; use `operator` for a single jump operator"));
+            }
+        }
+        match acted {
+            Some(acted) => Ok((acted, operator)),
+            None => Err(expression.at.error("this acts on nothing", "an operator such as `sm(B)`")),
+        }
+    }
+
+    fn evaluate(&self, expression: &Expr<'s>) -> Result<Operand, InputError> {
+        let at = expression.at;
+        let value = match &expression.node {
+            Node::Number(value) => Number(Complex64::from(*value)),
+            Node::Name("i") => Number(Complex64::I),
+            Node::Name(name) if self.scope.get(name).is_none() && self.subsystems.iter().any(|s| s.name == *name) => {
+                return Err(
+                    at.error(format!("`{name}` is a subsystem, not an operator"), "an operator such as `sm(B)`")
+                );
+            }
+            Node::Name(name) => Number(Complex64::from(self.scope.named(name, expression)?)),
+            Node::Call { name, arguments, .. } if NAMES.contains(name) => {
+                Operator(self.elementary(name, arguments, at)?)
+            }
+            Node::Call { name, name_at, arguments } => {
+                if !FUNCTIONS.contains(name) {
+                    return Err(name_at.unknown("operator or function", name, NAMES.into_iter().chain(FUNCTIONS)));
+                }
+                Number(self.function(name, *name_at, arguments)?)
+            }
+            Node::Transition { to, from, subsystem: name, subsystem_at } => {
+                let id = subsystem(self.subsystems, name, *subsystem_at)?;
+                match &self.subsystems[id].kind {
+                    Kind::Levels { energies } if *to.max(from) < energies.len() => {
+                        Operator(OpSum::of(id, Op::Transition(*to, *from)))
+                    }
+                    Kind::Levels { energies } => {
+                        let expected = format!("levels from 0 to {}", energies.len() - 1);
+                        return Err(at.error(format!("`{name}` has no such level"), expected));
+                    }
+                    other => {
+                        let message = format!("`{name}` is {}, it has no numbered levels", described(other));
+                        return Err(at.error(message, "a subsystem `{ levels = […] }`"));
+                    }
+                }
+            }
+            Node::Negative(inner) => match self.evaluate(inner)? {
+                Number(value) => Number(-value),
+                Operator(sum) => Operator(-sum),
+            },
+            Node::Sequence { first, rest } => {
+                let mut value = self.evaluate(first)?;
+                for (binary, right) in rest {
+                    value = self.binary(*binary, value, self.evaluate(right)?, right.at, first.at.to(right.at))?;
+                }
+                value
+            }
+        };
+        let finite = |c: &Complex64| c.re.is_finite() && c.im.is_finite();
+        let good = match &value {
+            Number(value) => finite(value),
+            Operator(sum) => sum.terms.iter().all(|t| finite(&t.coefficient)),
+        };
+        if good { Ok(value) } else { Err(at.error("this is not finite", "finite coefficients")) }
+    }
+
+    /// A function of numbers; only exp takes complex ones.
+    fn function(&self, name: &'s str, name_at: Span<'s>, arguments: &[Expr<'s>]) -> Result<Complex64, InputError> {
+        let mut numbers = Vec::new();
+        for argument in arguments {
+            match self.evaluate(argument)? {
+                Number(value) if name == "exp" && arguments.len() == 1 => return Ok(value.exp()),
+                Number(value) if value.im == 0.0 => numbers.push(value.re),
+                _ => return Err(argument.at.error(format!("`{name}` needs a real number"), "a real number")),
+            }
+        }
+        function(name, name_at).and_then(|f| f(&numbers)).map(Complex64::from)
+    }
+
+    fn binary(
+        &self,
+        binary: Binary,
+        left: Operand,
+        right: Operand,
+        right_at: Span<'s>,
+        at: Span<'s>,
+    ) -> Result<Operand, InputError> {
+        Ok(match (binary, left, right) {
+            (_, Number(l), Number(r)) => Number(numbers(binary, l, r)),
+            (Binary::Add, l, r) => Operator(l.operator() + r.operator()),
+            (Binary::Subtract, l, r) => Operator(l.operator() - r.operator()),
+            (Binary::Multiply, Number(c), Operator(sum)) | (Binary::Multiply, Operator(sum), Number(c)) => {
+                Operator(sum * c)
+            }
+            (Binary::Multiply, Operator(l), Operator(r)) => Operator(product(l, r, at)?),
+            (Binary::Divide, Operator(sum), Number(c)) => Operator(sum * c.inv()),
+            (Binary::Divide, _, Operator(_)) => {
+                return Err(right_at.error("division by an operator", "a number after `/`"));
+            }
+            (Binary::Power, Operator(sum), Number(c)) => {
+                if c.im != 0.0 || c.re.fract() != 0.0 || !(1.0..=HIGHEST_POWER).contains(&c.re) {
+                    let expected = format!("a whole power of an operator, from 1 to {HIGHEST_POWER}");
+                    return Err(right_at.error("this power of an operator cannot be taken", expected));
+                }
+                let mut power = sum.clone();
+                for _ in 1..c.re as usize {
+                    power = product(power, sum.clone(), at)?;
+                }
+                Operator(power)
+            }
+            (Binary::Power, _, Operator(_)) => {
+                return Err(right_at.error("an operator as a power", "a number after `^`"));
+            }
+        })
+    }
+
+    fn elementary(&self, name: &str, arguments: &[Expr<'s>], at: Span<'s>) -> Result<OpSum, InputError> {
+        let (target, site) = match arguments {
+            [target] => (target, None),
+            [target, site] => (target, Some(site)),
+            _ => return Err(at.error(format!("`{name}` is given {} arguments", arguments.len()), "a subsystem")),
+        };
+        let Node::Name(target_name) = target.node else {
+            let known = self.subsystems.iter().map(|s| s.name.as_str());
+            return Err(target.at.unknown("subsystem", target.at.text(), known));
+        };
+        let id = subsystem(self.subsystems, target_name, target.at)?;
+        let kind = &self.subsystems[id].kind;
+        let (op, factor) = match name {
+            "sm" | "Sm" => (Op::Lower, 1.0),
+            "sp" | "Sp" => (Op::Raise, 1.0),
+            "sx" => (Op::X, 1.0),
+            "sy" => (Op::Y, 1.0),
+            "sz" => (Op::Z, 1.0),
+            "Sx" => (Op::X, 0.5),
+            "Sy" => (Op::Y, 0.5),
+            "Sz" => (Op::Z, 0.5),
+            "a" => (Op::Annihilate, 1.0),
+            "ad" => (Op::Create, 1.0),
+            _ => (Op::Number, 1.0),
+        };
+        let collective = name.starts_with('S');
+        let cells = matches!(kind, Kind::Ensemble { .. } | Kind::Network { .. });
+        let fits = match op {
+            Op::Annihilate | Op::Create => matches!(kind, Kind::Mode { .. }),
+            Op::Number => cells || matches!(kind, Kind::Mode { .. }),
+            _ => cells,
+        };
+        if !fits {
+            let expected = match kind {
+                Kind::Mode { .. } => "`a`, `ad` or `n` of a mode",
+                Kind::Levels { .. } => "a transition such as `|1><0|(E)`",
+                _ => "`sm`, `sp`, `sx`, `sy`, `sz` or `n` of cells",
+            };
+            let message = format!("`{name}` cannot act on `{target_name}`, {}", described(kind));
+            return Err(at.error(message, expected));
+        }
+        if self.each && collective {
+            let small = name.to_lowercase();
+            let message = format!("`{name}` is a sum over all cells and has no meaning on each of them");
+            return Err(at.error(message, format!("`{small}({target_name})`, the operator of one cell")));
+        }
+        let site = match (site, kind) {
+            (None, _) => None,
+            (Some(site), _) if self.each => {
+                return Err(site
+                    .at
+                    .error("inside `each` the operator acts on every cell in turn", "no number of a cell"));
+            }
+            (Some(site), Kind::Network { cells, .. }) if !collective => {
+                let what = format!("the cell of `{target_name}`");
+                Some(self.scope.number_of(site)?.whole(&what, 0..=(*cells as u64).saturating_sub(1))? as usize)
+            }
+            (Some(site), _) if collective => {
+                return Err(site.at.error(format!("`{name}` acts on all cells"), "no number of a cell"));
+            }
+            (Some(site), kind) => {
+                let message = format!("`{target_name}` is {}, its parts have no numbers", described(kind));
+                return Err(site.at.error(message, "a network `{ cells = … }` to address single cells"));
+            }
+        };
+        Ok(OpSum::from_factor(Factor { subsystem: id, site, op }) * factor)
+    }
+}
+
+fn numbers(binary: Binary, left: Complex64, right: Complex64) -> Complex64 {
+    let real = left.im == 0.0 && right.im == 0.0;
+    match binary {
+        _ if real && (binary != Binary::Power || left.re >= 0.0 || right.re.fract() == 0.0) => {
+            Complex64::from(arithmetic(binary, left.re, right.re))
+        }
+        Binary::Add => left + right,
+        Binary::Subtract => left - right,
+        Binary::Multiply => left * right,
+        Binary::Divide => left / right,
+        // Whole powers by multiplication, so that i^2 is −1 to the last digit.
+        Binary::Power if right.im == 0.0 && right.re.fract() == 0.0 && right.re.abs() <= 1e6 => {
+            left.powi(right.re as i32)
+        }
+        Binary::Power => left.powc(right),
+    }
+}
+
+fn product(left: OpSum, right: OpSum, at: Span<'_>) -> Result<OpSum, InputError> {
+    // σx and σy count twice, being two ladder operators each.
+    let expanded = |sum: &OpSum| -> f64 {
+        let doubling = |t: &Term| t.factors.iter().filter(|f| matches!(f.op, Op::X | Op::Y)).count();
+        sum.terms.iter().map(|t| 2_f64.powi(doubling(t) as i32)).sum()
+    };
+    let longest = |sum: &OpSum| sum.terms.iter().map(|t| t.factors.len()).max().unwrap_or(0);
+    if expanded(&left) * expanded(&right) > MOST_TERMS || longest(&left) + longest(&right) > MOST_FACTORS {
+        let expected = format!("at most {MOST_TERMS} terms of at most {MOST_FACTORS} factors");
+        return Err(at.error("this product expands to too many operators", expected));
+    }
+    Ok(left * right)
+}
+
+/// The subsystem named by every elementary operator of an expression that [`Context::operator`] accepts.
+fn operator_calls<'s>(expression: &Expr<'s>, found: &mut Vec<(&'s str, Span<'s>)>) {
+    match &expression.node {
+        Node::Call { name, arguments, .. } if NAMES.contains(name) => {
+            if let Some(Expr { node: Node::Name(target), at }) = arguments.first() {
+                found.push((target, *at));
+            }
+        }
+        Node::Transition { subsystem, subsystem_at, .. } => found.push((subsystem, *subsystem_at)),
+        Node::Negative(inner) => operator_calls(inner, found),
+        Node::Sequence { first, rest } => {
+            operator_calls(first, found);
+            rest.iter().for_each(|(_, right)| operator_calls(right, found));
+        }
+        Node::Number(_) | Node::Name(_) | Node::Call { .. } => {}
+    }
+}

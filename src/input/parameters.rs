@@ -1,0 +1,386 @@
+//! Parameters: definitions in any order, overrides, and the numbers and words they stand for.
+
+use super::document::{Entry, Item, Quantity, Table};
+use super::error::{InputError, Source, Span, shown};
+use super::expression::{self, Binary, Expr, Node, Quoted};
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// What a parameter stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A finite number.
+    Number(f64),
+    /// A bare word, such as the name of a graph.
+    Word(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Number(value) => write!(f, "{value:?}"),
+            Value::Word(word) => f.write_str(word),
+        }
+    }
+}
+
+/// Names that mean something else: constants, and the key of `[verify]` that is no parameter.
+const RESERVED: [&str; 3] = ["pi", "i", "trajectories"];
+
+/// Words that other programs read as numbers.
+const NOT_FINITE: [&str; 3] = ["nan", "inf", "infinity"];
+
+/// Functions of numbers.
+pub(super) const FUNCTIONS: [&str; 11] =
+    ["sqrt", "exp", "ln", "sin", "cos", "tan", "abs", "min", "max", "floor", "round"];
+
+const NUMBER: &str = "a number or an expression in a string";
+
+/// What a parameter was set to, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Definition<'s> {
+    name: &'s str,
+    name_at: Span<'s>,
+    body: Body<'s>,
+}
+
+#[derive(Clone, Debug)]
+enum Body<'s> {
+    Number(f64, Span<'s>),
+    Expression(Expr<'s>),
+}
+
+impl<'s> Definition<'s> {
+    /// `key = value` of the file.
+    pub(super) fn entry(entry: &Entry<'s>) -> Result<Self, InputError> {
+        let body = match entry.value.quantity("a number, or a string with an expression or a word")? {
+            Quantity::Number(value) => Body::Number(value, entry.value.at),
+            Quantity::Text(text) => Body::Expression(expression::parse(text)?),
+        };
+        Ok(Self { name: entry.key, name_at: entry.key_at, body })
+    }
+
+    /// `-p name=value` of the command line, for a parameter of the file.
+    pub(super) fn option(option: &'s Source, name: &str, file: &Scope<'_>) -> Result<Self, InputError> {
+        let start = "-p ".len();
+        let name_at = option.span(start, start + name.len());
+        if file.get(name).is_none() {
+            return Err(name_at.unknown("parameter", name, file.names()));
+        }
+        let value_at = option.span(start + name.len() + 1, option.text().len());
+        let body = Body::Expression(expression::parse(Quoted::verbatim(value_at))?);
+        Ok(Self { name: name_at.text(), name_at, body })
+    }
+
+    fn at(&self) -> Span<'s> {
+        match &self.body {
+            Body::Number(_, at) => *at,
+            Body::Expression(expression) => expression.at,
+        }
+    }
+
+    fn references(&self) -> Vec<(&'s str, Span<'s>)> {
+        match &self.body {
+            Body::Number(..) => Vec::new(),
+            Body::Expression(expression) => expression.names(),
+        }
+    }
+}
+
+/// A number and the place to blame if it does not fit: the definition where it is a parameter by itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number<'s> {
+    pub(super) value: f64,
+    pub(super) at: Span<'s>,
+}
+
+impl Number<'_> {
+    /// The value if `allowed`.
+    pub(super) fn check(self, what: &str, allowed: bool, expected: &str) -> Result<f64, InputError> {
+        if allowed { Ok(self.value) } else { Err(self.at.error(format!("{what} is {}", shown(self.value)), expected)) }
+    }
+
+    pub(super) fn non_negative(self, what: &str) -> Result<f64, InputError> {
+        self.check(what, self.value >= 0.0, "a finite number ≥ 0")
+    }
+
+    /// A whole number in `range`, up to rounding in the last digits of an expression.
+    pub(super) fn whole(self, what: &str, range: RangeInclusive<u64>) -> Result<u64, InputError> {
+        let (least, most) = (*range.start() as f64, *range.end() as f64);
+        let nearest = self.value.round();
+        let whole = (self.value - nearest).abs() <= 1e-12 * nearest.abs();
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.check(what, whole && least <= nearest && nearest <= most, &expected)?;
+        Ok(nearest as u64)
+    }
+}
+
+/// All parameters with their values.
+#[derive(Clone, Debug)]
+pub(super) struct Scope<'s> {
+    definitions: Vec<Definition<'s>>,
+    values: Vec<Option<Value>>,
+    index: HashMap<&'s str, usize>,
+}
+
+impl<'s> Scope<'s> {
+    /// The parameters as the file defines them.
+    pub(super) fn of(section: Option<&Table<'s>>) -> Result<Self, InputError> {
+        let mut definitions = Vec::new();
+        for entry in section.iter().flat_map(|table| table.entries()) {
+            identifier("parameter", entry.key, entry.key_at)?;
+            if RESERVED.contains(&entry.key) {
+                let message = format!("`{}` cannot be the name of a parameter, it has a meaning already", entry.key);
+                return Err(entry.key_at.error(message, "another name"));
+            }
+            definitions.push(Definition::entry(entry)?);
+        }
+        Self::resolve(definitions)
+    }
+
+    /// The same parameters with some definitions replaced before anything that depends on them is computed.
+    pub(super) fn overridden(&self, overrides: Vec<Definition<'s>>) -> Result<Self, InputError> {
+        let mut definitions = self.definitions.clone();
+        let mut replaced: Vec<usize> = Vec::new();
+        for new in overrides {
+            let Some(&at) = self.index.get(new.name) else {
+                return Err(new.name_at.unknown("parameter", new.name, self.names()));
+            };
+            if replaced.contains(&at) {
+                return Err(new.name_at.error(format!("`{}` is set twice", new.name), "one value"));
+            }
+            replaced.push(at);
+            definitions[at] = new;
+        }
+        let scope = Self::resolve(definitions)?;
+        for at in replaced {
+            let definition = &scope.definitions[at];
+            match (&self.values[at], &scope.values[at]) {
+                (Some(Value::Number(number)), Some(Value::Word(word))) => {
+                    let expected = format!("a number or an expression; in the file it is {}", shown(*number));
+                    let message = format!("`{}` is the word `{word}`, not a number", definition.name);
+                    return Err(definition.at().error(message, expected));
+                }
+                (Some(Value::Word(word)), Some(Value::Number(_))) => {
+                    let message = format!("`{}` is a number here", definition.name);
+                    return Err(definition.at().error(message, format!("a word such as `{word}`")));
+                }
+                _ => {}
+            }
+        }
+        Ok(scope)
+    }
+
+    /// Values in the order of dependence; a round without progress means a cycle.
+    fn resolve(definitions: Vec<Definition<'s>>) -> Result<Self, InputError> {
+        let index = definitions.iter().enumerate().map(|(i, d)| (d.name, i)).collect();
+        let values = vec![None; definitions.len()];
+        let mut scope = Self { definitions, values, index };
+        let references: Vec<Vec<(&str, Span<'s>)>> = scope.definitions.iter().map(Definition::references).collect();
+        let pending = |scope: &Self, at: usize| {
+            let known = |name| scope.index.get(name).filter(|&&to| scope.values[to].is_none());
+            references[at].iter().find_map(|(name, span)| known(name).map(|&to| (to, *span)))
+        };
+        loop {
+            let (mut stuck, mut progress) = (None, false);
+            for at in 0..scope.values.len() {
+                if scope.values[at].is_none() {
+                    if pending(&scope, at).is_some() {
+                        stuck = stuck.or(Some(at));
+                    } else {
+                        scope.values[at] = Some(scope.value(&scope.definitions[at])?);
+                        progress = true;
+                    }
+                }
+            }
+            match stuck {
+                None => return Ok(scope),
+                Some(first) if !progress => return Err(scope.cycle(first, |at| pending(&scope, at))),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn cycle(&self, first: usize, next: impl Fn(usize) -> Option<(usize, Span<'s>)>) -> InputError {
+        let mut path = vec![first];
+        let mut places = Vec::new();
+        while let Some((to, at)) = path.last().and_then(|&last| next(last)) {
+            places.push(at);
+            let start = path.iter().position(|&p| p == to);
+            path.push(to);
+            if let Some(start) = start {
+                let names: Vec<&str> = path[start..].iter().map(|&p| self.definitions[p].name).collect();
+                let message = format!("parameters depend on each other: {}", names.join(" → "));
+                return places[start].error(message, "a definition that does not come back to itself");
+            }
+        }
+        self.definitions[first].at().error("this parameter depends on itself", "")
+    }
+
+    fn value(&self, definition: &Definition<'s>) -> Result<Value, InputError> {
+        match &definition.body {
+            Body::Number(value, _) => Ok(Value::Number(*value)),
+            Body::Expression(expression) => match expression.node {
+                Node::Name(name) if name != "pi" => match self.get(name) {
+                    Some(value) => Ok(value.clone()),
+                    None if NOT_FINITE.contains(&name.to_lowercase().as_str()) => {
+                        Err(expression.at.error(format!("`{name}` is not a finite number"), "a finite number"))
+                    }
+                    None => Ok(Value::Word(name.to_owned())),
+                },
+                _ => self.evaluate(expression).map(Value::Number),
+            },
+        }
+    }
+
+    /// Names and values in the order of the file.
+    pub(super) fn list(&self) -> Vec<(String, Value)> {
+        let named = |(d, v): (&Definition<'s>, &Option<Value>)| v.clone().map(|v| (d.name.to_owned(), v));
+        self.definitions.iter().zip(&self.values).filter_map(named).collect()
+    }
+
+    pub(super) fn names(&self) -> Vec<&'s str> {
+        self.definitions.iter().map(|d| d.name).collect()
+    }
+
+    /// The value of a parameter.
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.index.get(name).and_then(|&at| self.values[at].as_ref())
+    }
+
+    /// Where the value of an expression was decided: the definition behind a lone name.
+    pub(super) fn origin(&self, expression: &Expr<'s>) -> Span<'s> {
+        let (mut node, mut at) = (&expression.node, expression.at);
+        while let Node::Name(name) = node {
+            let Some(definition) = self.index.get(name).map(|&i| &self.definitions[i]) else { break };
+            at = definition.at();
+            match &definition.body {
+                Body::Number(..) => break,
+                Body::Expression(expression) => node = &expression.node,
+            }
+        }
+        at
+    }
+
+    /// A number or the value of an expression.
+    pub(super) fn number(&self, item: &Item<'s>) -> Result<Number<'s>, InputError> {
+        match item.quantity(NUMBER)? {
+            Quantity::Number(value) => Ok(Number { value, at: item.at }),
+            Quantity::Text(text) => self.number_of(&expression::parse(text)?),
+        }
+    }
+
+    pub(super) fn number_of(&self, expression: &Expr<'s>) -> Result<Number<'s>, InputError> {
+        Ok(Number { value: self.evaluate(expression)?, at: self.origin(expression) })
+    }
+
+    /// One of the words `allowed`, written out or by a parameter that stands for one.
+    pub(super) fn choice(
+        &self,
+        kind: &str,
+        word: &Expr<'s>,
+        allowed: &[&'static str],
+    ) -> Result<&'static str, InputError> {
+        let find = |word: &str| allowed.iter().find(|a| **a == word).copied();
+        let Node::Name(name) = word.node else {
+            return Err(word.at.unknown(kind, word.at.text(), allowed.iter().copied()));
+        };
+        let name = match (find(name), self.get(name)) {
+            (None, Some(Value::Word(word))) => word,
+            _ => name,
+        };
+        find(name).ok_or_else(|| self.origin(word).unknown(kind, name, allowed.iter().copied()))
+    }
+
+    fn evaluate(&self, expression: &Expr<'s>) -> Result<f64, InputError> {
+        let value = match &expression.node {
+            Node::Number(value) => *value,
+            Node::Name(name) => self.named(name, expression)?,
+            Node::Call { name, name_at, arguments } => {
+                let arguments = arguments.iter().map(|a| self.evaluate(a)).collect::<Result<Vec<_>, _>>();
+                function(name, *name_at).and_then(|f| f(&arguments?))?
+            }
+            Node::Transition { .. } => {
+                return Err(expression.at.error("an operator cannot stand where a number is expected", NUMBER));
+            }
+            Node::Negative(inner) => -self.evaluate(inner)?,
+            Node::Sequence { first, rest } => {
+                let mut value = self.evaluate(first)?;
+                for (binary, right) in rest {
+                    value = finite(arithmetic(*binary, value, self.evaluate(right)?), first.at.to(right.at))?;
+                }
+                value
+            }
+        };
+        finite(value, expression.at)
+    }
+
+    /// The number a name stands for.
+    pub(super) fn named(&self, name: &str, expression: &Expr<'s>) -> Result<f64, InputError> {
+        match self.get(name) {
+            Some(Value::Number(value)) => Ok(*value),
+            Some(Value::Word(word)) => {
+                let message = format!("`{name}` is the word `{word}`, not a number");
+                let unknown = self.origin(expression).unknown("parameter", word, self.names());
+                Err(self.origin(expression).error(message, format!("a number or {}", unknown.expected)))
+            }
+            None if name == "pi" => Ok(std::f64::consts::PI),
+            None if name == "i" => {
+                Err(expression.at.error("the imaginary unit `i` has no place here", "a real number"))
+            }
+            None => Err(expression.at.unknown("parameter", name, self.names())),
+        }
+    }
+}
+
+/// A plain name that expressions can hold.
+pub(super) fn identifier(kind: &str, name: &str, at: Span<'_>) -> Result<(), InputError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(plain) {
+        return Ok(());
+    }
+    let message = format!("`{}` cannot be the name of a {kind}", name.escape_debug());
+    Err(at.error(message, "letters, digits and `_`, no digit first"))
+}
+
+pub(super) fn arithmetic(binary: Binary, left: f64, right: f64) -> f64 {
+    match binary {
+        Binary::Add => left + right,
+        Binary::Subtract => left - right,
+        Binary::Multiply => left * right,
+        Binary::Divide => left / right,
+        Binary::Power => left.powf(right),
+    }
+}
+
+pub(super) fn finite(value: f64, at: Span<'_>) -> Result<f64, InputError> {
+    if value.is_finite() { Ok(value) } else { Err(at.error(format!("this is {value}"), "a finite number")) }
+}
+
+/// The function called `name`, of as many arguments as it takes.
+pub(super) fn function<'s>(
+    name: &'s str,
+    at: Span<'s>,
+) -> Result<impl Fn(&[f64]) -> Result<f64, InputError> + 's, InputError> {
+    if super::operator::NAMES.contains(&name) {
+        return Err(at.error(format!("the operator `{name}` cannot stand where a number is expected"), NUMBER));
+    }
+    if !FUNCTIONS.contains(&name) {
+        return Err(at.unknown("function", name, FUNCTIONS));
+    }
+    Ok(move |arguments: &[f64]| match (name, arguments) {
+        ("min", [first, rest @ ..]) => Ok(rest.iter().fold(*first, |a, b| a.min(*b))),
+        ("max", [first, rest @ ..]) => Ok(rest.iter().fold(*first, |a, b| a.max(*b))),
+        ("sqrt", [x]) => Ok(x.sqrt()),
+        ("exp", [x]) => Ok(x.exp()),
+        ("ln", [x]) => Ok(x.ln()),
+        ("sin", [x]) => Ok(x.sin()),
+        ("cos", [x]) => Ok(x.cos()),
+        ("tan", [x]) => Ok(x.tan()),
+        ("abs", [x]) => Ok(x.abs()),
+        ("floor", [x]) => Ok(x.floor()),
+        ("round", [x]) => Ok(x.round()),
+        _ => Err(at.error(format!("`{name}` is given {} arguments", arguments.len()), "one")),
+    })
+}

@@ -1,0 +1,120 @@
+//! A problem in words, as it was understood.
+
+use super::{Factor, Initial, Kind, Op, OpSum, Problem, Reach, Step};
+use num_complex::Complex64;
+use std::fmt::Write;
+
+/// √2J and the like: half-integers as they are written.
+fn half(twice: i64) -> String {
+    if twice % 2 == 0 { format!("{}", twice / 2) } else { format!("{twice}/2") }
+}
+
+fn coefficient(c: Complex64) -> String {
+    match (c.re, c.im) {
+        (re, 0.0) => format!("{re}"),
+        (0.0, im) => format!("{im}i"),
+        (re, im) => format!("({re}{im:+}i)"),
+    }
+}
+
+impl Problem {
+    /// The operator as an input file would write it.
+    pub fn operator_text(&self, operator: &OpSum) -> String {
+        if operator.terms.is_empty() {
+            return "0".into();
+        }
+        let factor = |f: &Factor| {
+            let name = &self.subsystems[f.subsystem].name;
+            let place = f.site.map_or_else(|| name.clone(), |site| format!("{name}[{}]", site + 1));
+            match f.op {
+                Op::Lower => format!("sm({place})"),
+                Op::Raise => format!("sp({place})"),
+                Op::X => format!("sx({place})"),
+                Op::Y => format!("sy({place})"),
+                Op::Z => format!("sz({place})"),
+                Op::Number => format!("n({place})"),
+                Op::Annihilate => format!("a({place})"),
+                Op::Create => format!("ad({place})"),
+                Op::Transition(i, j) => format!("|{i}⟩⟨{j}|({place})"),
+            }
+        };
+        let terms = operator.terms.iter().map(|term| {
+            let mut parts: Vec<String> = term.factors.iter().map(factor).collect();
+            if term.coefficient != Complex64::ONE || parts.is_empty() {
+                parts.insert(0, coefficient(term.coefficient));
+            }
+            parts.join("*")
+        });
+        terms.collect::<Vec<_>>().join(" + ").replace("+ -", "- ")
+    }
+
+    /// The whole problem, several lines, each `heading    text`.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        let mut line = |heading: &str, rest: String| {
+            let _ = writeln!(text, "{heading:<15} {rest}");
+        };
+        for (subsystem, initial) in self.subsystems.iter().zip(&self.initial) {
+            let kind = match &subsystem.kind {
+                Kind::Ensemble { cells } => format!("{cells} identical two-level cells"),
+                Kind::Network { cells, edges } => format!("network of {cells} two-level cells, {} edges", edges.len()),
+                Kind::Mode { cutoff } => format!("oscillator, Fock states 0 to {}", cutoff - 1),
+                Kind::Levels { energies } => format!("{} levels", energies.len()),
+            };
+            let start = match *initial {
+                Initial::Ground => "ground".into(),
+                Initial::Excited => "excited".into(),
+                Initial::Dicke { two_j, two_m } => format!("dicke({}, {})", half(two_j as i64), half(two_m)),
+                Initial::Thermal { ratio } => format!("thermal({ratio})"),
+            };
+            line(&subsystem.name, format!("{kind}, energy {}, starts in {start}", subsystem.energy));
+        }
+        let names = |of: &[usize]| of.iter().map(|&e| self.subsystems[e].name.as_str()).collect::<Vec<_>>().join(", ");
+        line("battery", names(&self.battery));
+        line("equation", "dρ/dt = −i[H, ρ] + Σ rate·D[L]ρ,  D[L]ρ = LρL† − ½(L†Lρ + ρL†L)".into());
+        line("  H", self.operator_text(&self.hamiltonian));
+        for (index, channel) in self.channels.iter().enumerate() {
+            let operator = self.operator_text(&channel.operator);
+            let reach = match channel.reach {
+                Reach::Collective => format!("D[{operator}]"),
+                Reach::Each(subsystem) => {
+                    format!("Σ D[{operator}] over the cells of {}", self.subsystems[subsystem].name)
+                }
+            };
+            line(&format!("  {}", channel.name), format!("{} {reach}, {}", channel.rate, self.when(index)));
+        }
+        let cycles = match self.protocol.repeat {
+            1 => "once".into(),
+            n => format!("{n} cycles of"),
+        };
+        line("protocol", cycles);
+        for step in &self.protocol.steps {
+            match step {
+                Step::Rotate { subsystem, axis, angle } => {
+                    let name = &self.subsystems[*subsystem].name;
+                    line("  pulse", format!("rotate({name}, {}, {angle:.6})", format!("{axis:?}").to_lowercase()));
+                }
+                Step::Evolve { name, duration, rows, .. } => {
+                    line(&format!("  {name}"), format!("for {duration}, {} rows", rows.len()));
+                }
+            }
+        }
+        let columns: Vec<String> = self.quantities.iter().map(|q| self.column(q)).collect();
+        line("quantities", columns.join(", "));
+        text
+    }
+
+    /// In which steps a channel acts.
+    fn when(&self, channel: usize) -> String {
+        let timed = || self.protocol.steps.iter().filter(|s| matches!(s, Step::Evolve { .. }));
+        let on = |step: &&Step| matches!(step, Step::Evolve { active, .. } if active[channel]);
+        if self.channels[channel].rate == 0.0 {
+            "off".into()
+        } else if timed().all(|s| on(&s)) {
+            "always on".into()
+        } else {
+            let name = |s: &Step| if let Step::Evolve { name, .. } = s { name.clone() } else { String::new() };
+            format!("on in {}", timed().filter(on).map(name).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
