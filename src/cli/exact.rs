@@ -3,6 +3,7 @@
 use super::InputArgs;
 use super::common::{self, Outcome};
 use crate::error::RunError;
+use crate::exact::mean_field::MeanField;
 use crate::exact::{self, rate_equation::RateEquation};
 use crate::input::Input;
 use crate::output::folder::RunFolder;
@@ -52,9 +53,19 @@ pub fn steady(args: &ExactArgs) -> Outcome {
     })
 }
 
-pub fn mean_field(_: &InputArgs) -> Outcome {
-    Ok(ExitCode::SUCCESS)
+/// `leyden meanfield`: the second-order cumulant theory.
+pub fn mean_field(args: &InputArgs) -> Outcome {
+    let input = args.read()?;
+    let missing = MeanField::missing(&input.problem);
+    let status = result(args, &input, ("meanfield", "second-order cumulants", "mean field"), |input| {
+        MeanField::new(&input.problem)?.solve()
+    })?;
+    if !missing.is_empty() {
+        eprintln!("note: this theory has no {}; the columns are left out", missing.join(", "));
+    }
+    Ok(status)
 }
+
 /// Claim the folder, solve, and write; (command, representation, legend) name the result.
 fn result(
     args: &InputArgs,

@@ -1,5 +1,7 @@
 //! Covariance between the rows of each linear average, for tests that look at a whole curve at once.
 
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::{Accum, Mat, MatMut, Par};
 use serde::{Deserialize, Serialize};
 
 /// Σw(x − mean)(x − mean)ᵀ over rows, one matrix a slot.
@@ -21,21 +23,25 @@ impl Covariance {
         let mut mean = vec![0.0; rows * slots];
         let mut products = vec![0.0; slots * rows * rows];
         for slot in 0..slots {
-            let centred: Vec<Vec<f64>> = (0..rows)
-                .map(|row| {
-                    let x = &values[row * slots + slot];
-                    let m = x.iter().zip(weights).map(|(x, w)| w * x).sum::<f64>() / weight;
-                    mean[slot * rows + row] = m;
-                    x.iter().map(|x| x - m).collect()
-                })
-                .collect();
-            for a in 0..rows {
-                for b in 0..=a {
-                    let pairs = centred[a].iter().zip(&centred[b]).zip(weights);
-                    let sum: f64 = pairs.map(|((x, y), w)| w * x * y).sum();
-                    products[(slot * rows + a) * rows + b] = sum;
-                    products[(slot * rows + b) * rows + a] = sum;
+            // Centred and scaled by √w: the products of all rows are then one matrix product, of which half is needed.
+            let mut centred = Mat::<f64>::zeros(weights.len(), rows);
+            let mut moves = false;
+            for row in 0..rows {
+                let x = &values[row * slots + slot];
+                let m = x.iter().zip(weights).map(|(x, w)| w * x).sum::<f64>() / weight;
+                mean[slot * rows + row] = m;
+                for ((c, x), w) in centred.col_mut(row).iter_mut().zip(x).zip(weights) {
+                    *c = (x - m) * w.sqrt();
+                    moves |= *c != 0.0;
                 }
+            }
+            if moves {
+                let block = &mut products[slot * rows * rows..][..rows * rows];
+                let mut block = MatMut::from_column_major_slice_mut(block, rows, rows);
+                let (whole, half) = (BlockStructure::Rectangular, BlockStructure::TriangularLower);
+                let (left, right) = (centred.transpose(), centred.as_ref());
+                matmul(block.as_mut(), half, Accum::Replace, left, whole, right, whole, 1.0, Par::Seq);
+                (0..rows).for_each(|a| (0..a).for_each(|b| block[(b, a)] = block[(a, b)]));
             }
         }
         Self { weight, rows, mean, products }

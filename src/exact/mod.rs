@@ -1,6 +1,8 @@
 //! The master equation without sampling.
 
 pub mod extrapolate;
+pub mod limit_cycle;
+pub mod mean_field;
 pub mod naive;
 pub mod propagator;
 pub mod rate_equation;
