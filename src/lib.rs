@@ -9,6 +9,7 @@ mod error;
 pub mod estimate;
 pub mod exact;
 pub mod input;
+pub mod models;
 pub mod output;
 pub mod problem;
 pub mod repr;
