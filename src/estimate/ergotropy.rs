@@ -28,7 +28,7 @@ pub struct Bounded {
 impl Bounded {
     /// Interval that allows for `z` standard errors on either side.
     pub fn interval(&self, z: f64) -> (f64, f64) {
-        ((self.below.0 - z * self.below.1).max(0.0), self.above.0 + z * self.above.1)
+        ((self.below.0 - z * self.below.1).max(0.0), (self.above.0 + z * self.above.1).max(0.0))
     }
 }
 

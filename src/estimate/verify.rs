@@ -158,6 +158,9 @@ fn curve(accumulated: &Accumulated, slot: usize, truth: &[f64]) -> Option<(f64, 
     let n = accumulated.moments.effective();
     let mean = covariance.mean(slot);
     let kept: Vec<usize> = (0..truth.len()).filter(|&r| covariance.of_mean(slot, r, r) > 0.0).collect();
+    if kept.is_empty() {
+        return None;
+    }
     let sd = |r: usize| covariance.of_mean(slot, r, r).sqrt();
     let correlation = Mat::from_fn(kept.len(), kept.len(), |i, j| {
         covariance.of_mean(slot, kept[i], kept[j]) / (sd(kept[i]) * sd(kept[j]))

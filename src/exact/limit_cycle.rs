@@ -10,21 +10,22 @@
 //! The two balance where x² − x\[(τ_d − τ_s)/(τ_d + τ_s) − (2/N)τ_d/(τ_d + τ_s)\] − 2/N = 0.
 //! The paper prints 4/N twice (F. Pirmoradian and K. Mølmer, Phys. Rev. A 100, 043833 (2019), Eq. 8).
 
-/// Spin length S by Eq. 8 as printed: x² − x\[(τ_d − τ_s)/(τ_d + τ_s) − 4/N\] − 4/N = 0 with x = 2S/N.
+/// Spin length S by Eq. 8 as printed, for positive times: x² − x\[(τ_d − τ_s)/(τ_d + τ_s) − 4/N\] − 4/N = 0 with x = 2S/N.
 pub fn printed(cells: u64, tau_s: f64, tau_d: f64) -> f64 {
     let n = cells as f64;
     length(n, (tau_d - tau_s) / (tau_d + tau_s) - 4.0 / n, 4.0 / n)
 }
 
-/// Spin length S by Eq. 8 derived anew: x² − x\[(τ_d − τ_s)/(τ_d + τ_s) − (2/N)τ_d/(τ_d + τ_s)\] − 2/N = 0.
+/// Spin length S by Eq. 8 derived anew, for positive times: x² − x\[(τ_d − τ_s)/(τ_d + τ_s) − (2/N)τ_d/(τ_d + τ_s)\] − 2/N = 0.
 pub fn rederived(cells: u64, tau_s: f64, tau_d: f64) -> f64 {
     let n = cells as f64;
     length(n, (tau_d - tau_s - 2.0 * tau_d / n) / (tau_d + tau_s), 2.0 / n)
 }
 
-/// N/2 times the positive root of x² − bx − c.
+/// N/2 times the positive root of x² − bx − c, without cancellation for b < 0.
 fn length(n: f64, b: f64, c: f64) -> f64 {
-    0.5 * n * 0.5 * (b + (b * b + 4.0 * c).sqrt())
+    let root = (b * b + 4.0 * c).sqrt();
+    0.5 * n * if b > 0.0 { 0.5 * (b + root) } else { 2.0 * c / (root - b) }
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ const RELATIVE: f64 = 1e-11;
 const ABSOLUTE: f64 = 1e-13;
 /// A fixed point is one that another cycle moves by no more than this.
 const SETTLED: f64 = 1e-11;
+/// Cycles that move a moment by less are near enough to a fixed point to extrapolate.
+const NEAR: f64 = 1e-3;
 /// An integration of more steps than this will not end.
 const MOST_STEPS: usize = 1_000_000;
 
@@ -112,7 +114,7 @@ impl<'a> MeanField<'a> {
     /// # Errors
     /// When the integrator stops early, or it does not settle within 10,000 cycles.
     pub fn fixed_point(&self) -> Result<Table, RunError> {
-        const WINDOW: usize = 5;
+        const WINDOW: usize = 4;
         let mut state = self.initial;
         let mut residual = f64::INFINITY;
         for _ in 0..10_000 / WINDOW {
@@ -128,9 +130,11 @@ impl<'a> MeanField<'a> {
             if residual <= SETTLED {
                 return Ok(self.table(&rows));
             }
-            // An extrapolation outside the physical range is not taken.
+            // Extrapolating is for the last digits: from afar it could lead to another fixed point.
             match reduced_rank(&iterates) {
-                Some(better) if better.iter().all(|x| x.abs() <= 1.0 + 1e-9) => state.copy_from_slice(&better),
+                Some(better) if residual <= NEAR && better.iter().all(|x| x.abs() <= 1.0 + 1e-9) => {
+                    state.copy_from_slice(&better);
+                }
                 _ => {}
             }
         }
@@ -266,12 +270,17 @@ fn integrate(equations: &Equations, start: Vec<f64>, duration: f64, rows: &[f64]
     let mut solver = problem.bdf::<NalgebraLU<f64>>().map_err(|e| failed(e.to_string()))?;
     let mut states = vec![start];
     let mut left = MOST_STEPS;
-    for &time in &rows[1..] {
-        let target = time / duration;
+    for pair in rows.windows(2) {
+        if pair[1] <= pair[0] {
+            // Nothing happens in no time; the solver refuses a stop time where it already is.
+            states.extend(states.last().cloned());
+            continue;
+        }
+        let target = pair[1] / duration;
         solver.set_stop_time(target).map_err(|e| failed(e.to_string()))?;
         loop {
             left = left.checked_sub(1).ok_or_else(|| failed(format!("{MOST_STEPS} steps did not suffice")))?;
-            let reason = solver.step().map_err(|e| failed(format!("at t = {time:e} of the step: {e}")))?;
+            let reason = solver.step().map_err(|e| failed(format!("at t = {:e} of the step: {e}", pair[1])))?;
             if matches!(reason, OdeSolverStopReason::TstopReached) {
                 break;
             }

@@ -1,3 +1,5 @@
+//! The rate equation against closed forms, the full space and itself.
+
 use super::*;
 use crate::exact::naive;
 use crate::problem::{Axis, Op, OpSum, ProblemBuilder, n, sm, sp, sz};

@@ -1,0 +1,32 @@
+# What a developer types; `just` lists it.
+
+default:
+    @just --list
+
+# Everything that continuous integration runs
+ci:
+    .ci/run
+
+# The fast tests, as in the README
+test:
+    cargo test --release
+
+# The long statistical tests
+statistical:
+    cargo test --release --test statistical -- --ignored
+
+# Does `verify` notice a coefficient that is 1 % wrong?
+mutation:
+    scripts/mutation.sh
+
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+bench:
+    cargo bench
+
+# All figures, into results/
+figures:
+    cargo run --release -- reproduce all

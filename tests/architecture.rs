@@ -1,0 +1,153 @@
+//! Which room may know which: the directions of `use crate::…`, and how long a file may grow.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// For each module, the modules it may import; problem ← repr ← unravel ← trajectory ← runner ← cli.
+///
+/// estimate draws on nothing that samples, so that results can be evaluated wherever they come from. The exact rate
+/// equation shares with the ladder the compilation of a problem and with estimate the formulas of its columns; the
+/// naive reference under exact has a rule of its own.
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
+    // `exact` only for the propagator's error inside `RunError`.
+    ("error", &["exact"]),
+    ("problem", &["error"]),
+    ("table", &["problem"]),
+    ("battery", &["problem"]),
+    ("input", &["error", "problem"]),
+    ("repr", &["battery", "error", "problem"]),
+    ("unravel", &["battery", "problem", "repr"]),
+    ("trajectory", &["problem", "unravel"]),
+    ("estimate", &["battery", "error", "problem", "table"]),
+    ("runner", &["error", "estimate", "problem", "trajectory", "unravel"]),
+    ("exact", &["battery", "error", "estimate", "problem", "repr", "table"]),
+    // `runner` only for the shots it writes, `estimate` only for the 95 % point that pictures draw.
+    ("output", &["battery", "error", "estimate", "problem", "runner", "table"]),
+    ("models", &["error", "problem"]),
+    (
+        "cli",
+        &[
+            "battery",
+            "error",
+            "estimate",
+            "exact",
+            "input",
+            "models",
+            "output",
+            "problem",
+            "repr",
+            "runner",
+            "table",
+            "trajectory",
+            "unravel",
+        ],
+    ),
+];
+
+const LONGEST: usize = 600;
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The module of a file directly below src: `repr` for src/repr/ladder.rs.
+fn module(path: &Path) -> String {
+    let inside = path.strip_prefix(source()).unwrap();
+    inside.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+/// Lines of code with their numbers: neither comments nor tests, which may borrow from anywhere.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let tests = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    let lines = text[..tests].lines().enumerate().map(|(i, line)| (i + 1, line));
+    lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+/// The names that follow `crate::` in a line, a group `crate::{a, b::c}` taken apart.
+fn imports(line: &str) -> Vec<String> {
+    let name = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let starts = line.match_indices("crate::").filter(|(at, _)| !line[..*at].ends_with("$"));
+    starts
+        .flat_map(|(at, found)| {
+            let rest = &line[at + found.len()..];
+            match rest.strip_prefix('{') {
+                Some(group) => {
+                    group.split(['}', ';']).next().unwrap_or("").split(',').map(|n| name(n.trim())).collect()
+                }
+                None => vec![name(rest)],
+            }
+        })
+        .filter(|n| n.starts_with(|c: char| c.is_lowercase()))
+        .collect()
+}
+
+#[test]
+fn modules_import_in_one_direction() {
+    let mut wrong = Vec::new();
+    for path in rust_files(&source()) {
+        let own = module(&path);
+        if ["lib", "main"].contains(&own.as_str()) || path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let allowed = MAY_IMPORT.iter().find(|(name, _)| *name == own);
+        let Some((_, allowed)) = allowed else {
+            wrong.push(format!("{own} has no rule: say in MAY_IMPORT what it may import"));
+            continue;
+        };
+        for (number, line) in code(&text) {
+            for import in imports(line).into_iter().filter(|i| *i != own && !allowed.contains(&i.as_str())) {
+                wrong.push(format!("{}:{number}: {own} must not import {import}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reference_solver_shares_nothing_with_the_representations() {
+    for path in rust_files(&source().join("exact/naive")) {
+        let text = fs::read_to_string(&path).unwrap();
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            for import in imports(line) {
+                let fine = ["error", "problem", "table"].contains(&import.as_str());
+                assert!(fine, "{}:{number} imports {import}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_short_and_begin_with_a_sentence() {
+    for path in rust_files(&source()) {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST, "{} has {lines} lines: look for the seam", path.display());
+        assert!(text.starts_with("//! "), "{} does not begin by saying what it is", path.display());
+    }
+}
+
+#[test]
+fn imports_are_found() {
+    assert_eq!(imports("use crate::problem::{Axis, Row};"), ["problem"]);
+    assert_eq!(imports("use crate::{table::Table, RunError, repr};"), ["table", "repr"]);
+    assert_eq!(imports("fn f(x: crate::battery::Battery) -> crate::error::RunError {"), ["battery", "error"]);
+    assert!(imports("use super::Advance;").is_empty());
+}

@@ -1,0 +1,360 @@
+//! The command as a user meets it: exit statuses, files, messages, and what is left behind when something is wrong.
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const AGING: &str = include_str!("../examples/aging.toml");
+
+/// A folder with aging.toml in it, where the command runs.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("aging.toml"), AGING).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// `leyden` with the words of `arguments`, run in the folder.
+    fn leyden(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leyden"));
+        command.current_dir(self.0.path()).args(arguments.split_whitespace());
+        command
+    }
+
+    fn succeeds(&self, arguments: &str) {
+        self.leyden(arguments).assert().code(0);
+    }
+
+    /// The command is refused: status 2, one screen that mentions `says`, and not a file more or less than before.
+    #[track_caller]
+    fn refuses(&self, arguments: &str, says: &[&str]) {
+        let before = everything(self.0.path());
+        let output = self.leyden(arguments).output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {message}");
+        assert!(message.lines().count() <= 24, "{arguments}: {message}");
+        assert!(message.starts_with("error: ") && output.stdout.is_empty(), "{arguments}: {message}");
+        for part in says {
+            assert!(message.contains(part), "{arguments}: `{part}` is not in\n{message}");
+        }
+        assert_eq!(everything(self.0.path()), before, "{arguments} left something behind");
+    }
+
+    /// Refused after one edit of the input.
+    #[track_caller]
+    fn refuses_edit(&self, from: &str, to: &str, says: &[&str]) {
+        assert!(AGING.contains(from), "`{from}` is not in aging.toml");
+        fs::write(self.path("edited.toml"), AGING.replacen(from, to, 1)).unwrap();
+        self.refuses("run edited.toml --out run", says);
+    }
+
+    fn manifest(&self, folder: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(folder).join("manifest.json")).unwrap()).unwrap()
+    }
+}
+
+/// Every file below `folder` with its content; folders with none.
+fn everything(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(everything(&path));
+            all.insert(path, None);
+        } else {
+            let content = fs::read(&path).unwrap();
+            all.insert(path, Some(content));
+        }
+    }
+    all
+}
+
+/// The files of a result by name, the manifest without `environment`.
+fn result(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let file = |(path, content): (PathBuf, Option<Vec<u8>>)| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let mut content = content.unwrap();
+        if name == "manifest.json" {
+            let mut manifest: Value = serde_json::from_slice(&content).unwrap();
+            assert!(manifest.as_object_mut().unwrap().remove("environment").is_some());
+            content = manifest.to_string().into_bytes();
+        }
+        (name, content)
+    };
+    everything(folder).into_iter().map(file).collect()
+}
+
+const SMALL: &str = "-p N=4 -p cycles=2 -p samples=2";
+
+#[test]
+fn every_command_does_its_work_and_says_so() {
+    let place = Place::new();
+    let tables = ["observables.csv", "observables.png", "observables.svg", "manifest.json"];
+    for (command, also) in
+        [("run --trajectories 300 --states", &["shots.npz", "states.npz"][..]), ("exact", &[]), ("steady", &[])]
+    {
+        let folder = command.split(' ').next().unwrap();
+        place.succeeds(&format!("{command} aging.toml {SMALL} --out {folder}"));
+        let mut expected: Vec<&str> = tables.iter().chain(also).copied().collect();
+        expected.sort_unstable();
+        assert_eq!(result(&place.path(folder)).keys().collect::<Vec<_>>(), expected);
+        let csv = fs::read_to_string(place.path(folder).join("observables.csv")).unwrap();
+        assert!(csv.starts_with("time,step,cycle,M,"), "{csv}");
+    }
+    let picture = place.path("run/observables.svg");
+    let drawn = fs::read(&picture).unwrap();
+    fs::remove_file(&picture).unwrap();
+    place.succeeds("plot run");
+    assert_eq!(fs::read(&picture).unwrap(), drawn);
+    let before = everything(place.0.path());
+    place.leyden(&format!("inspect aging.toml {SMALL}")).assert().code(0).stdout(predicate::str::contains("chosen"));
+    assert_eq!(everything(place.0.path()), before, "inspect writes nothing");
+}
+
+#[test]
+fn the_manifest_vouches_for_every_file() {
+    let place = Place::new();
+    place.succeeds(&format!("run aging.toml {SMALL} --trajectories 50 --seed 7 --out run"));
+    let manifest = place.manifest("run");
+    assert_eq!(manifest["input"], AGING);
+    assert_eq!((&manifest["seed"], &manifest["trajectories"]), (&7.into(), &50.into()));
+    assert_eq!(manifest["parameters"]["N"], 4.0);
+    assert_eq!(manifest["interrupted"], false);
+    let files = manifest["files"].as_object().unwrap();
+    assert_eq!(files.len() + 1, fs::read_dir(place.path("run")).unwrap().count());
+    for (name, sum) in files {
+        let content = fs::read(place.path("run").join(name)).unwrap();
+        assert_eq!(sum.as_str().unwrap(), leyden::output::folder::sha256(&content), "{name}");
+    }
+}
+
+#[test]
+fn verify_agrees_and_a_missed_target_is_a_failed_check() {
+    let place = Place::new();
+    let verify = format!("verify aging.toml {SMALL} --trajectories 4000 --out v");
+    place.leyden(&verify).assert().code(0).stdout(predicate::str::contains("\nverified\n"));
+    assert_eq!(place.manifest("v")["passed"], true);
+    let target = format!("run aging.toml {SMALL} --trajectories 600 --target-error M=1e-9 --out t");
+    place.leyden(&target).assert().code(1).stderr(predicate::str::contains("the error of M is still"));
+    assert!(place.path("t/observables.csv").exists());
+    let reached = format!("run aging.toml {SMALL} --trajectories 100000 --target-error M=0.05 --out u");
+    place.succeeds(&reached);
+    assert!(place.manifest("u")["trajectories"].as_u64().unwrap() < 100_000);
+}
+
+#[test]
+fn verify_needs_no_number_that_changes() {
+    let place = Place::new();
+    place.succeeds("verify aging.toml -p N=4 -p cycles=1 -p samples=1 --trajectories 500 --out v");
+}
+
+#[test]
+fn threads_change_no_byte() {
+    let place = Place::new();
+    let run = |threads: usize| {
+        let out = format!("threads-{threads}");
+        let size = "-p N=6 -p cycles=2 -p samples=2 -p gamma_phi=0.3 -p gamma_up=0.2";
+        place.succeeds(&format!("run aging.toml {size} --trajectories 3000 --states --threads {threads} --out {out}"));
+        result(&place.path(&out))
+    };
+    let one = run(1);
+    assert_eq!(one.len(), 6);
+    for threads in [2, 3, 16] {
+        let other = run(threads);
+        assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+        for (name, content) in &one {
+            assert!(*content == other[name], "{name} differs between 1 and {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_folder_takes_the_same_run_again_and_no_other() {
+    let place = Place::new();
+    let run = format!("run aging.toml {SMALL} --trajectories 20 --out run");
+    place.succeeds(&run);
+    let first = result(&place.path("run"));
+    place.succeeds(&run);
+    assert_eq!(result(&place.path("run")), first);
+    let different = ["-p gamma=2", "--seed 2", "--trajectories 21"];
+    for change in different {
+        let run = format!("run aging.toml {SMALL} --out run {change}");
+        place.refuses(&run, &["already holds a different run"]);
+    }
+    place.refuses(&format!("exact aging.toml {SMALL} --out run"), &["already holds a different run", "command"]);
+}
+
+#[test]
+fn bad_numbers_are_shown_where_they_stand() {
+    let place = Place::new();
+    for (option, says) in [
+        ("N=0", &["the number of spins of B is 0"][..]),
+        ("N=2.5", &["2.5", "a whole number"]),
+        ("gamma=-1", &["the rate of channel loss is -1"]),
+        ("gamma=nan", &["not a finite number"]),
+        ("gamma=0/0", &["NaN"]),
+        ("gamma=1e999", &["finite"]),
+        ("tau_s=-1", &["the duration of step storage is -1"]),
+        ("cycles=0", &["the number of cycles is 0"]),
+        ("samples=0", &["the number of samples is 0"]),
+        ("gama=1", &["unknown parameter `gama`", "did you mean `gamma`?"]),
+        ("gamma=1+", &["expected"]),
+        ("gamma=tau_s -p tau_s=gamma", &["parameters depend on each other"]),
+    ] {
+        place.refuses(&format!("run aging.toml --out run -p {option}"), says);
+    }
+}
+
+#[test]
+fn mistakes_in_the_file_are_shown_where_they_stand() {
+    let place = Place::new();
+    let edits: [(&str, &str, &[&str]); 9] = [
+        ("trajectories = 10000", "trajectorys = 10000", &["unknown key `trajectorys`", "did you mean `trajectories`?"]),
+        ("[channels]", "[chanels]", &["edited.toml", "chanels", "did you mean `channels`?"]),
+        (
+            "evolve = \"tau_s\",",
+            "evolve = \"tau_s\", channels = [\"los\"],",
+            &["unknown channel `los`", "did you mean `loss`?"],
+        ),
+        ("only = [\"discharge\"]", "only = [\"discarge\"]", &["unknown step `discarge`", "did you mean `discharge`?"]),
+        ("\"1600*gamma\"", "\"1600*gama\"", &["unknown parameter `gama`", "edited.toml:7:"]),
+        ("gamma = 1.0 ", "gamma = \"Gamma/1600\" ", &["parameters depend on each other", "Gamma"]),
+        ("rate = \"gamma\"", "rate = \"0*ln(0)\"", &["edited.toml:29:", "this is -inf"]),
+        ("sm(B)", "sm(C)", &["`C`"]),
+        ("N = 140", "N = [", &["edited.toml:"]),
+    ];
+    for (from, to, says) in edits {
+        place.refuses_edit(from, to, says);
+    }
+    place.refuses("run nowhere.toml --out run", &["nowhere.toml", "cannot be read"]);
+    fs::write(place.path("bytes.toml"), [0x66, 0xff, 0xfe]).unwrap();
+    place.refuses("run bytes.toml --out run", &["UTF-8"]);
+}
+
+#[test]
+fn what_would_not_fit_is_refused_with_its_cost() {
+    let place = Place::new();
+    place.refuses("run aging.toml --trajectories 1000000000 --out run", &["288.000 GB", "--no-shots"]);
+    place.refuses("run aging.toml --trajectories 0 --out run", &["--trajectories"]);
+    place.refuses("run aging.toml --threads 0 --out run", &["--threads"]);
+    place.refuses("run aging.toml --target-error Q=1 --out run", &["unknown quantity `Q`"]);
+    place.refuses("exact aging.toml -p N=2000 --out run", &["states", "leyden run"]);
+    place.refuses("run aging.toml --representation dense --out run", &["`ladder`", "`full`"]);
+    place.refuses("plot nowhere", &["no result folder"]);
+    place.leyden("").assert().code(2).stderr(predicate::str::contains("Usage"));
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_used_is_left_alone() {
+    let place = Place::new();
+    fs::write(place.path("file"), "mine").unwrap();
+    fs::create_dir(place.path("others")).unwrap();
+    fs::write(place.path("others/thesis.txt"), "mine").unwrap();
+    for command in ["run", "exact", "steady", "verify"] {
+        let to = |out: &str| format!("{command} aging.toml {SMALL} --out {out}");
+        place.refuses(&to("file"), &["is not a folder"]);
+        place.refuses(&to("file/run"), &["cannot create the folder"]);
+        place.refuses(&to("others"), &["no run of leyden"]);
+    }
+    fs::create_dir(place.path("empty")).unwrap();
+    place.succeeds(&format!("run aging.toml {SMALL} --trajectories 5 --out empty"));
+}
+
+#[test]
+fn edges_are_ordinary_cases() {
+    let place = Place::new();
+    let off = "-p gamma=0 -p Gamma=0";
+    for (name, options) in [
+        ("one-cell", "-p N=1".to_owned()),
+        ("nothing-happens", format!("-p N=5 {off}")),
+        ("no-time", "-p N=3 -p tau_s=0 -p tau_d=0".to_owned()),
+        ("one-trajectory", "-p N=3 --trajectories 1".to_owned()),
+        ("odd", "-p N=7 -p gamma_up=1 -p gamma_phi=2".to_owned()),
+    ] {
+        place.succeeds(&format!("run aging.toml -p cycles=2 --trajectories 40 --out {name} {options}").replacen(
+            "--trajectories 40",
+            if options.contains("--trajectories") { "" } else { "--trajectories 40" },
+            1,
+        ));
+        let text = fs::read_to_string(place.path(name).join("observables.csv")).unwrap();
+        assert_eq!(text.lines().count(), 1 + 2 * 12, "{name}");
+    }
+    let text = fs::read_to_string(place.path("nothing-happens/observables.csv")).unwrap();
+    for line in text.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let full = if cells[2] == "0" { "2.5" } else { "-2.5" };
+        assert_eq!(&cells[3..7], [full, "0", "2.5", "0"], "{line}");
+    }
+    place.succeeds(&format!("exact aging.toml -p N=1 -p cycles=2 {off} --out exact"));
+    place.succeeds(&format!("verify aging.toml -p N=1 -p cycles=2 {off} --trajectories 50 --out verify"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_a_prefix_of_the_run() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command as Process, Stdio};
+    let place = Place::new();
+    let size = format!("aging.toml {SMALL}");
+    let mut child = Process::new(env!("CARGO_BIN_EXE_leyden"))
+        .args(format!("run {size} --trajectories 1000000000 --no-shots --threads 2 --out run").split_whitespace())
+        .current_dir(place.0.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut messages = BufReader::new(child.stderr.take().unwrap());
+    let mut first = String::new();
+    messages.read_line(&mut first).unwrap(); // sampling is about to begin
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(Process::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let mut rest = String::new();
+    messages.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{first}{rest}");
+    assert!(rest.contains("trajectories were kept"), "{rest}");
+    let manifest = place.manifest("run");
+    assert_eq!(manifest["interrupted"], true);
+    let kept = manifest["trajectories"].as_u64().unwrap();
+    assert!(0 < kept && kept < 1_000_000_000);
+    place.succeeds(&format!("run {size} --trajectories {kept} --no-shots --out whole"));
+    let table = |folder: &str| fs::read(place.path(folder).join("observables.csv")).unwrap();
+    assert_eq!(table("run"), table("whole"));
+}
+
+/// A file system of 64 kB, where the user running the tests may mount one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_noticed_before_the_work() {
+    use std::process::{Command as Process, Stdio};
+    struct Mounted<'a>(&'a Path);
+    impl Drop for Mounted<'_> {
+        fn drop(&mut self) {
+            let _ = Process::new("umount").arg(self.0).status();
+        }
+    }
+    let place = Place::new();
+    let disk = place.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let mount = Process::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+        .arg(&disk)
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !mount {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    }
+    let _mounted = Mounted(&disk);
+    place.refuses(&format!("run aging.toml {SMALL} --trajectories 10 --out disk/run"), &["cannot reserve space"]);
+}
