@@ -78,7 +78,7 @@ fn factor_matrix(factor: &Factor) -> Result<Matrix, CompileError> {
     })
 }
 
-/// A dissipator as it acts on one cell: rate·D[l] on every cell, or rate·D[Σᵢ lᵢ].
+/// A dissipator as it acts on one cell: rate·D\[l\] on every cell, or rate·D\[Σᵢ lᵢ\].
 #[derive(Clone, Debug)]
 pub struct Dissipator {
     l: Matrix,
@@ -144,7 +144,7 @@ pub struct Equations {
 impl Equations {
     /// Of `cells` cells under `dissipators`.
     ///
-    /// With D†[L]A = ½(L†[A, L] + [L†, A]L) and L = Σ l_j the terms of other cells j than those in A are
+    /// With D†\[L\]A = ½(L†\[A, L\] + \[L†, A\]L) and L = Σ l_j the terms of other cells j than those in A are
     /// ½(l_j†[A, l] + h.c.): that of σᵃ₁ is Σ Re(p_d* f_ac) σᶜ₁σᵈ_j. Terms within one cell and within a pair come
     /// from D† itself on 2 × 2 and 4 × 4 matrices.
     pub fn new(cells: f64, dissipators: &[Dissipator]) -> Self {
