@@ -38,10 +38,13 @@ impl InputArgs {
         input::read(&self.file, &self.parameters)
     }
 
-    /// The output folder: what `--out` says, or runs/ and the input's name with `suffix`.
+    /// The output folder: what `--out` says, or runs/ and the input's name with `suffix` and the overrides.
     pub fn out(&self, suffix: &str) -> PathBuf {
         let stem = self.file.file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
-        self.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("{stem}{suffix}")))
+        let overrides: String = self.parameters.iter().map(|(name, value)| format!(",{name}={value}")).collect();
+        let plain = |c: char| if c.is_alphanumeric() || "=,.+-_".contains(c) { c } else { '_' };
+        let name: String = format!("{stem}{suffix}{overrides}").chars().map(plain).take(200).collect();
+        self.out.clone().unwrap_or_else(|| Path::new("runs").join(name))
     }
 }
 

@@ -51,7 +51,7 @@ struct InputArgs {
     /// Override a parameter of the input
     #[arg(short = 'p', value_name = "NAME=VALUE", value_parser = common::parse_override)]
     parameters: Vec<(String, String)>,
-    /// Output folder [default: runs/ and the name of the input]
+    /// Output folder [default: runs/ and the name of the input with its overrides]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

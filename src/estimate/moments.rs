@@ -28,15 +28,12 @@ impl Moments {
 
     /// Number `index` of every trajectory of the batch.
     pub fn set(&mut self, index: usize, values: &[f64], weights: &[f64]) {
-        let mean = values.iter().zip(weights).map(|(x, w)| w * x).sum::<f64>() / self.weight;
-        let mut powers = [0.0; 3];
-        for (x, w) in values.iter().zip(weights) {
+        let mean = sums(values, weights, |x, w| [w * x])[0] / self.weight;
+        let powers = sums(values, weights, |x, w| {
             let d = x - mean;
             let w2 = w * d * d;
-            powers[0] += w2;
-            powers[1] += w2 * d;
-            powers[2] += w2 * d * d;
-        }
+            [w2, w2 * d, w2 * d * d]
+        });
         self.cells[index] = [mean, powers[0], powers[1], powers[2]];
     }
 
@@ -104,6 +101,27 @@ impl Moments {
         let (sigma2, mu4) = (m2 / self.weight, m4 / self.weight);
         ((mu4 - sigma2 * sigma2 * (n - 3.0) / (n - 1.0)).max(0.0) / n).sqrt()
     }
+}
+
+/// Sums of K functions of value and weight, in a fixed order of eight interleaved partial sums, which do not wait for
+/// each other.
+#[inline]
+fn sums<const K: usize>(values: &[f64], weights: &[f64], f: impl Fn(f64, f64) -> [f64; K]) -> [f64; K] {
+    const LANES: usize = 8;
+    let mut lanes = [[0.0; LANES]; K];
+    let (x, w) = (values.chunks_exact(LANES), weights.chunks_exact(LANES));
+    let rest = x.remainder().iter().zip(w.remainder());
+    for (x, w) in x.zip(w) {
+        for lane in 0..LANES {
+            let terms = f(x[lane], w[lane]);
+            (0..K).for_each(|k| lanes[k][lane] += terms[k]);
+        }
+    }
+    for (lane, (x, w)) in rest.enumerate() {
+        let terms = f(*x, *w);
+        (0..K).for_each(|k| lanes[k][lane] += terms[k]);
+    }
+    lanes.map(|lane| lane.iter().sum())
 }
 
 #[cfg(test)]

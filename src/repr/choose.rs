@@ -5,6 +5,9 @@ use crate::problem::Problem;
 use std::fmt;
 use std::str::FromStr;
 
+/// Two-level cells that the full space is solved for, as in `exact::naive`.
+const MOST_BITS: f64 = 7.0;
+
 /// A way to store the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Representation {
@@ -73,6 +76,11 @@ pub fn choose(problem: &Problem) -> Choice {
         Err(error) => Err(error.reason),
     };
     let bits: f64 = problem.subsystems.iter().map(|s| s.ln_dimension() / 2f64.ln()).sum();
-    let full = Ok(format!("always exact: dimension 2^{bits:.1}"));
+    let dimension = if bits.fract() == 0.0 { format!("2^{bits}") } else { format!("2^{bits:.1}") };
+    let full = if bits <= MOST_BITS {
+        Ok(format!("no symmetry needed: dimension {dimension}"))
+    } else {
+        Err(format!("dimension {dimension} is more than the 2^{MOST_BITS} that it can solve"))
+    };
     Choice { verdicts: vec![(Representation::Ladder, ladder), (Representation::Full, full)] }
 }
