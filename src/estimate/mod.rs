@@ -2,6 +2,7 @@
 
 pub mod columns;
 pub mod covariance;
+pub mod density;
 pub mod ergotropy;
 pub mod moments;
 pub mod occupation;

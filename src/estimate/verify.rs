@@ -136,11 +136,19 @@ pub fn compare(
 /// none of them saw.
 fn quantum(problem: &Problem, linear: Linear) -> f64 {
     match linear {
+        Linear::EnergyOf(e) => problem.subsystems[e].energy,
+        Linear::EnergySpread => {
+            problem.battery.iter().map(|&e| problem.subsystems[e].energy).fold(0.0, f64::max).powi(2)
+        }
         Linear::Energy | Linear::Released(_) => {
             problem.battery.iter().map(|&e| problem.subsystems[e].energy).fold(0.0, f64::max)
         }
         Linear::SpinSquared(e) => problem.subsystems[e].cells() as f64,
-        Linear::Magnetisation(_) | Linear::Jumps(_) => 1.0,
+        Linear::Magnetisation(_)
+        | Linear::MagnetisationSpread(_)
+        | Linear::Jumps(_)
+        | Linear::Quanta(_)
+        | Linear::Bright(_) => 1.0,
     }
 }
 

@@ -70,11 +70,15 @@ impl<'a> MeanField<'a> {
         }
         let cells = cells as f64;
         let mut dissipators = Vec::new();
+        if !problem.drives.is_empty() || problem.protocol.steps.iter().any(|s| matches!(s, Step::Reset { .. })) {
+            return Err(refuse("it is derived without drives and resets"));
+        }
         for (index, channel) in problem.channels.iter().enumerate() {
             let collective = channel.reach == Reach::Collective;
             dissipators.push(Dissipator::new(&channel.operator, channel.rate, collective, index, &channel.name)?);
         }
         let stage = |(step, entry): (usize, &Step)| match entry {
+            Step::Reset { .. } => Stage::Rotate(rotation(Axis::Z, 0.0)), // refused above
             Step::Rotate { axis, angle, .. } => Stage::Rotate(rotation(*axis, *angle)),
             Step::Evolve { duration, rows, active, .. } => {
                 let on: Vec<Dissipator> = dissipators.iter().filter(|d| active[d.channel]).cloned().collect();
@@ -178,7 +182,9 @@ impl<'a> MeanField<'a> {
             Quantity::MagnetisationVariance(_) => variance,
             Quantity::SpinLength(_) => spin_length(squared),
             other => match other.linear() {
-                Linear::Energy => omega * (0.5 * n + magnetisation),
+                Linear::Energy | Linear::EnergyOf(_) => omega * (0.5 * n + magnetisation),
+                Linear::Quanta(_) => 0.5 * n + magnetisation,
+                Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::Bright(_) => f64::NAN,
                 Linear::Magnetisation(_) => magnetisation,
                 Linear::SpinSquared(_) => squared,
                 Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,
@@ -203,6 +209,14 @@ impl<'a> MeanField<'a> {
 fn initial(n: f64, initial: &Initial) -> [f64; MOMENTS] {
     let product = |z: f64| [0.0, 0.0, z, 0.0, 0.0, z * z, 0.0, 0.0, 0.0];
     match *initial {
+        Initial::Cell { excited, coherence } => {
+            // ⟨σx⟩ = 2 Re ρ_eg, ⟨σy⟩ = −2 Im ρ_eg, σx = |e⟩⟨g| + h.c.
+            let (x, y, z) = (2.0 * coherence.re, -2.0 * coherence.im, 2.0 * excited - 1.0);
+            [x, y, z, x * x, y * y, z * z, x * y, x * z, y * z]
+        }
+        Initial::Fock(_) | Initial::Coherent(_) | Initial::Populations(_) | Initial::Rotated { .. } => {
+            [f64::NAN; MOMENTS]
+        }
         Initial::Ground => product(-1.0),
         Initial::Excited => product(1.0),
         Initial::Thermal { ratio } => product((ratio - 1.0) / (ratio + 1.0)),

@@ -63,6 +63,11 @@ impl Space {
             Initial::Ground => pure(n / 2.0, -n / 2.0),
             Initial::Excited => pure(n / 2.0, n / 2.0),
             Initial::Dicke { two_j, two_m } => pure(two_j as f64 / 2.0, two_m as f64 / 2.0),
+            Initial::Cell { excited, .. } if excited == 0.0 => pure(n / 2.0, -n / 2.0),
+            Initial::Cell { excited, .. } if excited == 1.0 => pure(n / 2.0, n / 2.0),
+            Initial::Cell { excited, .. } => return self.start(&Initial::Thermal { ratio: excited / (1.0 - excited) }),
+            // States of other kinds of subsystems: the ladder has refused them.
+            Initial::Fock(_) | Initial::Coherent(_) | Initial::Populations(_) | Initial::Rotated { .. } => {}
             Initial::Thermal { ratio: 0.0 } => pure(n / 2.0, -n / 2.0),
             Initial::Thermal { ratio } => {
                 for (p, &(j, m)) in p.iter_mut().zip(&self.states) {
@@ -338,6 +343,13 @@ impl<'a> RateEquation<'a> {
                 };
                 self.ladder.battery.iter().map(of).sum()
             }
+            Linear::EnergyOf(e) => self.problem.subsystems[e].energy * self.linear(snapshot, Linear::Quanta(e)),
+            Linear::Quanta(e) => self.spaces[e].mean(&snapshot.p[e], |_, m| self.spaces[e].excited(m)),
+            Linear::Bright(e) => {
+                let half = self.ladder.cells[e] as f64 / 2.0;
+                self.spaces[e].mean(&snapshot.p[e], |j, _| f64::from(u8::from(j == half)))
+            }
+            Linear::EnergySpread | Linear::MagnetisationSpread(_) => 0.0,
             Linear::Magnetisation(e) => self.spaces[e].mean(&snapshot.p[e], |_, m| m),
             Linear::SpinSquared(e) => self.spaces[e].mean(&snapshot.p[e], |j, _| j * (j + 1.0)),
             Linear::Released(only) if only.is_some_and(|only| only != snapshot.step) => 0.0,

@@ -117,7 +117,8 @@ fn timed<'s>(
         Some(item) => Some(names(item, "channel", channels)?),
         None => None,
     };
-    let step = Step::Evolve { name: name.text.to_owned(), duration: time, rows, active: Vec::new() };
+    let step =
+        Step::Evolve { name: name.text.to_owned(), duration: time, rows, active: Vec::new(), driven: Vec::new() };
     Ok(ListedStep { step, channels })
 }
 

@@ -82,6 +82,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     for listed in &steps {
         match listed.step.clone() {
             Step::Rotate { subsystem, axis, angle } => builder.rotate(subsystem, axis, angle),
+            Step::Reset { subsystem, state } => builder.reset(subsystem, state),
             Step::Evolve { name, duration, rows, .. } => builder.evolve_rows(&name, duration, rows),
         };
     }
@@ -99,7 +100,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
 fn name(step: &Step) -> &str {
     match step {
         Step::Evolve { name, .. } => name,
-        Step::Rotate { .. } => "",
+        Step::Rotate { .. } | Step::Reset { .. } => "",
     }
 }
 
@@ -215,6 +216,9 @@ fn add_channels(builder: &mut ProblemBuilder, channels: Vec<ReadChannel>, names:
         match channel.reach {
             Reach::Collective => builder.collective(name, channel.operator, channel.rate),
             Reach::Each(id) => builder.each(name, id, channel.operator, channel.rate),
+            Reach::Correlated { subsystem, rates } => {
+                builder.correlated(name, subsystem, channel.operator, channel.rate, rates)
+            }
         };
         if let Some(only) = channel.only {
             builder.only(only.into_iter().map(|step| steps[step]));

@@ -1,6 +1,6 @@
 //! A problem in words, as it was understood.
 
-use super::{Factor, Initial, Kind, Op, OpSum, Problem, Reach, Step};
+use super::{Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Step};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -17,6 +17,32 @@ fn coefficient(c: Complex64) -> String {
     }
 }
 
+/// An initial state as an input file would write it.
+fn state_text(state: &Initial) -> String {
+    match state {
+        Initial::Ground => "ground".into(),
+        Initial::Excited => "excited".into(),
+        Initial::Dicke { two_j, two_m } => format!("dicke({}, {})", half(*two_j as i64), half(*two_m)),
+        Initial::Thermal { ratio } => format!("thermal({ratio})"),
+        Initial::Cell { excited, coherence } => format!("cell({excited}, {})", coefficient(*coherence)),
+        Initial::Fock(n) => format!("fock({n})"),
+        Initial::Coherent(alpha) => format!("coherent({})", coefficient(*alpha)),
+        Initial::Populations(p) => format!("populations {p:?}"),
+        Initial::Rotated { ratio, unitary } => {
+            format!("U·thermal({ratio})·U† with a unitary of dimension {}", unitary.nrows())
+        }
+    }
+}
+
+fn envelope_text(envelope: &Envelope) -> String {
+    match *envelope {
+        Envelope::Constant(value) => format!("{value}"),
+        Envelope::Linear { start, slope } => format!("({start} + {slope} t)"),
+        Envelope::Gaussian { peak, centre, width } => format!("{peak} exp(-(t - {centre})²/(2·{width}²))"),
+        Envelope::Cosine { amplitude, frequency, phase } => format!("{amplitude} cos({frequency} t + {phase})"),
+    }
+}
+
 impl Problem {
     /// The operator as an input file would write it.
     pub fn operator_text(&self, operator: &OpSum) -> String {
@@ -25,7 +51,7 @@ impl Problem {
         }
         let factor = |f: &Factor| {
             let name = &self.subsystems[f.subsystem].name;
-            let place = f.site.map_or_else(|| name.clone(), |site| format!("{name}[{}]", site + 1));
+            let place = f.site.map_or_else(|| name.clone(), |site| format!("{name}, {site}"));
             match f.op {
                 Op::Lower => format!("sm({place})"),
                 Op::Raise => format!("sp({place})"),
@@ -61,24 +87,31 @@ impl Problem {
                 Kind::Mode { cutoff } => format!("oscillator, Fock states 0 to {}", cutoff - 1),
                 Kind::Levels { energies } => format!("{} levels", energies.len()),
             };
-            let start = match *initial {
-                Initial::Ground => "ground".into(),
-                Initial::Excited => "excited".into(),
-                Initial::Dicke { two_j, two_m } => format!("dicke({}, {})", half(two_j as i64), half(two_m)),
-                Initial::Thermal { ratio } => format!("thermal({ratio})"),
-            };
+            let start = state_text(initial);
             line(&subsystem.name, format!("{kind}, energy {}, starts in {start}", subsystem.energy));
         }
         let names = |of: &[usize]| of.iter().map(|&e| self.subsystems[e].name.as_str()).collect::<Vec<_>>().join(", ");
         line("battery", names(&self.battery));
         line("equation", "dρ/dt = −i[H, ρ] + Σ rate·D[L]ρ,  D[L]ρ = LρL† − ½(L†Lρ + ρL†L)".into());
         line("  H", self.operator_text(&self.hamiltonian));
+        for drive in &self.drives {
+            let operator = self.operator_text(&drive.operator);
+            line(&format!("  {}", drive.name), format!("+ {}·({operator}) in H", envelope_text(&drive.envelope)));
+        }
         for (index, channel) in self.channels.iter().enumerate() {
             let operator = self.operator_text(&channel.operator);
-            let reach = match channel.reach {
+            let reach = match &channel.reach {
                 Reach::Collective => format!("D[{operator}]"),
                 Reach::Each(subsystem) => {
-                    format!("Σ D[{operator}] over the cells of {}", self.subsystems[subsystem].name)
+                    format!("Σ D[{operator}] over the cells of {}", self.subsystems[*subsystem].name)
+                }
+                Reach::Correlated { subsystem, rates } => {
+                    let values: Vec<String> = rates.modes.iter().map(|(value, _)| format!("{value:.4}")).collect();
+                    let name = &self.subsystems[*subsystem].name;
+                    format!(
+                        "correlated {operator} of the cells of {name}, rate matrix with eigenvalues {}",
+                        values.join(", ")
+                    )
                 }
             };
             line(&format!("  {}", channel.name), format!("{} {reach}, {}", channel.rate, self.when(index)));
@@ -93,6 +126,9 @@ impl Problem {
                 Step::Rotate { subsystem, axis, angle } => {
                     let name = &self.subsystems[*subsystem].name;
                     line("  pulse", format!("rotate({name}, {}, {angle:.6})", format!("{axis:?}").to_lowercase()));
+                }
+                Step::Reset { subsystem, state } => {
+                    line("  reset", format!("{} to {}", self.subsystems[*subsystem].name, state_text(state)));
                 }
                 Step::Evolve { name, duration, rows, .. } => {
                     line(&format!("  {name}"), format!("for {duration}, {} rows", rows.len()));

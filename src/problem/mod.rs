@@ -4,16 +4,23 @@
 //! Energies, rates and times share whatever unit the user chose.
 
 mod build;
+mod check;
 mod describe;
+mod envelope;
+mod initial;
 mod operator;
 mod protocol;
 mod quantity;
+mod rates;
 
 pub use build::ProblemBuilder;
-pub(crate) use build::{MOST_CELLS, MOST_ROWS};
-pub use operator::{Factor, Op, OpSum, SubsystemId, Term, n, sm, sp, sz};
+pub(crate) use check::{MOST_CELLS, MOST_ROWS};
+pub use envelope::{Drive, Envelope};
+pub use initial::{Initial, haar_unitary};
+pub use operator::{Factor, Op, OpSum, SubsystemId, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
-pub use quantity::{Linear, Quantity};
+pub use quantity::{Linear, Quantity, Reduction};
+pub use rates::{RateMatrix, free_space_rates};
 
 use crate::error::ModelError;
 
@@ -77,37 +84,34 @@ impl Subsystem {
     }
 }
 
-/// Initial state of one subsystem; the subsystems start in a product state.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Initial {
-    /// Every cell in |g⟩, a mode in its vacuum, a multi-level system in level 0.
-    Ground,
-    /// Every cell in |e⟩.
-    Excited,
-    /// |J, M⟩ of an ensemble, mixed evenly over the equivalent copies of spin J.
-    Dicke {
-        /// 2J.
-        two_j: u64,
-        /// 2M.
-        two_m: i64,
-    },
-    /// Product of one-cell Gibbs states with ratio q = p_e/p_g (q < 1: passive, q > 1: inverted).
-    Thermal {
-        /// p_e/p_g = e^{−βω}.
-        ratio: f64,
-    },
-}
-
 /// How far a channel's jump operator reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Reach {
     /// One jump operator for the whole system.
     Collective,
     /// The same jump operator on every cell of one ensemble or network.
     Each(SubsystemId),
+    /// Σ_nm R_nm (o_n ρ o_m† − ½{o_m†o_n, ρ}) over the cells of one network, R symmetric and positive semidefinite.
+    Correlated {
+        /// The network.
+        subsystem: SubsystemId,
+        /// R, in units of the channel's rate, with its decomposition into jump operators.
+        rates: RateMatrix,
+    },
 }
 
-/// A dissipative channel rate·D\[operator\], or rate·Σᵢ D\[operatorᵢ\] when it reaches each cell.
+impl Reach {
+    /// The subsystem on whose single cells the operator acts.
+    pub fn cells_of(&self) -> Option<SubsystemId> {
+        match self {
+            Reach::Collective => None,
+            Reach::Each(subsystem) | Reach::Correlated { subsystem, .. } => Some(*subsystem),
+        }
+    }
+}
+
+/// A dissipative channel: rate·D\[operator\], rate·Σᵢ D\[operatorᵢ\] when it reaches each cell, or
+/// rate·Σ_nm R_nm(…) when the cells decay together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel {
     /// Its name in columns and steps.
@@ -131,6 +135,8 @@ pub struct Problem {
     pub initial: Vec<Initial>,
     /// H in the frame the user chose, on at all timed steps.
     pub hamiltonian: OpSum,
+    /// Terms added to H that change in time or are on in some steps only.
+    pub drives: Vec<Drive>,
     /// The dissipative channels.
     pub channels: Vec<Channel>,
     /// Pulses and timed steps.
@@ -159,9 +165,20 @@ impl Problem {
         all
     }
 
-    /// Whether a quantity needs the averaged battery state.
+    /// Whether a quantity needs an averaged density matrix.
     pub fn needs_state(&self) -> bool {
         self.quantities.iter().any(Quantity::needs_state)
+    }
+
+    /// The distinct averaged density matrices that the quantities need.
+    pub fn reductions(&self) -> Vec<Reduction> {
+        let mut all = Vec::new();
+        for reduction in self.quantities.iter().filter_map(|q| q.reduction(self)) {
+            if !all.contains(&reduction) {
+                all.push(reduction);
+            }
+        }
+        all
     }
 
     /// Column name of a quantity: `M` with one ensemble, `M_B` with several.
@@ -173,6 +190,21 @@ impl Problem {
         };
         match *quantity {
             Quantity::Energy => "energy".into(),
+            Quantity::EnergyOf(e) | Quantity::EnergyDensity(e) => format!("energy_{}", self.subsystems[e].name),
+            Quantity::Power => "power".into(),
+            Quantity::ErgotropyOf(e) => format!("ergotropy_{}", self.subsystems[e].name),
+            Quantity::LocalErgotropy => "ergotropy_local".into(),
+            Quantity::SymmetricErgotropy => "ergotropy_symmetric".into(),
+            Quantity::IncoherentErgotropy => "ergotropy_incoherent".into(),
+            Quantity::CoherentErgotropy => "ergotropy_coherent".into(),
+            Quantity::AntiErgotropy => "antiergotropy".into(),
+            Quantity::Capacity => "capacity".into(),
+            Quantity::Coherence | Quantity::CellCoherence => "coherence".into(),
+            Quantity::Concurrence => "concurrence".into(),
+            Quantity::Purity => "purity".into(),
+            Quantity::Quanta(e) => format!("quanta_{}", self.subsystems[e].name),
+            Quantity::Photons(_) => "photons".into(),
+            Quantity::Bright(_) => "bright".into(),
             Quantity::EnergyVariance => "energy_var".into(),
             Quantity::EnergyDeviation => "energy_std".into(),
             Quantity::Ergotropy => "ergotropy".into(),

@@ -101,6 +101,17 @@ impl OpSum {
         Self { terms: self.terms.iter().map(conjugate).collect() }
     }
 
+    /// The operator of one cell put on cell `site`: every factor of `subsystem` without a site gets it.
+    pub fn on_site(&self, subsystem: SubsystemId, site: usize) -> Self {
+        let mut sum = self.clone();
+        for factor in sum.terms.iter_mut().flat_map(|t| &mut t.factors) {
+            if factor.subsystem == subsystem && factor.site.is_none() {
+                factor.site = Some(site);
+            }
+        }
+        sum
+    }
+
     /// All factors of all terms.
     pub fn factors(&self) -> impl Iterator<Item = &Factor> {
         self.terms.iter().flat_map(|t| &t.factors)
@@ -218,6 +229,31 @@ pub fn sm(subsystem: SubsystemId) -> OpSum {
 /// σ⁺ of a cell, or S⁺ = Σσ⁺ of an ensemble.
 pub fn sp(subsystem: SubsystemId) -> OpSum {
     OpSum::of(subsystem, Op::Raise)
+}
+
+/// Pauli σx of a cell, or Σσx of an ensemble.
+pub fn sx(subsystem: SubsystemId) -> OpSum {
+    OpSum::of(subsystem, Op::X)
+}
+
+/// Pauli σy of a cell, or Σσy of an ensemble.
+pub fn sy(subsystem: SubsystemId) -> OpSum {
+    OpSum::of(subsystem, Op::Y)
+}
+
+/// a of a mode.
+pub fn a(mode: SubsystemId) -> OpSum {
+    OpSum::of(mode, Op::Annihilate)
+}
+
+/// a† of a mode.
+pub fn ad(mode: SubsystemId) -> OpSum {
+    OpSum::of(mode, Op::Create)
+}
+
+/// |to⟩⟨from| of a multi-level system.
+pub fn transition(levels: SubsystemId, to: usize, from: usize) -> OpSum {
+    OpSum::of(levels, Op::Transition(to, from))
 }
 
 /// Pauli σz of a cell, or Σσz of an ensemble.

@@ -1,6 +1,6 @@
 //! The protocol: pulses and timed steps in the order they happen, repeated.
 
-use super::SubsystemId;
+use super::{Initial, SubsystemId};
 
 /// Axis of a rotation of the cells' Bloch spheres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,15 @@ pub enum Step {
         rows: Vec<f64>,
         /// Whether each channel of the problem is on.
         active: Vec<bool>,
+        /// Whether each drive of the problem is on.
+        driven: Vec<bool>,
+    },
+    /// A subsystem is replaced by a fresh one in `state`: ρ → Tr_S ρ ⊗ ρ_S.
+    Reset {
+        /// What is replaced.
+        subsystem: SubsystemId,
+        /// The state of the fresh one.
+        state: Initial,
     },
 }
 
@@ -70,10 +79,10 @@ pub struct Row {
 }
 
 impl Protocol {
-    /// Output rows of one timed step; 0 for a pulse.
+    /// Output rows of one timed step; 0 for a pulse or a reset.
     pub fn rows_of(step: &Step) -> usize {
         match step {
-            Step::Rotate { .. } => 0,
+            Step::Rotate { .. } | Step::Reset { .. } => 0,
             Step::Evolve { rows, .. } => rows.len(),
         }
     }

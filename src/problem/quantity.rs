@@ -1,6 +1,6 @@
-//! What is asked of a run: output quantities and the linear averages they are made of.
+//! What is asked of a run: output quantities, and the averages they are made of.
 
-use super::SubsystemId;
+use super::{Kind, Problem, SubsystemId};
 
 /// An output quantity; one column of `observables.csv` with its error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,10 +11,44 @@ pub enum Quantity {
     EnergyVariance,
     /// Its square root.
     EnergyDeviation,
+    /// Energy of one subsystem, battery or not.
+    EnergyOf(SubsystemId),
+    /// The same per cell (or mode) and per ω.
+    EnergyDensity(SubsystemId),
+    /// Charging power E(t)/t; empty at t = 0.
+    Power,
     /// Ergotropy of the battery over all levels of all its cells.
     Ergotropy,
+    /// Ergotropy of one subsystem.
+    ErgotropyOf(SubsystemId),
+    /// Σ over the battery's cells of the ergotropy of each cell's own state: what local unitaries extract.
+    LocalErgotropy,
+    /// Ergotropy over the levels of the symmetric subspace, 0..N once each; the battery must stay in it.
+    SymmetricErgotropy,
+    /// Ergotropy of the battery after its coherence between different energies is removed.
+    IncoherentErgotropy,
+    /// Ergotropy minus its incoherent part.
+    CoherentErgotropy,
+    /// E − Σ_k r_k↓ε_k↓ ≤ 0: minus the most energy that a unitary can add.
+    AntiErgotropy,
+    /// Ergotropy minus anti-ergotropy.
+    Capacity,
     /// Ergotropy over energy.
     Efficiency,
+    /// l1 coherence Σ_{i≠j}|ρ_ij| of the battery over d − 1 (2^N − 1 for N cells).
+    Coherence,
+    /// |Σᵢ⟨σᵢ⁻⟩|/N of the battery's cells; |ρ_eg| of a single cell.
+    CellCoherence,
+    /// Wootters concurrence averaged over the edges of the battery's network.
+    Concurrence,
+    /// Tr ρ_B².
+    Purity,
+    /// ⟨n⟩ of a subsystem: excited cells, photons.
+    Quanta(SubsystemId),
+    /// ⟨a†a⟩ of a mode, in a column of its own name.
+    Photons(SubsystemId),
+    /// Weight of the symmetric subspace J = N/2 of an ensemble.
+    Bright(SubsystemId),
     /// M = ⟨Sᶻ⟩ of an ensemble.
     Magnetisation(SubsystemId),
     /// Var(Sᶻ) of the averaged state.
@@ -32,39 +66,104 @@ pub enum Quantity {
 pub enum Linear {
     /// ⟨H_B⟩.
     Energy,
+    /// Variance of H_B within a trajectory's state; it adds to the variance between trajectories. 0 on the ladder.
+    EnergySpread,
+    /// ⟨H⟩ of one subsystem.
+    EnergyOf(SubsystemId),
+    /// ⟨n⟩ of one subsystem.
+    Quanta(SubsystemId),
     /// ⟨Sᶻ⟩.
     Magnetisation(SubsystemId),
+    /// Variance of Sᶻ within a trajectory's state.
+    MagnetisationSpread(SubsystemId),
     /// ⟨S²⟩.
     SpinSquared(SubsystemId),
+    /// Weight in J = N/2.
+    Bright(SubsystemId),
     /// Energy released by collective channels (see [`Quantity::Released`]).
     Released(Option<usize>),
     /// Jumps of a channel since the step began.
     Jumps(usize),
 }
 
+/// An averaged reduced density matrix, or a set of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// The joint state of these subsystems.
+    Joint(Vec<SubsystemId>),
+    /// The state of each single cell of these subsystems; of an ensemble the one state that all its cells share.
+    Cells(Vec<SubsystemId>),
+    /// The state of the two cells at the ends of each edge of a network, the lower-numbered cell first.
+    Edges(SubsystemId),
+}
+
 impl Quantity {
-    /// The linear average this quantity is a function of; ergotropy and efficiency need the state itself besides E.
+    /// The linear average this quantity is a function of; some need a density matrix besides (see
+    /// [`reduction`](Self::reduction)).
     pub fn linear(&self) -> Linear {
         match *self {
-            Quantity::Energy
-            | Quantity::EnergyVariance
-            | Quantity::EnergyDeviation
-            | Quantity::Ergotropy
-            | Quantity::Efficiency => Linear::Energy,
+            Quantity::EnergyOf(e) | Quantity::EnergyDensity(e) => Linear::EnergyOf(e),
             Quantity::Magnetisation(e) | Quantity::MagnetisationVariance(e) => Linear::Magnetisation(e),
             Quantity::SpinLength(e) => Linear::SpinSquared(e),
+            Quantity::Quanta(e) | Quantity::Photons(e) => Linear::Quanta(e),
+            Quantity::Bright(e) => Linear::Bright(e),
             Quantity::Released(step) => Linear::Released(step),
             Quantity::Jumps(channel) => Linear::Jumps(channel),
+            _ => Linear::Energy,
         }
     }
 
-    /// Whether the averaged state itself is needed, not only averages linear in it.
+    /// The spread within trajectories that a variance needs besides [`linear`](Self::linear).
+    pub fn spread(&self) -> Option<Linear> {
+        match *self {
+            Quantity::EnergyVariance | Quantity::EnergyDeviation => Some(Linear::EnergySpread),
+            Quantity::MagnetisationVariance(e) => Some(Linear::MagnetisationSpread(e)),
+            _ => None,
+        }
+    }
+
+    /// The averaged density matrix this quantity is a function of, if it is not linear.
+    pub fn reduction(&self, problem: &Problem) -> Option<Reduction> {
+        let network = |e: &&SubsystemId| matches!(problem.subsystems[**e].kind, Kind::Network { .. });
+        match *self {
+            Quantity::Ergotropy
+            | Quantity::Efficiency
+            | Quantity::SymmetricErgotropy
+            | Quantity::IncoherentErgotropy
+            | Quantity::CoherentErgotropy
+            | Quantity::AntiErgotropy
+            | Quantity::Capacity
+            | Quantity::Coherence
+            | Quantity::Purity => Some(Reduction::Joint(problem.battery.clone())),
+            Quantity::ErgotropyOf(e) => Some(Reduction::Joint(vec![e])),
+            Quantity::LocalErgotropy | Quantity::CellCoherence => Some(Reduction::Cells(problem.battery.clone())),
+            Quantity::Concurrence => problem.battery.iter().find(network).map(|e| Reduction::Edges(*e)),
+            _ => None,
+        }
+    }
+
+    /// Whether an averaged density matrix is needed, not only averages linear in the state.
     pub fn needs_state(&self) -> bool {
-        matches!(self, Quantity::Ergotropy | Quantity::Efficiency)
+        matches!(
+            self,
+            Quantity::Ergotropy
+                | Quantity::Efficiency
+                | Quantity::SymmetricErgotropy
+                | Quantity::IncoherentErgotropy
+                | Quantity::CoherentErgotropy
+                | Quantity::AntiErgotropy
+                | Quantity::Capacity
+                | Quantity::Coherence
+                | Quantity::Purity
+                | Quantity::ErgotropyOf(_)
+                | Quantity::LocalErgotropy
+                | Quantity::CellCoherence
+                | Quantity::Concurrence
+        )
     }
 
     /// Whether the variance of the recorded number is part of the result.
     pub fn needs_variance(&self) -> bool {
-        matches!(self, Quantity::EnergyVariance | Quantity::EnergyDeviation | Quantity::MagnetisationVariance(_))
+        self.spread().is_some()
     }
 }

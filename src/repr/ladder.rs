@@ -4,7 +4,9 @@
 use super::angular::Rung;
 use crate::battery::Battery;
 use crate::error::CompileError;
-use crate::problem::{Axis, Channel, Factor, Initial, Kind, Linear, Op, OpSum, Problem, Reach, Step, SubsystemId};
+use crate::problem::{
+    Axis, Channel, Factor, Initial, Kind, Linear, Op, OpSum, Problem, Quantity, Reach, Step, SubsystemId,
+};
 use num_complex::Complex64;
 use rand::{Rng, RngExt};
 use rand_distr::Binomial;
@@ -88,6 +90,8 @@ impl Jump {
 pub struct Ladder {
     /// Number of cells of each ensemble.
     pub cells: Vec<u64>,
+    /// Energy ω of a cell of each ensemble.
+    pub energies: Vec<f64>,
     /// Initial state of each ensemble.
     pub initial: Vec<Initial>,
     /// The protocol.
@@ -134,6 +138,8 @@ impl Ladder {
             }
         }
         check_hamiltonian(problem)?;
+        check_initial(problem)?;
+        check_quantities(problem)?;
         let jumps = problem
             .channels
             .iter()
@@ -145,6 +151,7 @@ impl Ladder {
             .steps
             .iter()
             .map(|step| match step {
+                Step::Reset { .. } => Err(refuse("resets are not carried".into())),
                 Step::Rotate { subsystem, axis, angle } => compile_rotation(problem, *subsystem, *axis, *angle),
                 Step::Evolve { active, .. } => Ok(LadderStep::Evolve(
                     (0..cells.len())
@@ -160,6 +167,7 @@ impl Ladder {
         Ok(Self {
             keys,
             cells,
+            energies: problem.subsystems.iter().map(|s| s.energy).collect(),
             cycles: problem.protocol.repeat,
             initial: problem.initial.clone(),
             steps,
@@ -180,6 +188,15 @@ pub fn draw_initial(cells: u64, initial: &Initial, rng: &mut impl Rng) -> Rung {
         Initial::Ground => Rung::new(cells, cells, -n),
         Initial::Excited => Rung::new(cells, cells, n),
         Initial::Dicke { two_j, two_m } => Rung::new(cells, two_j, two_m),
+        Initial::Cell { excited, .. } if excited == 0.0 => Rung::new(cells, cells, -n),
+        Initial::Cell { excited, .. } if excited == 1.0 => Rung::new(cells, cells, n),
+        Initial::Cell { excited, .. } => {
+            draw_initial(cells, &Initial::Thermal { ratio: excited / (1.0 - excited) }, rng)
+        }
+        // States of other kinds of subsystems: the ladder has refused them.
+        Initial::Fock(_) | Initial::Coherent(_) | Initial::Populations(_) | Initial::Rotated { .. } => {
+            Rung::new(cells, cells, -n)
+        }
         Initial::Thermal { ratio } => {
             let excited = match Binomial::new(cells, ratio / (1.0 + ratio)) {
                 Ok(binomial) => rng.sample(binomial),
@@ -210,8 +227,36 @@ fn shift_of(factors: &[Factor]) -> i64 {
         .sum()
 }
 
+/// A state with coherence within a cell has no definite M.
+fn check_initial(problem: &Problem) -> Result<(), CompileError> {
+    for (subsystem, initial) in problem.subsystems.iter().zip(&problem.initial) {
+        let diagonal = match initial {
+            Initial::Dicke { .. } => true,
+            other => other.cell().is_some_and(|(_, coherence)| coherence == Complex64::ZERO),
+        };
+        if !diagonal {
+            return Err(refuse(format!("{} starts with coherences between different M", subsystem.name)));
+        }
+    }
+    Ok(())
+}
+
+/// What cannot be read off |J, M⟩ of each trajectory.
+fn check_quantities(problem: &Problem) -> Result<(), CompileError> {
+    let odd = |q: &&Quantity| {
+        !matches!(q, Quantity::Ergotropy | Quantity::Efficiency)
+            && !(matches!(q, Quantity::ErgotropyOf(e) if problem.battery == [*e]))
+            && q.needs_state()
+    };
+    match problem.quantities.iter().find(odd) {
+        Some(quantity) => Err(refuse(format!("it does not give the quantity `{}`", problem.column(quantity)))),
+        None => Ok(()),
+    }
+}
+
 fn check_hamiltonian(problem: &Problem) -> Result<(), CompileError> {
-    for term in problem.hamiltonian.in_ladder_operators().terms {
+    let drives = problem.drives.iter().flat_map(|d| d.operator.in_ladder_operators().terms);
+    for term in problem.hamiltonian.in_ladder_operators().terms.into_iter().chain(drives) {
         for e in 0..problem.subsystems.len() {
             let own: Vec<Factor> = term.factors.iter().copied().filter(|f| f.subsystem == e).collect();
             if shift_of(&own) != 0 {
@@ -243,8 +288,9 @@ fn compile_rotation(problem: &Problem, e: SubsystemId, axis: Axis, angle: f64) -
 fn compile_channel(index: usize, channel: &Channel) -> Result<(SubsystemId, Jump), CompileError> {
     let name = &channel.name;
     let sum = channel.operator.in_ladder_operators();
-    let e = match channel.reach {
-        Reach::Each(e) => e,
+    let e = match &channel.reach {
+        Reach::Each(e) => *e,
+        Reach::Correlated { .. } => return Err(refuse(format!("channel {name} addresses single cells"))),
         Reach::Collective => {
             let mut named: Vec<SubsystemId> = sum.factors().map(|f| f.subsystem).collect();
             named.sort_unstable();
@@ -257,8 +303,8 @@ fn compile_channel(index: usize, channel: &Channel) -> Result<(SubsystemId, Jump
         }
     };
     let action = match channel.reach {
-        Reach::Each(_) => local_action(&sum),
         Reach::Collective => collective_action(&sum),
+        _ => local_action(&sum),
     };
     let (weight, action) = action.map_err(|reason| refuse(format!("channel {name}: {reason}")))?;
     Ok((e, Jump { channel: index, rate: channel.rate * weight, action }))

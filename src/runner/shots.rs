@@ -46,7 +46,7 @@ impl Shots {
 fn releasing_steps(problem: &Problem) -> Vec<usize> {
     let releases = |step: &Step| match step {
         Step::Evolve { active, .. } => (0..active.len()).any(|c| active[c] && problem.released_per_jump(c) != 0.0),
-        Step::Rotate { .. } => false,
+        Step::Rotate { .. } | Step::Reset { .. } => false,
     };
     (0..problem.protocol.steps.len()).filter(|&i| releases(&problem.protocol.steps[i])).collect()
 }

@@ -230,6 +230,10 @@ impl Advance for LadderJump {
                 Linear::Energy => {
                     self.ladder.battery.iter().map(|&(e, omega)| omega * walker.walks[e].rung.excited()).sum()
                 }
+                Linear::EnergyOf(e) => self.ladder.energies[e] * walker.walks[e].rung.excited(),
+                Linear::Quanta(e) => walker.walks[e].rung.excited(),
+                Linear::EnergySpread | Linear::MagnetisationSpread(_) => 0.0,
+                Linear::Bright(e) => f64::from(u8::from(walker.walks[e].rung.two_j as u64 == self.ladder.cells[e])),
                 Linear::Magnetisation(e) => walker.walks[e].rung.m(),
                 Linear::SpinSquared(e) => walker.walks[e].rung.spin_squared(),
                 Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,

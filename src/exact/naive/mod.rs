@@ -40,6 +40,7 @@ pub fn solve(problem: &Problem) -> Result<Table, RunError> {
                     rho = space.rotate(&rho, *subsystem, *axis, *angle)?;
                     continue;
                 }
+                Step::Reset { .. } => continue,
                 Step::Evolve { rows, active, .. } => (rows, active),
             };
             let propagator = match &mut propagators[index] {
@@ -137,6 +138,7 @@ impl<'p> Meter<'p> {
             Quantity::Released(Some(only)) if only != step => 0.0,
             Quantity::Released(_) => released(),
             Quantity::Jumps(channel) => jumps[channel],
+            _ => f64::NAN,
         };
         Ok(self.problem.quantities.iter().map(value).collect())
     }

@@ -85,6 +85,7 @@ impl<'p> FullSpace<'p> {
     pub fn jump_operators(&self, channel: &Channel) -> Result<Vec<CsMat<Complex64>>, ModelError> {
         match channel.reach {
             Reach::Collective => Ok(vec![self.operator(&channel.operator)?]),
+            Reach::Correlated { .. } => Err(ModelError::Invalid("correlated".into())),
             Reach::Each(subsystem) => self
                 .factors_of(subsystem)?
                 .map(|cell| self.assemble(&channel.operator, Some((subsystem, cell))))
@@ -307,12 +308,13 @@ fn unfit(kind: &Kind, what: impl Debug) -> ModelError {
 /// The initial density matrix of one subsystem.
 fn state(subsystem: &Subsystem, initial: &Initial) -> Result<CsMat<Complex64>, ModelError> {
     let cells = subsystem.cells() as usize;
-    let excited = match (*initial, &subsystem.kind) {
+    let excited = match (initial.clone(), &subsystem.kind) {
         (Initial::Ground, _) => 0.0,
         (_, Kind::Mode { .. } | Kind::Levels { .. }) => return Err(unfit(&subsystem.kind, initial)),
         (Initial::Excited, _) => 1.0,
         (Initial::Thermal { ratio }, _) => ratio / (1.0 + ratio),
         (Initial::Dicke { two_j, two_m }, _) => return Ok(dicke(cells, two_j, two_m)),
+        _ => return Err(unfit(&subsystem.kind, initial)),
     };
     let one =
         matrix(levels(&subsystem.kind), vec![(0, 0, Complex64::from(1.0 - excited)), (1, 1, Complex64::from(excited))]);

@@ -1,0 +1,355 @@
+//! The one place where a [`Problem`] is checked for consistency, part by part.
+
+use super::initial::is_unitary;
+use super::{Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem, SubsystemId};
+use crate::error::ModelError;
+use std::collections::HashSet;
+
+fn range(what: String, value: f64, ok: bool, expected: &'static str) -> Result<(), ModelError> {
+    if ok { Ok(()) } else { Err(ModelError::OutOfRange { what, value, expected }) }
+}
+
+fn distinct<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> Result<(), ModelError> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(ModelError::DuplicateName { kind, name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// More cells than this lose exactness of J(J+1) in f64.
+pub(crate) const MOST_CELLS: u64 = 50_000_000;
+
+pub(super) fn check_subsystems(problem: &Problem) -> Result<(), ModelError> {
+    if problem.subsystems.is_empty() {
+        return Err(ModelError::Invalid("there are no subsystems".into()));
+    }
+    distinct("subsystem", problem.subsystems.iter().map(|s| &s.name))?;
+    for (subsystem, initial) in problem.subsystems.iter().zip(&problem.initial) {
+        let name = &subsystem.name;
+        range(
+            format!("the energy of {name}"),
+            subsystem.energy,
+            subsystem.energy.is_finite() && subsystem.energy >= 0.0,
+            "a finite number ≥ 0",
+        )?;
+        match &subsystem.kind {
+            Kind::Ensemble { cells } => range(
+                format!("the number of spins of {name}"),
+                *cells as f64,
+                (1..=MOST_CELLS).contains(cells),
+                "a whole number from 1 to 5·10⁷",
+            )?,
+            Kind::Network { cells, edges } => {
+                range(format!("the number of cells of {name}"), *cells as f64, *cells >= 1, "at least 1")?;
+                if let Some((a, b)) = edges.iter().find(|(a, b)| a == b || a.max(b) >= cells) {
+                    return Err(ModelError::Invalid(format!(
+                        "the edge ({a}, {b}) of {name} does not join two different cells in 0..{cells}"
+                    )));
+                }
+            }
+            Kind::Mode { cutoff } => {
+                range(format!("the cutoff of {name}"), *cutoff as f64, *cutoff >= 2, "at least 2")?
+            }
+            Kind::Levels { energies } => {
+                range(
+                    format!("the number of levels of {name}"),
+                    energies.len() as f64,
+                    energies.len() >= 2,
+                    "at least 2",
+                )?;
+                let odd = energies.iter().find(|e| !e.is_finite()).copied();
+                range(format!("a level of {name}"), odd.unwrap_or(0.0), odd.is_none(), "a finite number")?;
+            }
+        }
+        check_initial(subsystem, initial)?;
+    }
+    let mut battery = problem.battery.clone();
+    battery.sort_unstable();
+    battery.dedup();
+    let known = battery.last().is_some_and(|last| *last < problem.subsystems.len());
+    match known && battery.len() == problem.battery.len() {
+        true => Ok(()),
+        false => {
+            Err(ModelError::Invalid("the battery must name existing subsystems, each once, and at least one".into()))
+        }
+    }
+}
+
+fn check_initial(subsystem: &Subsystem, initial: &Initial) -> Result<(), ModelError> {
+    let name = &subsystem.name;
+    let cells = matches!(subsystem.kind, Kind::Ensemble { .. } | Kind::Network { .. });
+    match (initial, &subsystem.kind) {
+        (Initial::Ground, _) => Ok(()),
+        (Initial::Excited, _) if cells => Ok(()),
+        (Initial::Thermal { ratio }, kind) if cells || matches!(kind, Kind::Mode { .. }) => range(
+            format!("the Boltzmann ratio of {name}"),
+            *ratio,
+            ratio.is_finite() && *ratio >= 0.0,
+            "a finite number ≥ 0 (p_e/p_g)",
+        ),
+        (Initial::Cell { excited, coherence }, _) if cells => {
+            let p = *excited;
+            range(format!("the excited population of {name}"), p, (0.0..=1.0).contains(&p), "a number from 0 to 1")?;
+            let most = (p * (1.0 - p)).sqrt();
+            let size = coherence.norm();
+            if size <= most * (1.0 + 1e-12) + 1e-15 {
+                return Ok(());
+            }
+            Err(ModelError::Invalid(format!(
+                "the coherence of {name} has size {size}, expected at most √(p_e p_g) = {most} for a density matrix"
+            )))
+        }
+        (Initial::Fock(n), Kind::Mode { cutoff }) => range(
+            format!("the Fock state of {name}"),
+            *n as f64,
+            n < cutoff,
+            "a whole number below the cutoff of the mode",
+        ),
+        (Initial::Coherent(alpha), Kind::Mode { .. }) => range(
+            format!("the amplitude of {name}"),
+            alpha.norm(),
+            alpha.re.is_finite() && alpha.im.is_finite(),
+            "a finite number",
+        ),
+        (Initial::Populations(p), Kind::Levels { energies }) => {
+            let sum: f64 = p.iter().sum();
+            if p.len() != energies.len() || p.iter().any(|p| !(*p >= 0.0)) || !((sum - 1.0).abs() <= 1e-9) {
+                return Err(ModelError::Invalid(format!(
+                    "the populations of {name} are {p:?}, expected {} numbers ≥ 0 that sum to 1",
+                    energies.len()
+                )));
+            }
+            Ok(())
+        }
+        (Initial::Rotated { ratio, unitary }, Kind::Network { cells, .. }) => {
+            range(
+                format!("the Boltzmann ratio of {name}"),
+                *ratio,
+                ratio.is_finite() && *ratio >= 0.0,
+                "a number ≥ 0",
+            )?;
+            let fits = *cells <= 12 && unitary.nrows() == 1 << cells && is_unitary(unitary);
+            match fits {
+                true => Ok(()),
+                false => Err(ModelError::Invalid(format!(
+                    "the matrix for {name} is {} × {}, expected a unitary of dimension 2^{cells}",
+                    unitary.nrows(),
+                    unitary.ncols()
+                ))),
+            }
+        }
+        (Initial::Dicke { two_j, two_m }, Kind::Ensemble { cells }) => {
+            let j = *two_j as f64 / 2.0;
+            range(
+                format!("J of {name}"),
+                j,
+                two_j <= cells && (cells - two_j).is_multiple_of(2),
+                "a value from N/2 down to 0 or 1/2 in steps of 1",
+            )?;
+            range(
+                format!("M of {name}"),
+                *two_m as f64 / 2.0,
+                two_m.unsigned_abs() <= *two_j && (two_m.unsigned_abs() + two_j).is_multiple_of(2),
+                "a value from −J to J in steps of 1",
+            )
+        }
+        (other, kind) => Err(ModelError::Invalid(format!("{name} ({kind:?}) cannot start in the state {other:?}"))),
+    }
+}
+
+pub(super) fn check_operators(problem: &Problem) -> Result<(), ModelError> {
+    distinct("channel", problem.channels.iter().map(|c| &c.name))?;
+    for channel in &problem.channels {
+        let what = format!("the operator of channel {}", channel.name);
+        let positive = channel.rate.is_finite() && channel.rate >= 0.0;
+        range(format!("the rate of channel {}", channel.name), channel.rate, positive, "a finite number ≥ 0")?;
+        check_sum(problem, &channel.operator, &what)?;
+        if let Some(subsystem) = channel.reach.cells_of() {
+            let kind = problem.subsystems.get(subsystem).map(|s| &s.kind);
+            match (&channel.reach, kind) {
+                (Reach::Each(_), Some(Kind::Ensemble { .. } | Kind::Network { .. })) => {}
+                (Reach::Correlated { rates, .. }, Some(Kind::Network { cells, .. })) => {
+                    if rates.matrix.len() != *cells {
+                        return Err(ModelError::Invalid(format!(
+                            "{what}: a rate matrix of {} rows for {cells} cells",
+                            rates.matrix.len()
+                        )));
+                    }
+                }
+                (Reach::Correlated { .. }, _) => {
+                    return Err(ModelError::Invalid(format!("{what}: a rate matrix needs a network of cells")));
+                }
+                _ => {
+                    return Err(ModelError::Invalid(format!("{what}: `each` needs an ensemble or a network of cells")));
+                }
+            }
+            if channel.operator.factors().any(|f| f.subsystem != subsystem || f.site.is_some()) {
+                return Err(ModelError::Invalid(format!(
+                    "{what}: an operator on each cell of {} cannot act on anything else",
+                    problem.subsystems[subsystem].name
+                )));
+            }
+        }
+    }
+    check_sum(problem, &problem.hamiltonian, "the Hamiltonian")?;
+    check_hermitian(&problem.hamiltonian, "the Hamiltonian")?;
+    distinct("drive", problem.drives.iter().map(|d| &d.name))?;
+    for drive in &problem.drives {
+        let what = format!("the operator of drive {}", drive.name);
+        check_sum(problem, &drive.operator, &what)?;
+        check_hermitian(&drive.operator, &what)?;
+        if let Some(odd) = drive.envelope.numbers().into_iter().find(|x| !x.is_finite()) {
+            return Err(ModelError::Invalid(format!("the envelope of drive {} has the number {odd}", drive.name)));
+        }
+        if let super::Envelope::Gaussian { width, .. } = drive.envelope {
+            range(format!("the width of drive {}", drive.name), width, width > 0.0, "a number > 0")?;
+        }
+    }
+    Ok(())
+}
+
+fn check_hermitian(sum: &OpSum, what: &str) -> Result<(), ModelError> {
+    let difference = (sum.clone() - sum.adjoint()).in_ladder_operators();
+    let largest = sum.terms.iter().map(|t| t.coefficient.norm()).fold(0.0, f64::max);
+    match difference.terms.iter().find(|t| t.coefficient.norm() > 1e-12 * largest) {
+        Some(term) => Err(ModelError::Invalid(format!(
+            "{what} is not Hermitian: O − O† contains {} × a product of {} operators; add the conjugate term",
+            term.coefficient,
+            term.factors.len()
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelError> {
+    if let Some(term) = sum.terms.iter().find(|t| !t.coefficient.re.is_finite() || !t.coefficient.im.is_finite()) {
+        return Err(ModelError::Invalid(format!("{what} has the coefficient {}", term.coefficient)));
+    }
+    for factor in sum.factors() {
+        let subsystem = problem
+            .subsystems
+            .get(factor.subsystem)
+            .ok_or_else(|| ModelError::Invalid(format!("{what} names a subsystem that does not exist")))?;
+        let fits = match (&subsystem.kind, factor.op) {
+            (Kind::Ensemble { .. }, Op::Lower | Op::Raise | Op::X | Op::Y | Op::Z | Op::Number) => {
+                factor.site.is_none()
+            }
+            (Kind::Network { cells, .. }, Op::Lower | Op::Raise | Op::X | Op::Y | Op::Z | Op::Number) => {
+                factor.site.is_none_or(|site| site < *cells)
+            }
+            (Kind::Mode { .. }, Op::Annihilate | Op::Create | Op::Number) => factor.site.is_none(),
+            (Kind::Levels { energies }, Op::Transition(i, j)) => factor.site.is_none() && i.max(j) < energies.len(),
+            _ => false,
+        };
+        if !fits {
+            return Err(ModelError::Invalid(format!(
+                "{what}: {:?} cannot act on {} ({:?})",
+                factor.op, subsystem.name, subsystem.kind
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Rows are held in memory, one line each.
+pub(crate) const MOST_ROWS: u64 = 10_000_000;
+
+pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
+    let protocol = &problem.protocol;
+    range("the number of cycles".into(), protocol.repeat as f64, protocol.repeat >= 1, "at least 1")?;
+    if !protocol.steps.iter().any(|s| matches!(s, Step::Evolve { .. })) {
+        return Err(ModelError::Invalid("the protocol has no timed step".into()));
+    }
+    for step in &protocol.steps {
+        match step {
+            Step::Rotate { subsystem, angle, .. } => {
+                let kind = problem.subsystems.get(*subsystem).map(|s| &s.kind);
+                if !matches!(kind, Some(Kind::Ensemble { .. } | Kind::Network { .. })) {
+                    return Err(ModelError::Invalid("a rotation needs an ensemble or a network of cells".into()));
+                }
+                range("a rotation angle".into(), *angle, angle.is_finite(), "a finite number")?;
+            }
+            Step::Reset { subsystem, state } => match problem.subsystems.get(*subsystem) {
+                Some(part) => check_initial(part, state)?,
+                None => return Err(ModelError::Invalid("a reset of a subsystem that does not exist".into())),
+            },
+            Step::Evolve { name, duration, rows, .. } => {
+                let good = duration.is_finite() && *duration >= 0.0;
+                range(format!("the duration of step {name}"), *duration, good, "a finite number ≥ 0")?;
+                let ordered = rows.first() == Some(&0.0)
+                    && rows.last() == Some(duration)
+                    && rows.windows(2).all(|w| w[0] <= w[1])
+                    && rows.len() >= 2;
+                if !ordered {
+                    return Err(ModelError::Invalid(format!(
+                        "the rows of step {name} must rise from 0 to its duration {duration}"
+                    )));
+                }
+            }
+        }
+    }
+    let per_cycle: usize = protocol.steps.iter().map(Protocol::rows_of).sum();
+    let rows = protocol.repeat.saturating_mul(per_cycle as u64);
+    range("the number of output rows".into(), rows as f64, rows <= MOST_ROWS, "at most 10⁷")
+}
+
+pub(super) fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
+    if problem.quantities.is_empty() {
+        return Err(ModelError::Invalid("no quantity is asked for".into()));
+    }
+    for quantity in &problem.quantities {
+        check_quantity(problem, quantity)?;
+        if matches!(quantity, Quantity::Released(_)) {
+            (0..problem.channels.len()).try_for_each(|channel| problem.release(channel).map(|_| ()))?;
+        }
+        let missing = match *quantity {
+            Quantity::Jumps(channel) => channel >= problem.channels.len(),
+            Quantity::Released(Some(step)) => problem.protocol.name(step).is_empty(),
+            _ => false,
+        };
+        if missing {
+            return Err(ModelError::Invalid(format!("{quantity:?} names a channel or step that does not exist")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the quantity is asked of something that has it.
+fn check_quantity(problem: &Problem, quantity: &Quantity) -> Result<(), ModelError> {
+    let kind = |e: &SubsystemId| problem.subsystems.get(*e).map(|s| &s.kind);
+    let invalid = |text: &str| Err(ModelError::Invalid(text.into()));
+    let cells = |e: &SubsystemId| matches!(kind(e), Some(Kind::Ensemble { .. } | Kind::Network { .. }));
+    match quantity {
+        Quantity::Magnetisation(e)
+        | Quantity::MagnetisationVariance(e)
+        | Quantity::SpinLength(e)
+        | Quantity::Bright(e)
+            if !matches!(kind(e), Some(Kind::Ensemble { .. })) =>
+        {
+            invalid("M, S and the bright weight are quantities of an ensemble of spins")
+        }
+        Quantity::Photons(e) if !matches!(kind(e), Some(Kind::Mode { .. })) => invalid("photons are counted in a mode"),
+        Quantity::EnergyOf(e) | Quantity::EnergyDensity(e) | Quantity::ErgotropyOf(e) | Quantity::Quanta(e)
+            if kind(e).is_none() =>
+        {
+            invalid("a quantity of a subsystem that does not exist")
+        }
+        Quantity::Quanta(e) if matches!(kind(e), Some(Kind::Levels { .. })) => {
+            invalid("a multi-level system has no number of quanta")
+        }
+        Quantity::LocalErgotropy | Quantity::CellCoherence if !problem.battery.iter().all(cells) => {
+            invalid("this quantity needs a battery of two-level cells")
+        }
+        Quantity::SymmetricErgotropy if !matches!(problem.battery[..], [e] if matches!(kind(&e), Some(Kind::Ensemble { .. }))) => {
+            invalid("the ergotropy within the symmetric subspace needs a battery of one ensemble of spins")
+        }
+        Quantity::Concurrence => match problem.battery[..] {
+            [e] if matches!(kind(&e), Some(Kind::Network { edges, .. }) if !edges.is_empty()) => Ok(()),
+            _ => invalid("the concurrence needs a battery of one network of cells with at least one edge"),
+        },
+        _ => Ok(()),
+    }
+}
