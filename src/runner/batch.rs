@@ -64,7 +64,7 @@ impl<A: Advance> Recorder<A> for BatchRecorder<'_> {
         if let Some(occupation) = self.occupations.get_mut(row) {
             let visits = batch.iter().zip(&self.weights).enumerate();
             let half = |k: usize| ((self.first + k as u64) % 2) as usize;
-            occupation.record(visits.map(|(k, (walker, w))| (engine.cell(walker), half(k), *w)));
+            occupation.record(visits.filter_map(|(k, (walker, w))| Some((engine.cell(walker)?, half(k), *w))));
         }
     }
 

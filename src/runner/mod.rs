@@ -49,12 +49,9 @@ pub type Watch<'a> = dyn FnMut(u64, &Accumulated) -> bool + Send + 'a;
 
 /// Jumps in a batch, to order of magnitude: long enough to amortise merging, short enough for progress.
 const BATCH_WORK: f64 = 2e6;
-/// Most trajectories in a batch, whose walkers should stay in the second-level cache.
-const BATCH_MOST: u64 = 256;
-
 /// Trajectories in a batch: a property of the problem alone.
 pub fn batch_size(engine: &impl Advance) -> u64 {
-    ((BATCH_WORK / engine.work()) as u64).clamp(1, BATCH_MOST)
+    ((BATCH_WORK / engine.work()) as u64).clamp(1, engine.most_in_batch())
 }
 
 /// Run trajectories 0..n of `problem`. `stop` ends the run after the batches under way, which are kept.

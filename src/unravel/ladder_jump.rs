@@ -248,12 +248,16 @@ impl Advance for LadderJump {
         }
     }
 
-    fn cell(&self, walker: &LadderWalker) -> CellKey {
+    fn share(&self, walker: &mut LadderWalker) -> f64 {
+        walker.walks.first_mut().map_or(0.0, |walk| walk.stream.uniform())
+    }
+
+    fn cell(&self, walker: &LadderWalker) -> Option<CellKey> {
         let states = self.ladder.battery.iter().map(|&(e, _)| {
             let rung = &walker.walks[e].rung;
             (rung.two_j as u64, rung.up as u64)
         });
-        self.ladder.keys.key(states)
+        Some(self.ladder.keys.key(states))
     }
 
     fn work(&self) -> f64 {

@@ -1,9 +1,13 @@
 //! What an unraveling draws and does.
 
+pub mod block_jump;
 pub mod ladder_jump;
+mod path;
+pub mod propagate;
 pub mod stream;
 
 use crate::battery::CellKey;
+use crate::estimate::density::Density;
 
 /// A representation with its unraveling: what the loop asks of it, a batch of trajectories at a time, so that
 /// trajectories may share work.
@@ -26,8 +30,21 @@ pub trait Advance: Sync {
     /// Linear average number `slot` (in the order of [`Problem::linear`](crate::problem::Problem::linear)) in each trajectory's state.
     fn observe(&self, batch: &[Self::Walker], slot: usize, step: usize, out: &mut [f64]);
 
-    /// The battery's cell: (2J, J+M) of each of its ensembles.
-    fn cell(&self, walker: &Self::Walker) -> CellKey;
+    /// The battery's cell on the ladder: (2J, J+M) of each of its ensembles. `None` elsewhere, see [`density`](Self::density).
+    fn cell(&self, walker: &Self::Walker) -> Option<CellKey>;
+
+    /// Add the weighted states of a batch, reduced as number `reduction` of
+    /// [`Problem::reductions`](crate::problem::Problem::reductions) says, to `group` of `into`.
+    fn density(&self, _: &[Self::Walker], _: &[f64], _reduction: usize, _group: usize, _into: &mut Density) {}
+
+    /// A projective measurement of H_B whose outcome the uniform variate `share` decides; `None` if every state is one of
+    /// definite energy.
+    fn energy_outcome(&self, _: &Self::Walker, _share: f64) -> Option<f64> {
+        None
+    }
+
+    /// A uniform variate from the trajectory's own stream, for that measurement at the end.
+    fn share(&self, walker: &mut Self::Walker) -> f64;
 
     /// Statistical weight of the trajectory, 1 in plain sampling.
     fn weight(&self, _: &Self::Walker) -> f64 {
@@ -36,6 +53,11 @@ pub trait Advance: Sync {
 
     /// Jumps of one trajectory, to order of magnitude: what sizes a batch.
     fn work(&self) -> f64;
+
+    /// Most trajectories in a batch; the walkers should stay in the second-level cache.
+    fn most_in_batch(&self) -> u64 {
+        256
+    }
 
     /// Jumps of each channel since the step began.
     fn counts<'a>(&self, walker: &'a Self::Walker) -> &'a [u64];

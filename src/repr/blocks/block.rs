@@ -1,0 +1,169 @@
+//! One block with its operators, each built when first needed.
+
+use super::layout::Monomial;
+use super::measure::{self, Observable};
+use super::reduce::{self, Reducer};
+use super::space::{Space, key_of};
+use super::{Blocks, Stage};
+use num_complex::Complex64;
+use sprs::{CsMatI, TriMatI};
+use std::sync::OnceLock;
+
+/// Number of a block in [`Blocks`].
+pub type BlockId = usize;
+
+/// A sparse matrix by rows.
+pub type Sparse = CsMatI<Complex64, u32, usize>;
+
+/// A jump operator as it acts on one block.
+#[derive(Debug)]
+pub struct Jump {
+    /// Which jump operator of the problem.
+    pub operator: usize,
+    /// Its channel.
+    pub channel: usize,
+    /// Where it leads.
+    pub target: BlockId,
+    /// The map, √rate included.
+    pub map: Sparse,
+}
+
+/// A block.
+#[derive(Debug)]
+pub struct Block {
+    /// Its number.
+    pub id: BlockId,
+    /// Its basis.
+    pub space: Space,
+    jumps: OnceLock<Vec<Jump>>,
+    generators: Vec<OnceLock<Sparse>>,
+    drives: Vec<OnceLock<Sparse>>,
+    observables: Vec<OnceLock<Observable>>,
+    reducers: Vec<OnceLock<Reducer>>,
+}
+
+fn once<T>(n: usize) -> Vec<OnceLock<T>> {
+    (0..n).map(|_| OnceLock::new()).collect()
+}
+
+impl Block {
+    pub(super) fn new(of: &Blocks, id: BlockId, space: Space) -> Self {
+        Self {
+            id,
+            space,
+            jumps: OnceLock::new(),
+            generators: once(of.stages.len()),
+            drives: once(of.drives.len()),
+            observables: once(of.linear.len()),
+            reducers: once(of.reductions.len()),
+        }
+    }
+
+    /// Number of states.
+    pub fn dimension(&self) -> usize {
+        self.space.dimension()
+    }
+
+    /// The jump operators that do something to this block.
+    pub fn jumps(&self, of: &Blocks) -> &[Jump] {
+        self.jumps.get_or_init(|| {
+            let built = of.jumps.iter().enumerate().filter_map(|(operator, jump)| {
+                let (target, map) = of.map(self, &jump.terms)?;
+                Some(Jump { operator, channel: jump.channel, target, map })
+            });
+            built.collect()
+        })
+    }
+
+    /// K = −iH − ½ Σ L†L of a stage, with the drives that do not change.
+    pub fn generator(&self, of: &Blocks, stage: usize) -> &Sparse {
+        self.generators[stage].get_or_init(|| {
+            let Stage { active, constant, .. } = &of.stages[stage];
+            let mut terms = of.hamiltonian.clone();
+            for (drive, strength) in constant {
+                terms.extend(
+                    of.drives[*drive].iter().map(|m| Monomial { coefficient: m.coefficient * strength, ..m.clone() }),
+                );
+            }
+            terms.iter_mut().for_each(|m| m.coefficient *= -Complex64::I);
+            let mut sum = of.inside(self, &terms);
+            for jump in self.jumps(of).iter().filter(|jump| active[jump.channel]) {
+                let adjoint = adjoint(&jump.map);
+                sum = &sum + &(&adjoint * &jump.map).map(|x| x * -0.5);
+            }
+            sum
+        })
+    }
+
+    /// −iO of drive `drive`.
+    pub fn drive(&self, of: &Blocks, drive: usize) -> &Sparse {
+        self.drives[drive].get_or_init(|| of.inside(self, &of.drives[drive]).map(|x| x * -Complex64::I))
+    }
+
+    /// The operator behind linear average `slot`.
+    pub fn observable(&self, of: &Blocks, slot: usize) -> &Observable {
+        self.observables[slot].get_or_init(|| measure::observable(of, self, of.linear[slot]))
+    }
+
+    /// How to trace out what reduction `index` leaves out.
+    pub fn reducer(&self, of: &Blocks, index: usize) -> &Reducer {
+        self.reducers[index].get_or_init(|| reduce::reducer(of, self, &of.reductions[index]))
+    }
+}
+
+/// The Hermitian conjugate.
+pub fn adjoint(map: &Sparse) -> Sparse {
+    map.map(|x| x.conj()).transpose_into().to_csr()
+}
+
+impl Blocks {
+    /// What `terms` make of a product state: new 2J, new levels, amplitude. `None` where it vanishes.
+    pub(super) fn act(&self, monomial: &Monomial, two_j: &mut [u64], levels: &mut [usize]) -> Option<Complex64> {
+        let mut amplitude = monomial.coefficient;
+        for &(slot, op) in monomial.factors.iter().rev() {
+            let (j, level, factor) = self.layout.slots[slot].act(op, two_j[slot], levels[slot])?;
+            (two_j[slot], levels[slot]) = (j, level);
+            amplitude *= factor;
+        }
+        Some(amplitude)
+    }
+
+    /// The matrix of `terms` that stay inside the block.
+    pub(super) fn inside(&self, block: &Block, terms: &[Monomial]) -> Sparse {
+        let d = block.dimension();
+        match self.map(block, terms) {
+            Some((target, map)) if target == block.id => map,
+            _ => CsMatI::zero((d, d)),
+        }
+    }
+
+    /// The block that `terms` lead to, all of them to the same, and their matrix; `None` when they do nothing.
+    pub(super) fn map(&self, block: &Block, terms: &[Monomial]) -> Option<(BlockId, Sparse)> {
+        let source = &block.space;
+        let mut entries: Vec<(u32, u32, Complex64)> = Vec::new();
+        let (mut two_j, mut levels) = (source.key.two_j.clone(), vec![0; source.levels.len()]);
+        let mut start = levels.clone();
+        let mut target = None;
+        for from in 0..source.dimension() {
+            source.read(from, &mut start);
+            for term in terms {
+                two_j.copy_from_slice(&source.key.two_j);
+                levels.copy_from_slice(&start);
+                let Some(amplitude) = self.act(term, &mut two_j, &mut levels) else { continue };
+                let to = target.get_or_insert_with(|| {
+                    let key = key_of(&self.layout, &self.charges, &two_j, &levels);
+                    if key == source.key { None } else { Some(self.get(self.find(key))) }
+                });
+                let space = to.as_ref().map_or(source, |b| &b.space);
+                if let Some(place) = space.index(&levels) {
+                    entries.push((place as u32, from as u32, amplitude));
+                }
+            }
+        }
+        let to = target?;
+        let (id, rows) = to.map_or((block.id, source.dimension()), |b| (b.id, b.dimension()));
+        let mut matrix = TriMatI::<Complex64, u32>::with_capacity((rows, source.dimension()), entries.len());
+        entries.into_iter().for_each(|(row, column, value)| matrix.add_triplet(row as usize, column as usize, value));
+        Some((id, matrix.to_csr()))
+    }
+}

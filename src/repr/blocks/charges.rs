@@ -1,0 +1,233 @@
+//! Conserved charges: integer weights of the slots' levels that the Hamiltonian keeps and every jump shifts by a fixed
+//! amount. They split the space into invariant blocks, found from the operator terms alone, whatever the dimension.
+
+use super::layout::{Layout, Monomial, Slot, SlotOp};
+use num_integer::Integer;
+
+/// Σ over slots of a weight for each level, an integer for every basis state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Charge {
+    /// Of each slot: the weight of one quantum, or of each level of a multi-level system.
+    weights: Vec<Weights>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Weights {
+    /// Weight × quanta.
+    Quanta(i64),
+    /// Of each level.
+    Levels(Vec<i64>),
+}
+
+impl Charge {
+    /// What level `level` of slot `index` adds.
+    pub fn of_level(&self, index: usize, slot: &Slot, two_j: u64, level: usize) -> i64 {
+        match &self.weights[index] {
+            Weights::Quanta(weight) => weight * slot.quanta(two_j, level),
+            Weights::Levels(weights) => weights[level],
+        }
+    }
+
+    /// The same charge on some of the slots.
+    pub fn restricted(&self, slots: &[usize]) -> Self {
+        Self { weights: slots.iter().map(|slot| self.weights[*slot].clone()).collect() }
+    }
+
+    /// The weight of one quantum of a slot that is no multi-level system.
+    pub fn weight(&self, index: usize) -> Option<i64> {
+        match self.weights[index] {
+            Weights::Quanta(weight) => Some(weight),
+            Weights::Levels(_) => None,
+        }
+    }
+
+    /// The charge in words: `n(C) + n(B)`.
+    pub fn describe(&self, names: &[String]) -> String {
+        let mut parts: Vec<(i64, String)> = Vec::new();
+        for (weights, name) in self.weights.iter().zip(names) {
+            match weights {
+                Weights::Quanta(0) => {}
+                Weights::Quanta(weight) => match parts.iter_mut().find(|(w, n)| w == weight && n == name) {
+                    Some(_) => {} // all cells of a network carry one name
+                    None => parts.push((*weight, name.clone())),
+                },
+                Weights::Levels(levels) => {
+                    let numbered = levels.iter().enumerate().filter(|(_, w)| **w != 0);
+                    parts.extend(numbered.map(|(level, w)| (*w, format!("{name}|{level}⟩"))));
+                }
+            }
+        }
+        let part = |(weight, name): &(i64, String)| match weight {
+            1 => format!("n({name})"),
+            -1 => format!("−n({name})"),
+            w => format!("{w} n({name})"),
+        };
+        parts.iter().map(part).collect::<Vec<_>>().join(" + ").replace("+ −", "− ")
+    }
+}
+
+/// What the charges must respect.
+#[derive(Clone, Debug, Default)]
+pub struct Constraints {
+    rows: Vec<Vec<i64>>,
+    flips: Vec<std::ops::Range<usize>>,
+}
+
+/// Where the unknowns of each slot start; a multi-level system has one for every level but the first.
+fn offsets(layout: &Layout) -> (Vec<usize>, usize) {
+    let mut next = 0;
+    let starts = layout.slots.iter().map(|slot| {
+        let start = next;
+        next += if let Slot::Levels { levels } = slot { levels - 1 } else { 1 };
+        start
+    });
+    (starts.collect(), next)
+}
+
+/// How much of each unknown a product adds to the charge.
+fn shift(layout: &Layout, monomial: &Monomial) -> Vec<i64> {
+    let (starts, unknowns) = offsets(layout);
+    let mut row = vec![0; unknowns];
+    for &(slot, op) in &monomial.factors {
+        match op {
+            SlotOp::Lower | SlotOp::Annihilate => row[starts[slot]] -= 1,
+            SlotOp::Raise | SlotOp::Create => row[starts[slot]] += 1,
+            SlotOp::Local { dm, .. } => row[starts[slot]] += i64::from(dm),
+            SlotOp::Transition(to, from) => {
+                for (level, sign) in [(to, 1), (from, -1)] {
+                    if level > 0 {
+                        row[starts[slot] + level - 1] += sign;
+                    }
+                }
+            }
+            SlotOp::Number | SlotOp::Z | SlotOp::LocalIdentity | SlotOp::Idle => {}
+        }
+    }
+    row
+}
+
+impl Constraints {
+    /// Terms of H conserve the charge.
+    pub fn conserve(&mut self, layout: &Layout, terms: &[Monomial]) {
+        self.rows.extend(terms.iter().map(|m| shift(layout, m)));
+    }
+
+    /// All terms of one jump operator shift it alike.
+    pub fn shift_alike(&mut self, layout: &Layout, terms: &[Monomial]) {
+        let shifts: Vec<Vec<i64>> = terms.iter().map(|m| shift(layout, m)).collect();
+        for other in shifts.iter().skip(1) {
+            self.rows.push(shifts[0].iter().zip(other).map(|(a, b)| a - b).collect());
+        }
+    }
+
+    /// The levels of these slots are superposed: they carry no charge.
+    pub fn neutral(&mut self, layout: &Layout, slots: std::ops::Range<usize>) {
+        let (starts, unknowns) = offsets(layout);
+        for slot in slots {
+            let end = starts.get(slot + 1).copied().unwrap_or(unknowns);
+            for unknown in starts[slot]..end {
+                let mut row = vec![0; unknowns];
+                row[unknown] = 1;
+                self.rows.push(row);
+            }
+        }
+    }
+
+    /// All these slots carry the same weight.
+    pub fn uniform(&mut self, layout: &Layout, slots: std::ops::Range<usize>) {
+        let (starts, unknowns) = offsets(layout);
+        for slot in slots.clone().skip(1) {
+            let mut row = vec![0; unknowns];
+            row[starts[slots.start]] += 1;
+            row[starts[slot]] -= 1;
+            self.rows.push(row);
+        }
+    }
+
+    /// A π pulse turns these slots upside down: with a charge, the one with their weights reversed is needed too.
+    pub fn flip(&mut self, slots: std::ops::Range<usize>) {
+        if !self.flips.contains(&slots) {
+            self.flips.push(slots);
+        }
+    }
+
+    /// A basis of all charges.
+    pub fn charges(mut self, layout: &Layout) -> Vec<Charge> {
+        let (starts, unknowns) = offsets(layout);
+        for slots in &self.flips {
+            let mut reversed = self.rows.clone();
+            for row in &mut reversed {
+                slots.clone().for_each(|slot| row[starts[slot]] *= -1);
+            }
+            self.rows.extend(reversed);
+        }
+        let charge = |solution: Vec<i64>| {
+            let weights = layout.slots.iter().zip(&starts).map(|(slot, &start)| match slot {
+                Slot::Levels { levels } => Weights::Levels(
+                    std::iter::once(0).chain(solution[start..start + levels - 1].iter().copied()).collect(),
+                ),
+                _ => Weights::Quanta(solution[start]),
+            });
+            Charge { weights: weights.collect() }
+        };
+        null_space(self.rows, unknowns).into_iter().map(charge).collect()
+    }
+}
+
+/// An integer basis of {w : every row · w = 0}, by fraction-free elimination; numbers too large for it (there are none in
+/// sums of a few ladder operators) give no charge rather than a wrong one.
+fn null_space(rows: Vec<Vec<i64>>, unknowns: usize) -> Vec<Vec<i64>> {
+    let mut reduced: Vec<(usize, Vec<i128>)> = Vec::new(); // pivot and row, in reduced echelon form
+    for row in rows {
+        let mut row: Vec<i128> = row.into_iter().map(i128::from).collect();
+        for (pivot, known) in &reduced {
+            eliminate(&mut row, known, *pivot);
+        }
+        let Some(pivot) = row.iter().position(|x| *x != 0) else { continue };
+        for (_, known) in &mut reduced {
+            eliminate(known, &row, pivot);
+        }
+        reduced.push((pivot, row));
+    }
+    let free = (0..unknowns).filter(|u| reduced.iter().all(|(pivot, _)| pivot != u));
+    let solution = |free: usize| -> Option<Vec<i64>> {
+        let scale = reduced.iter().filter(|(_, r)| r[free] != 0).fold(1i128, |l, (pivot, r)| l.lcm(&r[*pivot].abs()));
+        let mut w = vec![0i128; unknowns];
+        w[free] = scale;
+        for (pivot, row) in &reduced {
+            w[*pivot] = -row[free] * scale / row[*pivot];
+        }
+        let divisor = w.iter().fold(0, |g: i128, x| g.gcd(x)).max(1);
+        w.into_iter().map(|x| i64::try_from(x / divisor).ok().filter(|x| x.abs() < 1 << 20)).collect()
+    };
+    free.filter_map(solution).collect()
+}
+
+/// row ← row·known\[pivot\] − known·row\[pivot\], divided by its common factor.
+fn eliminate(row: &mut [i128], known: &[i128], pivot: usize) {
+    let (a, b) = (known[pivot], row[pivot]);
+    if b == 0 {
+        return;
+    }
+    row.iter_mut().zip(known).for_each(|(x, k)| *x = *x * a - k * b);
+    let divisor = row.iter().fold(0, |g: i128, x| g.gcd(x)).max(1);
+    row.iter_mut().for_each(|x| *x /= divisor);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_spaces_are_orthogonal_to_every_row_and_complete() {
+        let rows = vec![vec![1, -1, 0, 0], vec![0, 2, -3, 0], vec![1, 1, -3, 0]];
+        let basis = null_space(rows.clone(), 4);
+        assert_eq!(basis.len(), 2);
+        for w in &basis {
+            for row in &rows {
+                assert_eq!(row.iter().zip(w).map(|(a, b)| a * b).sum::<i64>(), 0);
+            }
+        }
+        assert!(basis.contains(&vec![3, 3, 2, 0]) && basis.contains(&vec![0, 0, 0, 1]));
+    }
+}

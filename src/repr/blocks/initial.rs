@@ -1,0 +1,307 @@
+//! Initial states: mixed ones drawn trajectory by trajectory, pure ones built once.
+
+use super::charges::Constraints;
+use super::layout::{Layout, Slot};
+use super::{BlockId, Blocks, rotate};
+use crate::problem::{Axis, Initial, Kind, Problem, Step};
+use crate::repr::ladder::draw_initial;
+use num_complex::Complex64;
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+use std::ops::Range;
+
+/// A superposition of product states of a few slots.
+pub type Ket = Vec<(Vec<usize>, Complex64)>;
+
+/// Where the state of some slots comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// One of these, with its probability.
+    Kets(Vec<(f64, Ket)>),
+    /// |J, M⟩ drawn from a product state of N cells, turned to the axis (θ, φ) of their Bloch vector.
+    Spin { cells: u64, diagonal: Initial, axis: Option<(f64, f64)> },
+    /// |J, M⟩ of single cells, with the singlets between cells at random.
+    Dicke { two_j: u64, two_m: i64 },
+    /// A column of the unitary, drawn from a product Gibbs state of ratio q.
+    Column(Initial),
+}
+
+/// The state of some slots at the start, or after a reset.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The slots.
+    pub slots: Range<usize>,
+    source: Source,
+}
+
+/// The product state that the system starts from.
+#[derive(Clone, Debug)]
+pub struct Start {
+    parts: Vec<Part>,
+    /// Number of different pure states it draws from, if they are few enough to tell apart.
+    pub choices: Option<usize>,
+}
+
+/// A pure initial state.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// Its block.
+    pub block: BlockId,
+    /// Its vector.
+    pub psi: Vec<Complex64>,
+    /// Which of the [`Start::choices`] it is.
+    pub choice: Option<usize>,
+}
+
+/// Initial states beyond this many are not told apart.
+const MOST_CHOICES: usize = 256;
+
+impl Part {
+    /// 2J of each slot and a superposition of product states, drawn; and which of how many it was.
+    pub fn draw(&self, layout: &Layout, rng: &mut impl Rng) -> (Vec<u64>, Ket, usize) {
+        let slots = self.slots.len();
+        match &self.source {
+            Source::Kets(kets) => {
+                let mut which = 0;
+                if kets.len() > 1 {
+                    let mut share = rng.random::<f64>();
+                    while which + 1 < kets.len() && share >= kets[which].0 {
+                        share -= kets[which].0;
+                        which += 1;
+                    }
+                }
+                (spins(layout, self.slots.clone()), kets[which].1.clone(), which)
+            }
+            Source::Spin { cells, diagonal, axis } => {
+                let rung = draw_initial(*cells, diagonal, rng);
+                let (two_j, up) = (rung.two_j as u64, rung.up as usize);
+                let mut vector = vec![Complex64::ZERO; two_j as usize + 1];
+                vector[up] = Complex64::ONE;
+                if let Some((theta, phi)) = axis {
+                    rotate::spin(&mut vector, Axis::Y, *theta);
+                    rotate::spin(&mut vector, Axis::Z, *phi);
+                }
+                let ket = vector.into_iter().enumerate().filter(|(_, x)| x.norm() > 1e-160);
+                (vec![two_j], ket.map(|(level, x)| (vec![level], x)).collect(), 0)
+            }
+            Source::Dicke { two_j, two_m } => (vec![0; slots], dicke(slots, *two_j, *two_m, rng), 0),
+            Source::Column(initial) => {
+                let Initial::Rotated { ratio, unitary } = initial else { return (vec![0; slots], Vec::new(), 0) };
+                let excited = ratio / (1.0 + ratio);
+                let column = (0..slots).fold(0, |index, _| 2 * index + usize::from(rng.random::<f64>() < excited));
+                let bit = |index: usize, slot: usize| index >> (slots - 1 - slot) & 1;
+                let ket = (0..unitary.nrows())
+                    .map(|row| ((0..slots).map(|slot| bit(row, slot)).collect(), unitary[(row, column)]));
+                (vec![0; slots], ket.collect(), 0)
+            }
+        }
+    }
+
+    /// Number of pure states it draws from, if they can be told apart.
+    fn choices(&self) -> Option<usize> {
+        match &self.source {
+            Source::Kets(kets) => Some(kets.len()),
+            Source::Spin { diagonal, .. } => match diagonal {
+                Initial::Thermal { ratio } if *ratio > 0.0 => None,
+                _ => Some(1),
+            },
+            Source::Dicke { .. } | Source::Column(_) => None,
+        }
+    }
+}
+
+fn spins(layout: &Layout, slots: Range<usize>) -> Vec<u64> {
+    let largest = |slot: &Slot| if let Slot::Spin { cells } = slot { *cells } else { 0 };
+    layout.slots[slots].iter().map(largest).collect()
+}
+
+/// Bloch angles (θ, φ) and probability of the state along them, of a one-cell density matrix.
+fn bloch(excited: f64, coherence: Complex64) -> (f64, f64, f64) {
+    // ⟨σx⟩ = 2 Re ρ_eg, ⟨σy⟩ = −2 Im ρ_eg
+    let (x, y, z) = (2.0 * coherence.re, -2.0 * coherence.im, 2.0 * excited - 1.0);
+    let across = x.hypot(y);
+    (across.atan2(z), y.atan2(x), 0.5 * (1.0 + across.hypot(z)).min(2.0))
+}
+
+/// The two eigenstates of a one-cell density matrix, as kets (levels g = 0, e = 1).
+fn cell_kets(excited: f64, coherence: Complex64) -> Vec<(f64, Ket)> {
+    let level = |level: usize, x: Complex64| (vec![level], x);
+    let kept = |ket: Ket| ket.into_iter().filter(|(_, x)| *x != Complex64::ZERO).collect::<Ket>();
+    let mut kets = if coherence == Complex64::ZERO {
+        vec![(1.0 - excited, vec![level(0, Complex64::ONE)]), (excited, vec![level(1, Complex64::ONE)])]
+    } else {
+        let (theta, phi, p) = bloch(excited, coherence);
+        let (sin, cos) = (0.5 * theta).sin_cos();
+        let phase = Complex64::from_polar(1.0, phi);
+        let along = vec![level(0, phase * sin), level(1, cos.into())];
+        let against = vec![level(0, cos.into()), level(1, -phase.conj() * sin)];
+        vec![(p, kept(along)), (1.0 - p, kept(against))]
+    };
+    kets.retain(|(p, _)| *p > 1e-15);
+    kets
+}
+
+/// The parts of one subsystem that starts in `initial`.
+pub fn parts(problem: &Problem, layout: &Layout, subsystem: usize, initial: &Initial) -> Vec<Part> {
+    let slots = layout.of[subsystem].clone();
+    let one = |source: Source| vec![Part { slots: slots.clone(), source }];
+    let level = |level: usize| Source::Kets(vec![(1.0, vec![(vec![level], Complex64::ONE)])]);
+    match (&problem.subsystems[subsystem].kind, initial) {
+        (Kind::Ensemble { cells }, _) if layout.is_spin(subsystem) => one(match initial.cell() {
+            None => Source::Spin { cells: *cells, diagonal: initial.clone(), axis: None },
+            Some((excited, coherence)) => {
+                let (theta, phi, p) = bloch(excited, coherence);
+                let turned = coherence != Complex64::ZERO;
+                let p = if turned { p } else { excited };
+                let diagonal = match p {
+                    0.0 => Initial::Ground,
+                    p if p >= 1.0 - 1e-15 => Initial::Excited,
+                    p => Initial::Thermal { ratio: p / (1.0 - p) },
+                };
+                Source::Spin { cells: *cells, diagonal, axis: turned.then_some((theta, phi)) }
+            }
+        }),
+        (Kind::Ensemble { .. } | Kind::Network { .. }, Initial::Dicke { two_j, two_m }) => {
+            one(Source::Dicke { two_j: *two_j, two_m: *two_m })
+        }
+        (Kind::Ensemble { .. } | Kind::Network { .. }, Initial::Rotated { .. }) => one(Source::Column(initial.clone())),
+        (Kind::Ensemble { .. } | Kind::Network { .. }, _) => {
+            let (excited, coherence) = initial.cell().unwrap_or_default();
+            let kets = cell_kets(excited, coherence);
+            slots.map(|slot| Part { slots: slot..slot + 1, source: Source::Kets(kets.clone()) }).collect()
+        }
+        (Kind::Mode { cutoff }, Initial::Fock(n)) => one(level(*n.min(&(cutoff - 1)))),
+        (Kind::Mode { cutoff }, Initial::Coherent(alpha)) => one(Source::Kets(vec![(1.0, coherent(*cutoff, *alpha))])),
+        (Kind::Mode { cutoff }, Initial::Thermal { ratio }) if *ratio > 0.0 => {
+            let weights: Vec<f64> = (0..*cutoff).map(|n| ratio.powi(n as i32)).collect();
+            one(populations(&weights))
+        }
+        (Kind::Levels { .. }, Initial::Populations(p)) => one(populations(p)),
+        _ => one(level(0)),
+    }
+}
+
+fn populations(weights: &[f64]) -> Source {
+    let total: f64 = weights.iter().sum();
+    let ket = |(level, p): (usize, &f64)| (p / total, vec![(vec![level], Complex64::ONE)]);
+    Source::Kets(weights.iter().enumerate().filter(|(_, p)| **p > 0.0).map(ket).collect())
+}
+
+/// e^{−|α|²/2} αⁿ/√n!, normalised within the cutoff.
+fn coherent(cutoff: usize, alpha: Complex64) -> Ket {
+    let mut amplitudes = vec![Complex64::ONE];
+    for n in 1..cutoff {
+        amplitudes.push(amplitudes[n - 1] * alpha / (n as f64).sqrt());
+    }
+    let norm = amplitudes.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
+    let ket = amplitudes.into_iter().enumerate().filter(|(_, x)| *x != Complex64::ZERO);
+    ket.map(|(n, x)| (vec![n], x / norm)).collect()
+}
+
+/// |J, M⟩ of N cells: N/2 − J pairs of cells in singlets and the rest lowered from all excited, with the cells in random
+/// order. Averaged over orders this is the even mixture of all copies of spin J (Schur and Weyl).
+fn dicke(cells: usize, two_j: u64, two_m: i64, rng: &mut impl Rng) -> Ket {
+    let mut order: Vec<usize> = (0..cells).collect();
+    order.shuffle(rng);
+    let free = two_j as usize;
+    let up = ((two_j as i64 + two_m) / 2) as u32;
+    let pairs = (cells - free) / 2;
+    let states = (0..1usize << free).filter(|bits| bits.count_ones() == up);
+    let states: Vec<usize> = states.collect();
+    let size = (states.len() as f64).sqrt() * 2f64.powi(pairs as i32).sqrt();
+    let mut ket = Vec::with_capacity(states.len() << pairs);
+    for bits in states {
+        for choice in 0..1usize << pairs {
+            let mut levels = vec![0; cells];
+            (0..free).for_each(|k| levels[order[k]] = bits >> k & 1);
+            (0..pairs).for_each(|k| levels[order[free + 2 * k + (choice >> k & 1)]] = 1);
+            let sign = if choice.count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+            ket.push((levels, Complex64::from(sign / size)));
+        }
+    }
+    ket
+}
+
+impl Start {
+    pub(super) fn new(problem: &Problem, layout: &Layout) -> Self {
+        let all = problem.initial.iter().enumerate();
+        let parts: Vec<Part> = all.flat_map(|(e, initial)| parts(problem, layout, e, initial)).collect();
+        let choices = parts.iter().try_fold(1usize, |product, part| product.checked_mul(part.choices()?));
+        Self { parts, choices: choices.filter(|n| *n <= MOST_CHOICES) }
+    }
+
+    /// Draw a pure state.
+    pub fn draw(&self, of: &Blocks, rng: &mut impl Rng) -> Drawn {
+        let slots = of.layout.slots.len();
+        let mut two_j = vec![0; slots];
+        let mut choice = 0;
+        let mut kets = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            let (spins, ket, which) = part.draw(&of.layout, rng);
+            two_j[part.slots.clone()].copy_from_slice(&spins);
+            choice = choice * part.choices().unwrap_or(1) + which;
+            kets.push((part.slots.clone(), ket));
+        }
+        let mut levels = vec![0; slots];
+        for (range, ket) in &kets {
+            if let Some((first, _)) = ket.first() {
+                levels[range.clone()].copy_from_slice(first);
+            }
+        }
+        let block = of.block_of(&two_j, &levels);
+        let space = of.get(block);
+        let mut psi = vec![Complex64::ZERO; space.dimension()];
+        fill(&kets, &mut levels, Complex64::ONE, &mut |levels, amplitude| {
+            if let Some(place) = space.space.index(levels) {
+                psi[place] += amplitude;
+            }
+        });
+        Drawn { block, psi, choice: self.choices.map(|_| choice) }
+    }
+}
+
+/// Every product of one term of each ket.
+fn fill(
+    kets: &[(Range<usize>, Ket)],
+    levels: &mut [usize],
+    amplitude: Complex64,
+    put: &mut dyn FnMut(&[usize], Complex64),
+) {
+    match kets.split_first() {
+        None => put(levels, amplitude),
+        Some(((range, ket), rest)) => {
+            for (own, factor) in ket {
+                levels[range.clone()].copy_from_slice(own);
+                fill(rest, levels, amplitude * factor, put);
+            }
+        }
+    }
+}
+
+/// What initial states, resets and pulses ask of the charges: superposed levels carry none, a π pulse reverses them.
+pub(super) fn constrain(problem: &Problem, layout: &Layout, constraints: &mut Constraints) {
+    let resets = problem.protocol.steps.iter().filter_map(|step| match step {
+        Step::Reset { subsystem, state } => Some((*subsystem, state)),
+        _ => None,
+    });
+    for (subsystem, state) in problem.initial.iter().enumerate().chain(resets) {
+        let slots = layout.of[subsystem].clone();
+        match state {
+            Initial::Cell { coherence, .. } if *coherence != Complex64::ZERO => constraints.neutral(layout, slots),
+            Initial::Coherent(_) | Initial::Rotated { .. } => constraints.neutral(layout, slots),
+            Initial::Dicke { .. } => constraints.uniform(layout, slots),
+            _ => {}
+        }
+    }
+    for step in &problem.protocol.steps {
+        if let Step::Rotate { subsystem, axis, angle } = step {
+            let slots = layout.of[*subsystem].clone();
+            match rotate::half_turns(*angle) {
+                _ if *axis == Axis::Z => {}
+                Some(turns) if turns % 2 == 0 => {}
+                Some(_) => constraints.flip(slots),
+                None => constraints.neutral(layout, slots),
+            }
+        }
+    }
+}

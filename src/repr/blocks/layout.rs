@@ -1,0 +1,278 @@
+//! Tensor factors of the stored space, and operator sums spelled out as products that take one basis state to one.
+
+use super::super::angular;
+use crate::problem::{Factor, Kind, Op, OpSum, Problem, SubsystemId};
+use num_complex::Complex64;
+
+/// One tensor factor of the stored space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// A single two-level cell: |g⟩, |e⟩.
+    Cell,
+    /// All N cells of an ensemble as one spin J: |J, M⟩ by M from −J up. J is part of the block's label.
+    Spin {
+        /// N.
+        cells: u64,
+    },
+    /// An oscillator: Fock states.
+    Mode {
+        /// How many.
+        cutoff: usize,
+    },
+    /// A multi-level system.
+    Levels {
+        /// How many.
+        levels: usize,
+    },
+}
+
+/// What one factor of a product does in its slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SlotOp {
+    /// σ⁻ or S⁻.
+    Lower,
+    /// σ⁺ or S⁺.
+    Raise,
+    /// n, or Σn.
+    Number,
+    /// σz, or Σσz = 2M.
+    Z,
+    /// a.
+    Annihilate,
+    /// a†.
+    Create,
+    /// |i⟩⟨j|.
+    Transition(usize, usize),
+    /// One of the maps K of a local operator between spins (`physics.md` §2), with √w: J → J + `dj`, M → M + `dm`.
+    Local {
+        /// Change of J.
+        dj: i8,
+        /// −1 for σ⁻, 0 for σz/2, 1 for σ⁺.
+        dm: i8,
+    },
+    /// 1/√w(J → J): the identity part of a local operator beside [`SlotOp::Local`]; 0 at J = 0.
+    LocalIdentity,
+    /// √(N − 1/w(J → J)): what is left of the identity part, a jump that changes nothing.
+    Idle,
+}
+
+/// A product of slot operators with its coefficient; the last acts first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Monomial {
+    /// The coefficient.
+    pub coefficient: Complex64,
+    /// Slot and operator.
+    pub factors: Vec<(usize, SlotOp)>,
+}
+
+/// Which slot or slots a subsystem occupies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layout {
+    /// The slots.
+    pub slots: Vec<Slot>,
+    /// The slots of each subsystem: one for a spin, mode or multi-level system, one a cell otherwise.
+    pub of: Vec<std::ops::Range<usize>>,
+}
+
+impl Layout {
+    /// With `spins`, an ensemble is one spin; without, it is as many cells.
+    pub fn new(problem: &Problem, spins: bool) -> Self {
+        let (mut slots, mut of) = (Vec::new(), Vec::new());
+        for subsystem in &problem.subsystems {
+            let first = slots.len();
+            match &subsystem.kind {
+                Kind::Ensemble { cells } if spins => slots.push(Slot::Spin { cells: *cells }),
+                Kind::Ensemble { cells } => slots.extend((0..*cells).map(|_| Slot::Cell)),
+                Kind::Network { cells, .. } => slots.extend((0..*cells).map(|_| Slot::Cell)),
+                Kind::Mode { cutoff } => slots.push(Slot::Mode { cutoff: *cutoff }),
+                Kind::Levels { energies } => slots.push(Slot::Levels { levels: energies.len() }),
+            }
+            of.push(first..slots.len());
+        }
+        Self { slots, of }
+    }
+
+    /// Whether a subsystem is stored as one spin.
+    pub fn is_spin(&self, subsystem: SubsystemId) -> bool {
+        matches!(self.slots[self.of[subsystem].start], Slot::Spin { .. })
+    }
+
+    /// `sum` as products; operators without a site are summed over the cells of their subsystem.
+    pub fn monomials(&self, sum: &OpSum) -> Vec<Monomial> {
+        let mut all = Vec::new();
+        for term in &sum.in_ladder_operators().terms {
+            let mut products = vec![Monomial { coefficient: term.coefficient, factors: Vec::new() }];
+            for factor in &term.factors {
+                let slots = self.reach(factor);
+                let op = slot_op(factor.op);
+                products = products
+                    .iter()
+                    .flat_map(|p| {
+                        slots.clone().map(|slot| {
+                            let mut longer = p.clone();
+                            longer.factors.push((slot, op));
+                            longer
+                        })
+                    })
+                    .collect();
+            }
+            all.extend(products);
+        }
+        self.collected(all)
+    }
+
+    fn reach(&self, factor: &Factor) -> std::ops::Range<usize> {
+        let all = self.of[factor.subsystem].clone();
+        match factor.site {
+            Some(site) => all.start + site..all.start + site + 1,
+            None => all,
+        }
+    }
+
+    /// Factors of different slots in one order, products of one cell reduced to a single operator, like terms added.
+    fn collected(&self, products: Vec<Monomial>) -> Vec<Monomial> {
+        let mut all: Vec<Monomial> = Vec::new();
+        for mut product in products {
+            product.factors.sort_by_key(|(slot, _)| *slot);
+            if !self.reduce_cells(&mut product) {
+                continue;
+            }
+            match all.iter_mut().find(|m| m.factors == product.factors) {
+                Some(same) => same.coefficient += product.coefficient,
+                None => all.push(product),
+            }
+        }
+        all.retain(|m| m.coefficient != Complex64::ZERO);
+        all
+    }
+
+    /// σ⁺σ⁻ = n, σ⁻σ⁻ = 0, and so on; false when nothing is left. σ⁻σ⁺ = 1 − n stays as it is.
+    fn reduce_cells(&self, product: &mut Monomial) -> bool {
+        use SlotOp::{Lower, Number, Raise, Z};
+        let mut reduced: Vec<(usize, SlotOp)> = Vec::with_capacity(product.factors.len());
+        for &(slot, op) in &product.factors {
+            let before = reduced.last().copied().filter(|(s, _)| *s == slot && self.slots[slot] == Slot::Cell);
+            let Some((_, left)) = before else {
+                reduced.push((slot, op));
+                continue;
+            };
+            let (sign, replaced) = match (left, op) {
+                (Lower, Lower) | (Raise, Raise) | (Raise, Number) | (Number, Lower) => return false,
+                (Raise, Lower) | (Number, Number) => (1.0, Number),
+                (Lower, Number) => (1.0, Lower),
+                (Number, Raise) => (1.0, Raise),
+                (Z, Lower) => (-1.0, Lower),
+                (Lower, Z) | (Raise, Z) if op == Z => (if left == Lower { 1.0 } else { -1.0 }, left),
+                (Z, Raise) => (1.0, Raise),
+                (Z, Number) | (Number, Z) => (1.0, Number),
+                _ => {
+                    reduced.push((slot, op));
+                    continue;
+                }
+            };
+            product.coefficient *= sign;
+            if let Some(last) = reduced.last_mut() {
+                *last = (slot, replaced);
+            }
+        }
+        product.factors = reduced;
+        true
+    }
+
+    /// Σᵢ D\[oᵢ\] of a spin slot as jump operators: J → J − 1, J, J + 1, and the idle one of an identity part. `matrix` is
+    /// the one-cell operator in the basis (e, g).
+    pub fn local_jumps(slot: usize, matrix: [[Complex64; 2]; 2]) -> Vec<Vec<Monomial>> {
+        let [[ee, eg], [ge, gg]] = matrix;
+        let (plus, minus, z, identity) = (eg, ge, ee - gg, 0.5 * (ee + gg));
+        let monomial = |coefficient, op| Monomial { coefficient, factors: vec![(slot, op)] };
+        let present = |m: &Monomial| m.coefficient != Complex64::ZERO;
+        let mut jumps: Vec<Vec<Monomial>> = [-1, 0, 1]
+            .map(|dj| {
+                let mut sum = vec![
+                    monomial(minus, SlotOp::Local { dj, dm: -1 }),
+                    monomial(z, SlotOp::Local { dj, dm: 0 }),
+                    monomial(plus, SlotOp::Local { dj, dm: 1 }),
+                ];
+                if dj == 0 {
+                    sum.push(monomial(identity, SlotOp::LocalIdentity));
+                }
+                sum.into_iter().filter(present).collect()
+            })
+            .into();
+        jumps.push(vec![monomial(identity, SlotOp::Idle)].into_iter().filter(present).collect());
+        jumps.retain(|sum| !sum.is_empty());
+        jumps
+    }
+}
+
+fn slot_op(op: Op) -> SlotOp {
+    match op {
+        Op::Lower => SlotOp::Lower,
+        Op::Raise => SlotOp::Raise,
+        Op::Number => SlotOp::Number,
+        Op::Annihilate => SlotOp::Annihilate,
+        Op::Create => SlotOp::Create,
+        Op::Transition(i, j) => SlotOp::Transition(i, j),
+        Op::Z | Op::X | Op::Y => SlotOp::Z, // X and Y were replaced by ladder operators before
+    }
+}
+
+impl Slot {
+    /// Number of levels, with 2J = `two_j` for a spin.
+    pub fn levels(&self, two_j: u64) -> usize {
+        match *self {
+            Slot::Cell => 2,
+            Slot::Spin { .. } => two_j as usize + 1,
+            Slot::Mode { cutoff } => cutoff,
+            Slot::Levels { levels } => levels,
+        }
+    }
+
+    /// Quanta in level `level`: excited cells, photons; the level itself otherwise.
+    pub fn quanta(&self, two_j: u64, level: usize) -> i64 {
+        match *self {
+            Slot::Spin { cells } => (cells - two_j) as i64 / 2 + level as i64,
+            _ => level as i64,
+        }
+    }
+
+    /// What `op` makes of `level`: new 2J, new level, amplitude.
+    pub fn act(&self, op: SlotOp, two_j: u64, level: usize) -> Option<(u64, usize, f64)> {
+        let up = level as f64;
+        let same = |amplitude: f64| Some((two_j, level, amplitude));
+        match (*self, op) {
+            (Slot::Cell, SlotOp::Lower) => (level == 1).then_some((two_j, 0, 1.0)),
+            (Slot::Cell, SlotOp::Raise) => (level == 0).then_some((two_j, 1, 1.0)),
+            (Slot::Cell, SlotOp::Z) => same(2.0 * up - 1.0),
+            (Slot::Spin { .. }, SlotOp::Lower) => {
+                (level > 0).then(|| (two_j, level - 1, (up * (two_j as f64 - up + 1.0)).sqrt()))
+            }
+            (Slot::Spin { .. }, SlotOp::Raise) => {
+                (level < two_j as usize).then(|| (two_j, level + 1, ((two_j as f64 - up) * (up + 1.0)).sqrt()))
+            }
+            (Slot::Spin { .. }, SlotOp::Z) => same(2.0 * up - two_j as f64),
+            (Slot::Spin { cells }, SlotOp::Local { dj, dm }) => {
+                let (two_j, up, amplitude) = angular::local_amplitude(cells, two_j, level as u64, dj, dm)?;
+                Some((two_j, up as usize, amplitude))
+            }
+            (Slot::Spin { cells }, SlotOp::LocalIdentity) => {
+                let inverse = angular::inverse_weight(cells, two_j);
+                (inverse > 0.0).then(|| (two_j, level, inverse.sqrt()))
+            }
+            (Slot::Spin { cells }, SlotOp::Idle) => {
+                let rest = cells as f64 - angular::inverse_weight(cells, two_j);
+                (rest > 1e-12 * cells as f64).then(|| (two_j, level, rest.sqrt()))
+            }
+            (Slot::Mode { .. }, SlotOp::Annihilate) => (level > 0).then(|| (two_j, level - 1, up.sqrt())),
+            (Slot::Mode { cutoff }, SlotOp::Create) => {
+                (level + 1 < cutoff).then(|| (two_j, level + 1, (up + 1.0).sqrt()))
+            }
+            (Slot::Levels { .. }, SlotOp::Transition(to, from)) => (level == from).then_some((two_j, to, 1.0)),
+            (_, SlotOp::Number) => match self.quanta(two_j, level) {
+                0 => None,
+                quanta => same(quanta as f64),
+            },
+            _ => None, // an operator on the wrong kind, which a checked problem does not hold
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The operators behind the linear averages, in the basis of one block.
+
+use super::block::{Block, Sparse};
+use super::{Blocks, Slot};
+use crate::problem::{Kind, Linear, SubsystemId};
+use num_complex::Complex64;
+use sprs::TriMatI;
+use statrs::function::factorial::ln_binomial;
+use std::collections::HashMap;
+
+/// ⟨O⟩ = Σ o_i |ψ_i|² + ‖Fψ‖², or the variance of a diagonal operator.
+#[derive(Clone, Debug, Default)]
+pub struct Observable {
+    /// The diagonal part; empty if there is none.
+    pub diagonal: Vec<f64>,
+    /// F, if O is not diagonal.
+    pub root: Option<Sparse>,
+    /// Whether the variance ⟨o²⟩ − ⟨o⟩² of the diagonal is meant, not its mean.
+    pub variance: bool,
+}
+
+impl Observable {
+    /// Its value in the state `psi` of norm² `norm`.
+    pub fn mean(&self, psi: &[Complex64], norm: f64) -> f64 {
+        let mean = self.diagonal.iter().zip(psi).map(|(o, x)| o * x.norm_sqr()).sum::<f64>() / norm;
+        if self.variance {
+            let squares = self.diagonal.iter().zip(psi).map(|(o, x)| (o - mean) * (o - mean) * x.norm_sqr());
+            return squares.sum::<f64>() / norm;
+        }
+        match &self.root {
+            None => mean,
+            Some(root) => {
+                let size = |row: sprs::CsVecViewI<'_, Complex64, u32>| {
+                    row.iter().map(|(i, f)| f * psi[i]).sum::<Complex64>().norm_sqr()
+                };
+                mean + root.outer_iterator().map(size).sum::<f64>() / norm
+            }
+        }
+    }
+
+    /// Its mean in a density matrix given by its elements ρ(i, j), not that of a variance.
+    pub fn trace(&self, rho: &dyn Fn(usize, usize) -> Complex64) -> f64 {
+        let diagonal: f64 = self.diagonal.iter().enumerate().map(|(i, o)| o * rho(i, i).re).sum();
+        let Some(root) = &self.root else { return diagonal };
+        let row = |row: sprs::CsVecViewI<'_, Complex64, u32>| -> f64 {
+            let pairs = row.iter().flat_map(|(i, f)| row.iter().map(move |(j, g)| (i, j, f * g.conj())));
+            pairs.map(|(i, j, c)| (c * rho(i, j)).re).sum()
+        };
+        diagonal + root.outer_iterator().map(row).sum::<f64>()
+    }
+}
+
+/// Σ over the slots of a subsystem of a number for each level.
+fn diagonal(
+    of: &Blocks,
+    block: &Block,
+    subsystems: &[SubsystemId],
+    value: &dyn Fn(SubsystemId, usize, usize) -> f64,
+) -> Vec<f64> {
+    let space = &block.space;
+    let mut levels = vec![0; space.levels.len()];
+    (0..space.dimension())
+        .map(|i| {
+            space.read(i, &mut levels);
+            let each = subsystems.iter().flat_map(|e| of.layout.of[*e].clone().map(move |slot| (*e, slot)));
+            each.map(|(e, slot)| value(e, slot, levels[slot])).sum()
+        })
+        .collect()
+}
+
+/// The operator of a linear average; jumps and released energy are not operators and give 0.
+pub fn observable(of: &Blocks, block: &Block, linear: Linear) -> Observable {
+    let problem = of.problem();
+    let quanta = |slot: usize, level: usize| of.layout.slots[slot].quanta(block.space.key.two_j[slot], level) as f64;
+    let energy = |e: SubsystemId, slot: usize, level: usize| match &problem.subsystems[e].kind {
+        Kind::Levels { energies } => energies[level],
+        _ => problem.subsystems[e].energy * quanta(slot, level),
+    };
+    let number = |_: SubsystemId, slot: usize, level: usize| quanta(slot, level);
+    let plain = |diagonal: Vec<f64>| Observable { diagonal, root: None, variance: false };
+    let shifted = |e: SubsystemId| {
+        let half = problem.subsystems[e].cells() as f64 / 2.0;
+        diagonal(of, block, &[e], &number).into_iter().map(|n| n - half).collect::<Vec<f64>>()
+    };
+    match linear {
+        Linear::Energy => plain(diagonal(of, block, &problem.battery, &energy)),
+        Linear::EnergySpread => Observable { variance: true, ..plain(diagonal(of, block, &problem.battery, &energy)) },
+        Linear::EnergyOf(e) => plain(diagonal(of, block, &[e], &energy)),
+        Linear::Quanta(e) => plain(diagonal(of, block, &[e], &number)),
+        Linear::Magnetisation(e) => plain(shifted(e)),
+        Linear::MagnetisationSpread(e) => Observable { variance: true, ..plain(shifted(e)) },
+        Linear::SpinSquared(e) => spin_squared(of, block, e, shifted(e)),
+        Linear::Bright(e) => bright(of, block, e),
+        Linear::Released(_) | Linear::Jumps(_) => Observable::default(),
+    }
+}
+
+/// S² = J(J+1) of a spin; S⁺S⁻ + Sᶻ(Sᶻ − 1) of single cells, with F = S⁻.
+fn spin_squared(of: &Blocks, block: &Block, e: SubsystemId, m: Vec<f64>) -> Observable {
+    let slots = of.layout.of[e].clone();
+    if let Slot::Spin { .. } = of.layout.slots[slots.start] {
+        let two_j = block.space.key.two_j[slots.start] as f64;
+        let diagonal = vec![0.25 * two_j * (two_j + 2.0); block.dimension()];
+        return Observable { diagonal, root: None, variance: false };
+    }
+    let lowered = |levels: &[usize]| {
+        let excited: Vec<usize> = slots.clone().filter(|slot| levels[*slot] == 1).collect();
+        excited
+            .into_iter()
+            .map(|slot| {
+                let mut to = levels.to_vec();
+                to[slot] = 0;
+                (to, 1.0)
+            })
+            .collect()
+    };
+    Observable {
+        diagonal: m.into_iter().map(|m| m * (m - 1.0)).collect(),
+        root: Some(root(block, &lowered)),
+        variance: false,
+    }
+}
+
+/// The projector on J = N/2: 1 or 0 of a spin; of single cells F has a row for each Dicke state.
+fn bright(of: &Blocks, block: &Block, e: SubsystemId) -> Observable {
+    let slots = of.layout.of[e].clone();
+    if let Slot::Spin { cells } = of.layout.slots[slots.start] {
+        let inside = f64::from(u8::from(block.space.key.two_j[slots.start] == cells));
+        return Observable { diagonal: vec![inside; block.dimension()], root: None, variance: false };
+    }
+    let dicke = |levels: &[usize]| {
+        let excited: usize = slots.clone().map(|slot| levels[slot]).sum();
+        let mut to = levels.to_vec();
+        slots.clone().for_each(|slot| to[slot] = 0);
+        to[slots.start] = excited; // stands for the Dicke state; not a level of the slot
+        vec![(to, (-0.5 * ln_binomial(slots.len() as u64, excited as u64)).exp())]
+    };
+    Observable { diagonal: Vec::new(), root: Some(root(block, &dicke)), variance: false }
+}
+
+/// The matrix F whose column of a state holds the images `to` gives, rows numbered as they come up.
+fn root(block: &Block, to: &dyn Fn(&[usize]) -> Vec<(Vec<usize>, f64)>) -> Sparse {
+    let space = &block.space;
+    let mut rows: HashMap<Vec<usize>, usize> = HashMap::new();
+    let mut entries = Vec::new();
+    let mut levels = vec![0; space.levels.len()];
+    for column in 0..space.dimension() {
+        space.read(column, &mut levels);
+        for (image, value) in to(&levels) {
+            let next = rows.len();
+            entries.push((*rows.entry(image).or_insert(next), column, value));
+        }
+    }
+    let mut matrix = TriMatI::<Complex64, u32>::with_capacity((rows.len(), space.dimension()), entries.len());
+    entries.into_iter().for_each(|(row, column, value)| matrix.add_triplet(row, column, Complex64::from(value)));
+    matrix.to_csr()
+}

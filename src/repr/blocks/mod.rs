@@ -1,0 +1,363 @@
+//! States as a walk on blocks (`physics.md` §2): invariant subspaces labelled by the spins of the ensembles and by
+//! conserved charges, with a non-Hermitian generator inside each and sparse jump maps from one to another.
+//!
+//! Full tensor space, excitation sectors, collective spins and permutation symmetry differ only in the slots and
+//! charges chosen here. Blocks are built when first visited and shared between threads.
+
+mod block;
+mod charges;
+mod initial;
+mod layout;
+mod measure;
+mod reduce;
+pub mod rotate;
+mod space;
+#[cfg(test)]
+mod tests;
+
+pub use block::{Block, BlockId, Jump, Sparse};
+pub use initial::{Drawn, Start, parts};
+pub use layout::{Layout, Monomial, Slot, SlotOp};
+pub use measure::Observable;
+pub use reduce::{Piece, Reducer};
+pub use space::{Key, Space};
+
+use crate::error::CompileError;
+use crate::problem::{
+    Axis, Channel, Envelope, Initial, Kind, Linear, Op, OpSum, Problem, Quantity, Reach, Reduction, Step, SubsystemId,
+};
+use charges::{Charge, Constraints};
+use num_complex::Complex64;
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+/// Most states of a block; a vector of them takes 16 bytes each, an evolution some thirty vectors.
+const MOST_STATES: f64 = (1u64 << 24) as f64;
+/// Most product states that are looked through to find those of a block.
+const MOST_LOOKED_THROUGH: f64 = (1u64 << 26) as f64;
+
+/// How a problem is put into slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Ensembles as spins J, not cell by cell.
+    pub spins: bool,
+    /// Split by conserved charges.
+    pub charges: bool,
+}
+
+/// One jump operator: a sum of products that changes spins and charges in one way, √rate included.
+#[derive(Clone, Debug)]
+pub struct JumpOperator {
+    /// The channel it belongs to.
+    pub channel: usize,
+    /// Its terms.
+    pub terms: Vec<Monomial>,
+}
+
+/// What acts during a timed step: equal for all steps with the same channels and drives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Whether each channel is on.
+    active: Vec<bool>,
+    /// Drives that do not change, with their strengths.
+    constant: Vec<(usize, f64)>,
+    /// Drives that do.
+    pub varying: Vec<(usize, Envelope)>,
+}
+
+impl Stage {
+    /// Whether a channel is on.
+    pub fn is_on(&self, channel: usize) -> bool {
+        self.active[channel]
+    }
+}
+
+/// What a step does to the stored state.
+#[derive(Clone, Debug)]
+pub enum BlockStep {
+    /// exp(−iθ n·S) on a subsystem.
+    Rotate(SubsystemId, Axis, f64),
+    /// Replace a subsystem by a fresh one.
+    Reset(SubsystemId, Initial),
+    /// Evolve in this stage.
+    Evolve(usize),
+}
+
+/// A problem compiled into blocks.
+#[derive(Debug)]
+pub struct Blocks {
+    /// The slots.
+    pub layout: Layout,
+    charges: Vec<Charge>,
+    hamiltonian: Vec<Monomial>,
+    drives: Vec<Vec<Monomial>>,
+    /// All jump operators of all channels.
+    pub jumps: Vec<JumpOperator>,
+    /// The distinct stages.
+    pub stages: Vec<Stage>,
+    /// What each step of the protocol does.
+    pub steps: Vec<BlockStep>,
+    /// What is recorded at a row.
+    pub linear: Vec<Linear>,
+    /// The density matrices that are recorded.
+    pub reductions: Vec<Reduction>,
+    /// The initial state.
+    pub start: Start,
+    problem: Arc<Problem>,
+    style: Style,
+    blocks: RwLock<Vec<Arc<Block>>>,
+    index: RwLock<HashMap<Key, BlockId>>,
+}
+
+fn refuse(style: Style, reason: String) -> CompileError {
+    CompileError { representation: style.name(), reason }
+}
+
+impl Style {
+    /// What the representation is called.
+    pub fn name(self) -> &'static str {
+        match (self.spins, self.charges) {
+            (true, _) => "symmetric",
+            (false, true) => "sectors",
+            (false, false) => "full",
+        }
+    }
+}
+
+impl Blocks {
+    /// Compile `problem`.
+    ///
+    /// # Errors
+    /// With the reason, what would need single cells of an ensemble stored as a spin, or a space too large.
+    pub fn compile(problem: &Problem, style: Style) -> Result<Self, CompileError> {
+        if style.spins && !problem.subsystems.iter().any(|s| matches!(s.kind, Kind::Ensemble { .. })) {
+            return Err(refuse(style, "there is no ensemble of identical cells".into()));
+        }
+        check_quantities(problem, style)?;
+        let cells: u64 = problem.subsystems.iter().map(|s| s.cells()).filter(|n| *n > 1).sum();
+        if !style.spins && cells > 24 {
+            return Err(refuse(style, format!("{cells} single cells have 2^{cells} states, more than 2^24")));
+        }
+        let layout = Layout::new(problem, style.spins);
+        let hamiltonian = layout.monomials(&problem.hamiltonian);
+        let drives: Vec<Vec<Monomial>> = problem.drives.iter().map(|d| layout.monomials(&d.operator)).collect();
+        let mut jumps = Vec::new();
+        for (index, channel) in problem.channels.iter().enumerate().filter(|(_, c)| c.rate > 0.0) {
+            for terms in jump_terms(&layout, channel) {
+                jumps.push(JumpOperator { channel: index, terms });
+            }
+        }
+        let mut found = Vec::new();
+        if style.charges {
+            let mut constraints = Constraints::default();
+            constraints.conserve(&layout, &hamiltonian);
+            drives.iter().for_each(|terms| constraints.conserve(&layout, terms));
+            jumps.iter().for_each(|jump| constraints.shift_alike(&layout, &jump.terms));
+            initial::constrain(problem, &layout, &mut constraints);
+            found = constraints.charges(&layout);
+            if found.is_empty() && !style.spins {
+                return Err(refuse(style, "no charge is conserved or shifted by definite amounts".into()));
+            }
+        }
+        let (stages, steps) = stages(problem);
+        let blocks = Self {
+            start: Start::new(problem, &layout),
+            charges: found,
+            hamiltonian,
+            drives,
+            jumps,
+            stages,
+            steps,
+            linear: problem.linear(),
+            reductions: problem.reductions(),
+            problem: Arc::new(problem.clone()),
+            style,
+            blocks: RwLock::default(),
+            index: RwLock::default(),
+            layout,
+        };
+        blocks.check_size()?;
+        Ok(blocks)
+    }
+
+    /// The largest spins there can be, and with them the largest number of states to look through or to hold.
+    fn check_size(&self) -> Result<(), CompileError> {
+        let mut levels: Vec<f64> = self
+            .layout
+            .slots
+            .iter()
+            .map(|slot| match slot {
+                Slot::Spin { cells } => *cells as f64 + 1.0,
+                other => other.levels(0) as f64,
+            })
+            .collect();
+        let all: f64 = levels.iter().product();
+        if self.charges.is_empty() {
+            return if all <= MOST_STATES {
+                Ok(())
+            } else {
+                Err(refuse(
+                    self.style,
+                    format!("a block has up to {all:.3e} states, more than 2^24 = {MOST_STATES:.2e}"),
+                ))
+            };
+        }
+        levels.sort_by(f64::total_cmp);
+        let others: f64 = levels.iter().rev().skip(1).product();
+        if others > MOST_LOOKED_THROUGH || all >= (1u64 << 62) as f64 {
+            return Err(refuse(
+                self.style,
+                format!("a block has up to {others:.3e} states, more than 2^26 = {MOST_LOOKED_THROUGH:.2e}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The problem that was compiled.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// Whether charges split the space.
+    pub fn has_charges(&self) -> bool {
+        !self.charges.is_empty()
+    }
+
+    /// The charges in words.
+    pub fn describe_charges(&self) -> Vec<String> {
+        let mut names = vec![String::new(); self.layout.slots.len()];
+        for (subsystem, slots) in self.problem.subsystems.iter().zip(&self.layout.of) {
+            slots.clone().for_each(|slot| names[slot] = subsystem.name.clone());
+        }
+        self.charges.iter().map(|charge| charge.describe(&names)).collect()
+    }
+
+    /// Whether a jump can change the spin of an ensemble.
+    pub fn changes_spin(&self) -> bool {
+        let local = |m: &Monomial| m.factors.iter().any(|(_, op)| matches!(op, SlotOp::Local { dj: 1 | -1, .. }));
+        self.jumps.iter().any(|jump| jump.terms.iter().any(local))
+    }
+
+    /// The block of a product state.
+    pub fn block_of(&self, two_j: &[u64], levels: &[usize]) -> BlockId {
+        self.find(space::key_of(&self.layout, &self.charges, two_j, levels))
+    }
+
+    /// The block with this key, built when it is new.
+    pub fn find(&self, key: Key) -> BlockId {
+        let known = self.index.read().unwrap_or_else(|e| e.into_inner()).get(&key).copied();
+        if let Some(id) = known {
+            return id;
+        }
+        let space = Space::new(&self.layout, &self.charges, key.clone());
+        let mut index = self.index.write().unwrap_or_else(|e| e.into_inner());
+        if let Some(id) = index.get(&key) {
+            return *id;
+        }
+        let mut blocks = self.blocks.write().unwrap_or_else(|e| e.into_inner());
+        let id = blocks.len();
+        blocks.push(Arc::new(Block::new(self, id, space)));
+        index.insert(key, id);
+        id
+    }
+
+    /// A block that was found.
+    pub fn get(&self, id: BlockId) -> Arc<Block> {
+        self.blocks.read().unwrap_or_else(|e| e.into_inner())[id].clone()
+    }
+
+    /// Number of blocks built so far.
+    pub fn count(&self) -> usize {
+        self.blocks.read().unwrap_or_else(|e| e.into_inner()).len()
+    }
+}
+
+/// What the averages in the product basis of the slots cannot give.
+fn check_quantities(problem: &Problem, style: Style) -> Result<(), CompileError> {
+    let ensemble = |e: &SubsystemId| matches!(problem.subsystems[*e].kind, Kind::Ensemble { .. });
+    let basis = |q: &&Quantity| matches!(q, Quantity::Coherence) && problem.battery.iter().any(ensemble);
+    match problem.quantities.iter().find(basis) {
+        Some(q) if style.spins => Err(refuse(
+            style,
+            format!("`{}` is taken in the basis of single cells, which it does not hold", problem.column(q)),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The jump operators of a channel, √rate included.
+fn jump_terms(layout: &Layout, channel: &Channel) -> Vec<Vec<Monomial>> {
+    let scaled = |mut terms: Vec<Monomial>, rate: f64| {
+        terms.iter_mut().for_each(|m| m.coefficient *= rate.sqrt());
+        terms
+    };
+    let jumps: Vec<Vec<Monomial>> = match &channel.reach {
+        Reach::Collective => vec![layout.monomials(&channel.operator)],
+        Reach::Each(subsystem) if layout.is_spin(*subsystem) => {
+            Layout::local_jumps(layout.of[*subsystem].start, cell_matrix(&channel.operator))
+        }
+        Reach::Each(subsystem) => (0..layout.of[*subsystem].len())
+            .map(|site| layout.monomials(&channel.operator.on_site(*subsystem, site)))
+            .collect(),
+        Reach::Correlated { subsystem, rates } => rates
+            .modes
+            .iter()
+            .map(|(rate, mode)| {
+                let sites = mode.iter().enumerate().filter(|(_, u)| u.abs() > 1e-15);
+                let sum = sites.map(|(site, u)| channel.operator.on_site(*subsystem, site) * *u);
+                scaled(layout.monomials(&sum.fold(OpSum::default(), |sum, term| sum + term)), *rate)
+            })
+            .collect(),
+    };
+    jumps.into_iter().filter(|terms| !terms.is_empty()).map(|terms| scaled(terms, channel.rate)).collect()
+}
+
+/// The 2×2 matrix of a one-cell operator in the basis (e, g).
+pub(super) fn cell_matrix(sum: &OpSum) -> [[Complex64; 2]; 2] {
+    let mut matrix = [[Complex64::ZERO; 2]; 2];
+    let i = Complex64::I;
+    let one = Complex64::ONE;
+    let zero = Complex64::ZERO;
+    for term in &sum.terms {
+        let mut product = [[term.coefficient, zero], [zero, term.coefficient]];
+        for factor in &term.factors {
+            let [e, g] = match factor.op {
+                Op::Lower => [[zero, zero], [one, zero]],
+                Op::Raise => [[zero, one], [zero, zero]],
+                Op::X => [[zero, one], [one, zero]],
+                Op::Y => [[zero, -i], [i, zero]],
+                Op::Z => [[one, zero], [zero, -one]],
+                _ => [[one, zero], [zero, zero]],
+            };
+            product = product.map(|[a, b]| [a * e[0] + b * g[0], a * e[1] + b * g[1]]);
+        }
+        for (row, add) in matrix.iter_mut().zip(product) {
+            row[0] += add[0];
+            row[1] += add[1];
+        }
+    }
+    matrix
+}
+
+/// The distinct stages, and what each step does.
+fn stages(problem: &Problem) -> (Vec<Stage>, Vec<BlockStep>) {
+    let mut stages: Vec<Stage> = Vec::new();
+    let steps = problem.protocol.steps.iter().map(|step| match step {
+        Step::Rotate { subsystem, axis, angle } => BlockStep::Rotate(*subsystem, *axis, *angle),
+        Step::Reset { subsystem, state } => BlockStep::Reset(*subsystem, state.clone()),
+        Step::Evolve { active, driven, .. } => {
+            let on = || problem.drives.iter().enumerate().filter(|(d, _)| driven[*d]);
+            let constant = on().filter_map(|(d, drive)| drive.envelope.constant().map(|value| (d, value))).collect();
+            let varying = on().filter(|(_, drive)| drive.envelope.constant().is_none());
+            let varying = varying.map(|(d, drive)| (d, drive.envelope)).collect();
+            let stage = Stage { active: active.clone(), constant, varying };
+            let place = stages.iter().position(|s| *s == stage).unwrap_or_else(|| {
+                stages.push(stage);
+                stages.len() - 1
+            });
+            BlockStep::Evolve(place)
+        }
+    });
+    let steps = steps.collect();
+    (stages, steps)
+}

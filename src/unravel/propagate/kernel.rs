@@ -1,0 +1,191 @@
+//! The inner loops: sparse and dense matrices on complex vectors.
+
+use crate::repr::blocks::Sparse;
+use faer::Mat;
+use num_complex::Complex64;
+
+/// ‖ψ‖².
+#[inline]
+pub fn norm_sqr(psi: &[Complex64]) -> f64 {
+    let x: &[f64] = bytemuck::cast_slice(psi);
+    let mut lanes = [0.0; 4];
+    let chunks = x.chunks_exact(4);
+    let rest: f64 = chunks.remainder().iter().map(|x| x * x).sum();
+    for c in chunks {
+        (0..4).for_each(|k| lanes[k] += c[k] * c[k]);
+    }
+    lanes.iter().sum::<f64>() + rest
+}
+
+/// A sparse matrix laid out for products.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    starts: Vec<u32>,
+    columns: Vec<u32>,
+    values: Vec<Complex64>,
+    size: f64,
+}
+
+impl Operator {
+    /// Take over a matrix.
+    pub fn new(matrix: &Sparse) -> Self {
+        let starts: Vec<u32> = matrix.indptr().raw_storage().iter().map(|s| *s as u32).collect();
+        let (columns, values) = (matrix.indices().to_vec(), matrix.data().to_vec());
+        let size = bound(&starts, &columns, &values);
+        Self { starts, columns, values, size }
+    }
+
+    /// Number of nonzero elements.
+    pub fn entries(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// An upper bound of the 2-norm, √(‖A‖₁‖A‖_∞).
+    pub fn size(&self) -> f64 {
+        self.size
+    }
+
+    /// y = factor·A x.
+    #[inline]
+    pub fn apply(&self, x: &[Complex64], y: &mut [Complex64], factor: f64) {
+        for (row, out) in y.iter_mut().enumerate() {
+            *out = self.row(row, x) * factor;
+        }
+    }
+
+    /// ‖A x‖².
+    pub fn image_norm(&self, x: &[Complex64]) -> f64 {
+        (0..self.rows()).map(|row| self.row(row, x).norm_sqr()).sum()
+    }
+
+    #[inline]
+    fn row(&self, row: usize, x: &[Complex64]) -> Complex64 {
+        let range = self.starts[row] as usize..self.starts[row + 1] as usize;
+        let (columns, values) = (&self.columns[range.clone()], &self.values[range]);
+        let mut sum = Complex64::ZERO;
+        for (column, value) in columns.iter().zip(values) {
+            sum += value * x[*column as usize];
+        }
+        sum
+    }
+
+    /// The middle of the diagonal's range, real and imaginary part apart; 0 unless all of the diagonal is stored.
+    pub fn centre(&self) -> Complex64 {
+        let (mut low, mut high) = (Complex64::new(f64::MAX, f64::MAX), Complex64::new(f64::MIN, f64::MIN));
+        for row in 0..self.rows() {
+            let Some(x) = self.diagonal(row) else { return Complex64::ZERO };
+            low = Complex64::new(low.re.min(self.values[x].re), low.im.min(self.values[x].im));
+            high = Complex64::new(high.re.max(self.values[x].re), high.im.max(self.values[x].im));
+        }
+        if self.rows() == 0 { Complex64::ZERO } else { (low + high) * 0.5 }
+    }
+
+    /// Take `shift` off the diagonal.
+    pub fn recentre(&mut self, shift: Complex64) {
+        if shift == Complex64::ZERO {
+            return;
+        }
+        for row in 0..self.rows() {
+            if let Some(x) = self.diagonal(row) {
+                self.values[x] -= shift;
+            }
+        }
+        self.size = bound(&self.starts, &self.columns, &self.values);
+    }
+
+    /// Where the diagonal element of a row is stored.
+    fn diagonal(&self, row: usize) -> Option<usize> {
+        (self.starts[row] as usize..self.starts[row + 1] as usize).find(|k| self.columns[*k] as usize == row)
+    }
+}
+
+/// √(‖A‖₁‖A‖_∞).
+fn bound(starts: &[u32], columns: &[u32], values: &[Complex64]) -> f64 {
+    let mut column_sums = vec![0.0; 1 + columns.iter().max().map_or(0, |c| *c as usize)];
+    let mut largest_row: f64 = 0.0;
+    for range in starts.windows(2).map(|w| w[0] as usize..w[1] as usize) {
+        let mut sum = 0.0;
+        for (column, value) in columns[range.clone()].iter().zip(&values[range]) {
+            sum += value.norm();
+            column_sums[*column as usize] += value.norm();
+        }
+        largest_row = largest_row.max(sum);
+    }
+    (largest_row * column_sums.into_iter().fold(0.0, f64::max)).sqrt()
+}
+
+/// A dense complex d × d matrix as the real 2d × 2d matrix that acts on (re, im) pairs, by columns: a product is then
+/// plain sums of contiguous columns.
+#[derive(Clone, Debug)]
+pub struct Dense {
+    columns: Vec<f64>,
+    dimension: usize,
+}
+
+impl Dense {
+    /// Take over a matrix.
+    pub fn new(matrix: &Mat<Complex64>) -> Self {
+        let d = matrix.nrows();
+        let mut columns = Vec::with_capacity(4 * d * d);
+        for j in 0..d {
+            (0..d).for_each(|i| columns.extend([matrix[(i, j)].re, matrix[(i, j)].im]));
+            (0..d).for_each(|i| columns.extend([-matrix[(i, j)].im, matrix[(i, j)].re]));
+        }
+        Self { columns, dimension: d }
+    }
+
+    /// y = A x; returns ‖y‖².
+    #[inline]
+    pub fn apply_norm(&self, x: &[Complex64], y: &mut [Complex64]) -> f64 {
+        let d = self.dimension;
+        let x: &[f64] = bytemuck::cast_slice(&x[..d]);
+        {
+            let y: &mut [f64] = bytemuck::cast_slice_mut(&mut y[..d]);
+            match d {
+                2 => columns::<4>(&self.columns, x, y),
+                3 => columns::<6>(&self.columns, x, y),
+                4 => columns::<8>(&self.columns, x, y),
+                6 => columns::<12>(&self.columns, x, y),
+                8 => columns::<16>(&self.columns, x, y),
+                _ => long_columns(&self.columns, x, y),
+            }
+        }
+        norm_sqr(y)
+    }
+}
+
+/// Σ_j column_j x_j for a size known when compiled: the sum stays in registers.
+#[inline]
+fn columns<const N: usize>(matrix: &[f64], x: &[f64], y: &mut [f64]) {
+    let mut sum = [0.0; N];
+    for (column, x) in matrix.chunks_exact(N).zip(x) {
+        (0..N).for_each(|i| sum[i] += column[i] * x);
+    }
+    y.copy_from_slice(&sum);
+}
+
+/// The same for any size, four columns at a time.
+#[inline]
+fn long_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
+    let n = y.len();
+    y.fill(0.0);
+    let quads = matrix.chunks_exact(4 * n);
+    let rest = quads.remainder();
+    let xs = x.chunks_exact(4);
+    let rest_x = xs.remainder();
+    for (columns, x) in quads.zip(xs) {
+        let (a, b) = columns.split_at(2 * n);
+        let ((a0, a1), (b0, b1)) = (a.split_at(n), b.split_at(n));
+        for i in 0..n {
+            y[i] += (a0[i] * x[0] + a1[i] * x[1]) + (b0[i] * x[2] + b1[i] * x[3]);
+        }
+    }
+    for (column, x) in rest.chunks_exact(n).zip(rest_x) {
+        y.iter_mut().zip(column).for_each(|(y, c)| *y += c * x);
+    }
+}

@@ -1,0 +1,169 @@
+//! Exact no-jump evolution exp(tK)ψ inside a block, up to a time or until the survival probability ‖ψ‖² has fallen to a
+//! threshold: the moment of a jump.
+//!
+//! One state: closed form. Small blocks: a table of propagators, for the spacing of the rows and for dyadic fractions,
+//! then the Taylor polynomial of the last short piece. Large sparse blocks, and generators that change in time: Taylor
+//! polynomials alone, to rounding. There is no time step whose length could bias anything.
+
+mod kernel;
+mod series;
+mod table;
+
+pub use kernel::{Operator, norm_sqr};
+pub use series::{Series, Workspace};
+use table::Table;
+
+use crate::problem::{Envelope, Problem, Step};
+use crate::repr::blocks::{Block, BlockStep, Blocks};
+use num_complex::Complex64;
+
+/// A generator ready for use in one block and one stage.
+#[derive(Debug)]
+pub struct Propagator {
+    method: Method,
+}
+
+#[derive(Debug)]
+enum Method {
+    /// dψ/dt = kψ.
+    Scalar(Complex64),
+    /// Tables, and a series for what is shorter than they are.
+    Tabled(Table, Series),
+    /// Series alone.
+    Stepped(Series),
+}
+
+/// An unnormalised state on its way to the next jump.
+#[derive(Clone, Debug)]
+pub struct Flight {
+    /// The vector.
+    pub psi: Vec<Complex64>,
+    /// ‖ψ‖², 1 after a jump.
+    pub norm: f64,
+    /// Time since the step began.
+    pub time: f64,
+}
+
+/// Distances between the rows of all steps that share a stage, each with how often it comes.
+pub fn spacings(problem: &Problem, steps: &[BlockStep], stage: usize) -> Vec<(f64, u64)> {
+    let mut found: Vec<(f64, u64)> = Vec::new();
+    for (step, kind) in problem.protocol.steps.iter().zip(steps) {
+        if let (Step::Evolve { rows, .. }, BlockStep::Evolve(of)) = (step, kind)
+            && *of == stage
+        {
+            for width in rows.windows(2).map(|w| w[1] - w[0]).filter(|w| *w > 0.0) {
+                match found.iter_mut().find(|(known, _)| (known - width).abs() <= 1e-10 * width) {
+                    Some((_, count)) => *count += problem.protocol.repeat,
+                    None => found.push((width, problem.protocol.repeat)),
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Propagator {
+    /// The generator of `stage` in `block`; `spacings` are the distances between rows, with how often each comes.
+    pub fn new(of: &Blocks, block: &Block, stage: usize, spacings: &[(f64, u64)]) -> Self {
+        let generator = block.generator(of, stage);
+        let varying: Vec<(Envelope, Operator)> = of.stages[stage]
+            .varying
+            .iter()
+            .map(|(drive, envelope)| (*envelope, Operator::new(block.drive(of, *drive))))
+            .filter(|(_, operator)| operator.entries() > 0)
+            .collect();
+        let fixed = varying.is_empty();
+        let method = match block.dimension() {
+            1 if fixed => Method::Scalar(generator.get(0, 0).copied().unwrap_or_default()),
+            _ => {
+                let series = Series::new(Operator::new(generator), varying);
+                if fixed && table::pays(&series, spacings) {
+                    Method::Tabled(Table::new(generator, series.rate(), spacings), series)
+                } else {
+                    Method::Stepped(series)
+                }
+            }
+        };
+        Self { method }
+    }
+
+    /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then.
+    pub fn advance(&self, flight: &mut Flight, until: f64, threshold: f64, work: &mut Workspace) -> bool {
+        match &self.method {
+            Method::Scalar(k) => scalar(*k, flight, until, threshold),
+            Method::Stepped(series) => stepped(series, flight, until, threshold, work),
+            Method::Tabled(table, series) => tabled(table, series, flight, until, threshold, work),
+        }
+    }
+
+    /// Multiplications that an evolution over `time` takes, to order of magnitude.
+    pub fn cost(&self, time: f64) -> f64 {
+        match &self.method {
+            Method::Scalar(_) => 4.0,
+            Method::Tabled(table, _) => table.cost(),
+            Method::Stepped(series) => series.cost(time),
+        }
+    }
+}
+
+fn scalar(k: Complex64, flight: &mut Flight, until: f64, threshold: f64) -> bool {
+    let decay = -2.0 * k.re;
+    let left = until - flight.time;
+    let wait = if decay > 0.0 && threshold > 0.0 { (flight.norm / threshold).ln() / decay } else { f64::INFINITY };
+    let time = wait.min(left);
+    flight.psi[0] *= (k * time).exp();
+    flight.norm = flight.psi[0].norm_sqr();
+    flight.time = if wait <= left { flight.time + wait } else { until };
+    wait <= left
+}
+
+fn stepped(series: &Series, flight: &mut Flight, until: f64, threshold: f64, work: &mut Workspace) -> bool {
+    while flight.time < until {
+        let left = until - flight.time;
+        let length = series.expand(flight, left, work);
+        if series.leap(flight, length, threshold, work) {
+            return true;
+        }
+        flight.time = if length == left { until } else { flight.time + length };
+    }
+    false
+}
+
+fn tabled(
+    table: &Table,
+    series: &Series,
+    flight: &mut Flight,
+    until: f64,
+    threshold: f64,
+    work: &mut Workspace,
+) -> bool {
+    // Once a jump is known to lie before `limit`, only shorter propagators are tried.
+    let (mut limit, mut cap) = (until, usize::MAX);
+    loop {
+        let left = limit - flight.time;
+        if left <= 0.0 {
+            if limit == until {
+                return false;
+            }
+            (limit, cap) = (until, usize::MAX); // rounding: the jump lies just beyond
+            continue;
+        }
+        let Some((level, operator, length, whole)) = table.longest(left, cap) else {
+            let length = series.expand(flight, left, work);
+            if series.leap(flight, length, threshold, work) {
+                return true;
+            }
+            flight.time = if length == left { limit } else { flight.time + length };
+            continue;
+        };
+        let norm = operator.apply_norm(&flight.psi, work.vector(flight.psi.len()));
+        if norm > threshold {
+            work.swap(&mut flight.psi);
+            flight.norm = norm;
+            flight.time = if whole { limit } else { flight.time + length };
+        } else {
+            limit = if whole { limit } else { flight.time + length };
+            cap = level;
+        }
+    }
+}
