@@ -51,7 +51,7 @@ impl Recorder<LadderJump> for Inspector {
     fn row(&mut self, engine: &LadderJump, batch: &[LadderWalker], _row: usize, _step: usize) {
         let first = self.before.is_empty();
         for (k, walker) in batch.iter().enumerate() {
-            let (two_j, up) = self.battery.states(engine.cell(walker))[0];
+            let (two_j, up) = self.battery.states(engine.cell(walker).unwrap())[0];
             let (two_j, two_m) = (two_j as i64, 2 * up as i64 - two_j as i64);
             assert!(two_m.abs() <= two_j && two_j <= self.cells && (self.cells - two_j) % 2 == 0, "{two_j} {two_m}");
             let counts = engine.counts(walker).to_vec();

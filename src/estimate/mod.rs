@@ -4,6 +4,7 @@ pub mod columns;
 pub mod covariance;
 pub mod density;
 pub mod ergotropy;
+pub mod functional;
 pub mod moments;
 pub mod occupation;
 pub mod verify;

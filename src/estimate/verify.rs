@@ -50,6 +50,9 @@ impl Verdict {
     }
 }
 
+/// Fewest events, as many as n·variance/size², that a row of a curve needs for its mean to be normal.
+const EVENTS: f64 = 100.0;
+
 /// A number of zero variance must agree to this.
 const EXACT: f64 = 1e-9;
 
@@ -116,9 +119,9 @@ pub fn compare(
             q if q.needs_variance() => None,
             Quantity::SpinLength(_) => {
                 let squared: Vec<f64> = theirs.value.iter().map(|s| s * (s + 1.0)).collect();
-                curve(accumulated, slot, &squared)
+                curve(problem, accumulated, slot, &squared)
             }
-            _ => curve(accumulated, slot, &theirs.value),
+            _ => curve(problem, accumulated, slot, &theirs.value),
         };
         comparison.passed = comparison.worst.0 <= z_limit && comparison.curve.is_none_or(|(.., p)| p >= p_limit);
         comparison
@@ -160,12 +163,21 @@ fn deviation(difference: f64, se: f64, rare: f64) -> f64 {
     }
 }
 
-/// Hotelling's T² of one curve against `truth`, in the directions that at least about a hundred trajectories move.
-fn curve(accumulated: &Accumulated, slot: usize, truth: &[f64]) -> Option<(f64, usize, f64)> {
+/// Hotelling's T² of one curve against `truth`, over the rows that enough trajectories move and in the directions that at
+/// least about a hundred of them do.
+fn curve(problem: &Problem, accumulated: &Accumulated, slot: usize, truth: &[f64]) -> Option<(f64, usize, f64)> {
     let covariance = accumulated.covariance.as_ref()?;
     let n = accumulated.moments.effective();
     let mean = covariance.mean(slot);
-    let kept: Vec<usize> = (0..truth.len()).filter(|&r| covariance.of_mean(slot, r, r) > 0.0).collect();
+    // What differs between trajectories by rounding alone has no statistics, and what a few of them saw no normal law.
+    let scale = truth.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
+    let slots = problem.linear().len();
+    let moves = |r: &usize| {
+        let (variance, event) =
+            (n * covariance.of_mean(slot, *r, *r), accumulated.moments.event_size(r * slots + slot));
+        variance > (EXACT * scale).powi(2) && n * variance >= EVENTS * event * event
+    };
+    let kept: Vec<usize> = (0..truth.len()).filter(moves).collect();
     if kept.is_empty() {
         return None;
     }

@@ -1,5 +1,6 @@
 //! The master equation without sampling.
 
+pub mod blocks;
 pub mod extrapolate;
 pub mod limit_cycle;
 pub mod mean_field;
@@ -9,16 +10,30 @@ pub mod rate_equation;
 
 use crate::error::RunError;
 use crate::problem::Problem;
-use crate::repr::choose::{Representation, choose};
+use crate::repr::blocks::Style;
+use crate::repr::choose::{Representation, smallest};
 use crate::table::Table;
 
-/// Every quantity at every row, exactly, in the representation `requested` or else the smallest exact one.
+/// Every quantity at every row, exactly, in the representation `requested` or else the smallest exact one: the rate
+/// equation on the ladder, blocks otherwise.
 ///
 /// # Errors
 /// When that representation cannot carry the problem, would not fit, or misses its tolerance.
 pub fn solve(problem: &Problem, requested: Option<Representation>) -> Result<Table, RunError> {
-    match requested.or(choose(problem).chosen()) {
-        Some(Representation::Full) => naive::solve(problem),
-        _ => rate_equation::RateEquation::new(problem)?.solve(),
+    match requested.or_else(|| smallest(problem)).and_then(Representation::style) {
+        Some(style) => blocks::solve(problem, style),
+        None => rate_equation::RateEquation::new(problem)?.solve(),
+    }
+}
+
+/// The state reached as t → ∞ from the given initial one, or the cycle that a repeated protocol settles in.
+///
+/// # Errors
+/// As [`solve`], and when there is no such state or it is not reached.
+pub fn steady(problem: &Problem, requested: Option<Representation>) -> Result<Table, RunError> {
+    match requested.or_else(|| smallest(problem)).and_then(Representation::style) {
+        None if problem.protocol.repeat > 1 => rate_equation::RateEquation::new(problem)?.fixed_point(),
+        None => blocks::steady(problem, Style { spins: true, charges: true }),
+        Some(style) => blocks::steady(problem, style),
     }
 }

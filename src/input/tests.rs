@@ -289,7 +289,8 @@ fn names_must_stand_for_something() {
 
 #[test]
 fn initial_states_fit_their_subsystem() {
-    let start = |state: &str| parse("aging.toml", &edited(AGING, "ground", state), &[]).map(|i| i.problem.initial[0]);
+    let start =
+        |state: &str| parse("aging.toml", &edited(AGING, "ground", state), &[]).map(|i| i.problem.initial[0].clone());
     assert_eq!(start("excited"), Ok(Initial::Excited));
     assert_eq!(start("thermal(2*gamma)"), Ok(Initial::Thermal { ratio: 2.0 }));
     assert_eq!(start("dicke(N/2 - 1, -3)"), Ok(Initial::Dicke { two_j: 138, two_m: -6 }));

@@ -204,7 +204,7 @@ impl Problem {
             Quantity::Purity => "purity".into(),
             Quantity::Quanta(e) => format!("quanta_{}", self.subsystems[e].name),
             Quantity::Photons(_) => "photons".into(),
-            Quantity::Bright(_) => "bright".into(),
+            Quantity::Bright(e) => of("bright", e),
             Quantity::EnergyVariance => "energy_var".into(),
             Quantity::EnergyDeviation => "energy_std".into(),
             Quantity::Ergotropy => "ergotropy".into(),

@@ -1,31 +1,48 @@
 //! Which representations carry a problem exactly, the smallest of them, and why not the others.
 
+use super::blocks::{Blocks, Style};
 use super::ladder::Ladder;
+use crate::error::CompileError;
 use crate::problem::Problem;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use std::fmt;
 use std::str::FromStr;
-
-/// Two-level cells that the full space is solved for, as in `exact::naive`.
-const MOST_BITS: f64 = 7.0;
 
 /// A way to store the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Representation {
     /// One state (J, M) per ensemble and block.
     Ladder,
+    /// Ensembles as spins J, split further by conserved charges.
+    Symmetric,
+    /// Single cells, split by conserved charges.
+    Sectors,
     /// The full tensor space.
     Full,
 }
 
 impl Representation {
     /// All, the smallest first.
-    pub const ALL: [Self; 2] = [Self::Ladder, Self::Full];
+    pub const ALL: [Self; 4] = [Self::Ladder, Self::Symmetric, Self::Sectors, Self::Full];
+
+    /// How it puts a problem into blocks; the ladder stores none.
+    pub fn style(self) -> Option<Style> {
+        match self {
+            Self::Ladder => None,
+            Self::Symmetric => Some(Style { spins: true, charges: true }),
+            Self::Sectors => Some(Style { spins: false, charges: true }),
+            Self::Full => Some(Style { spins: false, charges: false }),
+        }
+    }
 }
 
 impl fmt::Display for Representation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ladder => "ladder",
+            Self::Symmetric => "symmetric",
+            Self::Sectors => "sectors",
             Self::Full => "full",
         })
     }
@@ -62,25 +79,54 @@ impl Choice {
     }
 }
 
+/// The smallest representation that carries the problem, without looking at the others.
+pub fn smallest(problem: &Problem) -> Option<Representation> {
+    let fits = |representation: &Representation| match representation.style() {
+        None => Ladder::compile(problem).is_ok(),
+        Some(style) => Blocks::compile(problem, style).is_ok(),
+    };
+    Representation::ALL.into_iter().find(fits)
+}
+
 /// Ask every representation.
 pub fn choose(problem: &Problem) -> Choice {
-    let ladder = match Ladder::compile(problem) {
-        Ok(ladder) => {
-            let states = |cells: &u64| format!("{} states (J, M)", (cells / 2 + 1) * (cells - cells / 2 + 1));
-            let each: Vec<String> = ladder.cells.iter().map(states).collect();
-            Ok(format!(
-                "permutation symmetric, and no term makes coherence between different M: one state per block, {}, none stored",
-                each.join(" and ")
-            ))
-        }
-        Err(error) => Err(error.reason),
+    let verdict = |representation: Representation| {
+        let verdict = match representation.style() {
+            None => ladder(problem),
+            Some(style) => Blocks::compile(problem, style).map(|blocks| size(&blocks)),
+        };
+        (representation, verdict.map_err(|error| error.reason))
     };
-    let bits: f64 = problem.subsystems.iter().map(|s| s.ln_dimension() / 2f64.ln()).sum();
-    let dimension = if bits.fract() == 0.0 { format!("2^{bits}") } else { format!("2^{bits:.1}") };
-    let full = if bits <= MOST_BITS {
-        Ok(format!("no symmetry needed: dimension {dimension}"))
-    } else {
-        Err(format!("dimension {dimension} is more than the 2^{MOST_BITS} that it can solve"))
-    };
-    Choice { verdicts: vec![(Representation::Ladder, ladder), (Representation::Full, full)] }
+    Choice { verdicts: Representation::ALL.map(verdict).into() }
+}
+
+fn ladder(problem: &Problem) -> Result<String, CompileError> {
+    let ladder = Ladder::compile(problem)?;
+    let states = |cells: &u64| format!("{} states (J, M)", (cells / 2 + 1) * (cells - cells / 2 + 1));
+    let each: Vec<String> = ladder.cells.iter().map(states).collect();
+    Ok(format!(
+        "permutation symmetric, and no term makes coherence between different M: one state per block, {}, none stored",
+        each.join(" and ")
+    ))
+}
+
+/// The block that the system starts in, and what splits the space.
+fn size(blocks: &Blocks) -> String {
+    let drawn = blocks.start.draw(blocks, &mut ChaCha8Rng::seed_from_u64(0));
+    let dimension = drawn.psi.len();
+    let mut reasons = Vec::new();
+    if blocks.layout.slots.iter().any(|slot| matches!(slot, super::blocks::Slot::Spin { .. })) {
+        reasons.push(match blocks.changes_spin() {
+            true => "permutation symmetric: a block for each J of the ensembles".into(),
+            false => "permutation symmetric, and only collective operators act: J is fixed".to_string(),
+        });
+    }
+    let charges = blocks.describe_charges();
+    if !charges.is_empty() {
+        reasons.push(format!("a sector for each value of {}", charges.join(", ")));
+    }
+    if reasons.is_empty() {
+        reasons.push("no symmetry needed".into());
+    }
+    format!("{}; {dimension} states in the first block", reasons.join("; "))
 }

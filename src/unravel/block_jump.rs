@@ -41,6 +41,8 @@ pub struct BlockJump {
     /// Energy released per jump of each channel.
     released: Vec<f64>,
     paths: Paths,
+    /// Steps before which no trajectory can be on a shared path: resets, which are random, and the pulses before them.
+    leaves: Vec<bool>,
     work: OnceLock<f64>,
 }
 
@@ -68,7 +70,11 @@ impl BlockJump {
         let spacings = (0..blocks.stages.len()).map(|stage| spacings(problem, &blocks.steps, stage)).collect();
         let released = (0..problem.channels.len()).map(|c| problem.released_per_jump(c)).collect();
         let paths = Paths::new(blocks.start.choices);
-        Self { spacings, released, locals: RwLock::default(), paths, work: OnceLock::new(), blocks }
+        let steps = &blocks.steps;
+        let timed_or_reset = |i: &usize| !matches!(steps[*i % steps.len()], BlockStep::Rotate(..));
+        let next = |i: usize| (i..i + steps.len()).find(timed_or_reset).unwrap_or(i) % steps.len();
+        let leaves = (0..steps.len()).map(|i| matches!(steps[next(i)], BlockStep::Reset(..))).collect();
+        Self { spacings, released, locals: RwLock::default(), paths, leaves, work: OnceLock::new(), blocks }
     }
 
     /// The compiled problem.
@@ -281,8 +287,14 @@ impl Advance for BlockJump {
 
     fn begin(&self, batch: &mut [BlockWalker], step: usize) {
         for walker in batch {
+            if self.leaves[step] {
+                self.depart(walker);
+            }
             match &self.blocks.steps[step] {
-                BlockStep::Evolve(_) => walker.counts.fill(0),
+                BlockStep::Evolve(_) => {
+                    walker.counts.fill(0);
+                    walker.flight.time = 0.0;
+                }
                 BlockStep::Rotate(subsystem, axis, angle) if walker.path.is_none() => {
                     let local = walker.local.clone();
                     let psi = &mut walker.flight.psi;
@@ -290,10 +302,7 @@ impl Advance for BlockJump {
                     walker.local = self.local(to);
                 }
                 BlockStep::Rotate(..) => {}
-                BlockStep::Reset(..) => {
-                    self.depart(walker);
-                    self.reset(walker, step);
-                }
+                BlockStep::Reset(..) => self.reset(walker, step),
             }
         }
     }
@@ -304,7 +313,8 @@ impl Advance for BlockJump {
             for walker in batch {
                 if let Some((choice, passed)) = &mut walker.path {
                     match self.paths.rows(self, *choice).get(*passed) {
-                        Some(row) if row.flight.norm > walker.threshold => {
+                        // No jump at the start of a step, whatever a pulse does to the last digit of the norm.
+                        Some(row) if row.flight.norm > walker.threshold || row.flight.time == 0.0 => {
                             *passed += 1;
                             continue;
                         }
@@ -316,9 +326,7 @@ impl Advance for BlockJump {
         });
     }
 
-    fn finish(&self, batch: &mut [BlockWalker], _: usize, _: f64) {
-        batch.iter_mut().for_each(|walker| walker.flight.time = 0.0);
-    }
+    fn finish(&self, _: &mut [BlockWalker], _: usize, _: f64) {}
 
     fn observe(&self, batch: &[BlockWalker], slot: usize, step: usize, out: &mut [f64]) {
         let linear = self.blocks.linear[slot];

@@ -1,6 +1,7 @@
 //! What an unraveling draws and does.
 
 pub mod block_jump;
+pub mod engine;
 pub mod ladder_jump;
 mod path;
 pub mod propagate;

@@ -46,7 +46,7 @@ fn agrees_with_the_full_space_with_every_channel_on() {
         let two_j = cells % 2;
         states.push(Initial::Dicke { two_j, two_m: -(two_j as i64) });
         for initial in states {
-            let problem = busy(cells, initial).build().unwrap();
+            let problem = busy(cells, initial.clone()).build().unwrap();
             let exact = RateEquation::new(&problem).unwrap().solve().unwrap();
             let worst = difference(&exact, &naive::solve(&problem).unwrap());
             assert!(worst < 1e-9, "{cells} cells, {initial:?}: {worst:e}");

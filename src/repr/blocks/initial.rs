@@ -15,7 +15,7 @@ pub type Ket = Vec<(Vec<usize>, Complex64)>;
 
 /// Where the state of some slots comes from.
 #[derive(Clone, Debug)]
-enum Source {
+pub(super) enum Source {
     /// One of these, with its probability.
     Kets(Vec<(f64, Ket)>),
     /// |J, M⟩ drawn from a product state of N cells, turned to the axis (θ, φ) of their Bloch vector.
@@ -31,7 +31,7 @@ enum Source {
 pub struct Part {
     /// The slots.
     pub slots: Range<usize>,
-    source: Source,
+    pub(super) source: Source,
 }
 
 /// The product state that the system starts from.
@@ -110,7 +110,7 @@ impl Part {
     }
 }
 
-fn spins(layout: &Layout, slots: Range<usize>) -> Vec<u64> {
+pub(super) fn spins(layout: &Layout, slots: Range<usize>) -> Vec<u64> {
     let largest = |slot: &Slot| if let Slot::Spin { cells } = slot { *cells } else { 0 };
     layout.slots[slots].iter().map(largest).collect()
 }

@@ -9,16 +9,18 @@ mod charges;
 mod initial;
 mod layout;
 mod measure;
+mod mixture;
 mod reduce;
 pub mod rotate;
 mod space;
 #[cfg(test)]
 mod tests;
 
-pub use block::{Block, BlockId, Jump, Sparse};
-pub use initial::{Drawn, Start, parts};
+pub use block::{Block, BlockId, Jump, Sparse, adjoint};
+pub use initial::{Drawn, Part, Start, parts};
 pub use layout::{Layout, Monomial, Slot, SlotOp};
 pub use measure::Observable;
+pub use mixture::PartState;
 pub use reduce::{Piece, Reducer};
 pub use space::{Key, Space};
 

@@ -1,0 +1,358 @@
+//! The state ρ = ⊕ρ_b and its evolution.
+
+use super::{MOST_ELEMENTS, initial};
+use crate::error::RunError;
+use crate::problem::{Axis, Envelope, Initial, SubsystemId};
+use crate::repr::blocks::{Block, BlockId, Blocks, Sparse, rotate};
+use num_complex::Complex64;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Norm × length of one Taylor polynomial; the sum loses at most a factor e⁸ to cancellation.
+const REACH: f64 = 8.0;
+/// Highest order.
+const ORDER: usize = 60;
+/// Terms below this, relative to the state, have vanished.
+const SMALL: f64 = 1e-17;
+/// Roughly the multiplications of an hour.
+const MOST_WORK: f64 = 5e12;
+
+/// A density matrix, block by block, each d × d by rows.
+pub type Density = Vec<Vec<Complex64>>;
+
+/// What acts during one stage.
+struct Generator {
+    /// K of each block.
+    drift: Vec<Sparse>,
+    /// Source, target and map of each jump operator.
+    jumps: Vec<(usize, usize, Sparse)>,
+    /// Of each channel and block, Σ L†L.
+    rates: Vec<Vec<Option<Sparse>>>,
+    /// Envelopes with −iO of each block.
+    varying: Vec<(Envelope, Vec<Sparse>, f64)>,
+    norm: f64,
+}
+
+/// A problem on its blocks with the state it is in.
+pub struct Equation<'b> {
+    /// The compiled problem.
+    pub blocks: &'b Blocks,
+    /// The blocks that can be reached.
+    pub reached: Vec<Arc<Block>>,
+    place: HashMap<BlockId, usize>,
+    /// ρ.
+    pub rho: Density,
+    /// Mean jumps of each channel since the step began.
+    pub counters: Vec<f64>,
+    generators: HashMap<usize, Generator>,
+}
+
+impl<'b> Equation<'b> {
+    /// The initial state on all blocks that it can reach.
+    ///
+    /// # Errors
+    /// [`RunError::TooLarge`] when these hold more than [`MOST_ELEMENTS`] numbers.
+    pub fn new(blocks: &'b Blocks) -> Result<Self, RunError> {
+        let mut ids = initial::blocks(blocks, &blocks.problem().initial)?;
+        let mut size = 0;
+        let mut next = 0;
+        let too_large = |size: usize| RunError::TooLarge {
+            what: "the density matrix on its blocks".into(),
+            needed: format!("at least {size} elements"),
+            limit: format!("{MOST_ELEMENTS}"),
+            advice: "sample it with `leyden run`".into(),
+        };
+        while next < ids.len() {
+            let block = blocks.get(ids[next]);
+            size += block.dimension().saturating_mul(block.dimension());
+            if size > MOST_ELEMENTS {
+                return Err(too_large(size));
+            }
+            for target in initial::neighbours(blocks, &block) {
+                if !ids.contains(&target) {
+                    ids.push(target);
+                }
+            }
+            next += 1;
+        }
+        let reached: Vec<Arc<Block>> = ids.iter().map(|id| blocks.get(*id)).collect();
+        let place = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
+        let rho = initial::density(blocks, &reached, &blocks.problem().initial)?;
+        let counters = vec![0.0; blocks.problem().channels.len()];
+        Ok(Self { blocks, reached, place, rho, counters, generators: HashMap::new() })
+    }
+
+    /// Numbers in a state.
+    pub fn elements(&self) -> usize {
+        self.rho.iter().map(Vec::len).sum()
+    }
+
+    fn generator(&mut self, stage: usize) -> &Generator {
+        let (blocks, reached, place) = (self.blocks, &self.reached, &self.place);
+        self.generators.entry(stage).or_insert_with(|| Generator::new(blocks, reached, place, stage))
+    }
+
+    /// K, jumps and norm of a stage without drives that change, for the superoperator of a steady state.
+    pub fn parts(&mut self, stage: usize) -> (&[Sparse], &[(usize, usize, Sparse)], f64) {
+        let generator = self.generator(stage);
+        (&generator.drift, &generator.jumps, generator.norm)
+    }
+
+    /// Evolve from `from` to `until`, times since the step began, and add to the jump counters.
+    ///
+    /// # Errors
+    /// [`RunError::TooLarge`] when that would take more than hours, [`RunError::Numerics`] when a sum does not converge.
+    pub fn evolve(&mut self, stage: usize, from: f64, until: f64) -> Result<(), RunError> {
+        self.generator(stage);
+        let Self { generators, rho, counters, .. } = self;
+        let Some(generator) = generators.get(&stage) else { return Ok(()) };
+        let work = generator.norm * (until - from) * 6.0 * generator.cost();
+        if !(work <= MOST_WORK) {
+            return Err(RunError::TooLarge {
+                what: format!("an exact evolution over {}", until - from),
+                needed: format!("{work:.1e} multiplications"),
+                limit: format!("{MOST_WORK:.0e}"),
+                advice: "sample it with `leyden run`, or use a smaller system or a shorter step".into(),
+            });
+        }
+        let mut now = from;
+        while now < until {
+            let left = until - now;
+            let length = generator.leap(rho, counters, now, left)?;
+            now = if length == left { until } else { now + length };
+        }
+        Ok(())
+    }
+
+    /// A pulse: ρ → UρU†, column by column and row by row.
+    pub fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) {
+        let mut turned: Density = self.rho.iter().map(|r| vec![Complex64::ZERO; r.len()]).collect();
+        for (block, rho) in self.reached.iter().zip(&self.rho) {
+            let d = block.dimension();
+            // U on every column, then U on every column of the adjoint of that.
+            let mut half: Vec<Vec<Complex64>> = Vec::with_capacity(d);
+            let mut target = block.id;
+            for j in 0..d {
+                let mut column: Vec<Complex64> = (0..d).map(|i| rho[i * d + j]).collect();
+                if column.iter().all(|x| *x == Complex64::ZERO) {
+                    half.push(Vec::new());
+                    continue;
+                }
+                target = rotate::rotate(self.blocks, block, &mut column, subsystem, axis, angle);
+                half.push(column);
+            }
+            let Some(&to) = self.place.get(&target) else { continue };
+            let e = self.reached[to].dimension();
+            for i in 0..e {
+                let mut row: Vec<Complex64> =
+                    half.iter().map(|column| column.get(i).map_or(Complex64::ZERO, |x| x.conj())).collect();
+                if row.iter().all(|x| *x == Complex64::ZERO) {
+                    continue;
+                }
+                rotate::rotate(self.blocks, block, &mut row, subsystem, axis, angle);
+                row.iter().enumerate().for_each(|(j, x)| turned[to][i * e + j] += x.conj());
+            }
+        }
+        self.rho = turned;
+    }
+
+    /// ρ → Tr_S ρ ⊗ ρ_S.
+    ///
+    /// # Errors
+    /// As [`Equation::new`].
+    pub fn reset(&mut self, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
+        self.rho = initial::replaced(self.blocks, &self.reached, &self.place, &self.rho, subsystem, state)?;
+        Ok(())
+    }
+}
+
+/// √(‖A‖₁‖A‖_∞).
+fn bound(matrix: &Sparse) -> f64 {
+    let mut columns = vec![0.0; matrix.cols()];
+    let mut largest: f64 = 0.0;
+    for row in matrix.outer_iterator() {
+        let mut sum = 0.0;
+        for (column, x) in row.iter() {
+            sum += x.norm();
+            columns[column] += x.norm();
+        }
+        largest = largest.max(sum);
+    }
+    (largest * columns.into_iter().fold(0.0, f64::max)).sqrt()
+}
+
+impl Generator {
+    fn new(blocks: &Blocks, reached: &[Arc<Block>], place: &HashMap<BlockId, usize>, stage: usize) -> Self {
+        let drift: Vec<Sparse> = reached.iter().map(|b| b.generator(blocks, stage).clone()).collect();
+        let channels = blocks.problem().channels.len();
+        let mut jumps = Vec::new();
+        let mut rates: Vec<Vec<Option<Sparse>>> = vec![vec![None; reached.len()]; channels];
+        for (from, block) in reached.iter().enumerate() {
+            for jump in block.jumps(blocks).iter().filter(|jump| blocks.stages[stage].is_on(jump.channel)) {
+                let Some(&to) = place.get(&jump.target) else { continue };
+                jumps.push((from, to, jump.map.clone()));
+                let adjoint = crate::repr::blocks::adjoint(&jump.map);
+                let rate = &adjoint * &jump.map;
+                let sum = &mut rates[jump.channel][from];
+                *sum = Some(match sum.take() {
+                    Some(before) => &before + &rate,
+                    None => rate,
+                });
+            }
+        }
+        let largest = drift.iter().map(bound).fold(0.0, f64::max);
+        let mut gain = vec![0.0; reached.len()];
+        jumps.iter().for_each(|(from, _, map)| gain[*from] += bound(map).powi(2));
+        let mut norm = 2.0 * largest + gain.into_iter().fold(0.0, f64::max);
+        let varying: Vec<(Envelope, Vec<Sparse>, f64)> = blocks.stages[stage]
+            .varying
+            .iter()
+            .map(|(drive, envelope)| {
+                let each: Vec<Sparse> = reached.iter().map(|b| b.drive(blocks, *drive).clone()).collect();
+                let size = 2.0 * each.iter().map(bound).fold(0.0, f64::max);
+                (*envelope, each, size)
+            })
+            .collect();
+        // Drives that change add at most their largest strength, which the convergence of the sum watches anyway.
+        norm += varying.iter().map(|(envelope, _, size)| envelope.at(0.0).abs() * size).sum::<f64>();
+        Self { drift, jumps, rates, varying, norm }
+    }
+
+    /// Multiplications of one application.
+    fn cost(&self) -> f64 {
+        let drift: usize = self.drift.iter().map(|k| k.nnz() * k.rows()).sum();
+        let jumps: usize = self.jumps.iter().map(|(.., l)| l.nnz() * (l.rows() + l.cols())).sum();
+        (drift + jumps) as f64
+    }
+
+    /// ρ ← ρ(now + length) by its Taylor polynomial; returns the length, at most `left`.
+    fn leap(&self, rho: &mut Density, counters: &mut [f64], now: f64, left: f64) -> Result<f64, RunError> {
+        let at = |t: f64| -> f64 { self.varying.iter().map(|(f, _, size)| f.at(t).abs() * size).sum() };
+        let norm = self.norm + at(now).max(at(now + left));
+        let mut length = if norm > 0.0 { left.min(REACH / norm) } else { left };
+        let mut terms: Vec<Density> = vec![rho.clone()];
+        let mut coefficients = vec![[0.0; ORDER + 1]; self.varying.len()];
+        for ((envelope, ..), c) in self.varying.iter().zip(&mut coefficients) {
+            envelope.taylor(now, c);
+        }
+        let size = |rho: &Density| rho.iter().flatten().map(|x| x.norm_sqr()).sum::<f64>();
+        let small = SMALL * SMALL * size(rho);
+        let (mut power, mut before, mut converged) = (1.0, f64::INFINITY, false);
+        for n in 0..ORDER {
+            let mut next = self.apply(&terms[n]);
+            for ((_, each, _), c) in self.varying.iter().zip(&coefficients) {
+                for (j, f) in c[..=n].iter().enumerate().filter(|(_, f)| **f != 0.0) {
+                    add_commutator(each, &terms[n - j], *f, &mut next);
+                }
+            }
+            let factor = 1.0 / (n + 1) as f64;
+            next.iter_mut().flatten().for_each(|x| *x *= factor);
+            power *= length * length;
+            let now = size(&next) * power;
+            terms.push(next);
+            if now.max(before) <= small {
+                converged = true;
+                break;
+            }
+            before = now;
+        }
+        if !converged {
+            length *= 0.9 * (small / before.max(f64::MIN_POSITIVE)).powf(0.5 / ORDER as f64).min(1.0);
+            if !(length > 0.0 && now + length > now) {
+                let reason = format!("its terms do not fall: {before:e} at order {ORDER}");
+                return Err(RunError::Numerics { method: "the Taylor sum on blocks", reason });
+            }
+        }
+        for (counter, rates) in counters.iter_mut().zip(&self.rates) {
+            let mut power = length;
+            for (n, term) in terms.iter().enumerate() {
+                let rate: f64 = rates.iter().zip(term).filter_map(|(w, rho)| Some(trace(w.as_ref()?, rho))).sum();
+                *counter += rate * power / (n + 1) as f64;
+                power *= length;
+            }
+        }
+        let mut power = 1.0;
+        for term in &terms[1..] {
+            power *= length;
+            for (sum, t) in rho.iter_mut().flatten().zip(term.iter().flatten()) {
+                *sum += t * power;
+            }
+        }
+        rho.iter_mut().for_each(|rho| symmetrise(rho));
+        Ok(length)
+    }
+
+    /// dρ/dt without drives that change.
+    fn apply(&self, rho: &Density) -> Density {
+        let mut slope: Density = rho.iter().map(|r| vec![Complex64::ZERO; r.len()]).collect();
+        for ((k, rho), out) in self.drift.iter().zip(rho).zip(&mut slope) {
+            let product = times(k, rho, k.cols());
+            add_with_adjoint(&product, k.rows(), 1.0, out);
+        }
+        for (from, to, map) in &self.jumps {
+            let (d, e) = (map.cols(), map.rows());
+            // LρL† = L(Lρ)†, ρ being Hermitian.
+            let half = adjoint(&times(map, &rho[*from], d), e, d);
+            let gain = times(map, &half, e);
+            slope[*to].iter_mut().zip(gain).for_each(|(s, g)| *s += g);
+        }
+        slope
+    }
+}
+
+/// f·(Dρ + ρD†) for D = −iO of each block.
+fn add_commutator(each: &[Sparse], rho: &Density, f: f64, out: &mut Density) {
+    for ((d, rho), out) in each.iter().zip(rho).zip(out) {
+        let product = times(d, rho, d.cols());
+        add_with_adjoint(&product, d.rows(), f, out);
+    }
+}
+
+/// Sparse times dense, rows of `width`.
+fn times(matrix: &Sparse, dense: &[Complex64], width: usize) -> Vec<Complex64> {
+    let mut out = vec![Complex64::ZERO; matrix.rows() * width];
+    for (row, line) in matrix.outer_iterator().zip(out.chunks_exact_mut(width.max(1))) {
+        for (k, x) in row.iter() {
+            line.iter_mut().zip(&dense[k * width..(k + 1) * width]).for_each(|(o, v)| *o += x * v);
+        }
+    }
+    out
+}
+
+/// The adjoint of a rows × columns matrix.
+fn adjoint(matrix: &[Complex64], rows: usize, columns: usize) -> Vec<Complex64> {
+    let mut out = vec![Complex64::ZERO; rows * columns];
+    for i in 0..rows {
+        for j in 0..columns {
+            out[j * rows + i] = matrix[i * columns + j].conj();
+        }
+    }
+    out
+}
+
+/// out += f·(A + A†).
+fn add_with_adjoint(a: &[Complex64], d: usize, f: f64, out: &mut [Complex64]) {
+    for i in 0..d {
+        for j in 0..d {
+            out[i * d + j] += (a[i * d + j] + a[j * d + i].conj()) * f;
+        }
+    }
+}
+
+/// Tr(Wρ), real for Hermitian W and ρ.
+fn trace(w: &Sparse, rho: &[Complex64]) -> f64 {
+    let d = w.cols();
+    w.iter().map(|(x, (i, j))| (x * rho[j as usize * d + i as usize]).re).sum()
+}
+
+/// ρ ← ½(ρ + ρ†), so that rounding cannot build up an anti-Hermitian part.
+fn symmetrise(rho: &mut [Complex64]) {
+    let d = rho.len().isqrt();
+    for i in 0..d {
+        for j in 0..=i {
+            let mean = 0.5 * (rho[i * d + j] + rho[j * d + i].conj());
+            rho[i * d + j] = mean;
+            rho[j * d + i] = mean.conj();
+        }
+    }
+}

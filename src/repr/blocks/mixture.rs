@@ -1,0 +1,151 @@
+//! Initial states as density matrices of their parts, for the exact side: what the draws of [`initial`](super::initial)
+//! average to.
+
+use super::initial::{Part, Source, spins};
+use super::layout::Layout;
+use super::rotate;
+use crate::battery::ln_multiplicity;
+use crate::problem::{Axis, Initial};
+use faer::{Mat, Side};
+use num_complex::Complex64;
+use std::collections::BTreeMap;
+
+/// The density matrix of some slots with one set of spins: its trace is the probability of these.
+#[derive(Clone, Debug)]
+pub struct PartState {
+    /// 2J of the slots.
+    pub two_j: Vec<u64>,
+    /// The product states that are occupied, with their places in the matrix.
+    pub basis: BTreeMap<Vec<usize>, usize>,
+    /// The matrix.
+    pub matrix: Mat<Complex64>,
+}
+
+impl PartState {
+    /// ⟨a|ρ|b⟩.
+    pub fn element(&self, a: &[usize], b: &[usize]) -> Complex64 {
+        match (self.basis.get(a), self.basis.get(b)) {
+            (Some(i), Some(j)) => self.matrix[(*i, *j)],
+            _ => Complex64::ZERO,
+        }
+    }
+}
+
+fn indexed(states: impl IntoIterator<Item = Vec<usize>>) -> BTreeMap<Vec<usize>, usize> {
+    let mut basis = BTreeMap::new();
+    for state in states {
+        let next = basis.len();
+        basis.entry(state).or_insert(next);
+    }
+    basis
+}
+
+impl Part {
+    /// The averaged state, one matrix for each set of spins that occurs.
+    pub fn density(&self, layout: &Layout) -> Vec<PartState> {
+        let cells = self.slots.len();
+        match &self.source {
+            Source::Kets(kets) => {
+                let basis = indexed(kets.iter().flat_map(|(_, ket)| ket.iter().map(|(levels, _)| levels.clone())));
+                let mut matrix = Mat::zeros(basis.len(), basis.len());
+                for (p, ket) in kets {
+                    for (a, x) in ket {
+                        for (b, y) in ket {
+                            matrix[(basis[a], basis[b])] += x * y.conj() * *p;
+                        }
+                    }
+                }
+                vec![PartState { two_j: spins(layout, self.slots.clone()), basis, matrix }]
+            }
+            Source::Spin { cells, diagonal, axis } => spin_density(*cells, diagonal, *axis),
+            Source::Dicke { two_j, two_m } => vec![dicke_density(cells, *two_j, *two_m)],
+            Source::Column(Initial::Rotated { ratio, unitary }) => {
+                let excited = ratio / (1.0 + ratio);
+                let bits = |index: usize| -> Vec<usize> { (0..cells).map(|k| index >> (cells - 1 - k) & 1).collect() };
+                let d = unitary.nrows();
+                let p = |index: usize| {
+                    let up = index.count_ones() as i32;
+                    excited.powi(up) * (1.0 - excited).powi(cells as i32 - up)
+                };
+                let weighted = Mat::from_fn(d, d, |i, k| unitary[(i, k)] * p(k));
+                let matrix = &weighted * unitary.adjoint();
+                vec![PartState { two_j: vec![0; cells], basis: indexed((0..d).map(bits)), matrix }]
+            }
+            Source::Column(_) => Vec::new(),
+        }
+    }
+}
+
+/// ⊕_J ν_J Σ_M p^{N/2+M}(1−p)^{N/2−M} R|M⟩⟨M|R†, or one |J, M⟩.
+fn spin_density(cells: u64, diagonal: &Initial, axis: Option<(f64, f64)>) -> Vec<PartState> {
+    let weight = |two_j: u64, up: u64| -> f64 {
+        let excited = (cells - two_j) / 2 + up;
+        match diagonal {
+            Initial::Dicke { two_j: j, two_m } => {
+                f64::from(u8::from(*j == two_j && 2 * up as i64 - two_j as i64 == *two_m))
+            }
+            other => {
+                let p = other.cell().map_or(0.0, |(p, _)| p);
+                let power = |base: f64, n: u64| if n == 0 { 0.0 } else { n as f64 * base.ln() };
+                (ln_multiplicity(cells, (cells - two_j) / 2) + power(p, excited) + power(1.0 - p, cells - excited))
+                    .exp()
+            }
+        }
+    };
+    let of_spin = |pairs: u64| {
+        let two_j = cells - 2 * pairs;
+        let d = two_j as usize + 1;
+        let mut matrix = Mat::zeros(d, d);
+        for up in 0..d {
+            let p = weight(two_j, up as u64);
+            if p == 0.0 {
+                continue;
+            }
+            let mut ket = vec![Complex64::ZERO; d];
+            ket[up] = Complex64::ONE;
+            let Some((theta, phi)) = axis else {
+                matrix[(up, up)] += Complex64::from(p);
+                continue;
+            };
+            rotate::spin(&mut ket, Axis::Y, theta);
+            rotate::spin(&mut ket, Axis::Z, phi);
+            for i in 0..d {
+                (0..d).for_each(|j| matrix[(i, j)] += ket[i] * ket[j].conj() * p);
+            }
+        }
+        PartState { two_j: vec![two_j], basis: indexed((0..d).map(|level| vec![level])), matrix }
+    };
+    let occupied = |s: &PartState| (0..s.matrix.nrows()).any(|i| s.matrix[(i, i)].re > 1e-18);
+    (0..=cells / 2).map(of_spin).filter(occupied).collect()
+}
+
+/// The projector on all states of N cells with spin J and this M over its trace, from the eigenvectors of S² among the
+/// states of that M.
+fn dicke_density(cells: usize, two_j: u64, two_m: i64) -> PartState {
+    let up = ((cells as i64 + two_m) / 2) as u32;
+    let states: Vec<usize> = (0..1usize << cells).filter(|bits| bits.count_ones() == up).collect();
+    let m = 0.5 * two_m as f64;
+    // S² = S⁺S⁻ + Sᶻ(Sᶻ − 1): ⟨a|S⁺S⁻|b⟩ counts the ways to lower b and raise to a.
+    let element = |a: usize, b: usize| match (a ^ b).count_ones() {
+        0 => f64::from(up) + m * (m - 1.0),
+        2 => 1.0,
+        _ => 0.0,
+    };
+    let squared = Mat::from_fn(states.len(), states.len(), |i, j| element(states[i], states[j]));
+    let casimir = 0.25 * (two_j * (two_j + 2)) as f64;
+    let mut matrix = Mat::<Complex64>::zeros(states.len(), states.len());
+    let mut trace = 0.0;
+    if let Ok(eigen) = squared.self_adjoint_eigen(Side::Lower) {
+        for k in (0..states.len()).filter(|k| (eigen.S()[*k] - casimir).abs() < 0.25) {
+            trace += 1.0;
+            for i in 0..states.len() {
+                for j in 0..states.len() {
+                    matrix[(i, j)] += Complex64::from(eigen.U()[(i, k)] * eigen.U()[(j, k)]);
+                }
+            }
+        }
+    }
+    let matrix = Mat::from_fn(states.len(), states.len(), |i, j| matrix[(i, j)] / trace);
+    let levels = |bits: &usize| (0..cells).map(|k| bits >> (cells - 1 - k) & 1).collect();
+    PartState { two_j: vec![0; cells], basis: indexed(states.iter().map(levels)), matrix }
+}

@@ -1,0 +1,353 @@
+//! Random small problems: every representation that accepts one agrees with the naive Liouvillian in the full space, and
+//! so do trajectories.
+
+mod common;
+
+use leyden::estimate::{columns, verify};
+use leyden::exact::{blocks, naive};
+use leyden::problem::{Axis, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, RateMatrix, SubsystemId};
+use leyden::repr::blocks::Style;
+use leyden::repr::choose::Representation;
+use leyden::runner::{self, RunOptions};
+use leyden::unravel::engine::Engine;
+use leyden::with_engine;
+use num_complex::Complex64;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::sync::atomic::AtomicBool;
+
+/// Number of random problems of the fast tier; the statistical tier runs many more.
+const FEW: u64 = 400;
+const MANY: u64 = 600;
+
+const STYLES: [Style; 3] = [
+    Style { spins: false, charges: false },
+    Style { spins: false, charges: true },
+    Style { spins: true, charges: true },
+];
+
+struct Maker {
+    rng: ChaCha8Rng,
+    /// Terms that keep the number of quanta, so that sectors come up.
+    charged: bool,
+}
+
+impl Maker {
+    fn normal(&mut self) -> f64 {
+        self.rng.random_range(-1.0..1.0)
+    }
+
+    fn rate(&mut self) -> f64 {
+        if self.rng.random_bool(0.1) { 0.0 } else { self.rng.random_range(0.1..1.5) }
+    }
+
+    fn complex(&mut self) -> Complex64 {
+        Complex64::new(self.normal(), self.normal())
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.rng.random_range(0..from.len())].clone()
+    }
+
+    /// A raising operator of a subsystem, on one cell where it has numbered ones.
+    fn raising(&mut self, e: SubsystemId, kind: &Kind) -> OpSum {
+        match kind {
+            Kind::Ensemble { .. } => OpSum::of(e, Op::Raise),
+            Kind::Network { cells, .. } => {
+                let site = Some(self.rng.random_range(0..*cells));
+                OpSum::from_factor(Factor { subsystem: e, site, op: Op::Raise })
+            }
+            Kind::Mode { .. } => OpSum::of(e, Op::Create),
+            Kind::Levels { energies } => {
+                let to = self.rng.random_range(1..energies.len());
+                OpSum::of(e, Op::Transition(to, to - 1))
+            }
+        }
+    }
+
+    fn diagonal(&mut self, e: SubsystemId, kind: &Kind) -> OpSum {
+        match kind {
+            Kind::Ensemble { .. } => OpSum::of(e, self.pick(&[Op::Number, Op::Z])),
+            Kind::Network { cells, .. } => {
+                let site = Some(self.rng.random_range(0..*cells));
+                OpSum::from_factor(Factor { subsystem: e, site, op: self.pick(&[Op::Number, Op::Z]) })
+            }
+            Kind::Mode { .. } => OpSum::of(e, Op::Number),
+            Kind::Levels { energies } => {
+                let level = self.rng.random_range(0..energies.len());
+                OpSum::of(e, Op::Transition(level, level))
+            }
+        }
+    }
+
+    fn cell_operator(&mut self, e: SubsystemId) -> OpSum {
+        let op = |op| OpSum::of(e, op);
+        if self.charged {
+            let one = self.pick(&[Op::Lower, Op::Raise, Op::Z, Op::Number]);
+            return op(one) * self.complex();
+        }
+        op(Op::Lower) * self.complex()
+            + op(Op::Raise) * self.complex()
+            + op(Op::Number) * self.complex()
+            + op(Op::X) * self.normal()
+    }
+
+    fn kind(&mut self) -> Kind {
+        match self.rng.random_range(0..5) {
+            0 | 1 => Kind::Ensemble { cells: self.rng.random_range(1..=3) },
+            2 => {
+                let cells = self.rng.random_range(1..=3);
+                Kind::Network { cells, edges: (1..cells).map(|b| (b - 1, b)).collect() }
+            }
+            3 => Kind::Mode { cutoff: self.rng.random_range(2..=4) },
+            _ => Kind::Levels { energies: vec![0.0, 0.7, 1.9] },
+        }
+    }
+
+    fn initial(&mut self, kind: &Kind) -> Initial {
+        let superposed = !self.charged;
+        match kind {
+            Kind::Ensemble { .. } | Kind::Network { .. } => match self.rng.random_range(0..5) {
+                0 => Initial::Ground,
+                1 => Initial::Excited,
+                2 => Initial::Thermal { ratio: self.rng.random_range(0.0..1.5) },
+                3 if matches!(kind, Kind::Ensemble { .. }) => {
+                    let Kind::Ensemble { cells } = *kind else { return Initial::Ground };
+                    let two_j = cells - 2 * self.rng.random_range(0..=cells / 2);
+                    let up = self.rng.random_range(0..=two_j) as i64;
+                    Initial::Dicke { two_j, two_m: 2 * up - two_j as i64 }
+                }
+                _ if superposed => {
+                    let excited: f64 = self.rng.random_range(0.05..0.95);
+                    let size = (excited * (1.0 - excited)).sqrt() * self.rng.random_range(0.0..=1.0);
+                    Initial::Cell { excited, coherence: Complex64::from_polar(size, self.rng.random_range(-3.0..3.0)) }
+                }
+                _ => Initial::Cell { excited: self.rng.random_range(0.0..=1.0), coherence: Complex64::ZERO },
+            },
+            Kind::Mode { cutoff } => match self.rng.random_range(0..4) {
+                0 => Initial::Fock(self.rng.random_range(0..*cutoff)),
+                1 => Initial::Thermal { ratio: 0.4 },
+                2 if superposed => Initial::Coherent(self.complex()),
+                _ => Initial::Ground,
+            },
+            Kind::Levels { .. } => Initial::Populations(vec![0.5, 0.2, 0.3]),
+        }
+    }
+
+    fn problem(&mut self) -> Problem {
+        let mut p = Problem::builder("random");
+        let mut kinds = Vec::new();
+        let mut bits = 0.0;
+        for index in 0..self.rng.random_range(1..=3) {
+            let kind = self.kind();
+            let size: f64 = match &kind {
+                Kind::Ensemble { cells } => *cells as f64,
+                Kind::Network { cells, .. } => *cells as f64,
+                Kind::Mode { cutoff } => (*cutoff as f64).log2(),
+                Kind::Levels { energies } => (energies.len() as f64).log2(),
+            };
+            if bits + size > 5.1 && index > 0 {
+                continue;
+            }
+            bits += size;
+            let energy = self.rng.random_range(0.3..1.5);
+            let e = p.subsystem(&format!("S{index}"), kind.clone(), energy);
+            let initial = self.initial(&kind);
+            p.initial(e, initial);
+            kinds.push(kind);
+        }
+        let all: Vec<SubsystemId> = (0..kinds.len()).collect();
+        for e in all.clone() {
+            let own = self.diagonal(e, &kinds[e]) * self.normal();
+            p.hamiltonian(own);
+            let up = self.raising(e, &kinds[e]);
+            let other = self.pick(&all);
+            let down = self.raising(other, &kinds[other]).adjoint();
+            let hop = up.clone() * down * self.complex();
+            p.hamiltonian(hop.clone() + hop.adjoint());
+            if !self.charged {
+                let drive = up.clone() * self.complex();
+                p.hamiltonian(drive.clone() + drive.adjoint());
+            }
+            let rate = self.rate();
+            if let Kind::Ensemble { .. } | Kind::Network { .. } = kinds[e] {
+                let operator = self.cell_operator(e);
+                p.each(&format!("each{e}"), e, operator, rate);
+            }
+            if let Kind::Network { cells, edges } = &kinds[e] {
+                let rates = RateMatrix::on_graph(*cells, edges, 1.0, 0.4).unwrap();
+                p.correlated(&format!("together{e}"), e, OpSum::of(e, Op::Lower), rate, rates);
+                if self.rng.random_bool(0.5) {
+                    p.only(["second"]);
+                }
+            }
+            let lowered = up.adjoint();
+            let collective = if self.charged || self.rng.random_bool(0.5) {
+                lowered
+            } else {
+                lowered * self.complex() + self.diagonal(e, &kinds[e]) * self.complex()
+            };
+            let rate = self.rate();
+            p.collective(&format!("loss{e}"), collective, rate);
+        }
+        if self.rng.random_bool(0.4) {
+            let e = self.pick(&all);
+            let operator = if self.charged {
+                self.diagonal(e, &kinds[e])
+            } else {
+                let up = self.raising(e, &kinds[e]);
+                up.clone() + up.adjoint()
+            };
+            let envelopes = [
+                Envelope::Constant(0.6),
+                Envelope::Linear { start: 0.2, slope: 1.0 },
+                Envelope::Gaussian { peak: 1.5, centre: 0.2, width: 0.15 },
+                Envelope::Cosine { amplitude: 0.8, frequency: 5.0, phase: 0.4 },
+            ];
+            let envelope = self.pick(&envelopes);
+            p.drive("drive", operator, envelope).only(["first"]);
+        }
+        p.evolve("first", 0.5, 2);
+        let spins: Vec<SubsystemId> =
+            all.iter().copied().filter(|e| !matches!(kinds[*e], Kind::Mode { .. } | Kind::Levels { .. })).collect();
+        if let Some(&e) = spins.first()
+            && self.rng.random_bool(0.6)
+        {
+            let angle = if self.charged { std::f64::consts::PI } else { self.pick(&[std::f64::consts::PI, 1.1, -2.0]) };
+            let axis = self.pick(&[Axis::X, Axis::Y, Axis::Z]);
+            p.rotate(e, axis, angle);
+        }
+        if self.rng.random_bool(0.3) {
+            let e = self.pick(&all);
+            let state = self.initial(&kinds[e]);
+            p.reset(e, state);
+        }
+        p.evolve("second", 0.4, 2);
+        if self.rng.random_bool(0.3) {
+            p.repeat(2);
+        }
+        let mut battery: Vec<SubsystemId> = all.iter().copied().filter(|_| self.rng.random_bool(0.6)).collect();
+        if battery.is_empty() {
+            battery.push(0);
+        }
+        p.battery(battery.clone());
+        p.observe([Quantity::Energy, Quantity::EnergyVariance, Quantity::Ergotropy, Quantity::Purity]);
+        p.observe([
+            Quantity::AntiErgotropy,
+            Quantity::IncoherentErgotropy,
+            Quantity::ErgotropyOf(0),
+            Quantity::EnergyOf(0),
+        ]);
+        if battery.iter().all(|e| spins.contains(e)) {
+            p.observe([Quantity::LocalErgotropy, Quantity::CellCoherence]);
+        }
+        for e in all {
+            if let Kind::Ensemble { .. } = kinds[e] {
+                p.observe([Quantity::Magnetisation(e), Quantity::SpinLength(e), Quantity::Bright(e)]);
+                p.observe([Quantity::MagnetisationVariance(e)]);
+            }
+        }
+        let channels = p.build().unwrap().channels.len();
+        p.observe((0..channels).map(Quantity::Jumps));
+        p.build().unwrap()
+    }
+}
+
+fn random(seed: u64) -> Problem {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let charged = rng.random_bool(0.5);
+    Maker { rng, charged }.problem()
+}
+
+/// Every style that accepts the problem, against the full-space Liouvillian; how many did.
+fn check(seed: u64) -> [usize; 3] {
+    let problem = random(seed);
+    let odd = !problem.drives.is_empty()
+        || problem.protocol.steps.iter().any(|s| matches!(s, leyden::problem::Step::Reset { .. }));
+    let reference = match naive::solve(&problem) {
+        Ok(t) if !odd => t,
+        _ => blocks::solve(&problem, STYLES[0]).unwrap_or_else(|e| panic!("{seed}: {e}\n{}", problem.describe())),
+    };
+    let mut accepted = [0; 3];
+    for (count, style) in accepted.iter_mut().zip(STYLES) {
+        let table = match blocks::solve(&problem, style) {
+            Ok(table) => table,
+            Err(leyden::RunError::Compile(_)) => continue,
+            Err(error) => panic!("{seed}: {error}\n{}", problem.describe()),
+        };
+        *count = 1;
+        for (mine, theirs) in table.columns.iter().zip(&reference.columns) {
+            assert_eq!(mine.name, theirs.name);
+            for (row, (a, b)) in mine.value.iter().zip(&theirs.value).enumerate() {
+                let same = (a.is_nan() || b.is_nan()) || (a - b).abs() <= 2e-9 * b.abs().max(1.0);
+                assert!(
+                    same,
+                    "{seed}, {style:?}, {} row {row}: {a}, full space {b}\n{}",
+                    mine.name,
+                    problem.describe()
+                );
+            }
+        }
+    }
+    accepted
+}
+
+fn check_many(seeds: std::ops::Range<u64>) {
+    let mut total = [0; 3];
+    for seed in seeds.clone() {
+        total.iter_mut().zip(check(seed)).for_each(|(t, c)| *t += c);
+    }
+    let n = (seeds.end - seeds.start) as usize;
+    assert!(total[0] == n && total[1] > n / 8 && total[2] > n / 4, "too few problems in some style: {total:?} of {n}");
+}
+
+#[test]
+fn representations_agree_with_the_full_space() {
+    check_many(0..FEW);
+}
+
+#[test]
+#[ignore = "statistical tier"]
+fn representations_agree_with_the_full_space_on_many_problems() {
+    check_many(FEW..FEW + MANY);
+}
+
+/// Trajectories in every style against the exact solution, by the comparison that `leyden verify` makes. With a false
+/// alarm of 1e-6 a problem and style, all of them together stay below 1e-3.
+fn check_trajectories(seed: u64, trajectories: u64) {
+    let mut problem = random(seed);
+    problem.quantities.retain(|q| !q.needs_state() && !q.needs_variance());
+    let options = RunOptions { trajectories, seed, threads: 0, shots: false, covariance: true, states: false };
+    for representation in Representation::ALL {
+        let Ok((_, engine)) = Engine::new(&problem, Some(representation)) else { continue };
+        let exact = leyden::exact::solve(&problem, Some(representation)).unwrap();
+        let never = AtomicBool::new(false);
+        let outcome = with_engine!(&engine, e => runner::run(&**e, &problem, options, &never, &mut |_, _| true));
+        let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+        let verdict = verify::compare(&problem, &outcome.accumulated, &sampled, &exact, 1e-6);
+        for c in verdict.comparisons.iter().filter(|c| !c.passed) {
+            let row = c.worst.1;
+            let (mine, theirs) = (sampled.column(&c.name).unwrap(), exact.column(&c.name).unwrap());
+            panic!(
+                "{seed}, {representation}: {} is {} ± {:?}, exactly {} at row {row}, curve {:?}\n{}",
+                c.name,
+                mine.value[row],
+                mine.se.as_ref().map(|se| se[row]),
+                theirs.value[row],
+                c.curve,
+                problem.describe()
+            );
+        }
+    }
+}
+
+#[test]
+fn trajectories_agree_with_the_exact_solution() {
+    (0..25).for_each(|seed| check_trajectories(seed, 3_000));
+}
+
+#[test]
+#[ignore = "statistical tier"]
+fn trajectories_agree_with_the_exact_solution_on_many_problems() {
+    (25..225).for_each(|seed| check_trajectories(seed, 10_000));
+}
