@@ -4,10 +4,10 @@ use super::InputArgs;
 use super::common::{self, Outcome};
 use crate::error::RunError;
 use crate::exact::mean_field::MeanField;
-use crate::exact::{self, rate_equation::RateEquation};
+use crate::exact;
 use crate::input::Input;
 use crate::output::folder::RunFolder;
-use crate::repr::choose::{Representation, choose};
+use crate::repr::choose::{Representation, smallest};
 use crate::table::Table;
 use clap::Args;
 use serde_json::json;
@@ -27,30 +27,18 @@ pub struct ExactArgs {
 /// `leyden exact`: every quantity at every row.
 pub fn exact(args: &ExactArgs) -> Outcome {
     let input = args.input.read()?;
-    let representation = args.representation.or(choose(&input.problem).chosen());
+    let representation = args.representation.or_else(|| smallest(&input.problem));
     let name = representation.map_or_else(|| "none".into(), |r| r.to_string());
     result(&args.input, &input, ("exact", &name, "exact"), |input| exact::solve(&input.problem, representation))
 }
 
-/// `leyden steady`: the fixed point of one cycle of a repeated protocol.
+/// `leyden steady`: the state reached as t → ∞, or the cycle that a repeated protocol settles in.
 pub fn steady(args: &ExactArgs) -> Outcome {
     let input = args.input.read()?;
-    if args.representation.is_some_and(|r| r != Representation::Ladder) {
-        return Err(RunError::Request(
-            "the fixed point of a cycle is available in the ladder representation only".into(),
-        )
-        .into());
-    }
-    if input.problem.protocol.repeat == 1 {
-        return Err(RunError::Request(format!(
-            "{}: the protocol runs once, so it has no cycle to settle in; give [protocol] a repeat of 2 or more",
-            input.path
-        ))
-        .into());
-    }
-    result(&args.input, &input, ("steady", "ladder", "fixed point of the cycle"), |input| {
-        RateEquation::new(&input.problem)?.fixed_point()
-    })
+    let representation = args.representation.or_else(|| smallest(&input.problem));
+    let name = representation.map_or_else(|| "none".into(), |r| r.to_string());
+    let legend = if input.problem.protocol.repeat > 1 { "fixed point of the cycle" } else { "steady state" };
+    result(&args.input, &input, ("steady", &name, legend), |input| exact::steady(&input.problem, representation))
 }
 
 /// `leyden meanfield`: the second-order cumulant theory.

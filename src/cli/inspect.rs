@@ -2,13 +2,14 @@
 
 use super::InputArgs;
 use super::common::{Outcome, bytes};
-use super::run::engine;
 use crate::error::RunError;
 use crate::exact::rate_equation::RateEquation;
 use crate::problem::{Kind, Problem};
 use crate::repr::choose::choose;
 use crate::runner::{self, RunOptions, Shots};
 use crate::unravel::Advance;
+use crate::unravel::engine::Engine;
+use crate::with_engine;
 use clap::Args;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -49,9 +50,9 @@ pub fn inspect(args: &InspectArgs) -> Outcome {
         };
         println!("{:<15} {mark}: {text}", representation.to_string());
     }
-    let Ok(engine) = engine(problem, None) else { return Ok(ExitCode::SUCCESS) };
+    let Ok((_, engine)) = Engine::new(problem, None) else { return Ok(ExitCode::SUCCESS) };
     memory(problem, trajectories, input.run.shots);
-    pilot(problem, &engine, trajectories, input.run.seed)?;
+    with_engine!(&engine, e => pilot(problem, &**e, trajectories, input.run.seed))?;
     match RateEquation::new(problem) {
         Ok(equation) => {
             println!("{:<15} `leyden exact` solves it without sampling: {} states", "exact", equation.states())

@@ -3,7 +3,7 @@
 mod aging;
 
 use super::common::Outcome;
-use super::run::{engine, sample};
+use super::run::sample;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns;
 use crate::output::figure::Figure;
@@ -12,6 +12,7 @@ use crate::output::table::csv;
 use crate::problem::Problem;
 use crate::runner::RunOptions;
 use crate::table::Table;
+use crate::unravel::engine::Engine;
 use clap::Args;
 use serde_json::{Map, json};
 use std::error::Error;
@@ -90,7 +91,7 @@ impl Results {
         println!("{name}: {trajectories} trajectories");
         let options =
             RunOptions { trajectories, seed: self.seed, threads: 0, shots: false, covariance: false, states: false };
-        let outcome = sample(problem, &engine(problem, None)?, options, None)?;
+        let outcome = sample(problem, &Engine::new(problem, None)?.1, options, None)?;
         self.interrupted |= outcome.interrupted;
         if outcome.trajectories == 0 {
             return Err(RunError::Request("interrupted: nothing was written".into()).into());

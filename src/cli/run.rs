@@ -9,10 +9,10 @@ use crate::output::folder::RunFolder;
 use crate::output::table as files;
 use crate::problem::Problem;
 use crate::repr::choose::{Representation, choose};
-use crate::repr::ladder::Ladder;
 use crate::runner::{self, RunOptions, Shots};
 use crate::table::Table;
-use crate::unravel::ladder_jump::LadderJump;
+use crate::unravel::engine::Engine;
+use crate::with_engine;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, json};
@@ -68,19 +68,6 @@ fn catch_interrupt() {
     let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
 }
 
-/// The engine for trajectories of `problem`.
-pub fn engine(problem: &Problem, requested: Option<Representation>) -> Result<LadderJump, RunError> {
-    let choice = choose(problem);
-    match requested.or(choice.chosen()) {
-        Some(Representation::Ladder) => Ok(LadderJump::new(Ladder::compile(problem)?)),
-        Some(Representation::Full) if requested.is_some() => Err(RunError::Request(
-            "trajectories in the full tensor space are not available yet; `leyden exact --representation full` is"
-                .into(),
-        )),
-        _ => Ok(LadderJump::new(Ladder::compile(problem)?)),
-    }
-}
-
 /// When to stop: the largest error allowed in a column.
 pub struct Target {
     column: String,
@@ -126,7 +113,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let input = args.input.read()?;
     let problem = &input.problem;
     let target = Target::parse(problem, &args.target_error)?;
-    let engine = engine(problem, args.sampling.representation)?;
+    let (representation, engine) = Engine::new(problem, args.sampling.representation)?;
     let options = RunOptions {
         trajectories: args.sampling.trajectories.unwrap_or(input.run.trajectories),
         seed: args.sampling.seed.unwrap_or(input.run.seed),
@@ -152,12 +139,13 @@ pub fn run(args: &RunArgs) -> Outcome {
     identity.insert("seed".into(), json!(options.seed));
     identity.insert("trajectories_asked".into(), json!(options.trajectories));
     identity.insert("target_error".into(), json!(args.target_error.as_ref().map(|(q, e)| format!("{q}={e}"))));
-    identity.insert("representation".into(), json!("ladder"));
+    identity.insert("representation".into(), json!(representation.to_string()));
     identity.insert("unraveling".into(), json!("jump"));
     let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len()) + shot_bytes;
     let folder = RunFolder::claim(&args.input.out(""), identity, expected)?;
 
-    eprintln!("{}: ladder representation, {} trajectories, seed {}", problem.title, options.trajectories, options.seed);
+    let (n, seed) = (options.trajectories, options.seed);
+    eprintln!("{}: {representation} representation, {n} trajectories, seed {seed}", problem.title);
     let outcome = sample(problem, &engine, options, target.as_ref())?;
     if outcome.trajectories == 0 {
         return Err(
@@ -195,13 +183,13 @@ pub fn run(args: &RunArgs) -> Outcome {
 /// Sample with progress on the standard error stream; Ctrl-C ends it early.
 pub fn sample(
     problem: &Problem,
-    engine: &LadderJump,
+    engine: &Engine,
     options: RunOptions,
     target: Option<&Target>,
 ) -> Result<runner::Outcome, RunError> {
     catch_interrupt();
     let mut progress = Progress::new(problem, options.trajectories);
-    let size = runner::batch_size(engine);
+    let size = with_engine!(engine, e => runner::batch_size(&**e));
     let (mut next_check, mut failed) = (4u64, None);
     let mut watch = |done: u64, accumulated: &Accumulated| {
         progress.update(done, accumulated);
@@ -220,7 +208,7 @@ pub fn sample(
         }
         true
     };
-    let outcome = runner::run(engine, problem, options, &STOP, &mut watch);
+    let outcome = with_engine!(engine, e => runner::run(&**e, problem, options, &STOP, &mut watch));
     progress.finish();
     match failed {
         Some(error) => Err(error),

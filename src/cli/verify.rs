@@ -2,7 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
-use super::run::{SamplingArgs, engine, sample};
+use super::run::{SamplingArgs, sample};
 use crate::estimate::columns;
 use crate::estimate::verify::{Comparison, Verdict, compare};
 use crate::exact;
@@ -10,6 +10,7 @@ use crate::output::folder::RunFolder;
 use crate::output::table::csv;
 use crate::runner::RunOptions;
 use crate::table::Table;
+use crate::unravel::engine::Engine;
 use clap::Args;
 use serde_json::{Map, json};
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
         chosen => chosen,
     };
     let problem = &input.problem;
-    let engine = engine(problem, args.sampling.representation)?;
+    let (representation, engine) = Engine::new(problem, args.sampling.representation)?;
     let options = RunOptions {
         trajectories: args.sampling.trajectories.unwrap_or(input.run.trajectories),
         seed: args.sampling.seed.unwrap_or(input.run.seed),
@@ -47,6 +48,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     let mut identity = common::identity("verify", &input);
     identity.insert("seed".into(), json!(options.seed));
     identity.insert("trajectories_asked".into(), json!(options.trajectories));
+    identity.insert("representation".into(), json!(representation.to_string()));
     let expected = 2 * common::expected_bytes(problem.protocol.row_count(), problem.quantities.len());
     let mut folder = RunFolder::claim(&args.input.out("-verify"), identity, expected)?;
 

@@ -330,7 +330,16 @@ impl<'a> RateEquation<'a> {
         table.rows.truncate(rows.len());
         table.steps.truncate(rows.len());
         for (i, quantity) in self.problem.quantities.iter().enumerate() {
-            table.push_exact(self.problem.column(quantity), rows.iter().map(|row| row[i]).collect());
+            let times = table.rows.iter().map(|row| row.time);
+            let value = |(time, row): (f64, &Vec<f64>)| match *quantity {
+                Quantity::Power => if time > 0.0 { row[i] / time } else { f64::NAN },
+                Quantity::EnergyDensity(e) => {
+                    row[i] / (self.problem.subsystems[e].cells() as f64 * self.problem.subsystems[e].energy)
+                }
+                _ => row[i],
+            };
+            let values = times.zip(&rows).map(value).collect();
+            table.push_exact(self.problem.column(quantity), values);
         }
         table
     }

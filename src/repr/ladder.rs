@@ -245,7 +245,6 @@ fn check_initial(problem: &Problem) -> Result<(), CompileError> {
 fn check_quantities(problem: &Problem) -> Result<(), CompileError> {
     let odd = |q: &&Quantity| {
         !matches!(q, Quantity::Ergotropy | Quantity::Efficiency)
-            && !(matches!(q, Quantity::ErgotropyOf(e) if problem.battery == [*e]))
             && q.needs_state()
     };
     match problem.quantities.iter().find(odd) {
