@@ -3,7 +3,7 @@
 //! N cells with spin J come in ν_J = C(N, s) − C(N, s−1) = C(N, s)(2J+1)/(N−s+1) equivalent copies, s = N/2 − J,
 //! and level k of H_B = ωΣn in C(N, k): both overflow long before N is large, so only ln appears here.
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, SubsystemId};
 use statrs::function::factorial::ln_binomial;
 
 /// Most battery levels (products of cell numbers plus one) that are tabulated.
@@ -110,21 +110,8 @@ impl Battery {
         if count > MOST_LEVELS {
             return None;
         }
-        let mut levels = vec![(0.0, 0.0)];
-        for &(cells, omega) in &self.ensembles {
-            let ladder = (0..=cells).map(|k| (omega * k as f64, ln_binomial(cells, k)));
-            levels = ladder.flat_map(|(e, m)| levels.iter().map(move |(e0, m0)| (e + e0, m + m0))).collect();
-        }
-        levels.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut total = f64::NEG_INFINITY;
-        let (energy, ln_cumulative) = levels
-            .into_iter()
-            .map(|(energy, multiplicity)| {
-                total = ln_add(total, multiplicity);
-                (energy, total)
-            })
-            .unzip();
-        Some(Levels { energy, ln_cumulative, unseen: self.unseen() })
+        let ladders = self.ensembles.iter().map(|&(cells, omega)| ladder(cells, omega));
+        Some(Levels { unseen: self.unseen(), ..Levels::new(product(ladders)) })
     }
 
     /// For one ensemble, the order in which spins of cells never seen are filled (see [`Unseen`]).
@@ -173,7 +160,61 @@ pub struct Levels {
     pub unseen: Option<Unseen>,
 }
 
+/// The levels ωk of N cells, C(N, k) times each in logarithms.
+fn ladder(cells: u64, omega: f64) -> Vec<(f64, f64)> {
+    (0..=cells).map(|k| (omega * k as f64, ln_binomial(cells, k))).collect()
+}
+
+/// Every sum of one level of each part.
+fn product(parts: impl Iterator<Item = Vec<(f64, f64)>>) -> Vec<(f64, f64)> {
+    parts.fold(vec![(0.0, 0.0)], |all, part| {
+        part.into_iter().flat_map(|(e, m)| all.iter().map(move |(e0, m0)| (e + e0, m + m0))).collect()
+    })
+}
+
 impl Levels {
+    /// From energies with the ln of their multiplicities, in any order.
+    pub fn new(mut levels: Vec<(f64, f64)>) -> Self {
+        levels.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut total = f64::NEG_INFINITY;
+        let mut accumulate = |(energy, multiplicity)| {
+            total = ln_add(total, multiplicity);
+            (energy, total)
+        };
+        let (energy, ln_cumulative) = levels.iter().copied().map(&mut accumulate).unzip();
+        Self { energy, ln_cumulative, unseen: None }
+    }
+
+    /// The levels of Σωn of these subsystems; `None` when there are too many to tabulate.
+    pub fn of(problem: &Problem, part: &[SubsystemId]) -> Option<Self> {
+        let subsystem = |e: &SubsystemId| &problem.subsystems[*e];
+        let count = |e: &SubsystemId| match &subsystem(e).kind {
+            Kind::Ensemble { .. } | Kind::Network { .. } => subsystem(e).cells() + 1,
+            Kind::Mode { cutoff } => *cutoff as u64,
+            Kind::Levels { energies } => energies.len() as u64,
+        };
+        let total = part.iter().map(count).try_fold(1u64, u64::checked_mul)?;
+        let levels = |e: &SubsystemId| match &subsystem(e).kind {
+            Kind::Mode { cutoff } => (0..*cutoff).map(|n| (subsystem(e).energy * n as f64, 0.0)).collect(),
+            Kind::Levels { energies } => energies.iter().map(|energy| (*energy, 0.0)).collect(),
+            _ => ladder(subsystem(e).cells(), subsystem(e).energy),
+        };
+        (total <= MOST_LEVELS).then(|| Self::new(product(part.iter().map(levels))))
+    }
+
+    /// The levels of −H.
+    pub fn negated(&self) -> Self {
+        let single = |k: usize| match k {
+            0 => self.ln_cumulative[0],
+            // ln(e^b − e^a) for cumulative numbers a < b
+            k => {
+                let (a, b) = (self.ln_cumulative[k - 1], self.ln_cumulative[k]);
+                b + (-(a - b).exp()).ln_1p()
+            }
+        };
+        Self::new((0..self.energy.len()).map(|k| (-self.energy[k], single(k))).collect())
+    }
+
     /// Mean energy of the levels at positions \[X, X + ν) in rising order, for ln X = `ln_start`, ln ν = `ln_width`.
     ///
     /// By parts: ε_last − Σ_k (ε_{k+1} − ε_k)(C_k − X)/ν over the levels k that end inside. Sorted by p/ν a block has

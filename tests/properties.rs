@@ -315,8 +315,7 @@ fn representations_agree_with_the_full_space_on_many_problems() {
 /// Trajectories in every style against the exact solution, by the comparison that `leyden verify` makes. With a false
 /// alarm of 1e-6 a problem and style, all of them together stay below 1e-3.
 fn check_trajectories(seed: u64, trajectories: u64) {
-    let mut problem = random(seed);
-    problem.quantities.retain(|q| !q.needs_state() && !q.needs_variance());
+    let problem = random(seed);
     let options = RunOptions { trajectories, seed, threads: 0, shots: false, covariance: true, states: false };
     for representation in Representation::ALL {
         let Ok((_, engine)) = Engine::new(&problem, Some(representation)) else { continue };

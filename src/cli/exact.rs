@@ -3,8 +3,8 @@
 use super::InputArgs;
 use super::common::{self, Outcome};
 use crate::error::RunError;
-use crate::exact::mean_field::MeanField;
 use crate::exact;
+use crate::exact::mean_field::MeanField;
 use crate::input::Input;
 use crate::output::folder::RunFolder;
 use crate::repr::choose::{Representation, smallest};

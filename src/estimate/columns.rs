@@ -1,12 +1,14 @@
 //! From accumulated moments and occupations to the columns of a result table.
 
 use super::covariance::Covariance;
+use super::density::Density;
 use super::ergotropy::{self, Bounded};
 use super::moments::Moments;
 use super::occupation::Occupation;
+use super::sampled::{self, student};
 use crate::battery::{Battery, Levels};
 use crate::error::RunError;
-use crate::problem::{Problem, Quantity};
+use crate::problem::{Linear, Problem, Quantity};
 use crate::table::{Column, Table};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ pub struct Accumulated {
     pub moments: Moments,
     /// The averaged battery state at each row; empty unless a quantity needs it.
     pub occupations: Vec<Occupation>,
+    /// The averaged density matrices at each row, index row·reductions + reduction; empty on the ladder.
+    pub densities: Vec<Density>,
     /// Covariance between rows, when asked for.
     pub covariance: Option<Covariance>,
 }
@@ -33,6 +37,13 @@ impl Accumulated {
             (Some(mine), Some(theirs)) => mine.merge(&theirs),
             (mine @ None, theirs) => *mine = theirs,
             _ => {}
+        }
+        if self.densities.is_empty() {
+            self.densities = later.densities;
+        } else {
+            for (mine, theirs) in self.densities.iter_mut().zip(later.densities) {
+                mine.merge(theirs);
+            }
         }
         if self.occupations.is_empty() {
             self.occupations = later.occupations;
@@ -50,88 +61,114 @@ pub fn battery_levels(problem: &Problem) -> Result<(Battery, Levels), RunError> 
     levels.ok_or_else(|| RunError::Request("this battery has too many levels for its ergotropy".into()))
 }
 
-/// The ergotropy at each row.
+/// A nonlinear quantity at each row, with the degrees of freedom of its errors: from the occupied cells on the ladder,
+/// from the averaged density matrices elsewhere.
 ///
 /// # Errors
-/// When the battery's levels cannot be tabulated.
-pub fn ergotropies(problem: &Problem, accumulated: &Accumulated) -> Result<Vec<Bounded>, RunError> {
-    let (battery, levels) = battery_levels(problem)?;
-    let effective = accumulated.moments.effective();
-    let rows = accumulated.occupations.par_iter();
-    Ok(rows.map(|o| ergotropy::sampled(&battery, &levels, &o.clone().cells(), effective)).collect())
+/// When the battery's levels cannot be tabulated, or a quantity has no meaning in a state.
+pub fn bounded(
+    problem: &Problem,
+    quantity: &Quantity,
+    accumulated: &Accumulated,
+) -> Result<Vec<(Bounded, f64)>, RunError> {
+    if accumulated.densities.is_empty() {
+        let (battery, levels) = battery_levels(problem)?;
+        let effective = accumulated.moments.effective();
+        let rows = accumulated.occupations.par_iter();
+        let of = |o: &Occupation| ergotropy::sampled(&battery, &levels, &o.clone().cells(), effective);
+        return Ok(rows.map(|o| (of(o), f64::INFINITY)).collect());
+    }
+    let reductions = problem.reductions();
+    let needed = quantity.reduction(problem);
+    let index = reductions.iter().position(|r| Some(r) == needed.as_ref()).unwrap_or(0);
+    // The ratio is taken from the ergotropy afterwards.
+    let quantity = if *quantity == Quantity::Efficiency { &Quantity::Ergotropy } else { quantity };
+    let rows = accumulated.densities.par_chunks(reductions.len());
+    rows.map(|row| Ok((sampled::sampled(problem, quantity, &row[index])?, sampled::degrees(&row[index])))).collect()
 }
 
 /// The result table of a sampled run.
 ///
 /// # Errors
-/// When a quantity cannot be evaluated (see [`ergotropies`]).
+/// When a quantity cannot be evaluated (see [`bounded`]).
 pub fn table(problem: &Problem, accumulated: &Accumulated) -> Result<Table, RunError> {
     let mut table = Table::new(problem);
     let linear = problem.linear();
     let moments = &accumulated.moments;
     let rows = table.rows.len();
-    let ergotropy = if problem.needs_state() { ergotropies(problem, accumulated)? } else { Vec::new() };
     for quantity in &problem.quantities {
         let needed = quantity.linear();
-        let slot = linear.iter().position(|l| *l == needed).unwrap_or(0);
+        let place = |l: Linear| linear.iter().position(|known| *known == l).unwrap_or(0);
+        let slot = place(needed);
         let at = |row: usize| row * linear.len() + slot;
-        let column = |value: Vec<f64>, se: Vec<f64>, bounds| Column {
-            name: problem.column(quantity),
-            value,
-            se: Some(se),
-            bounds,
-        };
         let pairs = |f: &dyn Fn(usize) -> (f64, f64)| (0..rows).map(f).unzip::<f64, f64, Vec<f64>, Vec<f64>>();
-        let (value, se, bounds) = match quantity {
-            Quantity::EnergyVariance | Quantity::MagnetisationVariance(_) => {
-                let (value, se) = pairs(&|r| (moments.variance(at(r)), moments.variance_error(at(r))));
-                (value, se, None)
+        let plain = |r: usize| (moments.mean(at(r)), moments.mean_error(at(r)));
+        let mut undersampled = None;
+        let (value, se, bounds) = if quantity.needs_state() {
+            let found = bounded(problem, quantity, accumulated)?;
+            if matches!(quantity, Quantity::Ergotropy | Quantity::ErgotropyOf(_)) {
+                undersampled = Some(found.iter().map(|(w, _)| f64::from(u8::from(w.undersampled))).collect());
             }
-            Quantity::EnergyDeviation => {
-                let (value, se) = pairs(&|r| {
-                    let deviation = moments.variance(at(r)).sqrt();
-                    (deviation, if deviation > 0.0 { 0.5 * moments.variance_error(at(r)) / deviation } else { 0.0 })
+            let with = |r: usize| match quantity {
+                Quantity::Efficiency => ratio(found[r].0, plain(r), found[r].1),
+                _ => {
+                    let (w, degrees) = found[r];
+                    let (lo, hi) = w.interval(student(Z95, degrees));
+                    (w.value, w.se, if quantity.is_negative() { w.unclipped(student(Z95, degrees)) } else { (lo, hi) })
+                }
+            };
+            let all: Vec<_> = (0..rows).map(with).collect();
+            let (value, se) = all.iter().map(|x| (x.0, x.1)).unzip();
+            (value, se, Some(all.iter().map(|x| x.2).unzip()))
+        } else {
+            let spread = quantity.spread().map(place);
+            let variance = |r: usize| {
+                // Between trajectories and within them. Their errors may be correlated, so they are added.
+                let within = spread.map_or((0.0, 0.0), |s| {
+                    let index = r * linear.len() + s;
+                    (moments.mean(index), if moments.variance(index) > 0.0 { moments.mean_error(index) } else { 0.0 })
                 });
-                (value, se, None)
-            }
-            Quantity::SpinLength(_) => {
-                let (value, se) = pairs(&|r| {
-                    let s = spin_length(moments.mean(at(r)));
-                    (s, moments.mean_error(at(r)) / (2.0 * s + 1.0))
-                });
-                (value, se, None)
-            }
-            Quantity::Ergotropy => {
-                let (value, se) = pairs(&|r| (ergotropy[r].value, ergotropy[r].se));
-                (value, se, Some(ergotropy.iter().map(|w| w.interval(Z95)).unzip()))
-            }
-            Quantity::Efficiency => {
-                // The relative error of E adds to that of W; E and W are positively correlated, so this is not too small.
-                let ratio = |w: f64, e: f64| if e > 1e-14 { w / e } else { f64::NAN };
-                let error = |r: usize| {
-                    let (e, w) = (moments.mean(at(r)), ergotropy[r]);
-                    (ratio(w.se, e).powi(2) + (ratio(w.value, e) * ratio(moments.mean_error(at(r)), e)).powi(2)).sqrt()
-                };
-                let (value, se) = pairs(&|r| (ratio(ergotropy[r].value, moments.mean(at(r))), error(r)));
-                let interval = |r: usize| {
-                    let (e, w) = (moments.mean(at(r)), ergotropy[r]);
-                    let margin = Z95 * error(r);
-                    ((ratio(w.below.0, e) - margin).max(0.0), (ratio(w.above.0, e) + margin).min(1.0))
-                };
-                (value, se, Some((0..rows).map(interval).unzip()))
-            }
-            _ => {
-                let (value, se) = pairs(&|r| (moments.mean(at(r)), moments.mean_error(at(r))));
-                (value, se, None)
-            }
+                (moments.variance(at(r)) + within.0, moments.variance_error(at(r)) + within.1)
+            };
+            let (value, se) = match quantity {
+                Quantity::EnergyVariance | Quantity::MagnetisationVariance(_) => pairs(&variance),
+                Quantity::EnergyDeviation => pairs(&|r| {
+                    let (variance, error) = variance(r);
+                    let deviation = variance.sqrt();
+                    (deviation, if deviation > 0.0 { 0.5 * error / deviation } else { 0.0 })
+                }),
+                Quantity::SpinLength(_) => pairs(&|r| {
+                    let (squared, error) = plain(r);
+                    let s = spin_length(squared);
+                    (s, error / (2.0 * s + 1.0))
+                }),
+                Quantity::EnergyDensity(e) => {
+                    let unit = problem.subsystems[*e].cells() as f64 * problem.subsystems[*e].energy;
+                    pairs(&|r| (plain(r).0 / unit, plain(r).1 / unit))
+                }
+                Quantity::Power => pairs(&|r| {
+                    let time = table.rows[r].time;
+                    if time > 0.0 { (plain(r).0 / time, plain(r).1 / time) } else { (f64::NAN, f64::NAN) }
+                }),
+                _ => pairs(&plain),
+            };
+            (value, se, None)
         };
-        table.columns.push(column(value, se, bounds));
-        if *quantity == Quantity::Ergotropy {
-            let flags = ergotropy.iter().map(|w| f64::from(u8::from(w.undersampled))).collect();
-            table.push_exact("ergotropy_undersampled".into(), flags);
+        table.columns.push(Column { name: problem.column(quantity), value, se: Some(se), bounds });
+        if let Some(flags) = undersampled {
+            table.push_exact(format!("{}_undersampled", problem.column(quantity)), flags);
         }
     }
     Ok(table)
+}
+
+/// W/E with its error and interval. The relative error of E adds to that of W; E and W are positively correlated, so this
+/// is not too small.
+fn ratio(w: Bounded, (e, e_error): (f64, f64), degrees: f64) -> (f64, f64, (f64, f64)) {
+    let over = |x: f64| if e > 1e-14 { x / e } else { f64::NAN };
+    let error = over(w.se).hypot(over(w.value) * over(e_error));
+    let margin = student(Z95, degrees) * error;
+    (over(w.value), error, ((over(w.below.0) - margin).max(0.0), (over(w.above.0) + margin).min(1.0)))
 }
 
 /// S with S(S+1) = ⟨S²⟩.

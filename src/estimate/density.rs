@@ -5,6 +5,9 @@ use num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Groups that the batches of a run are dealt to in turn.
+pub const GROUPS: usize = 32;
+
 /// What tells the blocks of a reduced density matrix apart: 2J of each ensemble in it and the values of conserved
 /// charges; or the number of a cell or of an edge (see [`Reduction`](crate::problem::Reduction)).
 pub type Label = Vec<i64>;

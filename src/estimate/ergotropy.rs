@@ -32,6 +32,13 @@ impl Bounded {
     }
 }
 
+impl Bounded {
+    /// The same interval for a quantity that may be negative.
+    pub fn unclipped(&self, z: f64) -> (f64, f64) {
+        (self.below.0 - z * self.below.1, self.above.0 + z * self.above.1)
+    }
+}
+
 /// Ergotropy of an exactly known state: (cell, probability), in any order.
 pub fn exact(battery: &Battery, levels: &Levels, cells: &[(CellKey, f64)]) -> f64 {
     let energy: f64 = cells.iter().map(|&(key, p)| p * battery.energy(key)).sum();

@@ -7,4 +7,5 @@ pub mod ergotropy;
 pub mod functional;
 pub mod moments;
 pub mod occupation;
+pub mod sampled;
 pub mod verify;

@@ -6,6 +6,7 @@
 //! adds ln(2/α)·b/3n, where b is the size of such an event.
 
 use super::columns::{Accumulated, Z95};
+use super::sampled::{self, normal_equivalent, student};
 use crate::problem::{Linear, Problem, Quantity};
 use crate::table::Table;
 use faer::{Mat, Side};
@@ -93,11 +94,13 @@ pub fn compare(
             comparison.unchanged += usize::from(unchanged);
             let z = match quantity {
                 _ if estimate.is_nan() && truth.is_nan() => 0.0,
-                Quantity::Ergotropy | Quantity::Efficiency => {
+                q if q.needs_state() => {
                     // Distance outside the estimates from below and above, whose 95 % interval the table holds.
+                    let degrees = degrees(problem, accumulated, quantity, row);
+                    let t95 = student(Z95, degrees);
                     let (lo, hi) = mine.bounds.as_ref().map_or((estimate, estimate), |(lo, hi)| (lo[row], hi[row]));
-                    let outside = (truth - (hi - Z95 * se)).max((lo + Z95 * se) - truth).max(0.0);
-                    deviation(outside, se, event * bernstein)
+                    let outside = (truth - (hi - t95 * se)).max((lo + t95 * se) - truth).max(0.0);
+                    normal_equivalent(deviation(outside, se, event * bernstein), degrees)
                 }
                 Quantity::EnergyVariance | Quantity::MagnetisationVariance(_) => {
                     deviation(estimate - truth, se, event * event * bernstein)
@@ -115,8 +118,12 @@ pub fn compare(
             }
         }
         comparison.curve = match quantity {
-            Quantity::Ergotropy | Quantity::Efficiency => None,
-            q if q.needs_variance() => None,
+            q if q.needs_state() || q.needs_variance() || *q == Quantity::Power => None,
+            Quantity::EnergyDensity(e) => {
+                let unit = problem.subsystems[*e].cells() as f64 * problem.subsystems[*e].energy;
+                let energies: Vec<f64> = theirs.value.iter().map(|x| x * unit).collect();
+                curve(problem, accumulated, slot, &energies)
+            }
             Quantity::SpinLength(_) => {
                 let squared: Vec<f64> = theirs.value.iter().map(|s| s * (s + 1.0)).collect();
                 curve(problem, accumulated, slot, &squared)
@@ -133,6 +140,13 @@ pub fn compare(
         false_alarm,
         trajectories: accumulated.moments.effective() as u64,
     }
+}
+
+/// Degrees of freedom of the error of a nonlinear quantity.
+fn degrees(problem: &Problem, accumulated: &Accumulated, quantity: &Quantity, row: usize) -> f64 {
+    let (reductions, needed) = (problem.reductions(), quantity.reduction(problem));
+    let index = reductions.iter().position(|r| Some(r) == needed.as_ref()).unwrap_or(0);
+    accumulated.densities.get(row * reductions.len() + index).map_or(f64::INFINITY, sampled::degrees)
 }
 
 /// Least amount by which a number can differ between trajectories, to order of magnitude: the size of an event that

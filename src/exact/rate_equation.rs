@@ -332,7 +332,13 @@ impl<'a> RateEquation<'a> {
         for (i, quantity) in self.problem.quantities.iter().enumerate() {
             let times = table.rows.iter().map(|row| row.time);
             let value = |(time, row): (f64, &Vec<f64>)| match *quantity {
-                Quantity::Power => if time > 0.0 { row[i] / time } else { f64::NAN },
+                Quantity::Power => {
+                    if time > 0.0 {
+                        row[i] / time
+                    } else {
+                        f64::NAN
+                    }
+                }
                 Quantity::EnergyDensity(e) => {
                     row[i] / (self.problem.subsystems[e].cells() as f64 * self.problem.subsystems[e].energy)
                 }

@@ -158,8 +158,10 @@ impl Problem {
         let mut all = vec![Linear::Energy];
         for quantity in &self.quantities {
             let needed = quantity.linear();
-            if !all.contains(&needed) {
-                all.push(needed);
+            for linear in [Some(needed), quantity.spread()].into_iter().flatten() {
+                if !all.contains(&linear) {
+                    all.push(linear);
+                }
             }
         }
         all

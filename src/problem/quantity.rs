@@ -162,6 +162,11 @@ impl Quantity {
         )
     }
 
+    /// Whether it is never positive.
+    pub fn is_negative(&self) -> bool {
+        matches!(self, Quantity::AntiErgotropy)
+    }
+
     /// Whether the variance of the recorded number is part of the result.
     pub fn needs_variance(&self) -> bool {
         self.spread().is_some()

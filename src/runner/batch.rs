@@ -3,6 +3,7 @@
 use super::{RunOptions, Shots};
 use crate::estimate::columns::Accumulated;
 use crate::estimate::covariance::Covariance;
+use crate::estimate::density::Density;
 use crate::estimate::moments::Moments;
 use crate::estimate::occupation::Occupation;
 use crate::problem::{Linear, Problem};
@@ -18,25 +19,43 @@ pub(super) struct BatchResult {
 }
 
 /// Run trajectories `range`.
-pub(super) fn run<A: Advance>(engine: &A, problem: &Problem, options: RunOptions, range: Range<u64>) -> BatchResult {
+pub(super) fn run<A: Advance>(
+    engine: &A,
+    problem: &Problem,
+    options: RunOptions,
+    range: Range<u64>,
+    group: usize,
+) -> BatchResult {
     let mut batch: Vec<A::Walker> = range.clone().map(|k| engine.start(options.seed, k)).collect();
     let weights: Vec<f64> = batch.iter().map(|w| engine.weight(w)).collect();
     let (slots, rows) = (problem.linear().len(), problem.protocol.row_count());
     let mut recorder = BatchRecorder {
         first: range.start,
         slots,
+        reductions: problem.reductions().len(),
         moments: Moments::of_batch(&weights, rows * slots),
-        occupations: vec![Occupation::default(); if problem.needs_state() || options.states { rows } else { 0 }],
+        occupations: vec![
+            Occupation::default();
+            if engine.is_diagonal() && (problem.needs_state() || options.states) { rows } else { 0 }
+        ],
+        densities: vec![Density::default(); if engine.is_diagonal() { 0 } else { rows * problem.reductions().len() }],
+        group,
         series: options.covariance.then(|| Vec::with_capacity(rows * slots)),
         shots: options.shots.then(|| ShotRecorder::new(problem, batch.len())),
         values: vec![0.0; batch.len()],
         weights,
     };
     run_batch(engine, problem, &mut batch, &mut recorder);
+    let accumulated_densities = std::mem::take(&mut recorder.densities);
     let covariance = recorder.series.map(|series| Covariance::of_batch(&series, slots, &recorder.weights));
     BatchResult {
-        accumulated: Accumulated { moments: recorder.moments, occupations: recorder.occupations, covariance },
-        shots: recorder.shots.map(|shots| shots.finish(engine, &batch)),
+        accumulated: Accumulated {
+            moments: recorder.moments,
+            occupations: recorder.occupations,
+            densities: accumulated_densities,
+            covariance,
+        },
+        shots: recorder.shots.map(|shots| shots.finish(engine, &mut batch)),
         trajectories: range.end - range.start,
     }
 }
@@ -44,9 +63,13 @@ pub(super) fn run<A: Advance>(engine: &A, problem: &Problem, options: RunOptions
 struct BatchRecorder<'a> {
     first: u64,
     slots: usize,
+    reductions: usize,
     weights: Vec<f64>,
     moments: Moments,
     occupations: Vec<Occupation>,
+    densities: Vec<Density>,
+    /// The group of all trajectories of the batch.
+    group: usize,
     series: Option<Vec<Vec<f64>>>,
     shots: Option<ShotRecorder<'a>>,
     values: Vec<f64>,
@@ -60,6 +83,10 @@ impl<A: Advance> Recorder<A> for BatchRecorder<'_> {
             if let Some(series) = &mut self.series {
                 series.push(self.values.clone());
             }
+        }
+        let reductions = self.reductions;
+        for (index, density) in self.densities.iter_mut().skip(row * reductions).take(reductions).enumerate() {
+            engine.density(batch, &self.weights, index, self.group, density);
         }
         if let Some(occupation) = self.occupations.get_mut(row) {
             let visits = batch.iter().zip(&self.weights).enumerate();
@@ -112,12 +139,18 @@ impl<'a> ShotRecorder<'a> {
         }
     }
 
-    fn finish<A: Advance>(mut self, engine: &A, batch: &[A::Walker]) -> Shots {
+    fn finish<A: Advance>(mut self, engine: &A, batch: &mut [A::Walker]) -> Shots {
         let mut energy = vec![0.0; batch.len()];
         if let Some(slot) = self.problem.linear().iter().position(|l| *l == Linear::Energy) {
             engine.observe(batch, slot, self.problem.protocol.steps.len() - 1, &mut energy);
         }
         self.shots.energy_outcome = energy.clone();
+        for (walker, outcome) in batch.iter_mut().zip(&mut self.shots.energy_outcome) {
+            if !engine.is_diagonal() {
+                let share = engine.share(walker);
+                *outcome = engine.energy_outcome(walker, share).unwrap_or(*outcome);
+            }
+        }
         self.shots.energy_mean = energy;
         self.shots.released = self.released.concat();
         self.shots

@@ -6,6 +6,7 @@ mod shots;
 pub use shots::Shots;
 
 use crate::estimate::columns::Accumulated;
+use crate::estimate::density::GROUPS;
 use crate::problem::Problem;
 use crate::unravel::Advance;
 use batch::BatchResult;
@@ -84,7 +85,7 @@ pub fn run<A: Advance>(
                 break;
             }
             let range = index * size..((index + 1) * size).min(options.trajectories);
-            let result = batch::run(engine, problem, options, range);
+            let result = batch::run(engine, problem, options, range, index as usize % GROUPS);
             let mut merger = merger.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             merger.take(index, result);
             if merger.finished {

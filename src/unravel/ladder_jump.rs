@@ -248,6 +248,10 @@ impl Advance for LadderJump {
         }
     }
 
+    fn is_diagonal(&self) -> bool {
+        true
+    }
+
     fn share(&self, walker: &mut LadderWalker) -> f64 {
         walker.walks.first_mut().map_or(0.0, |walk| walk.stream.uniform())
     }

@@ -31,6 +31,11 @@ pub trait Advance: Sync {
     /// Linear average number `slot` (in the order of [`Problem::linear`](crate::problem::Problem::linear)) in each trajectory's state.
     fn observe(&self, batch: &[Self::Walker], slot: usize, step: usize, out: &mut [f64]);
 
+    /// Whether every state is one of a definite cell (J, M), so that averages are kept as occupations.
+    fn is_diagonal(&self) -> bool {
+        false
+    }
+
     /// The battery's cell on the ladder: (2J, J+M) of each of its ensembles. `None` elsewhere, see [`density`](Self::density).
     fn cell(&self, walker: &Self::Walker) -> Option<CellKey>;
 

@@ -277,6 +277,9 @@ impl Blocks {
 /// What the averages in the product basis of the slots cannot give.
 fn check_quantities(problem: &Problem, style: Style) -> Result<(), CompileError> {
     let ensemble = |e: &SubsystemId| matches!(problem.subsystems[*e].kind, Kind::Ensemble { .. });
+    if !style.spins && problem.quantities.contains(&Quantity::SymmetricErgotropy) {
+        return Err(refuse(style, "it does not tell J = N/2 apart, which `ergotropy_symmetric` needs".into()));
+    }
     let basis = |q: &&Quantity| matches!(q, Quantity::Coherence) && problem.battery.iter().any(ensemble);
     match problem.quantities.iter().find(basis) {
         Some(q) if style.spins => Err(refuse(
