@@ -27,6 +27,7 @@
 
 pub mod battery;
 pub mod cli;
+pub mod density;
 mod error;
 pub mod estimate;
 pub mod exact;

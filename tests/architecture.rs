@@ -8,19 +8,20 @@ use std::path::{Path, PathBuf};
 /// estimate draws on nothing that samples, so that results can be evaluated wherever they come from. The exact rate
 /// equation shares with the ladder the compilation of a problem and with estimate the formulas of its columns; the
 /// naive reference under exact has a rule of its own.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     // `exact` only for the propagator's error inside `RunError`.
     ("error", &["exact"]),
     ("problem", &["error"]),
     ("table", &["problem"]),
     ("battery", &["problem"]),
+    ("density", &[]),
     ("input", &["error", "problem"]),
-    ("repr", &["battery", "error", "problem"]),
-    ("unravel", &["battery", "problem", "repr"]),
+    ("repr", &["battery", "density", "error", "problem"]),
+    ("unravel", &["battery", "density", "error", "problem", "repr"]),
     ("trajectory", &["problem", "unravel"]),
-    ("estimate", &["battery", "error", "problem", "table"]),
-    ("runner", &["error", "estimate", "problem", "trajectory", "unravel"]),
-    ("exact", &["battery", "error", "estimate", "problem", "repr", "table"]),
+    ("estimate", &["battery", "density", "error", "problem", "table"]),
+    ("runner", &["density", "error", "estimate", "problem", "trajectory", "unravel"]),
+    ("exact", &["battery", "density", "error", "estimate", "problem", "repr", "table"]),
     // `runner` only for the shots it writes, `estimate` only for the 95 % point that pictures draw.
     ("output", &["battery", "error", "estimate", "problem", "runner", "table"]),
     ("models", &["error", "problem"]),
@@ -40,6 +41,8 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
             "table",
             "trajectory",
             "unravel",
+            // The macro that calls whichever engine it is.
+            "with_engine",
         ],
     ),
 ];

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use std::sync::atomic::AtomicBool;
 
 /// Number of random problems of the fast tier; the statistical tier runs many more.
-const FEW: u64 = 400;
+const FEW: u64 = 100;
 const MANY: u64 = 600;
 
 const STYLES: [Style; 3] = [
@@ -262,12 +262,7 @@ fn random(seed: u64) -> Problem {
 /// Every style that accepts the problem, against the full-space Liouvillian; how many did.
 fn check(seed: u64) -> [usize; 3] {
     let problem = random(seed);
-    let odd = !problem.drives.is_empty()
-        || problem.protocol.steps.iter().any(|s| matches!(s, leyden::problem::Step::Reset { .. }));
-    let reference = match naive::solve(&problem) {
-        Ok(t) if !odd => t,
-        _ => blocks::solve(&problem, STYLES[0]).unwrap_or_else(|e| panic!("{seed}: {e}\n{}", problem.describe())),
-    };
+    let reference = naive::solve(&problem).unwrap_or_else(|e| panic!("{seed}: {e}\n{}", problem.describe()));
     let mut accepted = [0; 3];
     for (count, style) in accepted.iter_mut().zip(STYLES) {
         let table = match blocks::solve(&problem, style) {
@@ -279,7 +274,7 @@ fn check(seed: u64) -> [usize; 3] {
         for (mine, theirs) in table.columns.iter().zip(&reference.columns) {
             assert_eq!(mine.name, theirs.name);
             for (row, (a, b)) in mine.value.iter().zip(&theirs.value).enumerate() {
-                let same = (a.is_nan() || b.is_nan()) || (a - b).abs() <= 2e-9 * b.abs().max(1.0);
+                let same = (a.is_nan() && b.is_nan()) || (a - b).abs() <= 2e-9 * b.abs().max(1.0);
                 assert!(
                     same,
                     "{seed}, {style:?}, {} row {row}: {a}, full space {b}\n{}",

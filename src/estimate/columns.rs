@@ -1,12 +1,12 @@
 //! From accumulated moments and occupations to the columns of a result table.
 
 use super::covariance::Covariance;
-use super::density::Density;
 use super::ergotropy::{self, Bounded};
 use super::moments::Moments;
 use super::occupation::Occupation;
 use super::sampled::{self, student};
 use crate::battery::{Battery, Levels};
+use crate::density::Density;
 use crate::error::RunError;
 use crate::problem::{Linear, Problem, Quantity};
 use crate::table::{Column, Table};

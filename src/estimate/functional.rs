@@ -5,8 +5,8 @@
 //! unitary that empties ρ. So a value is one trace, and the witness of one half of the samples gives a lower bound,
 //! linear in ρ, on the other half.
 
-use super::density::{BlockShape, Label};
 use crate::battery::{Levels, ln_add};
+use crate::density::{BlockShape, Label};
 use crate::error::RunError;
 use crate::problem::{Kind, Problem, Quantity, SubsystemId};
 use faer::{Mat, Side};

@@ -2,7 +2,6 @@
 
 pub mod columns;
 pub mod covariance;
-pub mod density;
 pub mod ergotropy;
 pub mod functional;
 pub mod moments;

@@ -6,9 +6,9 @@
 //! their scatter gives its standard error, and Student's t with as many degrees of freedom as there are groups the
 //! interval.
 
-use super::density::{Density, Label};
 use super::ergotropy::Bounded;
 use super::functional::{Functional, State, Witness, concurrence, functional, overlap};
+use crate::density::{Density, Label};
 use crate::error::RunError;
 use crate::problem::{Problem, Quantity};
 use faer::Mat;
@@ -66,7 +66,7 @@ pub fn state(density: &Density, takes: &dyn Fn(usize) -> bool) -> Option<State> 
 fn group_values(density: &Density, witnesses: &[(f64, &Witness)], takes: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
     let mut values = Vec::new();
     for (g, &weight) in density.weights.iter().enumerate().filter(|(g, w)| takes(*g) && **w > 0.0) {
-        let of = |label: &Label, sums: &super::density::BlockSums| -> f64 {
+        let of = |label: &Label, sums: &crate::density::BlockSums| -> f64 {
             let d = sums.dimension();
             match sums.groups.get(g).filter(|s| !s.is_empty()) {
                 Some(s) => {

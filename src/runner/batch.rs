@@ -1,9 +1,9 @@
 //! One batch of trajectories, recorded.
 
 use super::{RunOptions, Shots};
+use crate::density::Density;
 use crate::estimate::columns::Accumulated;
 use crate::estimate::covariance::Covariance;
-use crate::estimate::density::Density;
 use crate::estimate::moments::Moments;
 use crate::estimate::occupation::Occupation;
 use crate::problem::{Linear, Problem};

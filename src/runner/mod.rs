@@ -5,8 +5,8 @@ mod shots;
 
 pub use shots::Shots;
 
+use crate::density::GROUPS;
 use crate::estimate::columns::Accumulated;
-use crate::estimate::density::GROUPS;
 use crate::problem::Problem;
 use crate::unravel::Advance;
 use batch::BatchResult;

@@ -9,7 +9,7 @@ use super::path::{Paths, Row};
 use super::propagate::{Flight, Operator, Propagator, Workspace, norm_sqr, spacings};
 use super::stream::Stream;
 use crate::battery::CellKey;
-use crate::estimate::density::Density;
+use crate::density::Density;
 use crate::problem::{Linear, Step};
 use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, parts, rotate};
 use num_complex::Complex64;

@@ -8,7 +8,7 @@ pub mod propagate;
 pub mod stream;
 
 use crate::battery::CellKey;
-use crate::estimate::density::Density;
+use crate::density::Density;
 
 /// A representation with its unraveling: what the loop asks of it, a batch of trajectories at a time, so that
 /// trajectories may share work.

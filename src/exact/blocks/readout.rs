@@ -1,9 +1,9 @@
 //! Reads every quantity off the state on blocks.
 
 use super::equation::Equation;
+use crate::density::{BlockShape, Label};
 use crate::error::RunError;
 use crate::estimate::columns::spin_length;
-use crate::estimate::density::{BlockShape, Label};
 use crate::estimate::functional::{self, State};
 use crate::problem::{Linear, Problem, Quantity};
 use crate::table::Table;

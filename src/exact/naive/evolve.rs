@@ -23,8 +23,9 @@ pub(super) struct Propagator {
 }
 
 impl Propagator {
-    pub(super) fn new(space: &FullSpace, active: &[bool]) -> Result<Self, RunError> {
-        let liouvillian = space.liouvillian(active)?;
+    /// With these strengths of the drives.
+    pub(super) fn new(space: &FullSpace, active: &[bool], drives: &[(usize, f64)]) -> Result<Self, RunError> {
+        let liouvillian = space.liouvillian(active, drives)?;
         let counters = space.jump_rates(active);
         let (dimension, entries) = (space.dimension(), liouvillian.rows());
         let size = entries + counters.len();

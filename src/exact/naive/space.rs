@@ -1,7 +1,7 @@
 //! The full tensor space of a problem, with every operator spelled out as a Kronecker product.
 
 use crate::error::{ModelError, RunError};
-use crate::problem::{Axis, Channel, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Subsystem, SubsystemId};
+use crate::problem::{Axis, Channel, Drive, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Subsystem, SubsystemId};
 use ndarray::{Array2, Zip};
 use num_complex::Complex64;
 use sprs::{CsMat, TriMat, kronecker_product};
@@ -25,8 +25,14 @@ pub struct FullSpace<'p> {
     factors: Vec<Range<usize>>,
     initial: CsMat<Complex64>,
     hamiltonian: CsMat<Complex64>,
-    jumps: Vec<Vec<CsMat<Complex64>>>,
+    /// −iO of each drive.
+    drives: Vec<CsMat<Complex64>>,
+    /// Of each channel, terms w·(LρR† − ½{R†L, ρ}) as (w, L, R): L = R but for correlated decay.
+    jumps: Vec<Vec<Dissipator>>,
 }
+
+/// w, L and R.
+type Dissipator = (f64, CsMat<Complex64>, CsMat<Complex64>);
 
 impl<'p> FullSpace<'p> {
     /// The space with the Hamiltonian and all jump operators.
@@ -56,12 +62,15 @@ impl<'p> FullSpace<'p> {
         let parts = problem.subsystems.iter().zip(&problem.initial);
         let parts = parts.map(|(subsystem, initial)| state(subsystem, initial)).collect::<Result<Vec<_>, _>>()?;
         let initial = kronecker(parts.into_iter());
-        let mut space = Self { problem, dims, factors, initial, hamiltonian: zero(0), jumps: Vec::new() };
+        let (hamiltonian, drives, jumps) = (zero(0), Vec::new(), Vec::new());
+        let mut space = Self { problem, dims, factors, initial, hamiltonian, drives, jumps };
         if space.initial.rows() != space.dimension() {
             return Err(ModelError::Invalid("every subsystem needs one initial state".into()).into());
         }
         space.hamiltonian = space.operator(&problem.hamiltonian)?;
-        space.jumps = problem.channels.iter().map(|c| space.jump_operators(c)).collect::<Result<_, _>>()?;
+        space.jumps = problem.channels.iter().map(|c| space.dissipators(c)).collect::<Result<_, _>>()?;
+        let drive = |d: &Drive| Ok::<_, ModelError>(scaled(&space.operator(&d.operator)?, -Complex64::I));
+        space.drives = problem.drives.iter().map(drive).collect::<Result<_, _>>()?;
         Ok(space)
     }
 
@@ -78,18 +87,23 @@ impl<'p> FullSpace<'p> {
         self.assemble(sum, None)
     }
 
-    /// The jump operators of a channel without √rate: one, or one a cell for [`Reach::Each`].
-    ///
-    /// # Errors
-    /// [`ModelError::Invalid`] for an operator that cannot act on its subsystem.
-    pub fn jump_operators(&self, channel: &Channel) -> Result<Vec<CsMat<Complex64>>, ModelError> {
-        match channel.reach {
-            Reach::Collective => Ok(vec![self.operator(&channel.operator)?]),
-            Reach::Correlated { .. } => Err(ModelError::Invalid("correlated".into())),
-            Reach::Each(subsystem) => self
-                .factors_of(subsystem)?
-                .map(|cell| self.assemble(&channel.operator, Some((subsystem, cell))))
-                .collect(),
+    /// The terms of a channel, rate included: one, one a cell for [`Reach::Each`], one a pair of cells for
+    /// [`Reach::Correlated`], straight from its matrix.
+    fn dissipators(&self, channel: &Channel) -> Result<Vec<Dissipator>, ModelError> {
+        let on_cells = |subsystem: SubsystemId| {
+            let cells = self.factors_of(subsystem)?;
+            cells.map(|cell| self.assemble(&channel.operator, Some((subsystem, cell)))).collect::<Result<Vec<_>, _>>()
+        };
+        let same = |l: CsMat<Complex64>| (channel.rate, l.clone(), l);
+        match &channel.reach {
+            Reach::Collective => Ok(vec![same(self.operator(&channel.operator)?)]),
+            Reach::Each(subsystem) => Ok(on_cells(*subsystem)?.into_iter().map(same).collect()),
+            Reach::Correlated { subsystem, rates } => {
+                let cells = on_cells(*subsystem)?;
+                let pairs = (0..cells.len()).flat_map(|n| (0..cells.len()).map(move |m| (n, m)));
+                let on = pairs.filter(|&(n, m)| rates.matrix[n][m] != 0.0);
+                Ok(on.map(|(n, m)| (channel.rate * rates.matrix[n][m], cells[n].clone(), cells[m].clone())).collect())
+            }
         }
     }
 
@@ -125,26 +139,51 @@ impl<'p> FullSpace<'p> {
         Ok(right_adjoint(&(&u * rho), &u))
     }
 
-    /// dρ/dt = −i\[H, ρ\] + Σ rate·D\[L\]ρ over the channels that are `active`, for any d × d matrix ρ.
+    /// dρ/dt = −i\[H, ρ\] + Σ rate·D\[L\]ρ over the channels that are `active`, without drives, for any d × d matrix ρ.
     pub fn derivative(&self, rho: &Array2<Complex64>, active: &[bool]) -> Array2<Complex64> {
-        let drift = self.drift(active);
+        let drift = self.drift(active, &[]);
         let mut slope = &drift * rho + right_adjoint(rho, &drift);
-        for (rate, jump) in self.active_jumps(active) {
-            let gain = right_adjoint(&(jump * rho), jump);
-            Zip::from(&mut slope).and(&gain).for_each(|s, g| *s += g * rate);
+        for (rate, left, right) in self.active_jumps(active) {
+            let gain = right_adjoint(&(left * rho), right);
+            Zip::from(&mut slope).and(&gain).for_each(|s, g| *s += g * *rate);
         }
         slope
     }
 
-    /// The Liouvillian on column-stacked matrices, vec(ρ)\[i + d·j\] = ρ_ij, from vec(AρB) = (Bᵀ⊗A) vec(ρ): d² × d².
+    /// Tr_S ρ ⊗ `state` for subsystem S.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] when the state does not fit the subsystem.
+    pub fn reset(
+        &self,
+        rho: &Array2<Complex64>,
+        subsystem: SubsystemId,
+        fresh: &Initial,
+    ) -> Result<Array2<Complex64>, ModelError> {
+        let range = self.factors_of(subsystem)?;
+        let fresh = state(&self.problem.subsystems[subsystem], fresh)?.to_dense();
+        let size = |factors: Range<usize>| self.dims[factors].iter().product::<usize>();
+        let (own, after) = (size(range.clone()), size(range.end..self.dims.len()));
+        // A basis index is (before, own, after).
+        let replaced = |index: usize, by: usize| (index / (own * after) * own + by) * after + index % after;
+        let level = |index: usize| index / after % own;
+        let d = self.dimension();
+        Ok(Array2::from_shape_fn((d, d), |(i, j)| {
+            let traced: Complex64 = (0..own).map(|k| rho[[replaced(i, k), replaced(j, k)]]).sum();
+            traced * fresh[[level(i), level(j)]]
+        }))
+    }
+
+    /// The Liouvillian with these strengths of the drives, on column-stacked matrices, vec(ρ)\[i + d·j\] = ρ_ij, from vec(AρB) = (Bᵀ⊗A) vec(ρ): d² × d².
     ///
     /// # Errors
     /// [`RunError::TooLarge`] above 3·10⁷ matrix elements.
-    pub fn liouvillian(&self, active: &[bool]) -> Result<CsMat<Complex64>, RunError> {
+    pub fn liouvillian(&self, active: &[bool], drives: &[(usize, f64)]) -> Result<CsMat<Complex64>, RunError> {
         const MOST_ELEMENTS: usize = 30_000_000;
         let d = self.dimension();
-        let drift = self.drift(active);
-        let elements = 2 * d * drift.nnz() + self.active_jumps(active).map(|(_, l)| l.nnz() * l.nnz()).sum::<usize>();
+        let drift = self.drift(active, drives);
+        let gain = |(_, l, r): &Dissipator| l.nnz() * r.nnz();
+        let elements = 2 * d * drift.nnz() + self.active_jumps(active).map(gain).sum::<usize>();
         if elements > MOST_ELEMENTS {
             return Err(RunError::TooLarge {
                 what: "the full Liouvillian".into(),
@@ -157,20 +196,19 @@ impl<'p> FullSpace<'p> {
         let left: CsMat<Complex64> = kronecker_product(identity.view(), drift.view());
         let right: CsMat<Complex64> = kronecker_product(conjugate(&drift).view(), identity.view());
         let mut sum = &left + &right;
-        for (rate, jump) in self.active_jumps(active) {
-            let gain: CsMat<Complex64> = kronecker_product(conjugate(jump).view(), jump.view());
-            sum = &sum + &scaled(&gain, Complex64::from(rate));
+        for (rate, left, right) in self.active_jumps(active) {
+            let gain: CsMat<Complex64> = kronecker_product(conjugate(right).view(), left.view());
+            sum = &sum + &scaled(&gain, Complex64::from(*rate));
         }
         Ok(sum)
     }
 
     /// rate·Σ L†L of each channel, zero for those that are off: the operator whose average is the rate of jumps.
-    pub(super) fn jump_rates(&self, active: &[bool]) -> Vec<CsMat<Complex64>> {
+    pub fn jump_rates(&self, active: &[bool]) -> Vec<CsMat<Complex64>> {
         let d = self.dimension();
-        let rate_of = |(c, jumps): (usize, &Vec<CsMat<Complex64>>)| {
-            let rate = if is_on(active, c) { self.problem.channels[c].rate } else { 0.0 };
-            let sum = jumps.iter().fold(zero(d), |sum, l| &sum + &(&adjoint(l) * l));
-            scaled(&sum, Complex64::from(rate))
+        let rate_of = |(c, jumps): (usize, &Vec<Dissipator>)| {
+            let on = jumps.iter().filter(|_| is_on(active, c));
+            on.fold(zero(d), |sum, (w, l, r)| &sum + &scaled(&(&adjoint(r) * l), Complex64::from(*w)))
         };
         self.jumps.iter().enumerate().map(rate_of).collect()
     }
@@ -188,13 +226,24 @@ impl<'p> FullSpace<'p> {
         Ok((z, squared))
     }
 
-    /// Of each basis state: its index among the battery's states, its index among those of the rest, and the energy of
-    /// the battery in it.
-    pub(super) fn battery_split(&self) -> Vec<(usize, usize, f64)> {
+    /// The tensor factors of these subsystems.
+    pub(super) fn cells(&self, of: &[SubsystemId]) -> impl Iterator<Item = usize> {
+        of.iter().flat_map(|id| self.factors[*id].clone())
+    }
+
+    /// Of each basis state: its index among the states of a part, its index among those of the rest, and the energy of
+    /// the part in it.
+    pub(super) fn split(&self, part: &[SubsystemId]) -> Vec<(usize, usize, f64)> {
+        let factors: Vec<usize> = self.cells(part).collect();
+        self.split_factors(|factor| factors.contains(&factor))
+    }
+
+    /// The same for a part made of single tensor factors.
+    pub(super) fn split_factors(&self, inside: impl Fn(usize) -> bool) -> Vec<(usize, usize, f64)> {
         let mut split = vec![(0, 0, 0.0)];
         for (id, subsystem) in self.problem.subsystems.iter().enumerate() {
-            let stored = self.problem.battery.contains(&id);
-            for _ in 0..subsystem.cells() {
+            for factor in self.factors[id].clone() {
+                let stored = inside(factor);
                 let dim = levels(&subsystem.kind);
                 let extend = |&(battery, rest, energy): &(usize, usize, f64)| {
                     (0..dim).map(move |level| match (stored, &subsystem.kind) {
@@ -210,14 +259,15 @@ impl<'p> FullSpace<'p> {
     }
 
     /// K = −iH − ½ Σ rate·L†L, so that dρ/dt = Kρ + ρK† + Σ rate·LρL†.
-    fn drift(&self, active: &[bool]) -> CsMat<Complex64> {
-        let coherent = scaled(&self.hamiltonian, -Complex64::I);
+    fn drift(&self, active: &[bool], drives: &[(usize, f64)]) -> CsMat<Complex64> {
+        let fixed = scaled(&self.hamiltonian, -Complex64::I);
+        let add = |sum: CsMat<Complex64>, (d, f): &(usize, f64)| &sum + &scaled(&self.drives[*d], Complex64::from(*f));
+        let coherent = drives.iter().fold(fixed, add);
         self.jump_rates(active).iter().fold(coherent, |sum, loss| &sum + &scaled(loss, (-0.5).into()))
     }
 
-    fn active_jumps(&self, active: &[bool]) -> impl Iterator<Item = (f64, &CsMat<Complex64>)> {
-        let on = self.problem.channels.iter().zip(&self.jumps).enumerate().filter(move |(c, _)| is_on(active, *c));
-        on.flat_map(|(_, (channel, jumps))| jumps.iter().map(|jump| (channel.rate, jump)))
+    fn active_jumps(&self, active: &[bool]) -> impl Iterator<Item = &Dissipator> {
+        self.jumps.iter().enumerate().filter(move |(c, _)| is_on(active, *c)).flat_map(|(_, jumps)| jumps)
     }
 
     fn kind(&self, subsystem: SubsystemId) -> Result<&Kind, ModelError> {
@@ -308,17 +358,47 @@ fn unfit(kind: &Kind, what: impl Debug) -> ModelError {
 /// The initial density matrix of one subsystem.
 fn state(subsystem: &Subsystem, initial: &Initial) -> Result<CsMat<Complex64>, ModelError> {
     let cells = subsystem.cells() as usize;
-    let excited = match (initial.clone(), &subsystem.kind) {
-        (Initial::Ground, _) => 0.0,
+    let dim = levels(&subsystem.kind);
+    let diagonal = |p: Vec<f64>| {
+        let total: f64 = p.iter().sum();
+        matrix(dim, p.into_iter().enumerate().map(|(i, p)| (i, i, Complex64::from(p / total))).collect())
+    };
+    let only = |level: usize| diagonal((0..dim).map(|i| f64::from(u8::from(i == level))).collect());
+    let (excited, coherence) = match (initial, &subsystem.kind) {
+        (Initial::Ground, Kind::Mode { .. } | Kind::Levels { .. }) => return Ok(only(0)),
+        (Initial::Fock(n), Kind::Mode { .. }) => return Ok(only(*n)),
+        (Initial::Thermal { ratio }, Kind::Mode { .. }) => {
+            return Ok(diagonal((0..dim).map(|n| ratio.powi(n as i32)).collect()));
+        }
+        (Initial::Populations(p), Kind::Levels { .. }) => return Ok(diagonal(p.clone())),
+        (Initial::Coherent(alpha), Kind::Mode { .. }) => {
+            let factorial = |n: usize| (1..=n).map(|k| k as f64).product::<f64>();
+            let x: Vec<Complex64> = (0..dim).map(|n| alpha.powu(n as u32) / factorial(n).sqrt()).collect();
+            let norm: f64 = x.iter().map(|x| x.norm_sqr()).sum();
+            let pairs = (0..dim).flat_map(|i| (0..dim).map(move |j| (i, j)));
+            return Ok(matrix(dim, pairs.map(|(i, j)| (i, j, x[i] * x[j].conj() / norm)).collect()));
+        }
         (_, Kind::Mode { .. } | Kind::Levels { .. }) => return Err(unfit(&subsystem.kind, initial)),
-        (Initial::Excited, _) => 1.0,
-        (Initial::Thermal { ratio }, _) => ratio / (1.0 + ratio),
-        (Initial::Dicke { two_j, two_m }, _) => return Ok(dicke(cells, two_j, two_m)),
+        (Initial::Ground, _) => (0.0, Complex64::ZERO),
+        (Initial::Excited, _) => (1.0, Complex64::ZERO),
+        (Initial::Thermal { ratio } | Initial::Rotated { ratio, .. }, _) => (ratio / (1.0 + ratio), Complex64::ZERO),
+        (Initial::Cell { excited, coherence }, _) => (*excited, *coherence),
+        (Initial::Dicke { two_j, two_m }, _) => return Ok(dicke(cells, *two_j, *two_m)),
         _ => return Err(unfit(&subsystem.kind, initial)),
     };
-    let one =
-        matrix(levels(&subsystem.kind), vec![(0, 0, Complex64::from(1.0 - excited)), (1, 1, Complex64::from(excited))]);
-    Ok(kronecker((0..cells).map(|_| one.clone())))
+    let entries = [
+        (0, 0, Complex64::from(1.0 - excited)),
+        (1, 1, Complex64::from(excited)),
+        (1, 0, coherence),
+        (0, 1, coherence.conj()),
+    ];
+    let one = matrix(2, entries.to_vec());
+    let product = kronecker((0..cells).map(|_| one.clone()));
+    let Initial::Rotated { unitary, .. } = initial else { return Ok(product) };
+    let d = unitary.nrows();
+    let pairs = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
+    let u = matrix(d, pairs.map(|(i, j)| (i, j, unitary[(i, j)])).collect());
+    Ok(&(&u * &product) * &adjoint(&u))
 }
 
 /// The projector on all states of N cells with S² = J(J+1) and Sᶻ = M, divided by its trace. The projector on J is the

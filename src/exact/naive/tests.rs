@@ -1,7 +1,10 @@
 //! The reference against closed forms and against published numbers computed by other programs.
 
 use super::*;
+use crate::error::ModelError;
 use crate::problem::{Axis, Factor, Initial, Kind, Op, OpSum, ProblemBuilder, n, sm, sp};
+use crate::problem::{Quantity, SubsystemId};
+use faer::{Mat, Side};
 use serde_json::Value;
 use std::f64::consts::PI;
 
@@ -212,7 +215,7 @@ fn two_ensembles_share_a_collective_channel() {
     let rho = arbitrary_state(space.dimension());
     let direct = space.derivative(&rho, &active);
     let vector = ndarray::Array1::from(stacked(&rho));
-    let stacked_slope = &space.liouvillian(&active).unwrap() * &vector;
+    let stacked_slope = &space.liouvillian(&active, &[]).unwrap() * &vector;
     for (x, y) in stacked(&direct).iter().zip(&stacked_slope) {
         close((x - y).norm(), 0.0, 1e-13, "the superoperator");
     }
@@ -220,7 +223,7 @@ fn two_ensembles_share_a_collective_channel() {
     // The Taylor sum solves the equation: compare with fourth-order steps of the direct products.
     let mut propagated = stacked(&rho);
     propagated.resize(propagated.len() + 4, Complex64::ZERO);
-    Propagator::new(&space, &active).unwrap().advance(&mut propagated, 0.1).unwrap();
+    Propagator::new(&space, &active, &[]).unwrap().advance(&mut propagated, 0.1).unwrap();
     let (steps, mut slow) = (100, rho);
     for _ in 0..steps {
         let h = Complex64::from(0.1 / steps as f64);
@@ -424,9 +427,9 @@ fn what_does_not_fit_is_refused() {
     let space = FullSpace::new(&problem).unwrap();
     let meter = Meter::new(&problem, &space).unwrap();
     let leaking = space.initial_state() * Complex64::from(1.0 + 2e-9);
-    assert!(matches!(meter.read(&leaking, &[], 0), Err(RunError::Numerics { .. })));
+    assert!(matches!(meter.read(&leaking, &[], 0, 0.0), Err(RunError::Numerics { .. })));
     let undefined = space.initial_state() * Complex64::from(f64::NAN);
-    assert!(matches!(meter.read(&undefined, &[], 0), Err(RunError::Numerics { .. })));
+    assert!(matches!(meter.read(&undefined, &[], 0, 0.0), Err(RunError::Numerics { .. })));
     assert!(matches!(space.operator(&sm(0)), Err(ModelError::Invalid(_))));
     assert!(matches!(space.operator(&sm(7)), Err(ModelError::Invalid(_))));
 }

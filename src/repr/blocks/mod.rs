@@ -13,8 +13,6 @@ mod mixture;
 mod reduce;
 pub mod rotate;
 mod space;
-#[cfg(test)]
-mod tests;
 
 pub use block::{Block, BlockId, Jump, Sparse, adjoint};
 pub use initial::{Drawn, Part, Start, parts};

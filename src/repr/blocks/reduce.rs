@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::space::{Key, Space, key_of};
 use super::{Blocks, Slot};
 use crate::battery::ln_multiplicity;
-use crate::estimate::density::{BlockShape, Density, Label};
+use crate::density::{BlockShape, Density, Label};
 use crate::problem::{Kind, Reduction, SubsystemId};
 use num_complex::Complex64;
 use std::collections::BTreeMap;

@@ -1,0 +1,267 @@
+//! Every quantity of a state in the full tensor space, spelled out.
+
+use super::space::{FullSpace, expectation};
+use crate::error::{ModelError, RunError};
+use crate::problem::{Kind, Problem, Quantity, SubsystemId};
+use faer::{Mat, Side};
+use ndarray::Array2;
+use num_complex::Complex64;
+use sprs::CsMat;
+
+/// How far a trace may be from 1, and an eigenvalue of ρ below 0.
+const TOLERANCE: f64 = 1e-9;
+
+/// Reads the quantities off a state.
+pub(super) struct Meter<'p> {
+    problem: &'p Problem,
+    space: &'p FullSpace<'p>,
+    /// Sᶻ and S² of the ensembles asked about.
+    spins: Vec<(SubsystemId, CsMat<Complex64>, CsMat<Complex64>)>,
+    /// Of each basis state: index in the battery, index in the rest, energy of the battery.
+    split: Vec<(usize, usize, f64)>,
+}
+
+impl<'p> Meter<'p> {
+    pub(super) fn new(problem: &'p Problem, space: &'p FullSpace<'p>) -> Result<Self, ModelError> {
+        let mut spins = Vec::new();
+        for quantity in &problem.quantities {
+            if let Quantity::Magnetisation(e)
+            | Quantity::MagnetisationVariance(e)
+            | Quantity::SpinLength(e)
+            | Quantity::Bright(e) = *quantity
+            {
+                let (z, squared) = space.spin(e)?;
+                spins.push((e, z, squared));
+            }
+        }
+        Ok(Self { problem, space, spins, split: space.split(&problem.battery) })
+    }
+
+    /// The quantities in the order asked for, in `rho` and with the `jumps` of each channel since step `step` began.
+    pub(super) fn read(
+        &self,
+        rho: &Array2<Complex64>,
+        jumps: &[f64],
+        step: usize,
+        time: f64,
+    ) -> Result<Vec<f64>, RunError> {
+        let trace: Complex64 = rho.diag().sum();
+        let finite = rho.iter().all(|x| x.is_finite()) && jumps.iter().all(|x| x.is_finite());
+        if !finite || (trace - 1.0).norm() > TOLERANCE {
+            let reason = format!("the density matrix has trace {trace}, all elements finite: {finite}");
+            return Err(RunError::Numerics { method: "the full-space evolution", reason });
+        }
+        let energy_power = |power: i32| -> f64 {
+            self.split.iter().zip(rho.diag()).map(|((_, _, energy), p)| energy.powi(power) * p.re).sum()
+        };
+        let energy = energy_power(1);
+        let energy_variance = energy_power(2) - energy * energy;
+        if !energy_variance.is_finite() {
+            let reason = format!("the battery has energy {energy} with variance {energy_variance}");
+            return Err(RunError::Numerics { method: "the full-space evolution", reason });
+        }
+        let whole = Part::new(self.space, rho, &self.problem.battery);
+        let part = |of: &[SubsystemId]| Part::new(self.space, rho, of);
+        let energy_of = |e: SubsystemId| part(&[e]).energy();
+        let quanta = |e: SubsystemId| match self.problem.subsystems[e].energy {
+            0.0 => f64::NAN,
+            energy => energy_of(e) / energy,
+        };
+        let released =
+            || jumps.iter().enumerate().map(|(c, count)| self.problem.released_per_jump(c) * count).sum::<f64>();
+        let spin = |e: SubsystemId| {
+            let found = self.spins.iter().find(|(id, ..)| *id == e);
+            found.map_or((f64::NAN, f64::NAN, f64::NAN), |(_, z, squared)| {
+                (expectation(z, rho).re, expectation(&(z * z), rho).re, expectation(squared, rho).re)
+            })
+        };
+        let value = |quantity: &Quantity| -> Result<f64, RunError> {
+            Ok(match *quantity {
+                Quantity::Energy => energy,
+                Quantity::EnergyVariance => energy_variance,
+                Quantity::EnergyDeviation => energy_variance.max(0.0).sqrt(),
+                Quantity::EnergyOf(e) => energy_of(e),
+                Quantity::EnergyDensity(e) => {
+                    let subsystem = &self.problem.subsystems[e];
+                    energy_of(e) / (subsystem.cells() as f64 * subsystem.energy)
+                }
+                Quantity::Power if time == 0.0 => f64::NAN,
+                Quantity::Power => energy / time,
+                Quantity::Quanta(e) | Quantity::Photons(e) => quanta(e),
+                Quantity::Ergotropy => whole.ergotropy()?,
+                Quantity::ErgotropyOf(e) => part(&[e]).ergotropy()?,
+                Quantity::Efficiency if energy.abs() < 1e-14 => f64::NAN,
+                Quantity::Efficiency => whole.ergotropy()? / energy,
+                Quantity::IncoherentErgotropy => whole.without_coherence().ergotropy()?,
+                Quantity::CoherentErgotropy => whole.ergotropy()? - whole.without_coherence().ergotropy()?,
+                Quantity::AntiErgotropy => energy - whole.active()?,
+                Quantity::Capacity => whole.active()? - whole.energy() + whole.ergotropy()?,
+                Quantity::SymmetricErgotropy => whole.symmetric()?.ergotropy()?,
+                Quantity::Coherence => whole.coherence(),
+                Quantity::Purity => whole.purity(),
+                Quantity::LocalErgotropy => {
+                    let cells = self.space.cells(&self.problem.battery);
+                    let each = cells.map(|cell| Part::of_factors(self.space, rho, &[cell]).ergotropy());
+                    each.sum::<Result<f64, RunError>>()?
+                }
+                Quantity::CellCoherence => {
+                    let cells: Vec<usize> = self.space.cells(&self.problem.battery).collect();
+                    let each = cells.iter().map(|cell| Part::of_factors(self.space, rho, &[*cell]).rho[(1, 0)]);
+                    each.sum::<Complex64>().norm() / cells.len() as f64
+                }
+                Quantity::Concurrence => self.concurrence(rho)?,
+                Quantity::Bright(e) => self.bright(rho, e)?,
+                Quantity::Magnetisation(e) => spin(e).0,
+                Quantity::MagnetisationVariance(e) => spin(e).1 - spin(e).0.powi(2),
+                Quantity::SpinLength(e) => ((1.0 + 4.0 * spin(e).2.max(0.0)).sqrt() - 1.0) / 2.0,
+                Quantity::Released(Some(only)) if only != step => 0.0,
+                Quantity::Released(_) => released(),
+                Quantity::Jumps(channel) => jumps[channel],
+            })
+        };
+        self.problem.quantities.iter().map(value).collect()
+    }
+
+    /// Mean of Wootters' concurrence over the edges of the battery's network.
+    fn concurrence(&self, rho: &Array2<Complex64>) -> Result<f64, RunError> {
+        let network = self.problem.battery[0];
+        let Kind::Network { edges, .. } = &self.problem.subsystems[network].kind else { return Ok(f64::NAN) };
+        let cells: Vec<usize> = self.space.cells(&[network]).collect();
+        let mut sum = 0.0;
+        for &(a, b) in edges {
+            sum += wootters(&Part::of_factors(self.space, rho, &[cells[a.min(b)], cells[a.max(b)]]).rho)?;
+        }
+        Ok(sum / edges.len() as f64)
+    }
+
+    /// Weight of the states with S² = (N/2)(N/2 + 1).
+    fn bright(&self, rho: &Array2<Complex64>, e: SubsystemId) -> Result<f64, RunError> {
+        let Some((_, _, squared)) = self.spins.iter().find(|(id, ..)| *id == e) else { return Ok(f64::NAN) };
+        // The projector Π_{K<N/2} (S² − K(K+1))/(J(J+1) − K(K+1)).
+        let cells = self.problem.subsystems[e].cells();
+        let casimir = |two_k: u64| (two_k * (two_k + 2)) as f64 / 4.0;
+        let mut projected = rho.clone();
+        for two_k in (cells % 2..cells).step_by(2) {
+            let shifted = squared * &projected - &projected * Complex64::from(casimir(two_k));
+            projected = shifted / Complex64::from(casimir(cells) - casimir(two_k));
+        }
+        Ok(projected.diag().iter().map(|x| x.re).sum())
+    }
+}
+
+/// The reduced state of some tensor factors with the energies of their product basis.
+struct Part {
+    rho: Mat<Complex64>,
+    energies: Vec<f64>,
+}
+
+impl Part {
+    fn new(space: &FullSpace, rho: &Array2<Complex64>, of: &[SubsystemId]) -> Self {
+        Self::from_split(&space.split(of), rho)
+    }
+
+    fn of_factors(space: &FullSpace, rho: &Array2<Complex64>, factors: &[usize]) -> Self {
+        Self::from_split(&space.split_factors(|factor| factors.contains(&factor)), rho)
+    }
+
+    fn from_split(split: &[(usize, usize, f64)], rho: &Array2<Complex64>) -> Self {
+        let states = 1 + split.iter().map(|(part, ..)| *part).max().unwrap_or(0);
+        let mut energies = vec![0.0; states];
+        let mut reduced = Mat::<Complex64>::zeros(states, states);
+        for (i, &(row, rest, energy)) in split.iter().enumerate() {
+            energies[row] = energy;
+            for (j, &(column, other, _)) in split.iter().enumerate() {
+                if rest == other {
+                    reduced[(row, column)] += rho[[i, j]];
+                }
+            }
+        }
+        Self { rho: reduced, energies }
+    }
+
+    fn energy(&self) -> f64 {
+        self.energies.iter().enumerate().map(|(i, e)| e * self.rho[(i, i)].re).sum()
+    }
+
+    /// Σ over eigenvalues in falling order and levels in rising or falling order of their products.
+    fn paired(&self, rising: bool) -> Result<f64, RunError> {
+        let mut levels = self.energies.clone();
+        levels.sort_by(f64::total_cmp);
+        if !rising {
+            levels.reverse();
+        }
+        let method = "the eigenvalues of the battery's density matrix";
+        let weights = self
+            .rho
+            .self_adjoint_eigenvalues(Side::Lower)
+            .map_err(|error| RunError::Numerics { method, reason: format!("{error:?}") })?;
+        match weights.first() {
+            Some(&least) if least < -TOLERANCE => {
+                Err(RunError::Numerics { method, reason: format!("one of them is {least}") })
+            }
+            _ => Ok(weights.iter().rev().zip(&levels).map(|(weight, level)| weight * level).sum()),
+        }
+    }
+
+    fn ergotropy(&self) -> Result<f64, RunError> {
+        Ok(self.energy() - self.paired(true)?)
+    }
+
+    /// The most energy that a unitary can reach.
+    fn active(&self) -> Result<f64, RunError> {
+        self.paired(false)
+    }
+
+    fn without_coherence(&self) -> Self {
+        let e = &self.energies;
+        let kept = |i: usize, j: usize| (e[i] - e[j]).abs() < 1e-9;
+        let d = e.len();
+        let rho = Mat::from_fn(d, d, |i, j| if kept(i, j) { self.rho[(i, j)] } else { Complex64::ZERO });
+        Self { rho, energies: e.clone() }
+    }
+
+    /// In the basis of the Dicke states of N cells, which must hold everything.
+    fn symmetric(&self) -> Result<Self, RunError> {
+        let d = self.energies.len();
+        let cells = d.trailing_zeros() as usize;
+        let excited = |i: usize| (i as u32).count_ones() as usize;
+        let count = |k: usize| (0..d).filter(|i| excited(*i) == k).count() as f64;
+        let overlap = |k: usize, i: usize| if excited(i) == k { count(k).sqrt().recip() } else { 0.0 };
+        let rho = Mat::from_fn(cells + 1, cells + 1, |k, l| {
+            let pairs = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
+            pairs.map(|(i, j)| self.rho[(i, j)] * (overlap(k, i) * overlap(l, j))).sum::<Complex64>()
+        });
+        let weight: f64 = (0..=cells).map(|k| rho[(k, k)].re).sum();
+        if (weight - 1.0).abs() > TOLERANCE {
+            return Err(RunError::Request(format!("a weight of {:.2e} has left J = N/2", 1.0 - weight)));
+        }
+        let energies = (0..=cells).map(|k| self.energies[(1usize << k) - 1]).collect();
+        Ok(Self { rho, energies })
+    }
+
+    fn coherence(&self) -> f64 {
+        let d = self.energies.len();
+        let off = (0..d).flat_map(|i| (0..d).filter(move |j| *j != i).map(move |j| (i, j)));
+        off.map(|(i, j)| self.rho[(i, j)].norm()).sum::<f64>() / (d as f64 - 1.0)
+    }
+
+    fn purity(&self) -> f64 {
+        let d = self.energies.len();
+        (0..d).map(|i| (0..d).map(|j| self.rho[(i, j)].norm_sqr()).sum::<f64>()).sum()
+    }
+}
+
+/// max(0, λ₁ − λ₂ − λ₃ − λ₄), λ² the eigenvalues of √ρ ρ̃ √ρ with ρ̃ = (σy⊗σy)ρ*(σy⊗σy) (W. K. Wootters, PRL 80, 2245).
+fn wootters(rho: &Mat<Complex64>) -> Result<f64, RunError> {
+    let failed = |e| RunError::Numerics { method: "the concurrence", reason: format!("{e:?}") };
+    let eigen = rho.self_adjoint_eigen(Side::Lower).map_err(failed)?;
+    let u = eigen.U();
+    let roots: Vec<f64> = (0..4).map(|k| eigen.S()[k].re.max(0.0).sqrt()).collect();
+    let root = Mat::from_fn(4, 4, |i, j| (0..4).map(|k| u[(i, k)] * u[(j, k)].conj() * roots[k]).sum::<Complex64>());
+    let sign = [-1.0, 1.0, 1.0, -1.0];
+    let flipped = Mat::from_fn(4, 4, |i, j| rho[(3 - i, 3 - j)].conj() * (sign[i] * sign[j]));
+    let product = &(&root * &flipped) * &root;
+    let squares = product.self_adjoint_eigenvalues(Side::Lower).map_err(failed)?;
+    let lambda: Vec<f64> = squares.iter().map(|x| x.max(0.0).sqrt()).collect();
+    Ok((2.0 * lambda[3] - lambda.iter().sum::<f64>()).max(0.0))
+}
