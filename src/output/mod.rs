@@ -3,4 +3,5 @@
 pub mod figure;
 pub mod folder;
 pub mod pictures;
+pub mod qutip;
 pub mod table;
