@@ -32,6 +32,13 @@ pub fn parse_override(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// The input at the size its `[verify]` section asks for, but for the parameters that are given.
+pub fn at_small_size(file: &Path, parameters: &[(String, String)]) -> Result<Input, InputError> {
+    let taken = |name: &str| name == "trajectories" || parameters.iter().any(|(given, _)| given == name);
+    let small = input::read(file, &[])?.verify.into_iter().filter(|(name, _)| !taken(name));
+    input::read(file, &small.chain(parameters.iter().cloned()).collect::<Vec<_>>())
+}
+
 impl InputArgs {
     /// Read the input with the overrides.
     pub fn read(&self) -> Result<Input, InputError> {

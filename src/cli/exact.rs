@@ -5,7 +5,7 @@ use super::common::{self, Outcome};
 use crate::error::RunError;
 use crate::exact;
 use crate::exact::mean_field::MeanField;
-use crate::input::Input;
+use crate::input::{Input, InputError};
 use crate::output::folder::RunFolder;
 use crate::repr::choose::{Representation, smallest};
 use crate::table::Table;
@@ -22,11 +22,23 @@ pub struct ExactArgs {
     /// Representation to use [default: the smallest exact one]
     #[arg(long, value_name = "R")]
     representation: Option<Representation>,
+    /// Take the size in [verify]; -p goes before it
+    #[arg(long)]
+    small: bool,
+}
+
+impl ExactArgs {
+    fn read(&self) -> Result<Input, InputError> {
+        match self.small {
+            true => common::at_small_size(&self.input.file, &self.input.parameters),
+            false => self.input.read(),
+        }
+    }
 }
 
 /// `leyden exact`: every quantity at every row.
 pub fn exact(args: &ExactArgs) -> Outcome {
-    let input = args.input.read()?;
+    let input = args.read()?;
     let representation = args.representation.or_else(|| smallest(&input.problem));
     let name = representation.map_or_else(|| "none".into(), |r| r.to_string());
     result(&args.input, &input, ("exact", &name, "exact"), |input| exact::solve(&input.problem, representation))
@@ -34,7 +46,7 @@ pub fn exact(args: &ExactArgs) -> Outcome {
 
 /// `leyden steady`: the state reached as t → ∞, or the cycle that a repeated protocol settles in.
 pub fn steady(args: &ExactArgs) -> Outcome {
-    let input = args.input.read()?;
+    let input = args.read()?;
     let representation = args.representation.or_else(|| smallest(&input.problem));
     let name = representation.map_or_else(|| "none".into(), |r| r.to_string());
     let legend = if input.problem.protocol.repeat > 1 { "fixed point of the cycle" } else { "steady state" };

@@ -4,6 +4,7 @@ use super::InputArgs;
 use super::common::{Outcome, bytes};
 use crate::error::RunError;
 use crate::exact::rate_equation::RateEquation;
+use crate::output::latex;
 use crate::problem::{Kind, Problem};
 use crate::repr::choose::choose;
 use crate::runner::{self, RunOptions, Shots};
@@ -23,6 +24,9 @@ pub struct InspectArgs {
     /// Number of trajectories to estimate for [default: the input's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     trajectories: Option<u64>,
+    /// Print the equation and the protocol as a LaTeX document, and nothing else
+    #[arg(long)]
+    latex: bool,
 }
 
 /// Jumps that the pilot run may take: a fraction of a second.
@@ -35,6 +39,10 @@ const CELL_BYTES: f64 = 96.0;
 pub fn inspect(args: &InspectArgs) -> Outcome {
     let input = args.input.read()?;
     let problem = &input.problem;
+    if args.latex {
+        print!("{}", latex::document(problem));
+        return Ok(ExitCode::SUCCESS);
+    }
     let trajectories = args.trajectories.unwrap_or(input.run.trajectories);
     println!("{}\n\n{}", problem.title, problem.describe());
 

@@ -2,6 +2,7 @@
 
 mod common;
 mod exact;
+mod export;
 mod inspect;
 mod plot;
 mod reproduce;
@@ -32,6 +33,8 @@ enum Command {
     Meanfield(InputArgs),
     /// Sample and solve, and compare: exit status 1 when they disagree
     Verify(verify::VerifyArgs),
+    /// Write a Python script that solves the same equation with QuTiP
+    Export(export::ExportArgs),
     /// Say what would be done, and what it would cost, without doing it
     Inspect(inspect::InspectArgs),
     /// Draw the pictures of a result folder again
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Steady(args) => exact::steady(&args),
         Command::Meanfield(args) => exact::mean_field(&args),
         Command::Verify(args) => verify::verify(&args),
+        Command::Export(args) => export::export(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Plot { folder } => plot::plot(&folder),
         Command::Reproduce(args) => reproduce::reproduce(&args),

@@ -2,5 +2,7 @@
 
 pub mod figure;
 pub mod folder;
+pub mod latex;
 pub mod pictures;
+pub mod qutip;
 pub mod table;

@@ -1,0 +1,43 @@
+//! `leyden export`: the same problem as a script for QuTiP.
+
+use super::common::{Outcome, at_small_size, parse_override};
+use crate::input;
+use crate::output::{folder::replace_file, qutip};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `leyden export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The input, a TOML file such as examples/aging.toml
+    file: PathBuf,
+    /// Override a parameter of the input
+    #[arg(short = 'p', value_name = "NAME=VALUE", value_parser = parse_override)]
+    parameters: Vec<(String, String)>,
+    /// Take the size in [verify]; -p goes before it
+    #[arg(long)]
+    small: bool,
+    /// The script to write [default: print it]
+    #[arg(long, value_name = "SCRIPT")]
+    out: Option<PathBuf>,
+}
+
+/// Write the script, which itself writes a CSV file of the same name.
+pub fn export(args: &ExportArgs) -> Outcome {
+    let input = match args.small {
+        true => at_small_size(&args.file, &args.parameters)?,
+        false => input::read(&args.file, &args.parameters)?,
+    };
+    let named = args.out.as_deref().unwrap_or(&args.file);
+    let csv = named.with_extension("csv").file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let script = qutip::script(&input.problem, &csv)?;
+    match &args.out {
+        Some(path) => {
+            replace_file(path, script.as_bytes())?;
+            println!("{}", path.display());
+        }
+        None => print!("{script}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

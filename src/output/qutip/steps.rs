@@ -1,0 +1,97 @@
+//! Initial states and the protocol as Python statements.
+
+use super::{number, quoted};
+use crate::problem::{Axis, Envelope, Initial, Kind, Problem, Step, Subsystem, even_rows};
+use num_complex::Complex64;
+use std::fmt::Write;
+
+/// f(t) as a Python expression.
+pub(super) fn envelope(envelope: &Envelope) -> String {
+    match *envelope {
+        Envelope::Constant(value) => format!("{value:?}"),
+        Envelope::Linear { start, slope } => format!("{start:?} + {slope:?} * t"),
+        Envelope::Gaussian { peak, centre, width } => {
+            format!("{peak:?} * np.exp(-0.5 * ((t - {centre:?}) / {width:?}) ** 2)")
+        }
+        Envelope::Cosine { amplitude, frequency, phase } => {
+            format!("{amplitude:?} * np.cos({frequency:?} * t + {phase:?})")
+        }
+    }
+}
+
+/// The initial state, and the cycles of pulses, resets and timed steps.
+pub(super) fn protocol(problem: &Problem) -> String {
+    let parts = problem.subsystems.iter().zip(&problem.initial);
+    let states: Vec<String> = parts.map(|(subsystem, initial)| state(subsystem, initial)).collect();
+    let mut text = format!("\nrho = qt.tensor({})\nclock, rows = 0.0, []\n", states.join(", "));
+    let _ = writeln!(text, "for cycle in range({}):", problem.protocol.repeat);
+    for step in &problem.protocol.steps {
+        let _ = writeln!(text, "    rho = {}", statement(problem, step));
+    }
+    text
+}
+
+fn statement(problem: &Problem, step: &Step) -> String {
+    match step {
+        Step::Rotate { subsystem, axis, angle } => {
+            let name = quoted(&problem.subsystems[*subsystem].name);
+            // In the basis (g, e).
+            let pauli = match axis {
+                Axis::X => "[[0, 1], [1, 0]]",
+                Axis::Y => "[[0, 1j], [-1j, 0]]",
+                Axis::Z => "[[-1, 0], [0, 1]]",
+            };
+            format!("rotate(rho, {name}, {pauli}, {angle:?})")
+        }
+        Step::Reset { subsystem, state: fresh } => {
+            let part = &problem.subsystems[*subsystem];
+            format!("reset(rho, {}, {})", quoted(&part.name), state(part, fresh))
+        }
+        Step::Evolve { name, duration, rows, active, driven } => {
+            let channels = problem.channels.iter().zip(active);
+            let on: Vec<String> =
+                channels.filter(|(c, active)| **active && c.rate > 0.0).map(|(c, _)| quoted(&c.name)).collect();
+            let drives = problem.drives.iter().zip(driven);
+            let drives: Vec<String> = drives.filter(|(_, on)| **on).map(|(d, _)| quoted(&d.name)).collect();
+            let driven = if drives.is_empty() { String::new() } else { format!(", driven=[{}]", drives.join(", ")) };
+            let samples = rows.len() - 1;
+            let even = even_rows(*duration, samples).iter().zip(rows).all(|(a, b)| (a - b).abs() <= 1e-14 * duration);
+            let times =
+                if even { format!("np.linspace(0, {duration:?}, {})", rows.len()) } else { format!("{rows:?}") };
+            format!("evolve(rho, cycle, {}, {times}, on=[{}]{driven})", quoted(name), on.join(", "))
+        }
+    }
+}
+
+/// The density matrix of one subsystem.
+fn state(subsystem: &Subsystem, initial: &Initial) -> String {
+    let name = quoted(&subsystem.name);
+    if let (Kind::Ensemble { .. } | Kind::Network { .. }, Some((excited, coherence))) =
+        (&subsystem.kind, initial.cell())
+    {
+        return match coherence {
+            Complex64::ZERO => format!("product({name}, {excited:?})"),
+            c => format!("product({name}, {excited:?}, {})", number(c)),
+        };
+    }
+    let size = match &subsystem.kind {
+        Kind::Mode { cutoff } => *cutoff,
+        Kind::Levels { energies } => energies.len(),
+        Kind::Ensemble { .. } | Kind::Network { .. } => 2,
+    };
+    match initial {
+        Initial::Fock(n) => format!("qt.fock_dm({size}, {n})"),
+        Initial::Coherent(alpha) => format!("coherent({size}, {})", number(*alpha)),
+        Initial::Thermal { ratio } => format!("mixture({ratio:?} ** np.arange({size}))"),
+        Initial::Populations(p) => format!("mixture(np.array({p:?}))"),
+        Initial::Dicke { two_j, two_m } => {
+            format!("dicke({name}, {:?}, {:?})", *two_j as f64 / 2.0, *two_m as f64 / 2.0)
+        }
+        Initial::Rotated { ratio, unitary } => {
+            let row = |i: usize| (0..unitary.ncols()).map(|j| number(unitary[(i, j)])).collect::<Vec<_>>().join(", ");
+            let rows: Vec<String> = (0..unitary.nrows()).map(|i| format!("[{}]", row(i))).collect();
+            format!("rotated({name}, {ratio:?}, [\n    {},\n])", rows.join(",\n    "))
+        }
+        Initial::Ground | Initial::Excited | Initial::Cell { .. } => format!("qt.fock_dm({size}, 0)"),
+    }
+}

@@ -1,0 +1,239 @@
+def one():
+    """The identity."""
+    return qt.tensor([qt.qeye(d) for d in dims])
+
+
+def total(name, op, site=None):
+    """op on one cell of a subsystem, or summed over all of them."""
+    at = factors[name] if site is None else [factors[name][site]]
+    return sum(qt.tensor([op if k == j else qt.qeye(d) for j, d in enumerate(dims)]) for k in at)
+
+
+def sm(name, site=None):
+    """sigma- = |g><e|."""
+    return total(name, qt.Qobj([[0, 1], [0, 0]]), site)
+
+
+def sp(name, site=None):
+    """sigma+ = |e><g|."""
+    return total(name, qt.Qobj([[0, 0], [1, 0]]), site)
+
+
+def sx(name, site=None):
+    """Pauli x."""
+    return total(name, qt.Qobj([[0, 1], [1, 0]]), site)
+
+
+def sy(name, site=None):
+    """Pauli y, which is -i|e><g| + i|g><e|."""
+    return total(name, qt.Qobj([[0, 1j], [-1j, 0]]), site)
+
+
+def sz(name, site=None):
+    """Pauli z = |e><e| - |g><g|."""
+    return total(name, qt.Qobj([[-1, 0], [0, 1]]), site)
+
+
+def n(name, site=None):
+    """Quanta: sigma+ sigma- of a cell, a^+ a of a mode."""
+    return total(name, qt.num(dims[factors[name][0]]), site)
+
+
+def a(name):
+    """Annihilation operator of a mode."""
+    return total(name, qt.destroy(dims[factors[name][0]]))
+
+
+def ad(name):
+    """Creation operator of a mode."""
+    return total(name, qt.create(dims[factors[name][0]]))
+
+
+def transition(name, i, j):
+    """|i><j| of a multi-level system."""
+    d = dims[factors[name][0]]
+    return total(name, qt.basis(d, i) @ qt.basis(d, j).dag())
+
+
+def cells(name):
+    """The numbers of the cells of a subsystem."""
+    return range(len(factors[name]))
+
+
+def correlated(rate, matrix, operators):
+    """Jump operators of rate sum_nm R_nm (o_n rho o_m^+ - {o_m^+ o_n, rho}/2), from the modes of R."""
+    values, modes = np.linalg.eigh(matrix)
+    kept = [(value, modes[:, k]) for k, value in enumerate(values) if value > 1e-12 * values[-1]]
+    return [np.sqrt(rate * value) * sum(u * o for u, o in zip(mode, operators)) for value, mode in kept]
+
+
+def product(name, p_e, c_eg=0):
+    """The same state of every cell: excited population p_e and coherence <e|rho|g>."""
+    cell = qt.Qobj([[1 - p_e, np.conj(c_eg)], [c_eg, p_e]])
+    return qt.tensor([cell for _ in factors[name]])
+
+
+def dicke(name, J, M):
+    """|J, M>, mixed evenly over the copies of spin J."""
+    size = len(factors[name])
+    lower = sum(
+        qt.tensor([qt.Qobj([[0, 1], [0, 0]]) if k == j else qt.qeye(2) for j in range(size)]) for k in range(size)
+    )
+    squared = (lower.dag() @ lower).full() + (M * M - M) * np.eye(2**size)
+    inside = [i for i in range(2**size) if i.bit_count() - size / 2 == M]
+    values, vectors = np.linalg.eigh(squared[np.ix_(inside, inside)])
+    vectors = vectors[:, np.abs(values - J * (J + 1)) < 1e-6]
+    rho = np.zeros((2**size, 2**size), complex)
+    rho[np.ix_(inside, inside)] = vectors @ vectors.conj().T / vectors.shape[1]
+    return qt.Qobj(rho, dims=[[2] * size] * 2)
+
+
+def mixture(weights):
+    """A diagonal state with populations in proportion to the weights."""
+    return qt.Qobj(np.diag(weights / np.sum(weights)))
+
+
+def coherent(cutoff, alpha):
+    """A coherent state, normalised within the cutoff."""
+    return qt.ket2dm(qt.coherent(cutoff, alpha, method="analytic").unit())
+
+
+def rotated(name, q, unitary):
+    """U rho U^+ with the product Gibbs state rho of ratio q = p_e/p_g."""
+    rho = product(name, q / (1 + q))
+    u = qt.Qobj(np.array(unitary), dims=rho.dims)
+    return u @ rho @ u.dag()
+
+
+def rotate(rho, name, sigma, angle):
+    """An instantaneous exp(-i angle/2 sigma) on every cell of a subsystem."""
+    turn = (-0.5j * angle * qt.Qobj(sigma)).expm()
+    u = qt.tensor([turn if k in factors[name] else qt.qeye(d) for k, d in enumerate(dims)])
+    return u @ rho @ u.dag()
+
+
+def reset(rho, name, state):
+    """Replace a subsystem by a fresh one: Tr_S rho, times the new state, in the old order of factors."""
+    outside = [k for k in range(len(dims)) if k not in factors[name]]
+    if not outside:
+        return state
+    order = np.argsort(outside + factors[name]).tolist()
+    return qt.tensor(rho.ptrace(outside), state).permute(order)
+
+
+@cache
+def energy(*names):
+    """Sum of the energies of some subsystems."""
+    return sum(total(name, qt.Qobj(np.diag(levels[name]))) for name in names)
+
+
+@cache
+def spin_squared(name):
+    """S^2 of the cells of a subsystem."""
+    return sum(pauli(name) @ pauli(name) for pauli in (sx, sy, sz)) / 4
+
+
+def spectrum(*names):
+    """Energies of the product basis of some subsystems."""
+    energies = np.zeros(1)
+    for level in [levels[name] for name in names for _ in factors[name]]:
+        energies = np.add.outer(energies, level).ravel()
+    return energies
+
+
+def state_of(rho, *names):
+    """Density matrix of some subsystems."""
+    return rho.ptrace([k for name in names for k in factors[name]]).full()
+
+
+def symmetric(r):
+    """The part of a state of cells between their Dicke states of J = N/2."""
+    size = len(r).bit_length() - 1
+    excited = np.array([i.bit_count() for i in range(len(r))])
+    basis = np.stack([(excited == k) / np.sqrt(np.sum(excited == k)) for k in range(size + 1)])
+    return basis @ r @ basis.T
+
+
+def ergotropy(r, energies):
+    """Most energy that a unitary extracts: E - sum_k r_k (falling) eps_k (rising)."""
+    passive = np.sort(np.linalg.eigvalsh(r))[::-1] @ np.sort(energies)
+    return np.diag(r).real @ energies - passive
+
+
+def dephased(r, energies):
+    """The state without its coherence between different energies."""
+    return r * np.isclose(energies[:, None], energies, rtol=1e-9, atol=1e-12)
+
+
+def local_ergotropy(rho, *names):
+    """Sum of the ergotropies of single cells."""
+    each = [(k, np.array(levels[name])) for name in names for k in factors[name]]
+    return sum(ergotropy(rho.ptrace([k]).full(), level) for k, level in each)
+
+
+def coherence(r):
+    """Sum of |r_ij| over i != j, divided by d - 1."""
+    return (np.abs(r).sum() - np.trace(np.abs(r))) / (len(r) - 1)
+
+
+def cell_coherence(rho, *names):
+    """|sum of <sigma->| over the number of cells."""
+    return abs(sum(qt.expect(sm(name), rho) for name in names)) / sum(len(factors[name]) for name in names)
+
+
+def concurrence(rho, name, edges):
+    """Wootters' concurrence averaged over edges."""
+    pair = [sorted(factors[name][k] for k in edge) for edge in edges]
+    return np.mean([qt.concurrence(rho.ptrace(edge)) for edge in pair])
+
+
+def mean(op, rho):
+    """Tr(op rho) of a Hermitian operator."""
+    return np.real(qt.expect(op, rho))
+
+
+def variance(op, rho):
+    """Tr(op^2 rho) - Tr(op rho)^2, not below 0."""
+    return max(mean(op @ op, rho) - mean(op, rho) ** 2, 0.0)
+
+
+def spin_length(name, rho):
+    """S with S(S+1) = <S^2>."""
+    return (np.sqrt(1 + 4 * mean(spin_squared(name), rho)) - 1) / 2
+
+
+def ratio(part, whole):
+    """part/whole, nothing where there is no whole."""
+    return part / whole if abs(whole) > 1e-9 else np.nan
+
+
+def advance(H, rho, c_ops, counters, start, end):
+    """The state at `end`, and the time integrals of the counters: Gauss-Legendre panels, halved until two rounds agree."""
+    x, weights = np.polynomial.legendre.leggauss(16)
+    before, panels = np.full(len(counters), np.inf), 1
+    while True:
+        width = (end - start) / panels
+        times = (start + width * (np.arange(panels)[:, None] + (1 + x) / 2)).ravel() if counters else []
+        result = qt.mesolve(H, rho, [start, *times, end], c_ops, e_ops=counters, options=OPTIONS)
+        counts = np.array([width / 2 * np.tile(weights, panels) @ e[1:-1] for e in result.expect])
+        if np.allclose(counts, before, rtol=1e-9, atol=1e-9):
+            return result.final_state, counts
+        before, panels = counts, 2 * panels
+
+
+def evolve(rho, cycle, step, times, on, driven=()):
+    """One timed step with the channels that are on: solve from row to row, and note what is asked at each."""
+    global clock
+    H_step = qt.QobjEvo([H, *(drives[name] for name in driven)])
+    c_ops = [op for name in on for op in channels[name]]
+    counted = [name for name in on if name in counting]
+    counters = [sum(op.dag() @ op for op in channels[name]) for name in counted]
+    jumps, now = dict.fromkeys(channels, 0.0), 0.0
+    for time in times:
+        if time > now:
+            rho, counts = advance(H_step, rho, c_ops, counters, now, time)
+            jumps.update((name, jumps[name] + count) for name, count in zip(counted, counts))
+            now = time
+        rows.append([clock + time, step, cycle, *observe(rho, jumps, clock + time, step)])
+    clock += times[-1]
+    return rho

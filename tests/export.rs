@@ -1,0 +1,180 @@
+//! The QuTiP scripts: what is in them, and whether QuTiP agrees with the reference solver.
+
+use leyden::exact::naive;
+use leyden::output::qutip::script;
+use leyden::output::table::from_csv;
+use leyden::problem::{
+    Axis, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity, RateMatrix, a, ad, haar_unitary, n, sm, sp, sx,
+    sy, sz, transition,
+};
+use num_complex::Complex64;
+use std::f64::consts::PI;
+use std::process::Command;
+use std::sync::Arc;
+
+const HALF: Complex64 = Complex64::new(0.5, 0.0);
+
+/// A driven mode and cell, pulses, resets, and a time-dependent drive.
+fn driven() -> Problem {
+    let mut p = Problem::builder("a driven mode");
+    let mode = p.subsystem("A", Kind::Mode { cutoff: 5 }, 1.5);
+    let cell = p.ensemble("B", 1, 1.0);
+    p.initial(mode, Initial::Coherent(Complex64::new(0.4, -0.3))).initial(cell, Initial::angle(1.0, 0.7));
+    p.hamiltonian(n(mode) * 0.3 + (sp(cell) * a(mode) + sm(cell) * ad(mode)) * 0.8);
+    p.drive("kick", sy(cell), Envelope::Gaussian { peak: 0.9, centre: 0.4, width: 0.2 }).only(["free"]);
+    p.drive("shake", a(mode) + ad(mode), Envelope::Cosine { amplitude: 0.5, frequency: 2.0, phase: 0.3 });
+    p.drive("ramp", sz(cell), Envelope::Linear { start: 0.1, slope: -0.4 });
+    p.drive("push", sx(cell), Envelope::Constant(0.2)).only(["after"]);
+    p.collective("leak", a(mode), 0.7).collective("phase", n(cell), 0.4).only(["free"]);
+    p.rotate(cell, Axis::Y, 0.6).evolve("free", 1.0, 2);
+    p.reset(mode, Initial::Thermal { ratio: 0.3 }).rotate(cell, Axis::Z, 0.4).evolve("after", 0.7, 1).repeat(2);
+    p.battery([cell]).observe([
+        Quantity::Energy,
+        Quantity::Power,
+        Quantity::EnergyOf(mode),
+        Quantity::ErgotropyOf(mode),
+        Quantity::Photons(mode),
+        Quantity::Ergotropy,
+        Quantity::Efficiency,
+        Quantity::IncoherentErgotropy,
+        Quantity::CoherentErgotropy,
+        Quantity::CellCoherence,
+        Quantity::Purity,
+        Quantity::Jumps(0),
+        Quantity::Jumps(1),
+    ]);
+    p.build().unwrap()
+}
+
+/// Correlated decay on a network beside a three-level system.
+fn network(initial: Initial) -> ProblemBuilder {
+    let mut p = Problem::builder("a network");
+    let edges = vec![(0, 1), (1, 2)];
+    let cells = p.subsystem("N", Kind::Network { cells: 3, edges: edges.clone() }, 1.0);
+    let maser = p.subsystem("E", Kind::Levels { energies: vec![0.0, 0.4, 1.3] }, 1.0);
+    p.initial(cells, initial).initial(maser, Initial::Populations(vec![0.2, 0.5, 0.3]));
+    let exchange = transition(maser, 1, 0) * sm(cells);
+    p.hamiltonian((exchange.clone() + exchange.adjoint()) * 0.6).detune(cells, &[0.2, -0.1, 0.5]);
+    p.correlated("decay", cells, sm(cells), 0.8, RateMatrix::on_graph(3, &edges, 1.0, 0.5).unwrap());
+    p.each("blur", cells, sz(cells), 0.1).collective("hot", transition(maser, 2, 0), 0.9);
+    p.evolve("free", 1.2, 3).battery([cells]).observe([
+        Quantity::Energy,
+        Quantity::EnergyVariance,
+        Quantity::EnergyOf(maser),
+        Quantity::Quanta(cells),
+        Quantity::Ergotropy,
+        Quantity::LocalErgotropy,
+        Quantity::AntiErgotropy,
+        Quantity::Capacity,
+        Quantity::Coherence,
+        Quantity::Concurrence,
+        Quantity::Jumps(0),
+        Quantity::Jumps(1),
+        Quantity::Jumps(2),
+    ]);
+    p
+}
+
+/// Two ensembles that one channel binds.
+fn ensembles() -> Problem {
+    let mut p = Problem::builder("two ensembles");
+    let b = p.ensemble("B", 3, 1.0);
+    let c = p.ensemble("C", 2, 2.0);
+    p.initial(b, Initial::Dicke { two_j: 1, two_m: 1 }).initial(c, Initial::Thermal { ratio: 1.7 });
+    p.collective("bind", sm(b) + sm(c) * 0.5, 0.9).collective("release", sm(b), 0.3).each("loss", b, sm(b), 0.2);
+    p.rotate(b, Axis::X, PI / 3.0).evolve("one", 0.5, 2).evolve("two", 0.4, 1).battery([b]);
+    p.observe([
+        Quantity::EnergyDeviation,
+        Quantity::EnergyDensity(c),
+        Quantity::Magnetisation(b),
+        Quantity::MagnetisationVariance(b),
+        Quantity::SpinLength(b),
+        Quantity::SpinLength(c),
+        Quantity::Bright(b),
+        Quantity::Ergotropy,
+        Quantity::ErgotropyOf(c),
+    ]);
+    p.build().unwrap()
+}
+
+/// Cells that stay in the symmetric subspace.
+fn bright() -> Problem {
+    let mut p = Problem::builder("bright cells");
+    let b = p.ensemble("B", 4, 1.0);
+    p.initial(b, Initial::plus()).hamiltonian(sx(b) * 0.3).collective("release", sm(b), 0.7);
+    p.evolve("one", 0.5, 2).evolve("two", 0.4, 1).observe([
+        Quantity::Energy,
+        Quantity::SymmetricErgotropy,
+        Quantity::Bright(b),
+        Quantity::Released(Some(1)),
+        Quantity::Released(None),
+    ]);
+    p.build().unwrap()
+}
+
+fn all() -> Vec<Problem> {
+    let cell = Initial::Cell { excited: 0.5, coherence: HALF };
+    let rotated = Initial::Rotated { ratio: 0.4, unitary: Arc::new(haar_unitary(8, 5)) };
+    vec![driven(), network(cell).build().unwrap(), network(rotated).build().unwrap(), ensembles(), bright()]
+}
+
+#[test]
+fn a_script_holds_the_equation_and_only_the_functions_it_calls() {
+    let text = script(&driven(), "driven.csv").unwrap();
+    for part in [
+        "factors = {\"A\": [0], \"B\": [1]}\ndims = [5, 2]\n",
+        "H = 0.3 * n(\"A\") + 0.8 * sp(\"B\") @ a(\"A\") + 0.8 * sm(\"B\") @ ad(\"A\")\n",
+        "\"kick\": [sy(\"B\"), lambda t: 0.9 * np.exp(-0.5 * ((t - 0.4) / 0.2) ** 2)],",
+        "\"leak\": [np.sqrt(0.7) * (a(\"A\"))],",
+        "qt.tensor(coherent(5, (0.4-0.3j)), product(\"B\", ",
+        "for cycle in range(2):",
+        "evolve(rho, cycle, \"free\", np.linspace(0, 1.0, 3), on=[\"leak\", \"phase\"], driven=[\"kick\", \"shake\", \"ramp\"])",
+        "rho = reset(rho, \"A\", mixture(0.3 ** np.arange(5)))",
+        "qt.mesolve(",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in\n{text}");
+    }
+    for absent in ["def concurrence", "def dicke", "def correlated", "def spin_squared"] {
+        assert!(!text.contains(absent), "`{absent}` is in\n{text}");
+    }
+    assert_eq!(text, script(&driven(), "driven.csv").unwrap());
+}
+
+#[test]
+fn what_is_too_large_or_ambiguous_is_refused() {
+    let mut large = Problem::builder("large");
+    let b = large.ensemble("B", 11, 1.0);
+    large.each("loss", b, sm(b), 1.0).evolve("storage", 1.0, 1).observe([Quantity::Energy]);
+    let message = script(&large.build().unwrap(), "").unwrap_err().to_string();
+    assert!(message.contains("10^3.3 states") && message.contains("--small"), "{message}");
+    let mut twice = Problem::builder("twice");
+    let b = twice.ensemble("B", 2, 1.0);
+    twice.collective("release", sm(b), 1.0).evolve("same", 1.0, 1).evolve("same", 1.0, 1);
+    twice.observe([Quantity::Released(Some(1))]);
+    assert!(script(&twice.build().unwrap(), "").unwrap_err().to_string().contains("several steps called same"));
+}
+
+/// Needs a Python with QuTiP 5, named by LEYDEN_PYTHON [default: python3].
+#[test]
+#[ignore = "needs QuTiP"]
+fn qutip_agrees_with_the_reference_solver() {
+    let python = std::env::var("LEYDEN_PYTHON").unwrap_or_else(|_| "python3".into());
+    let folder = tempfile::tempdir().unwrap();
+    for (k, problem) in all().iter().enumerate() {
+        let name = format!("script{k}");
+        std::fs::write(folder.path().join(&name), script(problem, "result.csv").unwrap()).unwrap();
+        let run = Command::new(&python).args(["-W", "ignore", &name]).current_dir(folder.path()).output().unwrap();
+        assert!(run.status.success(), "{}: {}", problem.title, String::from_utf8_lossy(&run.stderr));
+        let qutip = from_csv(&std::fs::read_to_string(folder.path().join("result.csv")).unwrap()).unwrap();
+        let exact = naive::solve(problem).unwrap();
+        assert_eq!(qutip.steps, exact.steps);
+        assert_eq!(qutip.columns.len(), exact.columns.len());
+        for (mine, theirs) in exact.columns.iter().zip(&qutip.columns) {
+            assert_eq!(mine.name, theirs.name);
+            for (row, (x, y)) in mine.value.iter().zip(&theirs.value).enumerate() {
+                let agrees = x.is_nan() && y.is_nan() || (x - y).abs() < 1e-7;
+                assert!(agrees, "{}, {} in row {row}: {x} here, {y} by QuTiP", problem.title, mine.name);
+            }
+        }
+    }
+}
