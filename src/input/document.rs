@@ -126,6 +126,10 @@ impl<'s> Item<'s> {
         Ok(array.iter().enumerate().map(element).collect())
     }
 
+    pub(super) fn is_table(&self) -> bool {
+        self.value.is_table()
+    }
+
     pub(super) fn is_list(&self) -> bool {
         self.value.is_array()
     }

@@ -24,7 +24,9 @@ mod expression;
 mod operator;
 mod parameters;
 mod protocol;
+mod quantities;
 mod sections;
+mod states;
 mod subsystems;
 #[cfg(test)]
 mod tests;
@@ -143,7 +145,14 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
 fn run_settings<'s>(root: &Table<'s>, scope: &Scope<'s>) -> Result<RunSettings, InputError> {
     let mut run = RunSettings::default();
     let Some(section) = root.section("run")? else { return Ok(run) };
-    section.allow("key", &["trajectories", "seed", "shots"])?;
+    section.allow("key", &["trajectories", "seed", "shots", "unraveling"])?;
+    if let Some(item) = section.get("unraveling") {
+        let word = expression::parse(item.text("`jump`")?)?;
+        if scope.choice("unraveling", &word, &["jump", "diffusive", "random_unitary"])? != "jump" {
+            let at = scope.origin(&word);
+            return Err(at.error(format!("the unraveling `{}` is not available yet", at.text()), "`jump`"));
+        }
+    }
     if let Some(item) = section.get("trajectories") {
         run.trajectories = scope.number(item)?.whole("the number of trajectories", 1..=MOST_TRAJECTORIES)?;
     }

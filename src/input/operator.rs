@@ -3,11 +3,14 @@
 use super::error::{InputError, Span};
 use super::expression::{Binary, Expr, Node};
 use super::parameters::{FUNCTIONS, Scope, arithmetic, function};
+use super::subsystems::Parts;
 use crate::problem::{Factor, Kind, Op, OpSum, Subsystem, SubsystemId, Term};
 use num_complex::Complex64;
 
 /// Elementary operators of one subsystem; those with a capital are sums over its cells by definition.
-pub(super) const NAMES: [&str; 13] = ["sm", "sp", "sx", "sy", "sz", "n", "Sm", "Sp", "Sx", "Sy", "Sz", "a", "ad"];
+/// `hop` is the exchange over the edges of a network.
+pub(super) const NAMES: [&str; 14] =
+    ["sm", "sp", "sx", "sy", "sz", "n", "Sm", "Sp", "Sx", "Sy", "Sz", "a", "ad", "hop"];
 
 /// Bounds on what one expression may expand to.
 const MOST_TERMS: f64 = 4096.0;
@@ -18,9 +21,11 @@ const HIGHEST_POWER: f64 = 16.0;
 #[derive(Clone, Copy)]
 pub(super) struct Context<'s, 'a> {
     pub(super) scope: &'a Scope<'s>,
-    pub(super) subsystems: &'a [Subsystem],
+    pub(super) parts: &'a Parts,
     /// Whether the operator acts on each cell in turn.
     pub(super) each: bool,
+    /// Of a group of equal subsystems, the one that is meant instead of all.
+    pub(super) member: Option<(&'a str, SubsystemId)>,
 }
 
 enum Operand {
@@ -56,7 +61,28 @@ pub(super) fn subsystem(subsystems: &[Subsystem], name: &str, at: Span<'_>) -> R
     found.ok_or_else(|| at.unknown("subsystem", name, subsystems.iter().map(|s| s.name.as_str())))
 }
 
-impl<'s> Context<'s, '_> {
+impl<'s, 'a> Context<'s, 'a> {
+    /// Operators of the whole system.
+    pub(super) fn whole(scope: &'a Scope<'s>, parts: &'a Parts) -> Self {
+        Self { scope, parts, each: false, member: None }
+    }
+
+    /// The subsystems that a name in an operator stands for: one, or the sum over a group.
+    fn meant(&self, name: &str, at: Span<'s>) -> Result<Vec<SubsystemId>, InputError> {
+        match (self.member, self.parts.group(name)) {
+            (Some((group, id)), _) if group == name => Ok(vec![id]),
+            (_, Some(members)) => Ok(members.to_vec()),
+            _ => Ok(vec![subsystem(&self.parts.all, name, at)?]),
+        }
+    }
+
+    /// The group that `expression` acts on each member of, if it does.
+    pub(super) fn group_of(&self, expression: &Expr<'s>) -> Option<(&'s str, &'a [SubsystemId])> {
+        let mut calls = Vec::new();
+        operator_calls(expression, &mut calls);
+        calls.into_iter().find_map(|(name, _)| Some((name, self.parts.group(name)?)))
+    }
+
     /// The operator sum that `expression` stands for.
     ///
     /// # Errors
@@ -68,6 +94,17 @@ impl<'s> Context<'s, '_> {
         }
     }
 
+    /// The complex number that `expression` stands for.
+    ///
+    /// # Errors
+    /// It is an operator, or names something unknown.
+    pub(super) fn complex(&self, expression: &Expr<'s>) -> Result<Complex64, InputError> {
+        match self.evaluate(expression)? {
+            Number(value) => Ok(value),
+            Operator(_) => Err(expression.at.error("this is an operator, not a number", "a complex number")),
+        }
+    }
+
     /// The operator on each cell of one subsystem, and that subsystem.
     pub(super) fn on_each(&self, expression: &Expr<'s>) -> Result<(SubsystemId, OpSum), InputError> {
         let mut calls = Vec::new();
@@ -75,9 +112,9 @@ impl<'s> Context<'s, '_> {
         let operator = self.operator(expression)?;
         let mut acted = None;
         for (name, at) in calls {
-            let this = subsystem(self.subsystems, name, at)?;
-            let found = &self.subsystems[this];
-            if !matches!(found.kind, Kind::Ensemble { .. } | Kind::Network { .. }) {
+            let this = self.meant(name, at)?[0];
+            let found = &self.parts.all[this];
+            if self.member.is_none() && !matches!(found.kind, Kind::Ensemble { .. } | Kind::Network { .. }) {
                 let message = format!("`{name}` is {}, it has no cells", described(&found.kind));
                 return Err(at.error(message, "an ensemble or a network inside `each`"));
             }
@@ -97,7 +134,7 @@ impl<'s> Context<'s, '_> {
         let value = match &expression.node {
             Node::Number(value) => Number(Complex64::from(*value)),
             Node::Name("i") => Number(Complex64::I),
-            Node::Name(name) if self.scope.get(name).is_none() && self.subsystems.iter().any(|s| s.name == *name) => {
+            Node::Name(name) if self.scope.get(name).is_none() && self.parts.all.iter().any(|s| s.name == *name) => {
                 return Err(
                     at.error(format!("`{name}` is a subsystem, not an operator"), "an operator such as `sm(B)`")
                 );
@@ -113,10 +150,11 @@ impl<'s> Context<'s, '_> {
                 Number(self.function(name, *name_at, arguments)?)
             }
             Node::Transition { to, from, subsystem: name, subsystem_at } => {
-                let id = subsystem(self.subsystems, name, *subsystem_at)?;
-                match &self.subsystems[id].kind {
+                let ids = self.meant(name, *subsystem_at)?;
+                match &self.parts.all[ids[0]].kind {
                     Kind::Levels { energies } if *to.max(from) < energies.len() => {
-                        Operator(OpSum::of(id, Op::Transition(*to, *from)))
+                        let each = ids.into_iter().map(|id| OpSum::of(id, Op::Transition(*to, *from)));
+                        Operator(each.fold(OpSum::default(), |sum, op| sum + op))
                     }
                     Kind::Levels { energies } => {
                         let expected = format!("levels from 0 to {}", energies.len() - 1);
@@ -205,11 +243,14 @@ impl<'s> Context<'s, '_> {
             _ => return Err(at.error(format!("`{name}` is given {} arguments", arguments.len()), "a subsystem")),
         };
         let Node::Name(target_name) = target.node else {
-            let known = self.subsystems.iter().map(|s| s.name.as_str());
+            let known = self.parts.all.iter().map(|s| s.name.as_str());
             return Err(target.at.unknown("subsystem", target.at.text(), known));
         };
-        let id = subsystem(self.subsystems, target_name, target.at)?;
-        let kind = &self.subsystems[id].kind;
+        let ids = self.meant(target_name, target.at)?;
+        let kind = &self.parts.all[ids[0]].kind;
+        if name == "hop" {
+            return self.hop(ids[0], target.at, site, at);
+        }
         let (op, factor) = match name {
             "sm" | "Sm" => (Op::Lower, 1.0),
             "sp" | "Sp" => (Op::Raise, 1.0),
@@ -263,7 +304,34 @@ impl<'s> Context<'s, '_> {
                 return Err(site.at.error(message, "a network `{ cells = … }` to address single cells"));
             }
         };
-        Ok(OpSum::from_factor(Factor { subsystem: id, site, op }) * factor)
+        let each = ids.into_iter().map(|subsystem| OpSum::from_factor(Factor { subsystem, site, op }) * factor);
+        Ok(each.fold(OpSum::default(), |sum, op| sum + op))
+    }
+
+    /// Σ over the edges of σ⁻_n σ⁺_m + σ⁺_n σ⁻_m.
+    fn hop(
+        &self,
+        id: SubsystemId,
+        target_at: Span<'s>,
+        site: Option<&Expr<'s>>,
+        at: Span<'s>,
+    ) -> Result<OpSum, InputError> {
+        let Kind::Network { edges, .. } = &self.parts.all[id].kind else {
+            let message = format!("`hop` needs a graph, and this is {}", described(&self.parts.all[id].kind));
+            return Err(target_at.error(message, "a network `{ cells = …, graph = … }`"));
+        };
+        if let Some(site) = site {
+            return Err(site.at.error("`hop` is the sum over all edges", "no number of a cell"));
+        }
+        if self.each {
+            return Err(at.error("`hop` has no meaning on each cell", "an operator of one cell such as `sm(B)`"));
+        }
+        let cell = |site: usize, op| OpSum::from_factor(Factor { subsystem: id, site: Some(site), op });
+        let bond = |&(a, b): &(usize, usize)| {
+            let one_way = cell(a, Op::Lower) * cell(b, Op::Raise);
+            one_way.clone() + one_way.adjoint()
+        };
+        Ok(edges.iter().map(bond).fold(OpSum::default(), |sum, bond| sum + bond))
     }
 }
 

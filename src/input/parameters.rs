@@ -49,6 +49,17 @@ pub(super) struct Definition<'s> {
 enum Body<'s> {
     Number(f64, Span<'s>),
     Expression(Expr<'s>),
+    /// A name that ends in .npy.
+    File(&'s str, Span<'s>),
+}
+
+impl<'s> Body<'s> {
+    fn of(text: Quoted<'s>) -> Result<Self, InputError> {
+        match text.text.trim() {
+            file if file.ends_with(".npy") => Ok(Body::File(file, text.at)),
+            _ => Ok(Body::Expression(expression::parse(text)?)),
+        }
+    }
 }
 
 impl<'s> Definition<'s> {
@@ -56,7 +67,7 @@ impl<'s> Definition<'s> {
     pub(super) fn entry(entry: &Entry<'s>) -> Result<Self, InputError> {
         let body = match entry.value.quantity("a number, or a string with an expression or a word")? {
             Quantity::Number(value) => Body::Number(value, entry.value.at),
-            Quantity::Text(text) => Body::Expression(expression::parse(text)?),
+            Quantity::Text(text) => Body::of(text)?,
         };
         Ok(Self { name: entry.key, name_at: entry.key_at, body })
     }
@@ -69,20 +80,20 @@ impl<'s> Definition<'s> {
             return Err(name_at.unknown("parameter", name, file.names()));
         }
         let value_at = option.span(start + name.len() + 1, option.text().len());
-        let body = Body::Expression(expression::parse(Quoted::verbatim(value_at))?);
+        let body = Body::of(Quoted::verbatim(value_at))?;
         Ok(Self { name: name_at.text(), name_at, body })
     }
 
     fn at(&self) -> Span<'s> {
         match &self.body {
-            Body::Number(_, at) => *at,
+            Body::Number(_, at) | Body::File(_, at) => *at,
             Body::Expression(expression) => expression.at,
         }
     }
 
     fn references(&self) -> Vec<(&'s str, Span<'s>)> {
         match &self.body {
-            Body::Number(..) => Vec::new(),
+            Body::Number(..) | Body::File(..) => Vec::new(),
             Body::Expression(expression) => expression.names(),
         }
     }
@@ -221,6 +232,7 @@ impl<'s> Scope<'s> {
     fn value(&self, definition: &Definition<'s>) -> Result<Value, InputError> {
         match &definition.body {
             Body::Number(value, _) => Ok(Value::Number(*value)),
+            Body::File(name, _) => Ok(Value::Word((*name).to_owned())),
             Body::Expression(expression) => match expression.node {
                 Node::Name(name) if name != "pi" => match self.get(name) {
                     Some(value) => Ok(value.clone()),
@@ -256,7 +268,7 @@ impl<'s> Scope<'s> {
             let Some(definition) = self.index.get(name).map(|&i| &self.definitions[i]) else { break };
             at = definition.at();
             match &definition.body {
-                Body::Number(..) => break,
+                Body::Number(..) | Body::File(..) => break,
                 Body::Expression(expression) => node = &expression.node,
             }
         }

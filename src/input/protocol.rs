@@ -5,13 +5,17 @@ use super::error::{InputError, Span};
 use super::expression::{self, Node};
 use super::operator::{described, subsystem};
 use super::parameters::{Number, Scope, identifier};
+use super::states::initial;
 use crate::problem::{Axis, Kind, MOST_ROWS, Protocol, Step, Subsystem, even_rows, log_rows};
+use std::path::Path;
 
 /// A step with the channels that it names, where it names any.
 pub(super) struct ListedStep<'s> {
     pub(super) step: Step,
     /// Index and place of each channel that is on; `None`: no list is given.
     pub(super) channels: Option<Vec<(usize, Span<'s>)>>,
+    /// The same for drives.
+    pub(super) drives: Option<Vec<(usize, Span<'s>)>>,
 }
 
 /// Times so large that a run of them could not be added up.
@@ -27,7 +31,8 @@ pub(super) fn protocol<'s>(
     section: &Table<'s>,
     scope: &Scope<'s>,
     subsystems: &[Subsystem],
-    channels: &[&str],
+    (channels, drives): (&[&str], &[&str]),
+    folder: &Path,
 ) -> Result<(u64, Vec<ListedStep<'s>>), InputError> {
     section.allow("key", &["repeat", "steps"])?;
     let steps = section.need("steps", "steps = [ { name = \"storage\", evolve = 0.5, samples = 5 } ]")?;
@@ -43,16 +48,24 @@ pub(super) fn protocol<'s>(
         let step = match (table.entry("pulse"), table.get("evolve")) {
             (Some(pulse), None) => {
                 table.allow("key of a pulse", &["pulse"])?;
-                ListedStep { step: rotation(&pulse.value, scope, subsystems)?, channels: None }
+                ListedStep { step: rotation(&pulse.value, scope, subsystems)?, channels: None, drives: None }
             }
-            (None, Some(duration)) => timed(&table, duration, scope, channels)?,
+            (None, Some(duration)) => timed(&table, duration, scope, channels, drives)?,
+            (None, None) if table.get("reset").is_some() => {
+                table.allow("key of a reset", &["reset", "to"])?;
+                let target = table.need("reset", "reset = \"C\"")?.text("the name of a subsystem")?;
+                let id = subsystem(subsystems, target.text, target.at)?;
+                let state = table.need("to", "to = \"excited\"")?;
+                let state = initial(state, scope, &subsystems[id], folder)?;
+                ListedStep { step: Step::Reset { subsystem: id, state }, channels: None, drives: None }
+            }
             (Some(pulse), Some(_)) => {
                 let message = "a step is either a pulse or timed, not both";
                 return Err(pulse.key_at.error(message, "two steps, one with `pulse` and one with `evolve`"));
             }
             (None, None) => {
-                table.allow("key of a step", &[&["pulse"], &TIMED[..]].concat())?;
-                return Err(item.at.error("this step has neither `evolve` nor `pulse`", STEP_EXAMPLE));
+                table.allow("key of a step", &[&["pulse", "reset", "to"], &TIMED[..]].concat())?;
+                return Err(item.at.error("this step has neither `evolve`, `pulse` nor `reset`", STEP_EXAMPLE));
             }
         };
         rows += Protocol::rows_of(&step.step) as u64;
@@ -97,13 +110,14 @@ fn rotation<'s>(item: &Item<'s>, scope: &Scope<'s>, subsystems: &[Subsystem]) ->
     Ok(Step::Rotate { subsystem: id, axis, angle: scope.number_of(angle)?.value })
 }
 
-const TIMED: [&str; 7] = ["name", "evolve", "samples", "spacing", "first", "times", "channels"];
+const TIMED: [&str; 8] = ["name", "evolve", "samples", "spacing", "first", "times", "channels", "drives"];
 
 fn timed<'s>(
     table: &Table<'s>,
     duration: &Item<'s>,
     scope: &Scope<'s>,
     channels: &[&str],
+    drives: &[&str],
 ) -> Result<ListedStep<'s>, InputError> {
     table.allow("key of a timed step", &TIMED)?;
     let name = table.need("name", "name = \"storage\"")?.text("the name of the step")?;
@@ -117,9 +131,10 @@ fn timed<'s>(
         Some(item) => Some(names(item, "channel", channels)?),
         None => None,
     };
+    let drives = table.get("drives").map(|item| names(item, "drive", drives)).transpose()?;
     let step =
         Step::Evolve { name: name.text.to_owned(), duration: time, rows, active: Vec::new(), driven: Vec::new() };
-    Ok(ListedStep { step, channels })
+    Ok(ListedStep { step, channels, drives })
 }
 
 /// The times of the rows since the step began, the first 0 and the last the duration.

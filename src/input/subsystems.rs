@@ -1,11 +1,11 @@
-//! The subsystems section and the initial state of each part.
+//! The subsystems section.
 
 use super::document::{Entry, Item, Table};
-use super::error::{InputError, shown};
-use super::expression::{self, Node};
-use super::operator::described;
-use super::parameters::{Number, Scope, identifier};
-use crate::problem::{Initial, Kind, MOST_CELLS, Subsystem};
+use super::error::{InputError, Span};
+use super::expression;
+use super::operator::subsystem;
+use super::parameters::{Scope, identifier};
+use crate::problem::{Kind, MOST_CELLS, Subsystem, SubsystemId};
 
 /// A network is held cell by cell; far fewer than this fit in memory.
 const MOST_NETWORK_CELLS: u64 = 64;
@@ -15,13 +15,39 @@ const KINDS: [&str; 5] = ["spins", "cells", "cell", "mode", "levels"];
 const KIND_EXAMPLES: &str =
     "`spins = 10`, `cells = 5` with a `graph`, `cell = true`, `mode = 20` (its cutoff) or `levels = [0.0, 1.0]`";
 
+/// The parts of the system, and which of them are a group of equal ones under one name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    pub(super) all: Vec<Subsystem>,
+    groups: Vec<(String, Vec<SubsystemId>)>,
+}
+
+impl Parts {
+    /// The members of the group called `name`.
+    pub(super) fn group(&self, name: &str) -> Option<&[SubsystemId]> {
+        self.groups.iter().find(|(group, _)| group == name).map(|(_, members)| &members[..])
+    }
+
+    /// The subsystem or the members of the group called `name`.
+    pub(super) fn named<'s>(&self, name: &str, at: Span<'s>) -> Result<Vec<SubsystemId>, InputError> {
+        match self.group(name) {
+            Some(members) => Ok(members.to_vec()),
+            None => Ok(vec![subsystem(&self.all, name, at)?]),
+        }
+    }
+}
+
+/// Most equal subsystems that one entry may stand for.
+const MOST_COPIES: u64 = 64;
+
 /// The parts of the system in the order of the file.
-pub(super) fn subsystems<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<Vec<Subsystem>, InputError> {
-    let mut parts = Vec::new();
+pub(super) fn subsystems<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<Parts, InputError> {
+    let mut parts = Parts::default();
     for entry in section.entries() {
         identifier("subsystem", entry.key, entry.key_at)?;
         let table = entry.value.table(&format!("subsystem `{}`", entry.key), entry.key_at)?;
-        table.allow("key of a subsystem", &["spins", "cells", "graph", "cell", "mode", "levels", "energy"])?;
+        table
+            .allow("key of a subsystem", &["spins", "cells", "graph", "cell", "mode", "levels", "energy", "copies"])?;
         let given: Vec<&Entry<'s>> = table.entries().iter().filter(|e| KINDS.contains(&e.key)).collect();
         let kind = match given.as_slice() {
             [one] => kind(one, &table, scope, entry.key)?,
@@ -37,9 +63,19 @@ pub(super) fn subsystems<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<V
             Some(item) => scope.number(item)?.non_negative(&format!("the energy of {}", entry.key))?,
             None => 1.0,
         };
-        parts.push(Subsystem { name: entry.key.to_owned(), kind, energy });
+        match table.get("copies") {
+            None => parts.all.push(Subsystem { name: entry.key.to_owned(), kind, energy }),
+            Some(item) => {
+                let what = format!("the number of copies of {}", entry.key);
+                let copies = scope.number(item)?.whole(&what, 1..=MOST_COPIES)? as usize;
+                let first = parts.all.len();
+                parts.groups.push((entry.key.to_owned(), (first..first + copies).collect()));
+                let copy = |k| Subsystem { name: format!("{}{k}", entry.key), kind: kind.clone(), energy };
+                parts.all.extend((1..=copies).map(copy));
+            }
+        }
     }
-    if parts.is_empty() {
+    if parts.all.is_empty() {
         return Err(section.at.error("there are no subsystems", "one such as `B = { spins = 10, energy = 1.0 }`"));
     }
     Ok(parts)
@@ -81,8 +117,7 @@ fn kind<'s>(entry: &Entry<'s>, table: &Table<'s>, scope: &Scope<'s>, name: &str)
     })
 }
 
-const GRAPHS: &str =
-    "`graph = \"linear\"`, `\"circular\"`, `\"central\"`, `\"symmetric\"`, or edges: `graph = [[0, 1], [1, 2]]`";
+const GRAPHS: &str = "`graph = \"linear\"`, `\"circular\"`, `\"central\"`, `\"symmetric\"`, `\"none\"`, or edges: `graph = [[0, 1], [1, 2]]`";
 
 /// Pairs of neighbours, the lower number first.
 fn edges<'s>(graph: &Item<'s>, cells: usize, scope: &Scope<'s>) -> Result<Vec<(usize, usize)>, InputError> {
@@ -91,7 +126,8 @@ fn edges<'s>(graph: &Item<'s>, cells: usize, scope: &Scope<'s>) -> Result<Vec<(u
     }
     let word = expression::parse(graph.text(GRAPHS)?)?;
     let chain = (1..cells).map(|b| (b - 1, b));
-    Ok(match scope.choice("graph", &word, &["linear", "circular", "central", "symmetric"])? {
+    Ok(match scope.choice("graph", &word, &["linear", "circular", "central", "symmetric", "none"])? {
+        "none" => Vec::new(),
         "linear" => chain.collect(),
         // Two cells have one bond, not two.
         "circular" => chain.chain((cells > 2).then(|| (0, cells - 1))).collect(),
@@ -117,61 +153,4 @@ fn listed_edges<'s>(graph: &Item<'s>, cells: usize, scope: &Scope<'s>) -> Result
         edges.push(edge);
     }
     Ok(edges)
-}
-
-const STATES: [&str; 4] = ["ground", "excited", "dicke", "thermal"];
-
-/// The initial state of `part`.
-pub(super) fn initial<'s>(item: &Item<'s>, scope: &Scope<'s>, part: &Subsystem) -> Result<Initial, InputError> {
-    let name = &part.name;
-    let state = expression::parse(item.text("`ground`, `excited`, `dicke(J, M)` or `thermal(q)`")?)?;
-    let (word, word_at, arguments) = match &state.node {
-        Node::Call { name, name_at, arguments } if STATES.contains(name) => (*name, *name_at, arguments.as_slice()),
-        Node::Call { name, name_at, .. } => return Err(name_at.unknown("initial state", name, STATES)),
-        _ => (scope.choice("initial state", &state, &STATES)?, state.at, [].as_slice()),
-    };
-    let cells = matches!(part.kind, Kind::Ensemble { .. } | Kind::Network { .. });
-    let fits = match word {
-        "ground" => true,
-        "dicke" => matches!(part.kind, Kind::Ensemble { .. }),
-        _ => cells,
-    };
-    if !fits {
-        let message = format!("`{name}` is {} and cannot start in the state `{word}`", described(&part.kind));
-        let expected = if cells { "`ground`, `excited` or `thermal(q)`" } else { "`ground`" };
-        return Err(word_at.error(message, expected));
-    }
-    match (word, arguments) {
-        ("ground", []) => Ok(Initial::Ground),
-        ("excited", []) => Ok(Initial::Excited),
-        ("thermal", [ratio]) => {
-            let ratio = scope.number_of(ratio)?.non_negative(&format!("the Boltzmann ratio p_e/p_g of {name}"))?;
-            Ok(Initial::Thermal { ratio })
-        }
-        ("dicke", [j, m]) => {
-            let (j, m) = (scope.number_of(j)?, scope.number_of(m)?);
-            let n = part.cells() as f64;
-            let two_j = doubled(j, &format!("J of {name}"), n % 2.0, n)?;
-            let two_m = doubled(m, &format!("M of {name}"), -two_j, two_j)?;
-            Ok(Initial::Dicke { two_j: two_j as u64, two_m: two_m as i64 })
-        }
-        _ => {
-            let expected = match word {
-                "thermal" => "`thermal(q)` with q = p_e/p_g",
-                "dicke" => "`dicke(J, M)`",
-                plain => plain,
-            };
-            Err(state.at.error(format!("`{word}` is given {} arguments", arguments.len()), expected))
-        }
-    }
-}
-
-/// Twice a half-integer that lies in steps of 1 between `least`/2 and `most`/2.
-fn doubled(number: Number<'_>, what: &str, least: f64, most: f64) -> Result<f64, InputError> {
-    let twice = (2.0 * number.value).round();
-    let half_integer = (2.0 * number.value - twice).abs() <= 1e-12 * twice.abs();
-    let allowed = half_integer && (least..=most).contains(&twice) && (most - twice) % 2.0 == 0.0;
-    let expected = format!("a value from {} to {} in steps of 1", shown(least / 2.0), shown(most / 2.0));
-    number.check(what, allowed, &expected)?;
-    Ok(twice)
 }
