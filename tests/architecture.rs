@@ -23,7 +23,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("runner", &["density", "error", "estimate", "problem", "trajectory", "unravel"]),
     ("exact", &["battery", "density", "error", "estimate", "problem", "repr", "table"]),
     // `runner` only for the shots it writes, `estimate` only for the 95 % point that pictures draw.
-    ("output", &["battery", "error", "estimate", "problem", "runner", "table"]),
+    ("output", &["battery", "density", "error", "estimate", "problem", "runner", "table"]),
     ("models", &["error", "problem"]),
     (
         "cli",

@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use super::run::check_cutoffs;
 use crate::error::RunError;
 use crate::exact;
 use crate::exact::mean_field::MeanField;
@@ -83,6 +84,7 @@ fn result(
     let spinner = common::spinner(&format!("{}: {legend}", problem.title));
     let table = solve(input);
     spinner.finish_and_clear();
-    common::write_result(folder, &problem.title, &table?, legend, started)?;
-    Ok(ExitCode::SUCCESS)
+    let table = table?;
+    common::write_result(folder, &problem.title, &table, legend, started)?;
+    Ok(ExitCode::from(u8::from(!check_cutoffs(&table))))
 }

@@ -2,8 +2,10 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use crate::density::Density;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns::{self, Accumulated, Z95, battery_levels};
+use crate::estimate::functional::functional;
 use crate::input::Input;
 use crate::output::folder::RunFolder;
 use crate::output::table as files;
@@ -110,7 +112,8 @@ impl Target {
 /// Sample `input` and write its folder.
 pub fn run(args: &RunArgs) -> Outcome {
     let started = Instant::now();
-    let input = args.input.read()?;
+    let mut input = args.input.read()?;
+    input.problem.keep_state = args.states;
     let problem = &input.problem;
     let target = Target::parse(problem, &args.target_error)?;
     let (representation, engine) = Engine::new(problem, args.sampling.representation)?;
@@ -132,9 +135,7 @@ pub fn run(args: &RunArgs) -> Outcome {
         )
         .into());
     }
-    if problem.needs_state() || args.states {
-        battery_levels(problem)?;
-    }
+    check(&engine, problem, options)?;
     let mut identity = common::identity("run", &input);
     identity.insert("seed".into(), json!(options.seed));
     identity.insert("trajectories_asked".into(), json!(options.trajectories));
@@ -156,6 +157,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     write(folder, &input, &outcome, &table, started, options)?;
     common::print_end(&table);
     warn_undersampled(&table);
+    let cutoffs = check_cutoffs(&table);
     let place = args.input.out("");
     println!(
         "\n{} trajectories in {:.2} s; results in {}",
@@ -177,7 +179,41 @@ pub fn run(args: &RunArgs) -> Outcome {
             return Ok(ExitCode::from(1));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(u8::from(!cutoffs)))
+}
+
+/// Whether everything that is asked of the averaged state can be had, before anything is sampled.
+pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<(), RunError> {
+    if let Engine::Ladder(_) = engine {
+        return if problem.needs_state() || options.states { battery_levels(problem).map(|_| ()) } else { Ok(()) };
+    }
+    for quantity in &problem.quantities {
+        functional(problem, quantity)?;
+    }
+    let threads = if options.threads == 0 { rayon::current_num_threads() } else { options.threads };
+    with_engine!(engine, e => runner::check_memory(&**e, problem, threads))
+}
+
+/// Largest weight of a mode's highest level that passes, and that passes without a note.
+const TOP_LEVEL: (f64, f64) = (1e-3, 1e-6);
+
+/// Whether every cutoff is high enough: what the highest level held at most is reported, and too much of it fails.
+pub fn check_cutoffs(table: &Table) -> bool {
+    let mut passed = true;
+    for column in table.columns.iter().filter(|c| c.name.starts_with("top_level_")) {
+        let worst = column.value.iter().copied().fold(0.0, f64::max);
+        let name = &column.name["top_level_".len()..];
+        if !(worst <= TOP_LEVEL.0) {
+            passed = false;
+            eprintln!(
+                "error: the highest Fock level of {name} holds up to {worst:.1e}, allowed are {:.0e}: its cutoff is too small",
+                TOP_LEVEL.0
+            );
+        } else if worst > TOP_LEVEL.1 {
+            eprintln!("note: the highest Fock level of {name} holds up to {worst:.1e}");
+        }
+    }
+    passed
 }
 
 /// Sample with progress on the standard error stream; Ctrl-C ends it early.
@@ -229,7 +265,11 @@ fn write(
     if let Some(shots) = &outcome.shots {
         folder.write("shots.npz", &files::shots_npz(problem, shots)?)?;
     }
-    if options.states {
+    if options.states && !outcome.accumulated.densities.is_empty() {
+        let width = problem.reductions().len();
+        let first: Vec<&Density> = outcome.accumulated.densities.iter().step_by(width.max(1)).collect();
+        folder.write("states.npz", &files::densities_npz(&first)?)?;
+    } else if options.states {
         let (battery, _) = battery_levels(problem)?;
         let rows = outcome.accumulated.occupations.iter().map(|o| {
             let cells = o.clone().cells();

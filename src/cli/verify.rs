@@ -2,7 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
-use super::run::{SamplingArgs, sample};
+use super::run::{SamplingArgs, check, check_cutoffs, sample};
 use crate::estimate::columns;
 use crate::estimate::verify::{Comparison, Verdict, compare};
 use crate::exact;
@@ -45,6 +45,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
         covariance: true,
         states: false,
     };
+    check(&engine, problem, options)?;
     let mut identity = common::identity("verify", &input);
     identity.insert("seed".into(), json!(options.seed));
     identity.insert("trajectories_asked".into(), json!(options.trajectories));
@@ -75,7 +76,8 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     facts.insert("false_alarm".into(), json!(FALSE_ALARM));
     let place = folder.finish(facts, common::environment(started, rayon::current_num_threads()))?;
     println!("\nboth tables and their picture are in {}", place.display());
-    Ok(ExitCode::from(u8::from(!verdict.passed())))
+    let cutoffs = check_cutoffs(&exact);
+    Ok(ExitCode::from(u8::from(!(verdict.passed() && cutoffs))))
 }
 
 fn print(verdict: &Verdict, sampled: &Table, exact: &Table) {

@@ -165,7 +165,8 @@ fn quantum(problem: &Problem, linear: Linear) -> f64 {
         | Linear::MagnetisationSpread(_)
         | Linear::Jumps(_)
         | Linear::Quanta(_)
-        | Linear::Bright(_) => 1.0,
+        | Linear::Bright(_)
+        | Linear::TopLevel(_) => 1.0,
     }
 }
 

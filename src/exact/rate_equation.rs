@@ -364,7 +364,7 @@ impl<'a> RateEquation<'a> {
                 let half = self.ladder.cells[e] as f64 / 2.0;
                 self.spaces[e].mean(&snapshot.p[e], |j, _| f64::from(u8::from(j == half)))
             }
-            Linear::EnergySpread | Linear::MagnetisationSpread(_) => 0.0,
+            Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
             Linear::Magnetisation(e) => self.spaces[e].mean(&snapshot.p[e], |_, m| m),
             Linear::SpinSquared(e) => self.spaces[e].mean(&snapshot.p[e], |j, _| j * (j + 1.0)),
             Linear::Released(only) if only.is_some_and(|only| only != snapshot.step) => 0.0,

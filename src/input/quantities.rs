@@ -110,6 +110,11 @@ pub(super) fn quantities(
             _ => return Err(name_at.unknown("quantity", name, QUANTITIES)),
         });
     }
+    // What a cutoff cuts off is always watched.
+    let modes = (0..parts.len()).filter(|id| matches!(parts[*id].kind, Kind::Mode { .. }));
+    if !found.is_empty() {
+        found.extend(modes.map(Quantity::TopLevel));
+    }
     if found.is_empty() {
         return Err(list.at.error("no quantity is asked for", "at least one, such as `energy`"));
     }

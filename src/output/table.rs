@@ -1,12 +1,15 @@
 //! `observables.csv` and the arrays of `shots.npz` and `states.npz`.
 
 use crate::battery::CellKey;
+use crate::density::{Density, Label};
 use crate::error::RunError;
 use crate::problem::{Problem, Row};
 use crate::runner::Shots;
 use crate::table::{Column, Table};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
+use num_complex::Complex64;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::io::Cursor;
 
@@ -154,6 +157,33 @@ pub fn states_npz(
     archive.add_rows("two_m", &two_m, width)?;
     archive.add("probability", probability)?;
     archive.add("ln_copies", ln_copies)?;
+    archive.finish()
+}
+
+/// `states.npz` of a battery on blocks: for each block, called by its label (2J of the ensembles, then charges), the
+/// averaged matrices `block_LABEL` (rows × d × d), `energies_LABEL` (d) and `ln_copies_LABEL` (1).
+///
+/// # Errors
+/// When the archive cannot be encoded.
+pub fn densities_npz(rows: &[&Density]) -> Result<Vec<u8>, RunError> {
+    let mut archive = Archive::new();
+    let labels: BTreeSet<&Label> = rows.iter().flat_map(|row| row.blocks.keys()).collect();
+    for label in labels {
+        let name: Vec<String> = label.iter().map(|x| format!("{x}").replace('-', "m")).collect();
+        let name = if name.is_empty() { "all".into() } else { name.join("_") };
+        let Some(shape) = rows.iter().find_map(|row| row.blocks.get(label)).map(|b| &b.shape) else { continue };
+        let d = shape.energies.len();
+        let mut matrices = Array3::<Complex64>::zeros((rows.len(), d, d));
+        for (mut matrix, row) in matrices.outer_iter_mut().zip(rows) {
+            let total: f64 = row.weights.iter().sum();
+            for sums in row.blocks.get(label).iter().flat_map(|b| &b.groups).filter(|s| !s.is_empty()) {
+                matrix.iter_mut().zip(sums).for_each(|(m, s)| *m += s / total);
+            }
+        }
+        archive.0.add_array(format!("block_{name}"), &matrices).map_err(failed)?;
+        archive.add(&format!("energies_{name}"), shape.energies.clone())?;
+        archive.add(&format!("ln_copies_{name}"), vec![shape.ln_copies])?;
+    }
     archive.finish()
 }
 

@@ -331,7 +331,9 @@ fn check_quantity(problem: &Problem, quantity: &Quantity) -> Result<(), ModelErr
         {
             invalid("M, S and the bright weight are quantities of an ensemble of spins")
         }
-        Quantity::Photons(e) if !matches!(kind(e), Some(Kind::Mode { .. })) => invalid("photons are counted in a mode"),
+        Quantity::Photons(e) | Quantity::TopLevel(e) if !matches!(kind(e), Some(Kind::Mode { .. })) => {
+            invalid("photons are counted in a mode")
+        }
         Quantity::EnergyOf(e) | Quantity::EnergyDensity(e) | Quantity::ErgotropyOf(e) | Quantity::Quanta(e)
             if kind(e).is_none() =>
         {

@@ -145,6 +145,8 @@ pub struct Problem {
     pub battery: Vec<SubsystemId>,
     /// The output columns.
     pub quantities: Vec<Quantity>,
+    /// Whether the battery's averaged state is kept at every row even if no quantity needs it.
+    pub keep_state: bool,
 }
 
 impl Problem {
@@ -175,7 +177,8 @@ impl Problem {
     /// The distinct averaged density matrices that the quantities need.
     pub fn reductions(&self) -> Vec<Reduction> {
         let mut all = Vec::new();
-        for reduction in self.quantities.iter().filter_map(|q| q.reduction(self)) {
+        let kept = self.keep_state.then(|| Reduction::Joint(self.battery.clone()));
+        for reduction in kept.into_iter().chain(self.quantities.iter().filter_map(|q| q.reduction(self))) {
             if !all.contains(&reduction) {
                 all.push(reduction);
             }
@@ -207,6 +210,7 @@ impl Problem {
             Quantity::Quanta(e) => format!("quanta_{}", self.subsystems[e].name),
             Quantity::Photons(_) => "photons".into(),
             Quantity::Bright(e) => of("bright", e),
+            Quantity::TopLevel(e) => format!("top_level_{}", self.subsystems[e].name),
             Quantity::EnergyVariance => "energy_var".into(),
             Quantity::EnergyDeviation => "energy_std".into(),
             Quantity::Ergotropy => "ergotropy".into(),

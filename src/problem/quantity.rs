@@ -49,6 +49,8 @@ pub enum Quantity {
     Photons(SubsystemId),
     /// Weight of the symmetric subspace J = N/2 of an ensemble.
     Bright(SubsystemId),
+    /// Weight of the highest Fock level that is kept of a mode: what its cutoff cuts off is about as much.
+    TopLevel(SubsystemId),
     /// M = ⟨Sᶻ⟩ of an ensemble.
     Magnetisation(SubsystemId),
     /// Var(Sᶻ) of the averaged state.
@@ -80,6 +82,8 @@ pub enum Linear {
     SpinSquared(SubsystemId),
     /// Weight in J = N/2.
     Bright(SubsystemId),
+    /// Weight of the highest level of a mode.
+    TopLevel(SubsystemId),
     /// Energy released by collective channels (see [`Quantity::Released`]).
     Released(Option<usize>),
     /// Jumps of a channel since the step began.
@@ -107,6 +111,7 @@ impl Quantity {
             Quantity::SpinLength(e) => Linear::SpinSquared(e),
             Quantity::Quanta(e) | Quantity::Photons(e) => Linear::Quanta(e),
             Quantity::Bright(e) => Linear::Bright(e),
+            Quantity::TopLevel(e) => Linear::TopLevel(e),
             Quantity::Released(step) => Linear::Released(step),
             Quantity::Jumps(channel) => Linear::Jumps(channel),
             _ => Linear::Energy,

@@ -6,6 +6,7 @@ mod shots;
 pub use shots::Shots;
 
 use crate::density::GROUPS;
+use crate::error::RunError;
 use crate::estimate::columns::Accumulated;
 use crate::problem::Problem;
 use crate::unravel::Advance;
@@ -53,6 +54,31 @@ const BATCH_WORK: f64 = 2e6;
 /// Trajectories in a batch: a property of the problem alone.
 pub fn batch_size(engine: &impl Advance) -> u64 {
     ((BATCH_WORK / engine.work()) as u64).clamp(1, engine.most_in_batch())
+}
+
+/// Largest total size of averaged density matrices.
+const MOST_DENSITY_BYTES: f64 = 4e9;
+
+/// Bytes of the averaged density matrices of a run on `threads` threads.
+pub fn density_bytes(engine: &impl Advance, problem: &Problem, threads: usize) -> f64 {
+    16.0 * engine.density_elements() * problem.protocol.row_count() as f64 * (GROUPS + threads) as f64
+}
+
+/// Whether the averaged density matrices that the quantities need fit into memory.
+///
+/// # Errors
+/// [`RunError::TooLarge`] with the estimate.
+pub fn check_memory(engine: &impl Advance, problem: &Problem, threads: usize) -> Result<(), RunError> {
+    let bytes = density_bytes(engine, problem, threads);
+    if bytes <= MOST_DENSITY_BYTES {
+        return Ok(());
+    }
+    Err(RunError::TooLarge {
+        what: "the averaged density matrix that ergotropy and the like are functions of".into(),
+        needed: format!("{:.1} GB", bytes / 1e9),
+        limit: format!("{:.0} GB", MOST_DENSITY_BYTES / 1e9),
+        advice: "ask for energies, concurrence and other quantities of few cells only, or for fewer rows".into(),
+    })
 }
 
 /// Run trajectories 0..n of `problem`. `stop` ends the run after the batches under way, which are kept.

@@ -10,7 +10,7 @@ use super::propagate::{Flight, Operator, Propagator, Workspace, norm_sqr, spacin
 use super::stream::Stream;
 use crate::battery::CellKey;
 use crate::density::Density;
-use crate::problem::{Linear, Step};
+use crate::problem::{Kind, Linear, Reduction, Step};
 use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, parts, rotate};
 use num_complex::Complex64;
 use std::cell::RefCell;
@@ -374,6 +374,28 @@ impl Advance for BlockJump {
             }
         }
         into.count(group, weights.iter().sum());
+    }
+
+    fn density_elements(&self) -> f64 {
+        let blocks = &self.blocks;
+        let dimension = |slots: std::ops::Range<usize>| -> f64 {
+            slots.map(|s| blocks.layout.slots[s].most_levels() as f64).product()
+        };
+        let cells = |parts: &[usize]| parts.iter().map(|e| blocks.layout.of[*e].len() as f64).sum::<f64>();
+        let elements = |reduction: &Reduction| match reduction {
+            Reduction::Joint(parts) => {
+                // With charges a block is smaller; the first one tells how much.
+                let whole: f64 = parts.iter().map(|e| dimension(blocks.layout.of[*e].clone())).product();
+                let drawn = blocks.start.draw(blocks, Stream::new(0, 0).rng());
+                whole.min(drawn.psi.len() as f64).powi(2)
+            }
+            Reduction::Cells(parts) => 4.0 * cells(parts),
+            Reduction::Edges(e) => match &blocks.problem().subsystems[*e].kind {
+                Kind::Network { edges, .. } => 16.0 * edges.len() as f64,
+                _ => 0.0,
+            },
+        };
+        blocks.reductions.iter().map(elements).sum()
     }
 
     fn energy_outcome(&self, walker: &BlockWalker, share: f64) -> Option<f64> {

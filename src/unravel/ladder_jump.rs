@@ -232,7 +232,7 @@ impl Advance for LadderJump {
                 }
                 Linear::EnergyOf(e) => self.ladder.energies[e] * walker.walks[e].rung.excited(),
                 Linear::Quanta(e) => walker.walks[e].rung.excited(),
-                Linear::EnergySpread | Linear::MagnetisationSpread(_) => 0.0,
+                Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
                 Linear::Bright(e) => f64::from(u8::from(walker.walks[e].rung.two_j as u64 == self.ladder.cells[e])),
                 Linear::Magnetisation(e) => walker.walks[e].rung.m(),
                 Linear::SpinSquared(e) => walker.walks[e].rung.spin_squared(),

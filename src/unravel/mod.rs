@@ -43,6 +43,11 @@ pub trait Advance: Sync {
     /// [`Problem::reductions`](crate::problem::Problem::reductions) says, to `group` of `into`.
     fn density(&self, _: &[Self::Walker], _: &[f64], _reduction: usize, _group: usize, _into: &mut Density) {}
 
+    /// Complex numbers in the density matrices of one row and one group, at most; 0 if none are kept.
+    fn density_elements(&self) -> f64 {
+        0.0
+    }
+
     /// A projective measurement of H_B whose outcome the uniform variate `share` decides; `None` if every state is one of
     /// definite energy.
     fn energy_outcome(&self, _: &Self::Walker, _share: f64) -> Option<f64> {

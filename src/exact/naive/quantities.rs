@@ -111,6 +111,10 @@ impl<'p> Meter<'p> {
                 }
                 Quantity::Concurrence => self.concurrence(rho)?,
                 Quantity::Bright(e) => self.bright(rho, e)?,
+                Quantity::TopLevel(e) => {
+                    let mode = part(&[e]).rho;
+                    mode[(mode.nrows() - 1, mode.nrows() - 1)].re
+                }
                 Quantity::Magnetisation(e) => spin(e).0,
                 Quantity::MagnetisationVariance(e) => spin(e).1 - spin(e).0.powi(2),
                 Quantity::SpinLength(e) => ((1.0 + 4.0 * spin(e).2.max(0.0)).sqrt() - 1.0) / 2.0,

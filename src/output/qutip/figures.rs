@@ -78,6 +78,7 @@ fn expression(problem: &Problem, quantity: &Quantity) -> Result<String, RunError
         Quantity::Purity => "np.vdot(r, r).real".into(),
         Quantity::Quanta(e) | Quantity::Photons(e) => format!("mean(n({}), rho)", name(e)),
         Quantity::Bright(e) => format!("np.trace(symmetric(state_of(rho, {}))).real", name(e)),
+        Quantity::TopLevel(e) => format!("state_of(rho, {})[-1, -1].real", name(e)),
         Quantity::Magnetisation(e) => format!("mean(sz({}), rho) / 2", name(e)),
         Quantity::MagnetisationVariance(e) => format!("variance(sz({}), rho) / 4", name(e)),
         Quantity::SpinLength(e) => format!("spin_length({}, rho)", name(e)),

@@ -228,6 +228,14 @@ impl Slot {
         }
     }
 
+    /// Most levels it can have: those of 2J = N for a spin.
+    pub fn most_levels(&self) -> usize {
+        match *self {
+            Slot::Spin { cells } => cells as usize + 1,
+            _ => self.levels(0),
+        }
+    }
+
     /// Quanta in level `level`: excited cells, photons; the level itself otherwise.
     pub fn quanta(&self, two_j: u64, level: usize) -> i64 {
         match *self {

@@ -91,6 +91,9 @@ pub fn observable(of: &Blocks, block: &Block, linear: Linear) -> Observable {
         Linear::MagnetisationSpread(e) => Observable { variance: true, ..plain(shifted(e)) },
         Linear::SpinSquared(e) => spin_squared(of, block, e, shifted(e)),
         Linear::Bright(e) => bright(of, block, e),
+        Linear::TopLevel(e) => plain(diagonal(of, block, &[e], &|_, slot, level| {
+            f64::from(u8::from(level + 1 == block.space.levels[slot]))
+        })),
         Linear::Released(_) | Linear::Jumps(_) => Observable::default(),
     }
 }
