@@ -21,7 +21,7 @@ const MOST_UNKNOWNS: usize = 60_000;
 /// When two successive states differ by less, the limit is reached.
 const TOLERANCE: f64 = 1e-13;
 /// s in units of ‖L‖, one after the other until the gap is resolved.
-const RESOLUTIONS: [f64; 3] = [1e-5, 1e-7, 1e-9];
+const RESOLUTIONS: [f64; 5] = [1e-5, 1e-7, 1e-9, 1e-11, 1e-13];
 /// Most solves with one s.
 const MOST_SOLVES: usize = 60;
 /// Most cycles of a repeated protocol.

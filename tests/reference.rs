@@ -1,0 +1,298 @@
+//! The shipped inputs against numbers made independently by other programs (tests/data): every system of the papers.
+
+mod common;
+
+use common::{assert_close, example, numbers, reference};
+use faer::Mat;
+use leyden::exact;
+use leyden::problem::{Initial, Problem};
+use leyden::table::Table;
+use num_complex::Complex64;
+use serde_json::Value;
+use std::sync::Arc;
+
+macro_rules! input {
+    ($name:literal) => {
+        include_str!(concat!("../examples/", $name, ".toml"))
+    };
+}
+
+fn solve(problem: &Problem) -> Table {
+    exact::solve(problem, None).unwrap()
+}
+
+fn column<'t>(table: &'t Table, name: &str) -> &'t [f64] {
+    &table.column(name).unwrap_or_else(|| panic!("no column {name}")).value
+}
+
+/// A column against a list of the same times; `scale` multiplies the list, `tolerance` is absolute.
+fn same(table: &Table, name: &str, expected: &Value, scale: f64, tolerance: f64) {
+    let (mine, theirs) = (column(table, name), numbers(expected));
+    assert_eq!(mine.len(), theirs.len(), "{name}");
+    for (row, (a, b)) in mine.iter().zip(&theirs).enumerate() {
+        assert!((a - b * scale).abs() <= tolerance || a.is_nan(), "{name} at row {row}: {a}, reference {}", b * scale);
+    }
+}
+
+fn parameter(data: &Value, name: &str) -> f64 {
+    data["params"][name].as_f64().unwrap()
+}
+
+/// `t_end` and `samples` of a list of evenly spaced times.
+fn rows(data: &Value) -> String {
+    let times = numbers(&data["times"]);
+    format!("t_end={} samples={}", times[times.len() - 1], times.len() - 1)
+}
+
+/// An input whose only timed step has rows at these times.
+fn at_times(text: &str, times: &[f64]) -> String {
+    let listed: Vec<String> = times[1..].iter().map(|t| format!("{t:?}")).collect();
+    let start = text.find("samples = \"samples\"").unwrap();
+    let end = start + text[start..].find('}').unwrap();
+    let text = format!("{}times = [{}] {}", &text[..start], listed.join(", "), &text[end..]);
+    let line = text.lines().find(|line| line.starts_with("t_end = ")).unwrap();
+    text.replacen(line, &format!("t_end = {:?}", times[times.len() - 1]), 1)
+}
+
+#[test]
+fn one_cell_discharges() {
+    for name in ["S1_excited", "S1_mixed", "S1_plus"] {
+        let data = reference(name);
+        let overrides = format!("p_e={} c_eg={} {}", parameter(&data, "pe0"), parameter(&data, "c0"), rows(&data));
+        let table = solve(&example(input!("cell_discharge"), &overrides));
+        let of = |key: &str| data["observables"][key].clone();
+        same(&table, "energy", &of("E"), 1.0, 1e-10);
+        same(&table, "ergotropy", &of("W"), 1.0, 1e-10);
+        same(&table, "efficiency", &of("eff"), 1.0, 1e-9);
+        same(&table, "coherence", &of("abs_coherence"), 1.0, 1e-10);
+    }
+}
+
+#[test]
+fn networks_discharge() {
+    let files = [
+        "S2_central_mixed",
+        "S2_central_plus",
+        "S2_circular_plus",
+        "S2_linear_mixed",
+        "S2_linear_plus",
+        "S2_symmetric_plus",
+        "S2_symmetric_mixed",
+        "S2_fig3_N1_plus",
+        "S2_fig3_N2_mixed",
+        "S2_fig3_N3_plus",
+        "S2_fig3_N4_mixed",
+    ];
+    for name in files {
+        let data = reference(name);
+        let (p_e, c_eg) = if name.ends_with("plus") { (0.5, 0.5) } else { (0.75, 0.0) };
+        let graph = data["params"]["graph"].as_str().unwrap().to_owned();
+        let overrides = format!("N={} graph={graph} p_e={p_e} c_eg={c_eg} {}", parameter(&data, "N"), rows(&data));
+        let mut problem = example(&input!("network").replace("concurrence\", \"", ""), &overrides);
+        if parameter(&data, "N") > 1.0 {
+            problem = example(input!("network"), &overrides);
+        }
+        let table = solve(&problem);
+        let of = |key: &str| data["observables"][key].clone();
+        // The reference integrates with tolerances near 1e-10, and its concurrence squares roots of small numbers.
+        same(&table, "energy", &of("U"), 1.0, 1e-9);
+        same(&table, "ergotropy", &of("W"), 1.0, 5e-9);
+        same(&table, "coherence", &of("l1_normalised"), 1.0, 1e-8);
+        if parameter(&data, "N") > 1.0 {
+            same(&table, "concurrence", &of("concurrence_edge_avg"), 1.0, 2e-6);
+        }
+    }
+}
+
+#[test]
+fn dephased_chargers_fill_their_batteries() {
+    let all = [
+        ("S6_tls_tls_F0.1", input!("dephased_cells"), String::new()),
+        ("S6_tls_tls_F0.5", input!("dephased_cells"), String::new()),
+        ("S6_tls_tls_F10", input!("dephased_cells"), String::new()),
+        ("S6_ho_ho_F0.1", input!("dephased_oscillators"), "cutoff=8".into()),
+    ];
+    for (name, text, more) in all {
+        let data = reference(name);
+        for (index, gamma) in numbers(&data["params"]["gC"]).into_iter().enumerate() {
+            let key = |what: &str| {
+                let labels: Vec<&String> = data["observables"].as_object().unwrap().keys().collect();
+                let of: Vec<&&String> = labels.iter().filter(|k| k.starts_with(what)).collect();
+                data["observables"][of[index].as_str()].clone()
+            };
+            let overrides = format!("F={} gamma_C={gamma} {more} {}", parameter(&data, "F"), rows(&data));
+            let table = solve(&example(text, &overrides));
+            // The charger's cutoff is 7 in the reference and 8 here; its top level holds 1e-9 at most.
+            let tolerance = if more.is_empty() { 1e-9 } else { 2e-8 };
+            same(&table, "energy_B", &key("E_B"), 1.0, tolerance);
+            same(&table, "ergotropy_B", &key("W_B"), 1.0, tolerance);
+            same(&table, "energy_C", &key("E_C"), 1.0, tolerance);
+        }
+    }
+}
+
+#[test]
+fn a_cell_fills_an_oscillator() {
+    let data = reference("S6_tls_ho_F3");
+    // The first few rows, which a smaller cutoff holds.
+    let times = numbers(&data["times"]);
+    let n = 6;
+    let overrides = format!("F=3 gamma_C=2 cutoff=40 t_end={} samples={}", times[n], n);
+    let table = solve(&example(input!("dephased_cell_oscillator"), &overrides));
+    let first = |key: &str| Value::from(numbers(&data["observables"][key])[..=n].to_vec());
+    same(&table, "energy_B", &first("E_B_gC2"), 1.0, 1e-8);
+    same(&table, "ergotropy_B", &first("W_B_gC2"), 1.0, 1e-8);
+}
+
+#[test]
+fn stars_are_charged() {
+    for name in ["S7_dyn_N2_F0.5", "S7_dyn_N3_F10"] {
+        let data = reference(name);
+        let number = |key| parameter(&data, key);
+        let overrides = format!("N={} F={} gamma_C={} {}", number("N"), number("F"), number("gC"), rows(&data));
+        let table = solve(&example(input!("star"), &overrides));
+        same(&table, "energy_B", &data["observables"]["E_B"], 1.0, 1e-9);
+        same(&table, "ergotropy_B", &data["observables"]["W_B"], 1.0, 1e-9);
+    }
+    let data = reference("S7_steady");
+    for n in [1, 2, 3, 4] {
+        for (force, key) in [(0.2, "F/g=0.2"), (0.5, "F/g=0.5"), (10.0, "F/g=10")] {
+            let expected = &data["scalars"][format!("N={n}")]["fixed_F"][key];
+            let table = exact::steady(&example(input!("star"), &format!("N={n} F={force}")), None).unwrap();
+            assert_eq!(table.rows.len(), 1);
+            assert!(table.rows[0].time.is_infinite());
+            assert_close(column(&table, "energy_B")[0], expected["E"].as_f64().unwrap(), 1e-8, "star E");
+            assert_close(column(&table, "ergotropy_B")[0], expected["W"].as_f64().unwrap(), 1e-8, "star W");
+        }
+    }
+}
+
+#[test]
+fn thermal_noise_charges() {
+    let data = reference("S5a_collective");
+    for case in data["observables"]["cases"].as_array().unwrap() {
+        let number = |key: &str| case[key].as_f64().unwrap();
+        if number("N") > 10.0 {
+            continue;
+        }
+        let overrides = format!("N={} eta=1 alpha_c={} q={}", number("N"), number("ac"), number("q"));
+        let table = exact::steady(&example(input!("thermal"), &overrides), None).unwrap();
+        assert_close(column(&table, "energy")[0], number("E"), 1e-8, &format!("E of {case}"));
+        assert_close(column(&table, "ergotropy")[0], number("W"), 1e-8, &format!("W of {case}"));
+    }
+    let data = reference("S5b_grid_N7_gr");
+    let list = |key: &str| numbers(&data["params"][key]);
+    for case in data["observables"]["cases"].as_array().unwrap() {
+        for (i, alpha_c) in list("ac").into_iter().enumerate() {
+            for (j, alpha_l) in list("al").into_iter().enumerate().step_by(2) {
+                let gamma_r = case["gr"].as_f64().unwrap();
+                let overrides = format!("N=7 eta=0.9 gamma_r={gamma_r} alpha_c={alpha_c} alpha_l={alpha_l}");
+                let table = exact::steady(&example(input!("thermal"), &overrides), None).unwrap();
+                let expected = |key: &str| case[key][i][j].as_f64().unwrap();
+                assert_close(column(&table, "energy")[0], expected("E[ac][al]"), 1e-8, &format!("E, {overrides}"));
+                assert_close(column(&table, "ergotropy")[0], expected("W[ac][al]"), 1e-8, &format!("W, {overrides}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn thermal_transients() {
+    for name in ["S5c_N3_ac06", "S5c_N6_ac06"] {
+        let data = reference(name);
+        let times = numbers(&data["times"]);
+        for (gamma_r, key) in [(0.01, "gr0.01"), (0.1, "gr0.1"), (1.0, "gr1")] {
+            let text = at_times(input!("thermal"), &times);
+            let overrides = format!("N={} gamma_r={gamma_r}", parameter(&data, "N"));
+            let table = solve(&example(&text, &overrides));
+            same(&table, "energy", &data["observables"][format!("E_{key}")], 1.0, 1e-9);
+            same(&table, "ergotropy", &data["observables"][format!("W_{key}")], 1.0, 1e-9);
+            same(&table, "energy_var", &data["observables"][format!("VarE_{key}")], 1.0, 1e-9);
+        }
+    }
+}
+
+#[test]
+fn rotated_gibbs_states_lose_their_ergotropy_to_collective_noise() {
+    let data = reference("S5d_haar");
+    for (label, matrices) in data["scalars"]["matrices"].as_object().unwrap() {
+        let case = data["observables"]["cases"].as_array().unwrap().iter().find(|c| {
+            let number = |key: &str| c[key].as_f64().unwrap();
+            label == &format!("beta_q={},beta_c={},seed={}", number("beta_q"), number("beta_c"), number("seed"))
+        });
+        let case = case.unwrap();
+        let (re, im) = (&matrices["rho0_re"], &matrices["rho0_im"]);
+        let element = |i: usize, j: usize| Complex64::new(re[i][j].as_f64().unwrap(), im[i][j].as_f64().unwrap());
+        // A unitary that gives this state from the Gibbs state: its eigenvectors, the emptiest for the most excited cells.
+        let rho = Mat::from_fn(16, 16, element);
+        let eigen = rho.self_adjoint_eigen(faer::Side::Lower).unwrap();
+        let mut states: Vec<usize> = (0..16).collect();
+        states.sort_by_key(|bits| std::cmp::Reverse(bits.count_ones()));
+        let mut unitary = Mat::<Complex64>::zeros(16, 16);
+        for (k, bits) in states.iter().enumerate() {
+            (0..16).for_each(|i| unitary[(i, *bits)] = eigen.U()[(i, k)]);
+        }
+        let overrides = format!("beta_q={} beta_c={} samples=1", case["beta_q"], case["beta_c"]);
+        let mut problem = example(input!("thermal_haar"), &overrides);
+        let ratio = (-case["beta_q"].as_f64().unwrap()).exp();
+        problem.initial[0] = Initial::Rotated { ratio, unitary: Arc::new(unitary) };
+        let start = solve(&problem);
+        assert_close(column(&start, "ergotropy")[0], case["W_initial"].as_f64().unwrap(), 1e-8, label);
+        assert_close(column(&start, "energy")[0], case["E_initial"].as_f64().unwrap(), 1e-8, label);
+        let steady = exact::steady(&problem, None).unwrap();
+        assert_close(column(&steady, "ergotropy")[0], case["W_steady"].as_f64().unwrap(), 1e-8, label);
+        assert_close(column(&steady, "energy")[0], case["E_steady"].as_f64().unwrap(), 1e-8, label);
+    }
+}
+
+#[test]
+fn engines_charge() {
+    let data = reference("S8_N10_b-0.8");
+    for (text, key) in [(input!("engine_collective"), "collective"), (input!("engine_individual"), "individual")] {
+        let table = solve(&example(text, &rows(&data)));
+        same(&table, "energy", &data["observables"][format!("e_N_{key}")], 10.0, 1e-8);
+        same(&table, "energy_std", &data["observables"][format!("sigma_N_{key}")], 1.0, 1e-8);
+        same(&table, "ergotropy", &data["observables"][format!("W_{key}")], 1.0, 1e-8);
+    }
+}
+
+#[test]
+fn chargers_fill_their_batteries() {
+    let inputs = [input!("charger_1"), input!("charger_2"), input!("charger_3")];
+    for name in ["S4_NC4_NB1_m1_gu0", "S4_NC4_NB1_m3_gu2", "S4_NC8_NB2_m1_gu0", "S4_NC8_NB2_m2_gu1"] {
+        let data = reference(name);
+        let number = |key| parameter(&data, key);
+        let overrides = format!("N_C={} N_B={} gamma_up={}", number("NC"), number("NB"), number("gu"));
+        let text = at_times(inputs[number("m") as usize - 1], &numbers(&data["times"]));
+        let table = solve(&example(&text, &overrides));
+        same(&table, "energy_C", &data["observables"]["E_C"], 1.0, 1e-9);
+        same(&table, "energy_B1", &data["observables"]["E_B"], 1.0, 1e-9);
+        same(&table, "ergotropy_B1", &data["observables"]["W_B"], 1.0, 1e-9);
+    }
+    let data = reference("S4_ladder_steady");
+    for case in data["observables"]["cases"].as_array().unwrap() {
+        let (n_c, n_b) = (case["NC"].as_f64().unwrap(), case["NB"].as_f64().unwrap());
+        if n_c <= 12.0 {
+            let problem = example(input!("charger_1"), &format!("N_C={n_c} N_B={n_b}"));
+            let table = exact::steady(&problem, None).unwrap();
+            assert_close(column(&table, "energy_B1")[0], case["E_B"].as_f64().unwrap(), 1e-8, "dark state");
+        }
+    }
+}
+
+#[test]
+fn jumps_are_counted() {
+    let data = reference("S9_counts_S1");
+    for case in data["observables"]["cases"].as_array().unwrap() {
+        let number = |key: &str| case[key].as_f64().unwrap();
+        let overrides = format!("p_e={} c_eg={} t_end={} samples=1", number("pe0"), number("c0"), number("T"));
+        let table = solve(&example(input!("cell_discharge"), &overrides));
+        assert_close(column(&table, "jumps_loss")[1], number("mean"), 1e-10, "mean number of jumps");
+    }
+    let data = reference("S9_counts_S6_F0.5");
+    for count in data["scalars"]["counts"].as_array().unwrap() {
+        let overrides = format!("t_end={} samples=1", count["T"]);
+        let table = solve(&example(input!("dephased_cells"), &overrides));
+        assert_close(column(&table, "jumps_dephasing")[1], count["mean"].as_f64().unwrap(), 1e-7, "mean");
+    }
+}
