@@ -10,7 +10,7 @@ use super::subsystems::{initial, subsystems};
 use crate::problem::{Factor, Kind, OpSum, Problem, ProblemBuilder, Quantity, Reach, Step, Subsystem};
 
 /// All sections there are.
-pub(super) const SECTIONS: [&str; 11] = [
+pub(super) const SECTIONS: [&str; 12] = [
     "title",
     "parameters",
     "subsystems",
@@ -22,6 +22,7 @@ pub(super) const SECTIONS: [&str; 11] = [
     "observe",
     "run",
     "verify",
+    "sweep",
 ];
 
 /// A channel before it is handed on: its operator, reach and rate, and the steps it is limited to.
