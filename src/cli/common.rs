@@ -12,7 +12,18 @@ use serde_json::{Map, Value as Json, json};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Let Ctrl-C (and termination) set a flag instead of ending the program: finish what is under way, keep it, leave.
+pub fn catch_interrupt() -> &'static AtomicBool {
+    // A second call, or a system without signals, leaves things as they are.
+    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
+    &STOP
+}
 
 /// What a command returns: its exit status, or an error to print before leaving with status 2.
 pub type Outcome = Result<ExitCode, Box<dyn Error>>;

@@ -7,6 +7,7 @@ mod inspect;
 mod plot;
 mod reproduce;
 mod run;
+mod sweep;
 mod verify;
 
 use clap::{Args, Parser, Subcommand};
@@ -31,6 +32,8 @@ enum Command {
     Steady(exact::ExactArgs),
     /// The mean-field theory of the paper, where the model has one
     Meanfield(InputArgs),
+    /// Solve the grid of [sweep], and draw it
+    Sweep(sweep::SweepArgs),
     /// Sample and solve, and compare: exit status 1 when they disagree
     Verify(verify::VerifyArgs),
     /// Write a Python script that solves the same equation with QuTiP
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Exact(args) => exact::exact(&args),
         Command::Steady(args) => exact::steady(&args),
         Command::Meanfield(args) => exact::mean_field(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Export(args) => export::export(&args),
         Command::Inspect(args) => inspect::inspect(&args),

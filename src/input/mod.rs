@@ -28,11 +28,13 @@ mod quantities;
 mod sections;
 mod states;
 mod subsystems;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
 pub use error::{InputError, Place};
 pub use parameters::Value;
+pub use sweep::{Optimise, Solve, Sweep, SweepAxis, TAU};
 
 use crate::problem::Problem;
 use document::Table;
@@ -55,6 +57,8 @@ pub struct Input {
     pub run: RunSettings,
     /// What `[verify]` overrides: parameters, and `trajectories`.
     pub verify: Vec<(String, String)>,
+    /// The grid of `[sweep]`, if there is one.
+    pub sweep: Option<Sweep>,
 }
 
 /// The `[run]` section.
@@ -132,6 +136,7 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
     let problem = sections::problem(source.name(), &root, &scope)?;
     let run = run_settings(&root, &scope)?;
     let verify = verify(&source, &root, &plain)?;
+    let sweep = root.section("sweep")?.map(|section| sweep::sweep(&section, &scope, &problem)).transpose()?;
     Ok(Input {
         text: text.to_owned(),
         path: path_for_messages.to_owned(),
@@ -139,6 +144,7 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
         parameters: scope.list(),
         run,
         verify,
+        sweep,
     })
 }
 

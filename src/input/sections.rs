@@ -32,6 +32,7 @@ pub(super) const SECTIONS: [&str; 12] = [
     "observe",
     "run",
     "verify",
+    "sweep",
 ];
 
 /// A channel before it is handed on: its operator, reach and rate, and the steps it is limited to.

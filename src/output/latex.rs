@@ -28,15 +28,25 @@ pub fn document(problem: &Problem) -> String {
         }
     }
     format!(
-        "\\documentclass{{article}}\n\\usepackage{{amsmath}}\n\\allowdisplaybreaks\n\\begin{{document}}\n\
+        "\\documentclass{{article}}\n\\usepackage{{amsmath}}\n\\allowdisplaybreaks\n{}\\begin{{document}}\n\
          \\section*{{{}}}\n\\begin{{align*}}\n  {}\n\\end{{align*}}\n\
          with $\\hbar = 1$ and $\\mathcal{{D}}[L]\\rho = L\\rho L^\\dagger - \\tfrac12(L^\\dagger L\\rho + \\rho L^\\dagger L)$.\n{}\n\
          {}\n\\end{{document}}\n",
+        matrix_columns(problem),
         plain(&problem.title),
         lines.join(" \\\\\n  "),
         parts(problem),
         protocol(problem)
     )
+}
+
+/// Room for a rate matrix wider than the ten columns that amsmath allows.
+fn matrix_columns(problem: &Problem) -> String {
+    let width = |c: &Channel| if let Reach::Correlated { rates, .. } = &c.reach { rates.matrix.len() } else { 0 };
+    match problem.channels.iter().map(width).max() {
+        Some(columns) if columns > 10 => format!("\\setcounter{{MaxMatrixCols}}{{{columns}}}\n"),
+        _ => String::new(),
+    }
 }
 
 /// What the symbols of each subsystem mean, and where it starts.
@@ -336,6 +346,6 @@ mod tests {
             text.matches("\\left").count() - text.matches("\\leftarrow").count(),
             text.matches("\\right]").count()
         );
-        assert!(text.matches('$').count() % 2 == 0);
+        assert!(text.matches('$').count().is_multiple_of(2));
     }
 }

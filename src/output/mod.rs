@@ -5,4 +5,6 @@ pub mod folder;
 pub mod latex;
 pub mod pictures;
 pub mod qutip;
+pub mod summary;
+pub mod sweep;
 pub mod table;

@@ -30,10 +30,20 @@ pub fn label(name: &str) -> String {
         "ergotropy" => "ergotropy W (units of the input)".into(),
         "efficiency" => "W/E".into(),
         "released" => "energy released in the step".into(),
-        other => match other.strip_prefix("jumps_") {
-            Some(channel) => format!("jumps of {channel} in the step"),
-            None => other.into(),
-        },
+        "power" => "charging power E/t".into(),
+        "tau" => "charging time τ (units of the input)".into(),
+        "bright" => "weight in J = N/2".into(),
+        "photons" => "photons ⟨a†a⟩".into(),
+        "antiergotropy" => "anti-ergotropy (units of the input)".into(),
+        "capacity" => "capacity (units of the input)".into(),
+        "purity" => "purity Tr ρ²".into(),
+        other => {
+            let of = |prefix: &str, what: &str| other.strip_prefix(prefix).map(|name| what.replace('@', name));
+            of("jumps_", "jumps of @ in the step")
+                .or_else(|| of("energy_", "energy of @"))
+                .or_else(|| of("quanta_", "quanta ⟨n⟩ of @"))
+                .unwrap_or_else(|| other.replace('_', ", "))
+        }
     }
 }
 

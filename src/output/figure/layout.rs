@@ -3,7 +3,8 @@
 use super::axis::{Ruler, Ticks, shown};
 use super::font::Face;
 use super::geometry::{Frame, Place, distance, mix};
-use super::{Legend, Mark, Panel, Point, Scale, Series};
+use super::heat::extent;
+use super::{Axis, Legend, Mark, Panel, Point, Scale, Series};
 
 /// Width and height of a panel.
 pub(super) const PANEL: Place = (720.0, 480.0);
@@ -17,6 +18,9 @@ pub(super) const MARGIN: f64 = 14.0;
 /// Between the frame and its tick labels.
 pub(super) const GAP: f64 = 8.0;
 
+/// Width of a colour bar.
+pub(super) const BAR: f64 = 18.0;
+
 // The legend: height of a line, length of a sample, and space around things.
 pub(super) const LINE: f64 = 19.0;
 pub(super) const SWATCH: f64 = 28.0;
@@ -28,6 +32,8 @@ pub(super) struct Plan {
     y: Ruler,
     pub x_ticks: Ticks,
     pub y_ticks: Ticks,
+    /// Of the colour bar of a heat map.
+    pub bar_ticks: Option<Ticks>,
     pub frame: Frame,
 }
 
@@ -47,17 +53,27 @@ impl Plan {
         let y_ticks = y.ticks(8);
         let widths = y_ticks.major.iter().map(|(_, label)| face.width(label));
         let widest = SMALL * widths.fold(0.0, f64::max);
-        let has_factor = (2..=8).any(|count| !x.ticks(count).factor.is_empty());
+        let x_factor = (2..=8).any(|count| !x.ticks(count).factor.is_empty());
         let room = |wanted: bool, size: f64| if wanted { size } else { 0.0 };
-        let head = !panel.title.is_empty() || !y_ticks.factor.is_empty();
+        let bar_ticks = panel.heat.as_ref().map(|heat| {
+            let (lo, hi) = extent(&heat.values);
+            Ruler::fit(&Axis::linear("").within(lo, hi), std::iter::empty(), 0.0, 0.0).ticks(8)
+        });
+        let has_factor = |ticks: &Ticks| !ticks.factor.is_empty();
+        let head = !panel.title.is_empty() || has_factor(&y_ticks) || bar_ticks.as_ref().is_some_and(has_factor);
         let side = !panel.y.label.is_empty();
-        let foot = !panel.x.label.is_empty() || has_factor;
+        let foot = !panel.x.label.is_empty() || x_factor;
         let mut frame = Frame {
             left: MARGIN + room(side, 1.3 * LABEL) + GAP + widest + GAP,
             top: MARGIN + room(head, 1.7 * TITLE),
             right: PANEL.0 - 1.5 * MARGIN,
             bottom: PANEL.1 - MARGIN - room(foot, 1.3 * LABEL) - 1.3 * GAP - SMALL,
         };
+        if let (Some(heat), Some(ticks)) = (&panel.heat, &bar_ticks) {
+            let widths = ticks.major.iter().map(|(_, label)| face.width(label));
+            let labels = SMALL * widths.fold(0.0, f64::max);
+            frame.right = PANEL.0 - MARGIN - room(!heat.label.is_empty(), 1.3 * LABEL + GAP) - labels - 3.0 * GAP - BAR;
+        }
         // As many ticks as leave some space between their labels.
         let fits = |ticks: &Ticks| {
             ticks.major.windows(2).all(|pair| {
@@ -69,9 +85,9 @@ impl Plan {
         let x_ticks = choices.find(fits).unwrap_or_else(|| x.ticks(2));
         if let Some((at, label)) = x_ticks.major.last() {
             let end = frame.left + at * frame.width() + face.width(label) * SMALL / 2.0;
-            frame.right -= (end - (PANEL.0 - MARGIN / 2.0)).max(0.0);
+            frame.right -= if panel.heat.is_none() { (end - (PANEL.0 - MARGIN / 2.0)).max(0.0) } else { 0.0 };
         }
-        Self { x, y, x_ticks, y_ticks, frame }
+        Self { x, y, x_ticks, y_ticks, bar_ticks, frame }
     }
 
     /// The abscissa in pixels of a fraction of the axis.

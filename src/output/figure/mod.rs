@@ -1,10 +1,13 @@
-//! Figures of lines, points and bands with error bars, drawn as SVG or PNG with an embedded font.
+//! Figures of lines, points, bands with error bars and heat maps, drawn as SVG or PNG with an embedded font.
 
 mod axis;
 mod font;
 mod geometry;
+mod heat;
 mod layout;
 mod paint;
+
+pub use heat::Heat;
 
 use font::Face;
 use plotters::drawing::IntoDrawingArea;
@@ -58,6 +61,8 @@ pub struct Panel {
     pub series: Vec<Series>,
     /// Where the legend goes.
     pub legend: Legend,
+    /// Coloured cells under the data.
+    pub heat: Option<Heat>,
 }
 
 /// The place of a legend.
@@ -180,7 +185,7 @@ impl Series {
 impl Panel {
     /// A panel with an automatically placed legend.
     pub fn new(title: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>) -> Self {
-        Self { title: title.into(), x, y, series, legend: Legend::Auto }
+        Self { title: title.into(), x, y, series, legend: Legend::Auto, heat: None }
     }
 }
 

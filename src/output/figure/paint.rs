@@ -1,5 +1,7 @@
 //! The drawing of figures, the same on any backend.
 
+mod heat;
+
 use super::axis::Ticks;
 use super::font::{Face, SIZE_PER_EM};
 use super::geometry::{Frame, Place, dashes};
@@ -205,7 +207,13 @@ struct Sheet<'a, DB: DrawingBackend> {
 impl<DB: DrawingBackend> Sheet<'_, DB> {
     /// Draws all but the legend: first the areas, then lines from faint to strong, then points.
     fn draw(&self) -> Drawn {
-        self.grid()?;
+        match &self.panel.heat {
+            Some(heat) => {
+                self.cells(heat)?;
+                self.colour_bar(heat)?;
+            }
+            None => self.grid()?,
+        }
         let mut series: Vec<&Series> = self.panel.series.iter().collect();
         series.sort_by_key(|s| match s.mark {
             Mark::Thin => 0,
@@ -224,7 +232,7 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         self.pen.outline(self.plan.frame, &INK)?;
         self.ticks()?;
         self.names()?;
-        if placed(self.panel).next().is_none() {
+        if self.panel.heat.is_none() && placed(self.panel).next().is_none() {
             let middle = (self.plan.across(0.5), self.plan.up(0.5));
             let text = "no data";
             self.pen.text(text, middle, LABEL, HPos::Center, LEVEL)?;

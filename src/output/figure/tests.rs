@@ -212,3 +212,41 @@ fn the_legend_avoids_data() {
     };
     assert!(heights(legend).iter().max() < heights(line).iter().min());
 }
+
+fn heat(label: &str, scale: f64) -> Panel {
+    let x: Vec<f64> = (0..20).map(|k| f64::from(k) * 0.05).collect();
+    let y: Vec<f64> = (0..30).map(|k| 10f64.powf(f64::from(k) / 10.0 - 2.0)).collect();
+    let value = |x: f64, y: f64| if x > 0.9 && y < 0.02 { f64::NAN } else { scale * (3.0 * x).sin() * y / (1.0 + y) };
+    let values = y.iter().flat_map(|y| x.iter().map(move |x| value(*x, *y))).collect();
+    let heat = Heat { x, y, values, label: label.into() };
+    Panel::heat_map("a map", Axis::linear("ratio α"), Axis::log("rate γ"), heat)
+}
+
+#[test]
+fn heat_maps_name_their_axes_and_colours() {
+    let svg = Figure::new("", 1, vec![heat("ergotropy W", 1e7)]).svg().unwrap();
+    let texts = texts(&svg);
+    for wanted in ["a map", "ratio α", "rate γ", "ergotropy W", "0.2", "10⁰", "8", "×10⁶"] {
+        assert!(texts.contains(&wanted), "{wanted} is missing in {texts:?}");
+    }
+    // The brightest and the darkest cell, and the cells without a value.
+    for colour in ["#FDE725", "#440154", "#E2E2E2"] {
+        assert!(svg.contains(&format!("fill=\"{colour}\"")), "no {colour}");
+    }
+    assert!(!svg.contains("NaN") && !svg.contains("inf"));
+}
+
+#[test]
+fn odd_heat_maps_never_panic() {
+    for values in [vec![], vec![f64::NAN; 4], vec![f64::MAX, f64::MIN, 0.0, 1.0], vec![1.0; 4], vec![f64::INFINITY; 9]]
+    {
+        for x in [vec![], vec![0.0], vec![1.0, 1.0], vec![2.0, -1.0], vec![f64::NAN, 1e300]] {
+            for axis in [Axis::linear("x"), Axis::log("x")] {
+                let heat = Heat { x: x.clone(), y: x.clone(), values: values.clone(), label: String::new() };
+                let panel = Panel::heat_map("", axis.clone(), axis, heat);
+                let svg = Figure::new("", 1, vec![panel]).svg().unwrap();
+                assert!(!svg.contains("NaN") && !svg.contains("inf"));
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! `leyden sweep`: the grid of `[sweep]`, point by point, and an optimum along it.
+
+mod optimum;
+
+use super::InputArgs;
+use super::common::{self, Outcome, catch_interrupt};
+use super::run::engine;
+use crate::error::RunError;
+use crate::estimate::columns;
+use crate::exact::{self, mean_field::MeanField};
+use crate::input::{self, Input, Solve, Sweep, TAU, Value};
+use crate::output::folder::RunFolder;
+use crate::output::summary::{Number, charging_time, csv};
+use crate::output::sweep::{Grid, GridAxis};
+use crate::problem::{Problem, Quantity};
+use crate::runner::{self, RunOptions};
+use crate::table::Table;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+use serde_json::{Map, json};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Arguments of `leyden sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Number of threads [default: all cores]; no result depends on it
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    threads: Option<u64>,
+}
+
+/// Solve every point of the grid, and write sweep.csv, its picture and summary.csv.
+pub fn sweep(args: &SweepArgs) -> Outcome {
+    let started = Instant::now();
+    let input = args.input.read()?;
+    let Some(sweep) = &input.sweep else {
+        let text = format!(
+            "{} has no [sweep]; expected one such as `[sweep]` with `gamma = {{ values = [0.1, 1] }}`",
+            input.path
+        );
+        return Err(RunError::Request(text).into());
+    };
+    if let Some((name, _)) = args.input.parameters.iter().find(|(name, _)| sweep.axes.iter().any(|a| a.name == *name)) {
+        return Err(RunError::Request(format!("-p sets {name}, which [sweep] varies; leave one of them out")).into());
+    }
+    let axes: Vec<GridAxis> = sweep.axes.iter().map(grid_axis).collect();
+    let count = axes.iter().map(|axis| axis.values.len()).product();
+    let mut grid = Grid { axes, points: vec![None; count] };
+    let rows = if sweep.all_rows { input.problem.protocol.row_count() } else { 1 };
+    let expected = common::expected_bytes(count * rows, sweep.quantities.len() + sweep.axes.len());
+    let mut folder = RunFolder::claim(&args.input.out("-sweep"), common::identity("sweep", &input), expected)?;
+
+    let stop = catch_interrupt();
+    let search = Search { input: &input, sweep, overrides: &args.input.parameters, stop };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0) as usize).build();
+    let pool = pool.map_err(|e| RunError::Request(format!("the threads cannot be started: {e}")))?;
+    let summary = pool.install(|| -> Result<Vec<Number>, RunError> {
+        grid.points = search.points(&grid)?;
+        match &sweep.optimise {
+            Some(aim) if !stop.load(Ordering::Relaxed) => optimum::summary(&search, &grid, aim),
+            _ => Ok(Vec::new()),
+        }
+    })?;
+
+    let done = grid.points.iter().flatten().count();
+    folder.write("sweep.csv", grid.csv().as_bytes())?;
+    if let Some(figure) = grid.figure(&input.problem.title) {
+        folder.write("sweep.svg", figure.svg()?.as_bytes())?;
+        folder.write("sweep.png", &figure.png()?)?;
+    }
+    if sweep.optimise.is_some() {
+        folder.write("summary.csv", csv(&summary).as_bytes())?;
+    }
+    let mut facts = Map::new();
+    facts.insert("points".into(), json!(done));
+    facts.insert("points_asked".into(), json!(count));
+    let place = folder.finish(facts, common::environment(started, pool.current_num_threads()))?;
+    summary.iter().for_each(|number| println!("{} = {:.9}", number.name, number.value));
+    println!("{done} points in {}", place.join("sweep.csv").display());
+    if done < count || stop.load(Ordering::Relaxed) {
+        eprintln!("interrupted after {done} of {count} points; they are kept");
+        return Ok(ExitCode::from(130));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn grid_axis(axis: &input::SweepAxis) -> GridAxis {
+    let number = |value: &Value| match value {
+        Value::Number(number) => Some(*number),
+        Value::Word(_) => None,
+    };
+    let written = |value: &Value| number(value).map_or_else(|| value.to_string(), |x| x.to_string());
+    GridAxis {
+        name: axis.name.clone(),
+        values: axis.values.iter().map(written).collect(),
+        numbers: axis.values.iter().map(number).collect(),
+        log: axis.log,
+    }
+}
+
+/// What is done at one point of a sweep, whatever the point.
+pub fn solve_point(input: &Input, how: Solve, stop: &AtomicBool) -> Result<Option<Table>, RunError> {
+    let problem = &input.problem;
+    match how {
+        Solve::Exact => exact::solve(problem, None).map(Some),
+        Solve::Steady => exact::steady(problem).map(Some),
+        Solve::MeanField => MeanField::new(problem)?.solve().map(Some),
+        Solve::Trajectories => {
+            let (trajectories, seed) = (input.run.trajectories, input.run.seed);
+            // The points share the threads.
+            let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: false, states: false };
+            let outcome = runner::run(&engine(problem, None)?, problem, options, stop, &mut |_, _| true);
+            if outcome.interrupted { Ok(None) } else { columns::table(problem, &outcome.accumulated).map(Some) }
+        }
+    }
+}
+
+/// The input, its grid, and what the command line adds.
+struct Search<'a> {
+    input: &'a Input,
+    sweep: &'a Sweep,
+    overrides: &'a [(String, String)],
+    stop: &'a AtomicBool,
+}
+
+impl Search<'_> {
+    /// Every point of the grid; those that an interruption left out are `None`.
+    fn points(&self, grid: &Grid) -> Result<Vec<Option<Table>>, RunError> {
+        let bar = ProgressBar::new(grid.points.len() as u64);
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} points  {per_sec}  {eta} left") {
+            bar.set_style(style);
+        }
+        let failed = AtomicBool::new(false);
+        let solve = |k: usize| {
+            if self.stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let place = grid.place(k);
+            let set = grid.axes.iter().zip(place).map(|(axis, k)| (axis.name.clone(), axis.values[k].clone()));
+            let result = self.point(&set.collect::<Vec<_>>());
+            failed.fetch_or(result.is_err(), Ordering::Relaxed);
+            bar.inc(1);
+            result.map_err(|error| RunError::Request(format!("at {}: {error}", grid.name(k))))
+        };
+        let points = (0..grid.points.len()).into_par_iter().map(solve).collect::<Vec<_>>();
+        bar.finish_and_clear();
+        points.into_iter().collect()
+    }
+
+    /// The columns and rows that are kept of the point where the parameters are `set`.
+    fn point(&self, set: &[(String, String)]) -> Result<Option<Table>, RunError> {
+        let overrides: Vec<(String, String)> = self.overrides.iter().chain(set).cloned().collect();
+        let parsed = input::parse(&self.input.path, &self.input.text, &overrides);
+        let mut input =
+            parsed.map_err(|e| RunError::Request(e.to_string().trim_start_matches("error: ").to_owned()))?;
+        let mut wanted = self.sweep.quantities.clone();
+        wanted.extend(
+            self.sweep.optimise.iter().map(|aim| aim.quantity.clone()).filter(|q| !self.sweep.quantities.contains(q)),
+        );
+        let timed = wanted.iter().any(|column| column == TAU);
+        only(&mut input.problem, &wanted, timed);
+        let Some(mut table) = solve_point(&input, self.sweep.solve, self.stop)? else { return Ok(None) };
+        if timed {
+            let tau = time_to_charge(&input.problem, &table)?;
+            table.push_exact(TAU.into(), vec![tau; table.rows.len()]);
+        }
+        table.columns = wanted.iter().filter_map(|name| table.column(name).cloned()).collect();
+        Ok(Some(if self.sweep.all_rows { table } else { last_row(table) }))
+    }
+}
+
+/// Leave what was asked for, and the energy if charging is timed.
+fn only(problem: &mut Problem, wanted: &[String], timed: bool) {
+    let columns: Vec<String> = problem.quantities.iter().map(|q| problem.column(q)).collect();
+    let mut names = columns.iter();
+    // How the released energy is called depends on how often it is asked for.
+    let stays = |q: &Quantity, name: &String| wanted.contains(name) || matches!(q, Quantity::Released(_));
+    problem.quantities.retain(|q| names.next().is_some_and(|name| stays(q, name)));
+    if timed && !problem.quantities.contains(&Quantity::Energy) {
+        problem.quantities.push(Quantity::Energy);
+    }
+}
+
+/// τ towards the energy that the protocol settles at; NaN when it has not fallen for good.
+fn time_to_charge(problem: &Problem, table: &Table) -> Result<f64, RunError> {
+    let energy = problem.column(&Quantity::Energy);
+    let limit = exact::steady(problem)?.column(&energy).and_then(|c| c.value.last().copied());
+    let times: Vec<f64> = table.rows.iter().map(|row| row.time).collect();
+    let tau = table.column(&energy).zip(limit).and_then(|(c, limit)| charging_time(&times, &c.value, limit));
+    Ok(tau.unwrap_or(f64::NAN))
+}
+
+fn last_row(mut table: Table) -> Table {
+    let tail = |values: &mut Vec<f64>| drop(values.drain(..values.len().saturating_sub(1)));
+    let before = table.rows.len().saturating_sub(1);
+    table.rows.drain(..before);
+    table.steps.drain(..before);
+    for column in &mut table.columns {
+        tail(&mut column.value);
+        column.se.iter_mut().for_each(tail);
+        column.bounds.iter_mut().for_each(|(lo, hi)| [lo, hi].into_iter().for_each(tail));
+    }
+    table
+}

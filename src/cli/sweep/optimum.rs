@@ -1,0 +1,158 @@
+//! The best value along one parameter of a grid, refined between its points by solving again.
+
+use super::Search;
+use crate::error::RunError;
+use crate::input::Optimise;
+use crate::output::summary::Number;
+use crate::output::sweep::Grid;
+use rayon::prelude::*;
+
+/// Width at which the search ends, in parts of the interval between the neighbours of the best point.
+const TOLERANCE: f64 = 1e-6;
+const MOST_STEPS: usize = 60;
+/// 1 − 1/φ.
+const GOLDEN: f64 = 0.381_966_011_250_105_1;
+
+/// `max_Q` and `NAME_at_max_Q` along each line of the grid in the direction of the aim.
+pub(super) fn summary(search: &Search<'_>, grid: &Grid, aim: &Optimise) -> Result<Vec<Number>, RunError> {
+    let Some(slot) = grid.axes.iter().position(|axis| axis.name == aim.over) else { return Ok(Vec::new()) };
+    let starts: Vec<usize> = (0..grid.points.len()).filter(|k| grid.place(*k)[slot] == 0).collect();
+    let line = |start: &usize| along(search, grid, aim, (slot, *start));
+    let lines = starts.par_iter().map(line).collect::<Vec<_>>();
+    Ok(lines.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// The two numbers of the line that begins at `start` along the axis `slot`.
+fn along(
+    search: &Search<'_>,
+    grid: &Grid,
+    aim: &Optimise,
+    (slot, start): (usize, usize),
+) -> Result<Vec<Number>, RunError> {
+    let axis = &grid.axes[slot];
+    let Some(numbers) = &axis.numbers else { return Ok(Vec::new()) };
+    let stride: usize = grid.axes[slot + 1..].iter().map(|axis| axis.values.len()).product();
+    let fixed: Vec<(String, String)> = grid
+        .axes
+        .iter()
+        .zip(grid.place(start))
+        .enumerate()
+        .filter(|(other, _)| *other != slot)
+        .map(|(_, (axis, k))| (axis.name.clone(), axis.values[k].clone()))
+        .collect();
+    let sign = if aim.largest { -1.0 } else { 1.0 };
+    let of = |table: &crate::table::Table| table.column(&aim.quantity).and_then(|c| c.value.last().copied());
+    let mut known: Vec<(f64, f64)> = Vec::new();
+    for (k, x) in numbers.iter().enumerate() {
+        let value = grid.points[start + k * stride].as_ref().and_then(of).unwrap_or(f64::NAN);
+        if value.is_finite() {
+            known.push((if axis.log { x.ln() } else { *x }, sign * value));
+        }
+    }
+    known.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let Some(best) = (0..known.len()).min_by(|a, b| known[*a].1.total_cmp(&known[*b].1)) else { return Ok(Vec::new()) };
+    let back = |place: f64| if axis.log { place.exp() } else { place };
+    let mut cost = |place: f64| -> Result<f64, RunError> {
+        let mut set = fixed.clone();
+        set.push((axis.name.clone(), format!("{:?}", back(place))));
+        let value = search.point(&set)?.as_ref().and_then(of).unwrap_or(f64::NAN);
+        Ok(if value.is_finite() { sign * value } else { f64::INFINITY })
+    };
+    let (from, to) = (known[best.saturating_sub(1)].0, known[(best + 1).min(known.len() - 1)].0);
+    // A parameter that counts something has no values in between.
+    let counts = numbers.iter().all(|x| x.fract() == 0.0) && cost((from + 2.0 * to) / 3.0).is_err();
+    let (place, value) = if counts { known[best] } else { minimum((from, to), known[best], &mut cost)? };
+    let goal = format!("{}_{}", if aim.largest { "max" } else { "min" }, aim.quantity);
+    let others: Vec<String> = fixed.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let where_ = if others.is_empty() { String::new() } else { format!("({})", others.join(";")) };
+    // What lies on the grid is told as it was given.
+    let on_grid = numbers.iter().copied().find(|x| (if axis.log { x.ln() } else { *x }) == place);
+    Ok(vec![
+        Number::exact(format!("{goal}{where_}"), sign * value),
+        Number::exact(format!("{}_at_{goal}{where_}", aim.over), on_grid.unwrap_or_else(|| back(place))),
+    ])
+}
+
+/// The minimum between two places, from the point known to be best: parabolas where they help, golden sections elsewhere
+/// (R. P. Brent, Algorithms for Minimization without Derivatives, 1973, ch. 5).
+fn minimum<E>(
+    (mut from, mut to): (f64, f64),
+    known: (f64, f64),
+    cost: &mut impl FnMut(f64) -> Result<f64, E>,
+) -> Result<(f64, f64), E> {
+    let tolerance = TOLERANCE * (to - from).abs();
+    let (mut best, mut second, mut third) = (known, known, known);
+    let (mut step, mut before) = (0.0f64, 0.0f64);
+    for _ in 0..MOST_STEPS {
+        let middle = 0.5 * (from + to);
+        if (best.0 - middle).abs() <= 2.0 * tolerance - 0.5 * (to - from) {
+            break;
+        }
+        let r = (best.0 - second.0) * (best.1 - third.1);
+        let q = (best.0 - third.0) * (best.1 - second.1);
+        let (top, bottom) = ((best.0 - third.0) * q - (best.0 - second.0) * r, 2.0 * (q - r));
+        let jump = -top / bottom;
+        let inside = best.0 + jump > from && best.0 + jump < to;
+        if bottom != 0.0 && jump.is_finite() && inside && jump.abs() < 0.5 * before.abs() {
+            (before, step) = (step, jump);
+        } else {
+            before = if best.0 < middle { to - best.0 } else { from - best.0 };
+            step = GOLDEN * before;
+        }
+        let length = step.abs().max(tolerance);
+        let place = (best.0 + length.copysign(step)).clamp(from, to);
+        let found = (place, cost(place)?);
+        if found.1 <= best.1 {
+            if place >= best.0 {
+                from = best.0
+            } else {
+                to = best.0
+            }
+            (third, second, best) = (second, best, found);
+        } else {
+            if place < best.0 {
+                from = place
+            } else {
+                to = place
+            }
+            if found.1 <= second.1 || second.0 == best.0 {
+                (third, second) = (second, found);
+            } else if found.1 <= third.1 || third.0 == best.0 || third.0 == second.0 {
+                third = found;
+            }
+        }
+    }
+    Ok(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(f: impl Fn(f64) -> f64, from: f64, known: f64, to: f64) -> ((f64, f64), usize) {
+        let mut calls = 0;
+        let mut cost = |x: f64| -> Result<f64, ()> {
+            calls += 1;
+            Ok(f(x))
+        };
+        (minimum((from, to), (known, f(known)), &mut cost).unwrap(), calls)
+    }
+
+    #[test]
+    fn a_smooth_minimum_is_found_in_few_steps() {
+        let ((x, y), calls) = found(|x| (x - 0.3).powi(2) + 1.0, 0.0, 0.5, 1.0);
+        assert!((x - 0.3).abs() < 1e-6 && (y - 1.0).abs() < 1e-12 && calls < 20, "{x} {y} {calls}");
+        let ((x, _), calls) = found(|x: f64| x - (3.0 * x).ln(), 0.1, 0.5, 2.0);
+        assert!((x - 1.0).abs() < 1e-6 && calls < 40, "{x} {calls}");
+    }
+
+    #[test]
+    fn kinks_and_edges_are_found_too() {
+        let ((x, _), _) = found(|x: f64| (x - 0.7).abs(), 0.0, 0.5, 1.0);
+        assert!((x - 0.7).abs() < 1e-6, "{x}");
+        let ((x, _), _) = found(|x| x, 0.0, 0.0, 1.0);
+        assert!(x.abs() < 1e-6, "{x}");
+        let ((x, _), _) = found(|x| (x - 0.9).powi(2), 0.5, 0.5, 1.0);
+        assert!((x - 0.9).abs() < 1e-6, "{x}");
+    }
+}

@@ -1,0 +1,116 @@
+//! `leyden sweep` as a user meets it: the long table, pictures, the optimum, and what is refused.
+
+use assert_cmd::Command;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// One cell, turned by θ out of its ground state and left to decay: E = sin²(θ/2) e^{−γt}.
+const TURNED: &str = r#"
+title = "A turned cell"
+[parameters]
+theta = 1.0
+gamma = 0.5
+[subsystems]
+B = { spins = 1, energy = 1.0 }
+[channels]
+loss = { each = "sm(B)", rate = "gamma" }
+[protocol]
+steps = [ { pulse = "rotate(B, x, theta)" }, { name = "wait", evolve = 2.0, samples = 2 } ]
+[observe]
+quantities = ["energy", "energy_var"]
+[sweep]
+theta = { from = 1, to = 5, points = 9 }
+gamma = { values = [0.1, 0.5] }
+quantities = ["energy"]
+optimise = "max energy over theta"
+"#;
+
+fn leyden(folder: &Path, arguments: &str) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leyden"));
+    command.current_dir(folder).args(arguments.split_whitespace()).output().unwrap()
+}
+
+fn place(text: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("cell.toml"), text).unwrap();
+    folder
+}
+
+/// Lines of a CSV file, cell by cell.
+fn table(path: &Path) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn the_grid_is_solved_and_the_optimum_refined() {
+    let folder = place(TURNED);
+    let output = leyden(folder.path(), "sweep cell.toml --out out");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let out = folder.path().join("out");
+    let rows = table(&out.join("sweep.csv"));
+    assert_eq!(rows[0], ["theta", "gamma", "time", "step", "cycle", "energy"]);
+    assert_eq!(rows.len(), 1 + 9 * 2);
+    for row in &rows[1..] {
+        let number = |k: usize| row[k].parse::<f64>().unwrap();
+        let expected = (0.5 * number(0)).sin().powi(2) * (-2.0 * number(1)).exp();
+        assert!((number(5) - expected).abs() < 1e-9 && number(2) == 2.0, "{row:?}");
+    }
+    let summary = table(&out.join("summary.csv"));
+    assert_eq!(summary[0], ["name", "value", "lo", "hi"]);
+    let value = |name: &str| summary.iter().find(|row| row[0] == name).unwrap()[1].parse::<f64>().unwrap();
+    for gamma in [0.1f64, 0.5] {
+        let found = value(&format!("theta_at_max_energy(gamma={gamma})"));
+        assert!((found - std::f64::consts::PI).abs() < 1e-5, "{found}");
+        let energy = value(&format!("max_energy(gamma={gamma})"));
+        assert!((energy - (-2.0 * gamma).exp()).abs() < 1e-9, "{energy}");
+    }
+    for name in ["sweep.svg", "sweep.png", "manifest.json"] {
+        assert!(out.join(name).is_file(), "{name} is missing");
+    }
+    let again = leyden(folder.path(), "sweep cell.toml --out again --threads 1");
+    assert!(again.status.success());
+    for name in ["sweep.csv", "summary.csv", "sweep.svg"] {
+        let read = |folder: &str| fs::read(out.with_file_name(folder).join(name)).unwrap();
+        assert!(read("out") == read("again"), "{name} depends on threads");
+    }
+}
+
+#[test]
+fn all_rows_and_trajectories_carry_their_errors() {
+    let all = TURNED.replace("theta = { from = 1, to = 5, points = 9 }\n", "solve = \"trajectories\"\nrow = \"all\"\n");
+    let all =
+        all.replace("rotate(B, x, theta)", "rotate(B, x, pi)").replace("optimise = \"max energy over theta\"", "");
+    let folder = place(&format!("{all}[run]\ntrajectories = 2000\n"));
+    let output = leyden(folder.path(), "sweep cell.toml --out out");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows = table(&folder.path().join("out/sweep.csv"));
+    assert_eq!(rows[0], ["gamma", "time", "step", "cycle", "energy", "energy_se"]);
+    assert_eq!(rows.len(), 1 + 2 * 3);
+    let number = |row: usize, k: usize| rows[row][k].parse::<f64>().unwrap();
+    for row in 1..rows.len() {
+        let (expected, se) = ((-number(row, 0) * number(row, 1)).exp(), number(row, 5));
+        assert!((number(row, 4) - expected).abs() <= 4.5 * se && se < 0.012, "{:?}", rows[row]);
+    }
+    assert!(!folder.path().join("out/summary.csv").exists());
+}
+
+#[test]
+fn what_cannot_be_swept_is_refused_before_anything_is_written() {
+    let steady = TURNED.replace("[sweep]", "[sweep]\nsolve = \"steady\"");
+    for (text, arguments, says) in [
+        (TURNED.split("[sweep]").next().unwrap().to_owned(), "", "has no [sweep]"),
+        (TURNED.to_owned(), "-p gamma=1", "-p sets gamma, which [sweep] varies"),
+        (TURNED.replace("[0.1, 0.5]", "[0.1, -0.5]"), "", "at theta = "),
+        (TURNED.replace("[0.1, 0.5]", "[0.1, -0.5]"), "", "the rate of channel loss is -0.5"),
+        (steady, "", "it has no cycle to settle in"),
+    ] {
+        let folder = place(&text);
+        let output = leyden(folder.path(), &format!("sweep cell.toml --out out {arguments}"));
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{says}: {message}");
+        assert!(message.contains(says), "`{says}` is not in {message}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{says}: something is left behind");
+    }
+}
