@@ -4,7 +4,6 @@ mod optimum;
 
 use super::InputArgs;
 use super::common::{self, Outcome, catch_interrupt};
-use super::run::engine;
 use crate::error::RunError;
 use crate::estimate::columns;
 use crate::exact::{self, mean_field::MeanField};
@@ -15,6 +14,8 @@ use crate::output::sweep::{Grid, GridAxis};
 use crate::problem::{Problem, Quantity};
 use crate::runner::{self, RunOptions};
 use crate::table::Table;
+use crate::unravel::engine::Engine;
+use crate::with_engine;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
@@ -107,13 +108,14 @@ pub fn solve_point(input: &Input, how: Solve, stop: &AtomicBool) -> Result<Optio
     let problem = &input.problem;
     match how {
         Solve::Exact => exact::solve(problem, None).map(Some),
-        Solve::Steady => exact::steady(problem).map(Some),
+        Solve::Steady => exact::steady(problem, None).map(Some),
         Solve::MeanField => MeanField::new(problem)?.solve().map(Some),
         Solve::Trajectories => {
             let (trajectories, seed) = (input.run.trajectories, input.run.seed);
             // The points share the threads.
             let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: false, states: false };
-            let outcome = runner::run(&engine(problem, None)?, problem, options, stop, &mut |_, _| true);
+            let (_, engine) = Engine::new(problem, None)?;
+            let outcome = with_engine!(&engine, e => runner::run(&**e, problem, options, stop, &mut |_, _| true));
             if outcome.interrupted { Ok(None) } else { columns::table(problem, &outcome.accumulated).map(Some) }
         }
     }
@@ -188,7 +190,7 @@ fn only(problem: &mut Problem, wanted: &[String], timed: bool) {
 /// τ towards the energy that the protocol settles at; NaN when it has not fallen for good.
 fn time_to_charge(problem: &Problem, table: &Table) -> Result<f64, RunError> {
     let energy = problem.column(&Quantity::Energy);
-    let limit = exact::steady(problem)?.column(&energy).and_then(|c| c.value.last().copied());
+    let limit = exact::steady(problem, None)?.column(&energy).and_then(|c| c.value.last().copied());
     let times: Vec<f64> = table.rows.iter().map(|row| row.time).collect();
     let tau = table.column(&energy).zip(limit).and_then(|(c, limit)| charging_time(&times, &c.value, limit));
     Ok(tau.unwrap_or(f64::NAN))

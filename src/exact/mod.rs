@@ -37,16 +37,3 @@ pub fn steady(problem: &Problem, requested: Option<Representation>) -> Result<Ta
         Some(style) => blocks::steady(problem, style),
     }
 }
-
-/// The state that the repeated protocol settles in: the rows of one cycle that ends where it began.
-///
-/// # Errors
-/// When the protocol runs once, or as for [`solve`].
-pub fn steady(problem: &Problem) -> Result<Table, RunError> {
-    match problem.protocol.repeat {
-        1 => Err(RunError::Request(
-            "the protocol runs once, so it has no cycle to settle in; give [protocol] a repeat of 2 or more".into(),
-        )),
-        _ => rate_equation::RateEquation::new(problem)?.fixed_point(),
-    }
-}

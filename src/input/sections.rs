@@ -19,7 +19,7 @@ use rand_distr::{Distribution, StandardNormal};
 use std::path::Path;
 
 /// All sections there are.
-pub(super) const SECTIONS: [&str; 12] = [
+pub(super) const SECTIONS: [&str; 13] = [
     "title",
     "parameters",
     "subsystems",

@@ -6,12 +6,12 @@
 
 use super::Advance;
 use super::path::{Paths, Row};
-use super::propagate::{Flight, Operator, Propagator, Workspace, norm_sqr, spacings};
+use super::propagate::{Flight, Flips, Operator, Propagator, Workspace, norm_sqr, spacings, without_matrix};
 use super::stream::Stream;
 use crate::battery::CellKey;
 use crate::density::Density;
 use crate::problem::{Kind, Linear, Reduction, Step};
-use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, parts, rotate};
+use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, Monomial, parts, rotate};
 use num_complex::Complex64;
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock, RwLock};
@@ -104,6 +104,15 @@ impl BlockJump {
 
     fn leaps<'a>(&self, local: &'a Local, stage: usize) -> &'a [Leap] {
         local.leaps[stage].get_or_init(|| {
+            if let Some(cells) = without_matrix(&self.blocks, &local.block) {
+                let on = self.blocks.jumps.iter().filter(|jump| self.blocks.stages[stage].is_on(jump.channel));
+                let leap = |channel: usize, terms: &[Monomial]| Leap {
+                    channel,
+                    target: local.block.id,
+                    map: Operator::flips(Flips::new(cells, terms)),
+                };
+                return on.map(|jump| leap(jump.channel, &jump.terms)).collect();
+            }
             let on =
                 local.block.jumps(&self.blocks).iter().filter(|jump| self.blocks.stages[stage].is_on(jump.channel));
             on.map(|j| Leap { channel: j.channel, target: j.target, map: Operator::new(&j.map) }).collect()
@@ -130,7 +139,7 @@ impl BlockJump {
             [] => None,
             [only] => Some(only),
             several => {
-                let weights = work.weights(several.iter().map(|leap| leap.map.image_norm(psi)));
+                let weights = work.weights(several.iter().map(|leap| &leap.map), psi);
                 let total: f64 = weights.iter().sum();
                 let mut share = walker.stream.uniform() * total;
                 let mut chosen = None;

@@ -3,6 +3,8 @@
 use super::super::angular;
 use crate::problem::{Factor, Kind, Op, OpSum, Problem, SubsystemId};
 use num_complex::Complex64;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// One tensor factor of the stored space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub enum Slot {
 }
 
 /// What one factor of a product does in its slot.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SlotOp {
     /// σ⁻ or S⁻.
     Lower,
@@ -63,6 +65,25 @@ pub struct Monomial {
     pub coefficient: Complex64,
     /// Slot and operator.
     pub factors: Vec<(usize, SlotOp)>,
+}
+
+impl Monomial {
+    /// factor·self†·right, for operators of cells and modes.
+    pub fn adjoint_times(&self, right: &Self, factor: f64) -> Self {
+        let conjugate = |op: SlotOp| match op {
+            SlotOp::Lower => SlotOp::Raise,
+            SlotOp::Raise => SlotOp::Lower,
+            SlotOp::Annihilate => SlotOp::Create,
+            SlotOp::Create => SlotOp::Annihilate,
+            SlotOp::Transition(i, j) => SlotOp::Transition(j, i),
+            same => same,
+        };
+        let turned = self.factors.iter().rev().map(|(slot, op)| (*slot, conjugate(*op)));
+        Self {
+            coefficient: self.coefficient.conj() * right.coefficient * factor,
+            factors: turned.chain(right.factors.iter().copied()).collect(),
+        }
+    }
 }
 
 /// Which slot or slots a subsystem occupies.
@@ -130,16 +151,20 @@ impl Layout {
     }
 
     /// Factors of different slots in one order, products of one cell reduced to a single operator, like terms added.
-    fn collected(&self, products: Vec<Monomial>) -> Vec<Monomial> {
+    pub(super) fn collected(&self, products: Vec<Monomial>) -> Vec<Monomial> {
         let mut all: Vec<Monomial> = Vec::new();
+        let mut places: HashMap<Vec<(usize, SlotOp)>, usize> = HashMap::new();
         for mut product in products {
             product.factors.sort_by_key(|(slot, _)| *slot);
             if !self.reduce_cells(&mut product) {
                 continue;
             }
-            match all.iter_mut().find(|m| m.factors == product.factors) {
-                Some(same) => same.coefficient += product.coefficient,
-                None => all.push(product),
+            match places.entry(product.factors.clone()) {
+                Entry::Occupied(place) => all[*place.get()].coefficient += product.coefficient,
+                Entry::Vacant(place) => {
+                    place.insert(all.len());
+                    all.push(product);
+                }
             }
         }
         all.retain(|m| m.coefficient != Complex64::ZERO);

@@ -213,6 +213,30 @@ impl Blocks {
         Ok(())
     }
 
+    /// −iO of a drive as products.
+    pub fn drive_terms(&self, drive: usize) -> Vec<Monomial> {
+        let turned = |m: &Monomial| Monomial { coefficient: m.coefficient * -Complex64::I, ..m.clone() };
+        self.drives[drive].iter().map(turned).collect()
+    }
+
+    /// K = −iH − ½ΣL†L of a stage as products, for spaces of single cells.
+    pub fn generator_terms(&self, stage: usize) -> Vec<Monomial> {
+        let scaled = |m: &Monomial, by: Complex64| Monomial { coefficient: m.coefficient * by, ..m.clone() };
+        let Stage { active, constant, .. } = &self.stages[stage];
+        let mut terms: Vec<Monomial> = self.hamiltonian.iter().map(|m| scaled(m, -Complex64::I)).collect();
+        for (drive, strength) in constant {
+            terms.extend(self.drive_terms(*drive).iter().map(|m| scaled(m, (*strength).into())));
+        }
+        for jump in self.jumps.iter().filter(|jump| active[jump.channel]) {
+            for left in &jump.terms {
+                for right in &jump.terms {
+                    terms.push(left.adjoint_times(right, -0.5));
+                }
+            }
+        }
+        self.layout.collected(terms)
+    }
+
     /// The problem that was compiled.
     pub fn problem(&self) -> &Problem {
         &self.problem

@@ -1,11 +1,12 @@
 //! The inner loops: sparse and dense matrices on complex vectors.
 
+use super::flips::Flips;
 use crate::repr::blocks::Sparse;
 use faer::Mat;
 use num_complex::Complex64;
 
 /// ‖ψ‖².
-#[inline]
+#[inline(always)]
 pub fn norm_sqr(psi: &[Complex64]) -> f64 {
     let x: &[f64] = bytemuck::cast_slice(psi);
     let mut lanes = [0.0; 4];
@@ -17,13 +18,17 @@ pub fn norm_sqr(psi: &[Complex64]) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
-/// A sparse matrix laid out for products.
+/// An operator laid out for products: a sparse matrix, or flips of cells.
 #[derive(Clone, Debug)]
 pub struct Operator {
-    starts: Vec<u32>,
-    columns: Vec<u32>,
-    values: Vec<Complex64>,
+    form: Form,
     size: f64,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Sparse { starts: Vec<u32>, columns: Vec<u32>, values: Vec<Complex64> },
+    Flips(Flips),
 }
 
 impl Operator {
@@ -32,17 +37,28 @@ impl Operator {
         let starts: Vec<u32> = matrix.indptr().raw_storage().iter().map(|s| *s as u32).collect();
         let (columns, values) = (matrix.indices().to_vec(), matrix.data().to_vec());
         let size = bound(&starts, &columns, &values);
-        Self { starts, columns, values, size }
+        Self { form: Form::Sparse { starts, columns, values }, size }
     }
 
-    /// Number of nonzero elements.
+    /// Without a matrix, on all states of single cells.
+    pub fn flips(flips: Flips) -> Self {
+        Self { size: flips.size(), form: Form::Flips(flips) }
+    }
+
+    /// Multiplications of one product.
     pub fn entries(&self) -> usize {
-        self.values.len()
+        match &self.form {
+            Form::Sparse { values, .. } => values.len(),
+            Form::Flips(flips) => flips.entries(),
+        }
     }
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.starts.len() - 1
+        match &self.form {
+            Form::Sparse { starts, .. } => starts.len() - 1,
+            Form::Flips(flips) => flips.states(),
+        }
     }
 
     /// An upper bound of the 2-norm, √(‖A‖₁‖A‖_∞).
@@ -51,27 +67,29 @@ impl Operator {
     }
 
     /// y = factor·A x.
-    #[inline]
+    #[inline(always)]
     pub fn apply(&self, x: &[Complex64], y: &mut [Complex64], factor: f64) {
-        for (row, out) in y.iter_mut().enumerate() {
-            *out = self.row(row, x) * factor;
+        match &self.form {
+            Form::Sparse { starts, columns, values } => {
+                for (out, range) in y.iter_mut().zip(starts.windows(2)) {
+                    let range = range[0] as usize..range[1] as usize;
+                    let mut sum = Complex64::ZERO;
+                    for (column, value) in columns[range.clone()].iter().zip(&values[range]) {
+                        sum += value * x[*column as usize];
+                    }
+                    *out = sum * factor;
+                }
+            }
+            Form::Flips(flips) => flips.apply(x, y, factor),
         }
     }
 
-    /// ‖A x‖².
-    pub fn image_norm(&self, x: &[Complex64]) -> f64 {
-        (0..self.rows()).map(|row| self.row(row, x).norm_sqr()).sum()
-    }
-
-    #[inline]
-    fn row(&self, row: usize, x: &[Complex64]) -> Complex64 {
-        let range = self.starts[row] as usize..self.starts[row + 1] as usize;
-        let (columns, values) = (&self.columns[range.clone()], &self.values[range]);
-        let mut sum = Complex64::ZERO;
-        for (column, value) in columns.iter().zip(values) {
-            sum += value * x[*column as usize];
-        }
-        sum
+    /// ‖A x‖², with room for A x.
+    #[inline(always)]
+    pub fn image_norm(&self, x: &[Complex64], room: &mut Vec<Complex64>) -> f64 {
+        room.resize(self.rows(), Complex64::ZERO);
+        self.apply(x, room, 1.0);
+        norm_sqr(room)
     }
 
     /// The middle of the diagonal's range, real and imaginary part apart; 0 unless all of the diagonal is stored.
@@ -79,8 +97,8 @@ impl Operator {
         let (mut low, mut high) = (Complex64::new(f64::MAX, f64::MAX), Complex64::new(f64::MIN, f64::MIN));
         for row in 0..self.rows() {
             let Some(x) = self.diagonal(row) else { return Complex64::ZERO };
-            low = Complex64::new(low.re.min(self.values[x].re), low.im.min(self.values[x].im));
-            high = Complex64::new(high.re.max(self.values[x].re), high.im.max(self.values[x].im));
+            low = Complex64::new(low.re.min(x.re), low.im.min(x.im));
+            high = Complex64::new(high.re.max(x.re), high.im.max(x.im));
         }
         if self.rows() == 0 { Complex64::ZERO } else { (low + high) * 0.5 }
     }
@@ -90,17 +108,32 @@ impl Operator {
         if shift == Complex64::ZERO {
             return;
         }
-        for row in 0..self.rows() {
-            if let Some(x) = self.diagonal(row) {
-                self.values[x] -= shift;
+        match &mut self.form {
+            Form::Sparse { starts, columns, values } => {
+                for row in 0..starts.len() - 1 {
+                    let range = starts[row] as usize..starts[row + 1] as usize;
+                    if let Some(k) = range.clone().find(|k| columns[*k] as usize == row) {
+                        values[k] -= shift;
+                    }
+                }
+                self.size = bound(starts, columns, values);
+            }
+            Form::Flips(flips) => {
+                flips.diagonal_mut().iter_mut().for_each(|d| *d -= shift);
+                self.size = flips.size();
             }
         }
-        self.size = bound(&self.starts, &self.columns, &self.values);
     }
 
-    /// Where the diagonal element of a row is stored.
-    fn diagonal(&self, row: usize) -> Option<usize> {
-        (self.starts[row] as usize..self.starts[row + 1] as usize).find(|k| self.columns[*k] as usize == row)
+    /// The diagonal element of a row, if it is stored.
+    fn diagonal(&self, row: usize) -> Option<Complex64> {
+        match &self.form {
+            Form::Sparse { starts, columns, values } => {
+                let mut range = starts[row] as usize..starts[row + 1] as usize;
+                range.find(|k| columns[*k] as usize == row).map(|k| values[k])
+            }
+            Form::Flips(flips) => flips.diagonal().get(row).copied(),
+        }
     }
 }
 
@@ -140,7 +173,7 @@ impl Dense {
     }
 
     /// y = A x; returns ‖y‖².
-    #[inline]
+    #[inline(always)]
     pub fn apply_norm(&self, x: &[Complex64], y: &mut [Complex64]) -> f64 {
         let d = self.dimension;
         let x: &[f64] = bytemuck::cast_slice(&x[..d]);
@@ -160,7 +193,7 @@ impl Dense {
 }
 
 /// Σ_j column_j x_j for a size known when compiled: the sum stays in registers.
-#[inline]
+#[inline(always)]
 fn columns<const N: usize>(matrix: &[f64], x: &[f64], y: &mut [f64]) {
     let mut sum = [0.0; N];
     for (column, x) in matrix.chunks_exact(N).zip(x) {
@@ -170,7 +203,7 @@ fn columns<const N: usize>(matrix: &[f64], x: &[f64], y: &mut [f64]) {
 }
 
 /// The same for any size, four columns at a time.
-#[inline]
+#[inline(always)]
 fn long_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
     let n = y.len();
     y.fill(0.0);

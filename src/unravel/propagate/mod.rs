@@ -5,17 +5,20 @@
 //! then the Taylor polynomial of the last short piece. Large sparse blocks, and generators that change in time: Taylor
 //! polynomials alone, to rounding. There is no time step whose length could bias anything.
 
+mod flips;
 mod kernel;
 mod series;
 mod table;
 
+pub use flips::Flips;
 pub use kernel::{Operator, norm_sqr};
 pub use series::{Series, Workspace};
 use table::Table;
 
 use crate::problem::{Envelope, Problem, Step};
-use crate::repr::blocks::{Block, BlockStep, Blocks};
+use crate::repr::blocks::{Block, BlockStep, Blocks, Slot};
 use num_complex::Complex64;
+use pulp::Arch;
 
 /// A generator ready for use in one block and one stage.
 #[derive(Debug)]
@@ -44,6 +47,16 @@ pub struct Flight {
     pub time: f64,
 }
 
+/// Fewest cells that are worth an operator without a matrix.
+const FEWEST_CELLS: usize = 9;
+
+/// The number of cells, if the block is the whole space of so many that operators need no matrix.
+pub fn without_matrix(of: &Blocks, block: &Block) -> Option<usize> {
+    let slots = &of.layout.slots;
+    let cells = slots.iter().all(|slot| *slot == Slot::Cell);
+    (cells && block.space.is_whole() && slots.len() >= FEWEST_CELLS).then_some(slots.len())
+}
+
 /// Distances between the rows of all steps that share a stage, each with how often it comes.
 pub fn spacings(problem: &Problem, steps: &[BlockStep], stage: usize) -> Vec<(f64, u64)> {
     let mut found: Vec<(f64, u64)> = Vec::new();
@@ -65,10 +78,14 @@ pub fn spacings(problem: &Problem, steps: &[BlockStep], stage: usize) -> Vec<(f6
 impl Propagator {
     /// The generator of `stage` in `block`; `spacings` are the distances between rows, with how often each comes.
     pub fn new(of: &Blocks, block: &Block, stage: usize, spacings: &[(f64, u64)]) -> Self {
+        let drives = of.stages[stage].varying.iter();
+        if let Some(cells) = without_matrix(of, block) {
+            let varying = drives.map(|(d, f)| (*f, Operator::flips(Flips::new(cells, &of.drive_terms(*d))))).collect();
+            let generator = Operator::flips(Flips::new(cells, &of.generator_terms(stage)));
+            return Self { method: Method::Stepped(Series::new(generator, varying)) };
+        }
         let generator = block.generator(of, stage);
-        let varying: Vec<(Envelope, Operator)> = of.stages[stage]
-            .varying
-            .iter()
+        let varying: Vec<(Envelope, Operator)> = drives
             .map(|(drive, envelope)| (*envelope, Operator::new(block.drive(of, *drive))))
             .filter(|(_, operator)| operator.entries() > 0)
             .collect();
@@ -78,7 +95,7 @@ impl Propagator {
             _ => {
                 let series = Series::new(Operator::new(generator), varying);
                 if fixed && table::pays(&series, spacings) {
-                    Method::Tabled(Table::new(generator, series.rate(), spacings), series)
+                    Method::Tabled(Table::new(generator, &series, spacings), series)
                 } else {
                     Method::Stepped(series)
                 }
@@ -89,11 +106,18 @@ impl Propagator {
 
     /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then.
     pub fn advance(&self, flight: &mut Flight, until: f64, threshold: f64, work: &mut Workspace) -> bool {
-        match &self.method {
-            Method::Scalar(k) => scalar(*k, flight, until, threshold),
-            Method::Stepped(series) => stepped(series, flight, until, threshold, work),
-            Method::Tabled(table, series) => tabled(table, series, flight, until, threshold, work),
+        if let Method::Scalar(k) = &self.method {
+            return scalar(*k, flight, until, threshold);
         }
+        // All that is inlined below is compiled for the vector instructions of this processor.
+        Arch::new().dispatch(
+            #[inline(always)]
+            || match &self.method {
+                Method::Scalar(_) => false,
+                Method::Stepped(series) => stepped(series, flight, until, threshold, work),
+                Method::Tabled(table, series) => tabled(table, series, flight, until, threshold, work),
+            },
+        )
     }
 
     /// Multiplications that an evolution over `time` takes, to order of magnitude.
@@ -117,6 +141,7 @@ fn scalar(k: Complex64, flight: &mut Flight, until: f64, threshold: f64) -> bool
     wait <= left
 }
 
+#[inline(always)]
 fn stepped(series: &Series, flight: &mut Flight, until: f64, threshold: f64, work: &mut Workspace) -> bool {
     while flight.time < until {
         let left = until - flight.time;
@@ -129,6 +154,7 @@ fn stepped(series: &Series, flight: &mut Flight, until: f64, threshold: f64, wor
     false
 }
 
+#[inline(always)]
 fn tabled(
     table: &Table,
     series: &Series,

@@ -43,19 +43,22 @@ pub struct Workspace {
 
 impl Workspace {
     /// A vector of length `d`.
+    #[inline(always)]
     pub fn vector(&mut self, d: usize) -> &mut [Complex64] {
         self.vector.resize(d, Complex64::ZERO);
         &mut self.vector
     }
 
-    /// The weights of jump operators, kept.
-    pub fn weights(&mut self, weights: impl Iterator<Item = f64>) -> &[f64] {
-        self.weights.clear();
-        self.weights.extend(weights);
-        &self.weights
+    /// The weights ‖Lψ‖² of jump operators, kept.
+    pub fn weights<'o>(&mut self, operators: impl Iterator<Item = &'o Operator>, psi: &[Complex64]) -> &[f64] {
+        let Self { weights, vector, .. } = self;
+        weights.clear();
+        weights.extend(operators.map(|operator| operator.image_norm(psi, vector)));
+        weights
     }
 
     /// Exchange that vector with `psi`.
+    #[inline(always)]
     pub fn swap(&mut self, psi: &mut Vec<Complex64>) {
         std::mem::swap(&mut self.vector, psi);
     }
@@ -96,6 +99,7 @@ impl Series {
     }
 
     /// Expand about the state of `flight`; returns for how long, at most `left`, the polynomial holds.
+    #[inline(always)]
     pub fn expand(&self, flight: &Flight, left: f64, work: &mut Workspace) -> f64 {
         let d = flight.psi.len();
         let rate = self.rate_at(flight.time).max(self.rate_at(flight.time + left));
@@ -143,6 +147,7 @@ impl Series {
 
     /// Move `flight` by `length`, or to where ‖ψ‖² = `threshold` if that comes first: true then. Its time is advanced
     /// only in that case.
+    #[inline(always)]
     pub fn leap(&self, flight: &mut Flight, length: f64, threshold: f64, work: &mut Workspace) -> bool {
         let start = flight.norm;
         let end = self.evaluate(length, work);
@@ -160,6 +165,7 @@ impl Series {
     }
 
     /// The root of ln(‖ψ(s)‖²/threshold) in \[0, length\]: Newton steps kept inside a bracket.
+    #[inline(always)]
     fn crossing(&self, length: f64, start: f64, end: f64, threshold: f64, work: &mut Workspace) -> f64 {
         let (mut low, mut high) = (0.0, length);
         let (top, bottom) = ((start / threshold).ln(), (end.max(f64::MIN_POSITIVE) / threshold).ln());
@@ -186,6 +192,7 @@ impl Series {
     }
 
     /// ψ(s) into the working vector; returns its norm².
+    #[inline(always)]
     fn evaluate(&self, s: f64, work: &mut Workspace) -> f64 {
         let d = self.dimension();
         work.vector.resize(d, Complex64::ZERO);
@@ -196,6 +203,7 @@ impl Series {
     }
 
     /// ‖ψ(s)‖² and its derivative.
+    #[inline(always)]
     fn value_and_slope(&self, s: f64, work: &mut Workspace) -> (f64, f64) {
         let d = self.dimension();
         let Workspace { terms, order, vector, slope, .. } = work;
@@ -217,6 +225,7 @@ impl Series {
 }
 
 /// Σ_n v_n sⁿ.
+#[inline(always)]
 fn horner(terms: &[Complex64], order: usize, d: usize, s: f64, out: &mut [Complex64]) {
     out.copy_from_slice(&terms[order * d..(order + 1) * d]);
     for n in (0..order).rev() {

@@ -10,8 +10,12 @@ use num_complex::Complex64;
 const SMALL: usize = 40;
 /// Larger blocks never have one.
 const LARGE: usize = 256;
-/// Norm × h₀: a Taylor polynomial covers what is shorter.
+/// Norm × h₀: a Taylor polynomial covers what is shorter. Where a matrix costs no more than a term of the polynomial the
+/// table goes further down.
 const FINEST: f64 = 1.0;
+const FINEST_OF_TINY: f64 = 0.05;
+/// Blocks up to this size are tiny.
+const TINY: usize = 6;
 /// Most spacings of rows that have a propagator of their own.
 const MOST_SPACINGS: usize = 6;
 
@@ -34,15 +38,16 @@ pub fn pays(series: &Series, spacings: &[(f64, u64)]) -> bool {
 }
 
 impl Table {
-    /// Build it; `rate` bounds ‖K‖ up to a shift.
-    pub fn new(generator: &Sparse, rate: f64, spacings: &[(f64, u64)]) -> Self {
-        let d = generator.rows();
+    /// Build it; `series` is the one that covers what is shorter.
+    pub fn new(generator: &Sparse, series: &Series, spacings: &[(f64, u64)]) -> Self {
+        let (d, rate) = (generator.rows(), series.rate());
+        let finest = if d <= TINY { FINEST_OF_TINY } else { FINEST };
         let mut dense = Mat::<Complex64>::zeros(d, d);
         generator.iter().for_each(|(value, (i, j))| dense[(i as usize, j as usize)] += *value);
         let longest = spacings.iter().map(|s| s.0).fold(0.0, f64::max);
         let mut dyadic = Vec::new();
-        if rate > 0.0 && longest > 1.5 * FINEST / rate {
-            let mut length = FINEST / rate;
+        if rate > 0.0 && longest > 1.5 * finest / rate {
+            let mut length = finest / rate;
             let mut matrix = exponential(&dense, length);
             while length <= longest && dyadic.len() < 60 {
                 dyadic.push((length, Dense::new(&matrix)));
@@ -59,6 +64,7 @@ impl Table {
 
     /// The longest propagator that fits into `left` and is below level `cap`: its level, itself, its length, and whether
     /// it covers all of `left`.
+    #[inline(always)]
     pub fn longest(&self, left: f64, cap: usize) -> Option<(usize, &Dense, f64, bool)> {
         if cap == usize::MAX
             && let Some((width, matrix)) = self.spacings.iter().find(|(width, _)| (width - left).abs() <= 1e-10 * left)
