@@ -30,6 +30,8 @@ mod states;
 mod subsystems;
 mod sweep;
 #[cfg(test)]
+mod group_tests;
+#[cfg(test)]
 mod tests;
 
 pub use error::{InputError, Place};
