@@ -21,6 +21,8 @@
 mod document;
 mod error;
 mod expression;
+#[cfg(test)]
+mod group_tests;
 mod operator;
 mod parameters;
 mod protocol;
@@ -29,8 +31,6 @@ mod sections;
 mod states;
 mod subsystems;
 mod sweep;
-#[cfg(test)]
-mod group_tests;
 #[cfg(test)]
 mod tests;
 
