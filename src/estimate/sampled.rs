@@ -103,7 +103,7 @@ fn convex(density: &Density, parts: &[Functional]) -> Result<Bounded, RunError> 
         group_values(density, &borrowed, takes)
     };
     let above = mean(&values(&of_whole, &all));
-    let (even, odd) = (|g: usize| g % 2 == 0, |g: usize| g % 2 == 1);
+    let (even, odd) = (|g: usize| g.is_multiple_of(2), |g: usize| !g.is_multiple_of(2));
     let (Some(first), Some(second)) = (state(density, &even), state(density, &odd)) else {
         return Ok(Bounded { value: above.0, above: (above.0, f64::NAN), ..unknown() });
     };

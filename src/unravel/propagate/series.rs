@@ -107,6 +107,7 @@ impl Series {
     #[inline(always)]
     pub fn expand(&self, flight: &Flight, left: f64, work: &mut Workspace) -> f64 {
         let d = flight.psi.len();
+        let left = self.varying.iter().fold(left, |left, (envelope, _)| left.min(envelope.longest_step(flight.time)));
         let rate = self.rate_at(flight.time).max(self.rate_at(flight.time + left));
         let mut length = if rate > 0.0 { left.min(REACH / rate) } else { left };
         work.terms.resize((ORDER + 1) * d, Complex64::ZERO);
