@@ -13,7 +13,7 @@ test:
 
 # The long statistical tests
 statistical:
-    cargo test --release --test statistical -- --ignored
+    cargo test --release --test statistical --test properties --test block_trajectories -- --ignored
 
 # Does `verify` notice a coefficient that is 1 % wrong?
 mutation:

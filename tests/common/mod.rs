@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// Chance that the whole suite fails with a correct program, whenever draws change.
 const ALPHA: f64 = 1e-3;
 /// Upper bound of the number K of comparisons that all test files make together, and its share of one file.
-const COMPARISONS: usize = 4000;
-const FILES: usize = 2;
+const COMPARISONS: usize = 6000;
+const FILES: usize = 3;
 /// Comparisons made so far in this file.
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
