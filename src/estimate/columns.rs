@@ -81,10 +81,9 @@ pub fn bounded(
     let reductions = problem.reductions();
     let needed = quantity.reduction(problem);
     let index = reductions.iter().position(|r| Some(r) == needed.as_ref()).unwrap_or(0);
-    // The ratio is taken from the ergotropy afterwards.
-    let quantity = if *quantity == Quantity::Efficiency { &Quantity::Ergotropy } else { quantity };
-    let rows = accumulated.densities.par_chunks(reductions.len());
-    rows.map(|row| Ok((sampled::sampled(problem, quantity, &row[index])?, sampled::degrees(&row[index])))).collect()
+    let rows: Vec<&Density> = accumulated.densities.iter().skip(index).step_by(reductions.len()).collect();
+    let found = sampled::sampled(problem, quantity, &rows)?;
+    Ok(found.into_iter().zip(rows).map(|(bounded, density)| (bounded, sampled::degrees(density))).collect())
 }
 
 /// The result table of a sampled run.

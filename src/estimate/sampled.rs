@@ -6,14 +6,19 @@
 //! their scatter gives its standard error, and Student's t with as many degrees of freedom as there are groups the
 //! interval.
 
+use super::concurrence;
 use super::ergotropy::Bounded;
-use super::functional::{Functional, State, Witness, concurrence, functional, overlap};
-use crate::density::{Density, Label};
+use super::functional::{Functional, State, Witness, check, functional};
+use crate::density::{BlockSums, Density, Label};
 use crate::error::RunError;
 use crate::problem::{Problem, Quantity};
 use faer::Mat;
 use num_complex::Complex64;
+use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+
+/// A concurrence this many standard errors below 0 is 0.
+const SURELY: f64 = 6.0;
 
 /// Student's t in place of a normal variate `z` for `degrees` degrees of freedom: the same chance to be exceeded.
 pub fn student(z: f64, degrees: f64) -> f64 {
@@ -31,9 +36,16 @@ pub fn normal_equivalent(t: f64, degrees: f64) -> f64 {
     }
 }
 
-/// Degrees of freedom of what `density` gives: groups in use less one for each half.
+/// Effective number of weights, (Σw)²/Σw².
+fn effective(weights: impl Iterator<Item = f64>) -> f64 {
+    let (sum, squares) = weights.fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
+    sum * sum / squares
+}
+
+/// Degrees of freedom of what `density` gives: the effective number of groups less one for each half, at least one (of
+/// two groups there is a bound from above only, which has one).
 pub fn degrees(density: &Density) -> f64 {
-    density.weights.iter().filter(|w| **w > 0.0).count() as f64 - 2.0
+    (effective(density.weights.iter().copied()) - 2.0).max(1.0)
 }
 
 /// The averaged state of the groups that `takes`; `None` if they hold nothing.
@@ -48,8 +60,7 @@ pub fn state(density: &Density, takes: &dyn Fn(usize) -> bool) -> Option<State> 
         let d = sums.dimension();
         let mut matrix = Mat::<Complex64>::zeros(d, d);
         let mut seen = false;
-        for (g, _) in groups() {
-            let Some(group) = sums.groups.get(g).filter(|s| !s.is_empty()) else { continue };
+        for group in groups().filter_map(|(g, _)| visited(sums, g)) {
             seen = true;
             for i in 0..d {
                 (0..d).for_each(|j| matrix[(i, j)] += group[i * d + j] / total);
@@ -62,151 +73,183 @@ pub fn state(density: &Density, takes: &dyn Fn(usize) -> bool) -> Option<State> 
     Some(State { blocks })
 }
 
-/// Tr ρ_g O of each group that `takes`, with the group's weight.
-fn group_values(density: &Density, witnesses: &[(f64, &Witness)], takes: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
-    let mut values = Vec::new();
-    for (g, &weight) in density.weights.iter().enumerate().filter(|(g, w)| takes(*g) && **w > 0.0) {
-        let of = |label: &Label, sums: &crate::density::BlockSums| -> f64 {
-            let d = sums.dimension();
-            match sums.groups.get(g).filter(|s| !s.is_empty()) {
-                Some(s) => {
-                    let element = |i: usize, j: usize| s[i * d + j];
-                    witnesses.iter().map(|(sign, w)| sign * w.trace(label, &sums.shape, &element)).sum()
-                }
-                None => 0.0,
-            }
-        };
-        values.push((density.blocks.iter().map(|(label, sums)| of(label, sums)).sum::<f64>() / weight, weight));
-    }
-    values
+/// The sums of a group, if it was ever in the block.
+fn visited(sums: &BlockSums, group: usize) -> Option<&[Complex64]> {
+    sums.groups.get(group).filter(|s| !s.is_empty()).map(Vec::as_slice)
 }
 
-/// Weighted mean of group values and its standard error.
+/// Σ Tr ρ_g O of each group that `takes`, with the group's weight.
+fn group_values(density: &Density, witnesses: &[Witness], takes: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
+    let of = |(g, &weight): (usize, &f64)| {
+        let block = |(label, sums): (&Label, &BlockSums)| {
+            let (d, s) = (sums.dimension(), visited(sums, g)?);
+            let element = |i: usize, j: usize| s[i * d + j];
+            Some(witnesses.iter().map(|w| w.trace(label, &sums.shape, &element)).sum::<f64>())
+        };
+        (density.blocks.iter().filter_map(block).sum::<f64>() / weight, weight)
+    };
+    density.weights.iter().enumerate().filter(|(g, w)| takes(*g) && **w > 0.0).map(of).collect()
+}
+
+/// Weighted mean of group values and its standard error: with values of variance σ²/w_g the expectation of
+/// Σ(w_g(x_g − x̄))²/W² is (1 − 1/n) times that of the mean, n the effective number of groups. NaN for one group.
 fn mean(values: &[(f64, f64)]) -> (f64, f64) {
     let total: f64 = values.iter().map(|v| v.1).sum();
+    let n = effective(values.iter().map(|v| v.1));
     let mean = values.iter().map(|(x, w)| x * w).sum::<f64>() / total;
-    let n = values.len() as f64;
     let squares: f64 = values.iter().map(|(x, w)| (w * (x - mean)).powi(2)).sum();
-    (mean, if n > 1.0 { (squares / (total * total) * n / (n - 1.0)).sqrt() } else { f64::NAN })
+    (mean, if values.len() > 1 { (squares * n / (n - 1.0)).sqrt() / total } else { f64::NAN })
 }
 
-/// A sum of convex functionals with weights > 0.
-fn convex(density: &Density, parts: &[Functional]) -> Result<Bounded, RunError> {
-    let witnesses = |state: &State| parts.iter().map(|f| f.witness(state)).collect::<Result<Vec<_>, _>>();
-    let all = |_: usize| true;
-    let Some(whole) = state(density, &all) else { return Ok(unknown()) };
-    let of_whole = witnesses(&whole)?;
-    let signed = |w: &'_ [Witness]| w.iter().map(|w| (1.0, w.clone())).collect::<Vec<_>>();
-    let values = |w: &[Witness], takes: &dyn Fn(usize) -> bool| {
-        let list = signed(w);
-        let borrowed: Vec<(f64, &Witness)> = list.iter().map(|(s, w)| (*s, w)).collect();
-        group_values(density, &borrowed, takes)
+/// The bound from below on a sum of convex functionals; NaN unless both halves hold groups.
+fn cross_fit(density: &Density, parts: &[&Functional]) -> Result<(f64, f64), RunError> {
+    let half = |ordering: usize| -> Result<(f64, f64), RunError> {
+        let Some(state) = state(density, &|g| g % 2 == ordering) else { return Ok((f64::NAN, f64::NAN)) };
+        let witnesses: Vec<Witness> = parts.iter().map(|f| f.witness(&state)).collect::<Result<_, RunError>>()?;
+        Ok(mean(&group_values(density, &witnesses, &|g| g % 2 != ordering)))
     };
-    let above = mean(&values(&of_whole, &all));
-    let (even, odd) = (|g: usize| g % 2 == 0, |g: usize| g % 2 == 1);
-    let (Some(first), Some(second)) = (state(density, &even), state(density, &odd)) else {
-        return Ok(Bounded { value: above.0, above: (above.0, f64::NAN), ..unknown() });
-    };
-    let on_odd = mean(&values(&witnesses(&first)?, &odd));
-    let on_even = mean(&values(&witnesses(&second)?, &even));
-    let below = (0.5 * (on_odd.0 + on_even.0), 0.5 * on_odd.1.hypot(on_even.1));
-    Ok(combined(above, (below.0.min(above.0), below.1)))
+    let (on_odd, on_even) = (half(0)?, half(1)?);
+    Ok((0.5 * (on_odd.0 + on_even.0), 0.5 * on_odd.1.hypot(on_even.1)))
 }
 
-fn unknown() -> Bounded {
-    let nan = f64::NAN;
-    Bounded { value: nan, se: nan, below: (nan, nan), above: (nan, nan), undersampled: true }
+/// A sum of convex functionals.
+fn convex(density: &Density, whole: &State, parts: &[&Functional]) -> Result<Bounded, RunError> {
+    let witnesses: Vec<Witness> = parts.iter().map(|f| f.witness(whole)).collect::<Result<_, RunError>>()?;
+    let above = mean(&group_values(density, &witnesses, &|_| true));
+    Ok(combined(above, cross_fit(density, parts)?))
 }
 
-/// The mixture of both sides that is right on average where two eigenvalues cross (see [`ergotropy`](super::ergotropy)).
+const UNKNOWN: Bounded = Bounded {
+    value: f64::NAN,
+    se: f64::NAN,
+    below: (f64::NAN, f64::NAN),
+    above: (f64::NAN, f64::NAN),
+    undersampled: true,
+};
+
+/// The mixture of both sides that is right on average where two eigenvalues cross (see [`ergotropy`](super::ergotropy));
+/// the side from above alone where there is none from below.
 fn combined(above: (f64, f64), below: (f64, f64)) -> Bounded {
-    let undersampled = !(above.0 - below.0 <= 2.0 * above.1 + 1e-9 * above.0.abs().max(1.0));
-    Bounded { value: (2.0 * above.0 + below.0) / 3.0, se: above.1, below, above, undersampled }
-}
-
-/// Delete-one-group jackknife of f: bias-corrected value and standard error.
-fn jackknife(density: &Density, f: &dyn Fn(&State) -> f64) -> Option<(f64, f64, f64)> {
-    let used: Vec<usize> = (0..density.weights.len()).filter(|g| density.weights[*g] > 0.0).collect();
-    let total: f64 = density.weights.iter().sum();
-    let whole = f(&state(density, &|_| true)?);
-    let n = used.len() as f64;
-    // Groups of unequal weight (F. Busing et al., Stat. Comput. 9, 3 (1999)).
-    let (mut corrected, mut pseudo) = (n * whole, Vec::new());
-    for &left in &used {
-        let without = f(&state(density, &|g| g != left)?);
-        let h = total / density.weights[left];
-        corrected -= (1.0 - 1.0 / h) * without;
-        pseudo.push((h * whole - (h - 1.0) * without, h));
+    if below.0.is_nan() {
+        return Bounded { value: above.0, above, ..UNKNOWN };
     }
-    let variance = pseudo.iter().map(|(x, h)| (x - corrected).powi(2) / (h - 1.0)).sum::<f64>() / n;
-    Some((whole, corrected, variance.sqrt()))
+    let below = (below.0.min(above.0), below.1);
+    let undersampled = !(above.0 - below.0 <= 2.0 * above.1 + 1e-9 * above.0.abs().max(1.0));
+    Bounded { value: (2.0 * above.0 + below.0) / 3.0, se: above.1.max(below.1), below, above, undersampled }
 }
 
-/// The purity from pairs of different groups, which is unbiased: (|Σ_g s_g|² − Σ_g|s_g|²)/(W² − Σ_g w_g²).
-fn purity(density: &Density, takes: &dyn Fn(usize) -> bool) -> Option<f64> {
-    let weight = |g: usize| if takes(g) { density.weights[g] } else { 0.0 };
-    let groups: Vec<usize> = (0..density.weights.len()).filter(|g| weight(*g) > 0.0).collect();
-    let total: f64 = groups.iter().map(|g| weight(*g)).sum();
-    let whole = state(density, takes)?;
-    let own: f64 = groups
+/// The mean concurrence. From below as any convex quantity. From above the plug-in is biased downwards where it is
+/// clipped at 0, and the clipped one has no scatter; so an edge whose λ₁ − λ₂ − λ₃ − λ₄ is negative adds 0 with the
+/// standard error of that difference, until it lies [`SURELY`] below 0.
+fn entanglement(density: &Density, whole: &State) -> Result<Bounded, RunError> {
+    let each = 1.0 / whole.blocks.len() as f64;
+    let (mut positive, mut value, mut doubt) = (Vec::new(), 0.0, 0.0);
+    for (label, _, matrix) in &whole.blocks {
+        let (size, Some(o)) = (concurrence::unclipped(matrix), concurrence::gradient(matrix)) else {
+            return Ok(UNKNOWN);
+        };
+        let witness = Witness::of_block(label.clone(), o);
+        if size > 0.0 {
+            value += each * size;
+            positive.push(witness);
+        } else {
+            let (_, se) = mean(&group_values(density, &[witness], &|_| true));
+            // NaN, with one group, stays in.
+            if !(size + SURELY * se <= 0.0) {
+                doubt += each * se;
+            }
+        }
+    }
+    let (_, se) = mean(&group_values(density, &positive, &|_| true));
+    Ok(combined((value, each * se + doubt), cross_fit(density, &[&Functional::Concurrence])?))
+}
+
+/// The purity from pairs of different groups, which is unbiased: the mean over groups of x_g = Tr ρ_gρ_{≠g}. Each pair
+/// occurs in it twice, so its error is twice that of a mean of independent x_g, and that of the jackknife with the factor
+/// (n − 1)/(n − 2).
+fn purity(density: &Density) -> Bounded {
+    let groups = density.weights.len();
+    let (mut own, mut cross) = (vec![0.0; groups], vec![0.0; groups]);
+    for sums in density.blocks.values() {
+        let mut whole = vec![Complex64::ZERO; sums.dimension().pow(2)];
+        let visits = || (0..groups).filter_map(|g| Some((g, visited(sums, g)?)));
+        visits().for_each(|(_, s)| whole.iter_mut().zip(s).for_each(|(whole, s)| *whole += s));
+        let copies = (-sums.shape.ln_copies).exp();
+        // Tr AB = ΣA_ij B_ij* of Hermitian matrices.
+        let product = |a: &[Complex64], b: &[Complex64]| -> f64 {
+            copies * a.iter().zip(b).map(|(a, b)| (a * b.conj()).re).sum::<f64>()
+        };
+        for (g, s) in visits() {
+            own[g] += product(s, s);
+            cross[g] += product(&whole, s);
+        }
+    }
+    let total: f64 = density.weights.iter().sum();
+    let values: Vec<(f64, f64)> = density
+        .weights
         .iter()
-        .filter_map(|&g| Some(weight(g).powi(2) * state(density, &|h| h == g).map(|s| overlap(&s, &s))?))
-        .sum();
-    let squares: f64 = groups.iter().map(|g| weight(*g).powi(2)).sum();
-    let pairs = total * total - squares;
-    (pairs > 0.0).then(|| (total * total * overlap(&whole, &whole) - own) / pairs)
+        .enumerate()
+        .filter(|(_, w)| **w > 0.0)
+        .map(|(g, &w)| ((cross[g] - own[g]) / (w * (total - w)), w))
+        .collect();
+    if values.len() < 2 {
+        return UNKNOWN;
+    }
+    let n = effective(values.iter().map(|v| v.1));
+    let (value, se) = mean(&values);
+    let se = if n > 2.0 { 2.0 * se * (n - 1.0) / (n - 2.0) } else { f64::NAN };
+    let value = value.clamp(0.0, 1.0);
+    Bounded { value, se, below: (value, se), above: (value, se), undersampled: false }
 }
 
-/// A quantity with bounds from the averaged states of groups of trajectories.
+/// A nonlinear quantity with bounds from the averaged states of groups of trajectories, for each of `densities`; for the
+/// efficiency the ergotropy.
 ///
 /// # Errors
 /// As [`functional::exact`](super::functional::exact).
-pub fn sampled(problem: &Problem, quantity: &Quantity, density: &Density) -> Result<Bounded, RunError> {
-    let one = |q: &Quantity| match functional(problem, q)? {
-        Some(f) => convex(density, &[f]),
-        None => Ok(unknown()),
+pub fn sampled(problem: &Problem, quantity: &Quantity, densities: &[&Density]) -> Result<Vec<Bounded>, RunError> {
+    // Levels are tabulated once for all rows.
+    let parts: Vec<Functional> = match quantity {
+        Quantity::Capacity => vec![Quantity::Ergotropy, Quantity::AntiErgotropy],
+        Quantity::CoherentErgotropy => vec![Quantity::Ergotropy, Quantity::IncoherentErgotropy],
+        other => vec![other.clone()],
+    }
+    .iter()
+    .filter_map(|q| functional(problem, q).transpose())
+    .collect::<Result<_, RunError>>()?;
+    let of = |density: &&Density| -> Result<Bounded, RunError> {
+        let Some(whole) = state(density, &|_| true) else { return Ok(UNKNOWN) };
+        check(problem, quantity, &whole)?;
+        match (quantity, &parts[..]) {
+            (Quantity::Purity, _) => Ok(purity(density)),
+            (Quantity::Concurrence, _) => entanglement(density, &whole),
+            (Quantity::AntiErgotropy, [f]) => Ok(turned(convex(density, &whole, &[f])?)),
+            (Quantity::CoherentErgotropy, [all, incoherent]) => {
+                Ok(difference(convex(density, &whole, &[all])?, convex(density, &whole, &[incoherent])?))
+            }
+            _ => convex(density, &whole, &parts.iter().collect::<Vec<_>>()),
+        }
     };
-    match quantity {
-        Quantity::Purity => {
-            let Some(value) = purity(density, &|_| true) else { return Ok(unknown()) };
-            let leave = |g: usize| purity(density, &|h| h != g);
-            let used: Vec<usize> = (0..density.weights.len()).filter(|g| density.weights[*g] > 0.0).collect();
-            let without: Option<Vec<f64>> = used.iter().map(|g| leave(*g)).collect();
-            let Some(without) = without else { return Ok(Bounded { value, ..unknown() }) };
-            let n = without.len() as f64;
-            let centre = without.iter().sum::<f64>() / n;
-            let se = ((n - 1.0) / n * without.iter().map(|x| (x - centre).powi(2)).sum::<f64>()).sqrt();
-            let value = value.clamp(0.0, 1.0);
-            Ok(Bounded { value, se, below: (value, se), above: (value, se), undersampled: false })
-        }
-        Quantity::Concurrence => {
-            let Some((whole, corrected, se)) = jackknife(density, &concurrence) else { return Ok(unknown()) };
-            let below = corrected.min(whole).max(0.0);
-            Ok(Bounded { value: below, se, below: (below, se), above: (whole, se), undersampled: false })
-        }
-        Quantity::AntiErgotropy => {
-            let w = one(quantity)?;
-            let turned = |(x, se): (f64, f64)| (-x, se);
-            Ok(Bounded { value: -w.value, below: turned(w.above), above: turned(w.below), ..w })
-        }
-        Quantity::Capacity => {
-            let of = |q| functional(problem, &q);
-            let parts: Option<Vec<Functional>> =
-                [of(Quantity::Ergotropy)?, of(Quantity::AntiErgotropy)?].into_iter().collect();
-            parts.map_or_else(|| Ok(unknown()), |parts| convex(density, &parts))
-        }
-        Quantity::CoherentErgotropy => {
-            // A difference of convex functions: each side from the opposite sides, errors added.
-            let (w, i) = (one(&Quantity::Ergotropy)?, one(&Quantity::IncoherentErgotropy)?);
-            let se = w.se + i.se;
-            Ok(Bounded {
-                value: (w.value - i.value).max(0.0),
-                se,
-                below: (w.below.0 - i.above.0, w.below.1 + i.above.1),
-                above: (w.above.0 - i.below.0, w.above.1 + i.below.1),
-                undersampled: w.undersampled || i.undersampled,
-            })
-        }
-        _ => one(quantity),
+    densities.par_iter().map(of).collect()
+}
+
+/// −f.
+fn turned(f: Bounded) -> Bounded {
+    let minus = |(x, se): (f64, f64)| (-x, se);
+    Bounded { value: -f.value, below: minus(f.above), above: minus(f.below), ..f }
+}
+
+/// f − g ≥ 0 of two convex quantities: each bound from the opposite ones, errors added, as they may be correlated.
+fn difference(f: Bounded, g: Bounded) -> Bounded {
+    let minus = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0, a.1 + b.1);
+    Bounded {
+        value: (f.value - g.value).max(0.0),
+        se: f.se + g.se,
+        below: minus(f.below, g.above),
+        above: minus(f.above, g.below),
+        undersampled: f.undersampled || g.undersampled,
     }
 }
+
+#[cfg(test)]
+mod tests;
