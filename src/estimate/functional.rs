@@ -157,8 +157,22 @@ impl Functional {
     /// # Errors
     /// [`RunError::Numerics`] for eigenvalues that no density matrix has.
     pub fn witness(&self, state: &State) -> Result<Witness, RunError> {
+        self.witness_within(state, TOLERANCE)
+    }
+
+    /// The witness at what need not quite be a state: what is below 0 counts 0.
+    ///
+    /// # Errors
+    /// [`RunError::Numerics`] where there are no eigenvalues.
+    pub fn witness_near(&self, state: &State) -> Result<Witness, RunError> {
+        self.witness_within(state, f64::INFINITY)
+    }
+
+    fn witness_within(&self, state: &State, tolerance: f64) -> Result<Witness, RunError> {
         match self {
-            Functional::Ergotropy { levels, pinched, inverted } => ergotropy(levels, *pinched, *inverted, state),
+            Functional::Ergotropy { levels, pinched, inverted } => {
+                ergotropy(levels, (*pinched, *inverted), state, tolerance)
+            }
             Functional::Local(copies) => {
                 let mut blocks = BTreeMap::new();
                 let (each, alone) = (weights(copies, state), |energies: &[f64]| {
@@ -166,7 +180,7 @@ impl Functional {
                 });
                 for ((label, shape, matrix), copies) in state.blocks.iter().zip(each) {
                     let one = State { blocks: vec![(label.clone(), shape.clone(), matrix.clone())] };
-                    let witness = ergotropy(&alone(&shape.energies), false, false, &one)?;
+                    let witness = ergotropy(&alone(&shape.energies), (false, false), &one, tolerance)?;
                     blocks.extend(witness.blocks.into_iter().map(|(label, o)| (label, scaled(&o, copies.into()))));
                 }
                 Ok(Witness { blocks, unseen: None })
@@ -243,7 +257,12 @@ fn without_coherence(shape: &BlockShape, m: &Mat<Complex64>) -> Mat<Complex64> {
 
 /// H − U†HU: the eigenvalues λ/ν of all blocks in falling order, ν times each, meet the levels in rising order
 /// (`physics.md` §3), in logarithms.
-fn ergotropy(levels: &Levels, pinched: bool, inverted: bool, state: &State) -> Result<Witness, RunError> {
+fn ergotropy(
+    levels: &Levels,
+    (pinched, inverted): (bool, bool),
+    state: &State,
+    tolerance: f64,
+) -> Result<Witness, RunError> {
     let method = "the eigenvalues of the battery's density matrix";
     let mut vectors = Vec::with_capacity(state.blocks.len());
     let mut order: Vec<(f64, usize, usize, f64)> = Vec::new();
@@ -253,7 +272,7 @@ fn ergotropy(levels: &Levels, pinched: bool, inverted: bool, state: &State) -> R
             rho.self_adjoint_eigen(Side::Lower).map_err(|e| RunError::Numerics { method, reason: format!("{e:?}") })?;
         for k in 0..rho.nrows() {
             let value = eigen.S()[k].re;
-            if !(value >= -TOLERANCE) {
+            if !(value >= -tolerance) {
                 return Err(RunError::Numerics { method, reason: format!("one of them is {value}") });
             }
             let ln = if value > 1e-15 { value.ln() - shape.ln_copies } else { f64::NEG_INFINITY };
@@ -272,15 +291,15 @@ fn ergotropy(levels: &Levels, pinched: bool, inverted: bool, state: &State) -> R
         })
         .collect();
     let mut before = f64::NEG_INFINITY;
+    let mut means: Vec<Vec<f64>> = state.blocks.iter().map(|(.., m)| vec![0.0; m.nrows()]).collect();
     for (_, index, k, ln_copies) in order {
-        let mean = levels.mean(before, ln_copies);
+        means[index][k] = levels.mean(before, ln_copies);
         before = ln_add(before, ln_copies);
-        let (u, o) = (vectors[index].U(), &mut operators[index]);
-        for i in 0..o.nrows() {
-            for j in 0..o.nrows() {
-                o[(i, j)] -= u[(i, k)] * u[(j, k)].conj() * mean;
-            }
-        }
+    }
+    for ((o, eigen), means) in operators.iter_mut().zip(&vectors).zip(&means) {
+        let (u, d) = (eigen.U(), o.nrows());
+        let emptied = Mat::from_fn(d, d, |i, k| u[(i, k)] * means[k]);
+        *o -= emptied * u.adjoint();
     }
     if pinched {
         for (o, (_, shape, _)) in operators.iter_mut().zip(&state.blocks) {

@@ -5,11 +5,16 @@
 //! expectation is too small, since f(ρ) ≥ Tr ρO for any fixed O. Each is a mean of group values of a linear functional;
 //! their scatter gives its standard error, and Student's t with as many degrees of freedom as there are groups the
 //! interval.
+//!
+//! At a kink of f that is not good enough from above: where the sampled state happens to be passive, its witness is 0 and
+//! so is the scatter, though f of the true state need not be. But f(ρ) is the largest Tr ρO of all witnesses, so the bound
+//! from above is the largest of Tr ρ̂O + z·error over the witnesses of states that the noise may hide: ρ̂ displaced by a
+//! few times the difference of two halves of the groups, which is a sample of the noise, for several such halves.
 
 use super::concurrence;
 use super::ergotropy::Bounded;
 use super::functional::{Functional, State, Witness, check, functional};
-use crate::density::{BlockSums, Density, Label};
+use crate::density::{BlockShape, BlockSums, Density, Label};
 use crate::error::RunError;
 use crate::problem::{Problem, Quantity};
 use faer::Mat;
@@ -20,8 +25,15 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 /// A witness with the sign that it counts with.
 type Signed<'a> = (f64, &'a Witness);
 
-/// A concurrence this many standard errors below 0 is 0.
+/// Bounds from above hold up to this many standard errors.
 const SURELY: f64 = 6.0;
+
+/// How far states are displaced, in samples of the noise.
+const DISPLACED: [f64; 4] = [-4.0, -2.0, 2.0, 4.0];
+
+/// The halves of groups whose differences sample the noise: of g, the parity of the bits that it shares with these. With
+/// all groups in use they are orthogonal.
+const SPLITS: [usize; 4] = [1, 2, 4, 8];
 
 /// Student's t in place of a normal variate `z` for `degrees` degrees of freedom: the same chance to be exceeded.
 pub fn student(z: f64, degrees: f64) -> f64 {
@@ -104,35 +116,77 @@ fn mean(values: &[(f64, f64)]) -> (f64, f64) {
     (mean, if values.len() > 1 { (squares * n / (n - 1.0)).sqrt() / total } else { f64::NAN })
 }
 
-/// The witnesses of a sum of convex functionals at the averaged states of all groups, the even and the odd ones.
+/// The witnesses of a sum of convex functionals at the averaged states of all groups, of the even and the odd ones, and
+/// at states that the noise may hide.
 struct Fitted {
     whole: Vec<Witness>,
-    halves: Option<[Vec<Witness>; 2]>,
+    halves: Halves,
+    hidden: Vec<Vec<Witness>>,
+}
+
+/// The witnesses at the averaged states of the even and the odd groups, if there are both.
+type Halves = Option<[Vec<Witness>; 2]>;
+
+fn halves(density: &Density, parts: &[&Functional]) -> Result<Halves, RunError> {
+    let half = |parity: usize| state(density, &|g| g % 2 == parity);
+    let (Some(even), Some(odd)) = (half(0), half(1)) else { return Ok(None) };
+    let at = |state: &State| parts.iter().map(|f| f.witness(state)).collect::<Result<_, RunError>>();
+    Ok(Some([at(&even)?, at(&odd)?]))
 }
 
 impl Fitted {
     fn new(density: &Density, whole: &State, parts: &[&Functional]) -> Result<Self, RunError> {
-        let at = |state: &State| parts.iter().map(|f| f.witness(state)).collect::<Result<Vec<Witness>, RunError>>();
-        let half = |parity: usize| state(density, &|g| g % 2 == parity);
-        let halves = match (half(0), half(1)) {
-            (Some(even), Some(odd)) => Some([at(&even)?, at(&odd)?]),
-            _ => None,
-        };
-        Ok(Self { whole: at(whole)?, halves })
+        let near = |state: &State| parts.iter().map(|f| f.witness_near(state)).collect::<Result<_, RunError>>();
+        Ok(Self {
+            whole: parts.iter().map(|f| f.witness(whole)).collect::<Result<_, RunError>>()?,
+            halves: halves(density, parts)?,
+            hidden: hidden(density, whole).iter().map(near).collect::<Result<_, RunError>>()?,
+        })
     }
+}
+
+/// ρ̂ displaced by samples of the noise: half the difference between the means of two halves of the groups has the
+/// covariance of ρ̂. Eigenvalues below 0 are left to the witnesses, which only need an order.
+fn hidden(density: &Density, whole: &State) -> Vec<State> {
+    let mut states = Vec::new();
+    for split in SPLITS {
+        let side = |parity: u32| state(density, &move |g: usize| (g & split).count_ones() % 2 == parity);
+        let (Some(one), Some(other)) = (side(0), side(1)) else { continue };
+        for times in DISPLACED {
+            let displaced = |(label, shape, matrix): &(Label, BlockShape, Mat<Complex64>)| {
+                let element = |state: &State, i: usize, j: usize| {
+                    let found = state.blocks.iter().find(|(known, ..)| known == label);
+                    found.map_or(Complex64::ZERO, |(.., m)| m[(i, j)])
+                };
+                let moved = |i: usize, j: usize| 0.5 * times * (element(&one, i, j) - element(&other, i, j));
+                let d = matrix.nrows();
+                (label.clone(), shape.clone(), Mat::from_fn(d, d, |i, j| matrix[(i, j)] + moved(i, j)))
+            };
+            states.push(State { blocks: whole.blocks.iter().map(displaced).collect() });
+        }
+    }
+    states
+}
+
+/// The error with which `plain` bounds whatever `others` do, too, up to [`SURELY`] of their own errors.
+fn widest(plain: (f64, f64), others: impl Iterator<Item = (f64, f64)>) -> f64 {
+    others.fold(plain.1, |error, (value, se)| {
+        let needed = se - (value - plain.0).abs() / SURELY;
+        // NaN stays.
+        if needed > error { needed } else { error }
+    })
 }
 
 fn signed<'a>(sign: f64, witnesses: &'a [Witness]) -> impl Iterator<Item = Signed<'a>> {
     witnesses.iter().map(move |w| (sign, w))
 }
 
-/// `crossed` with the witnesses of each half on the other one, and `plain` with those of all groups: estimate and
-/// standard error. NaN unless both halves hold groups.
-fn cross_fit(density: &Density, crossed: (f64, &Fitted), plain: Option<(f64, &Fitted)>) -> (f64, f64) {
-    let (sign, Fitted { halves: Some(halves), .. }) = crossed else { return (f64::NAN, f64::NAN) };
+/// `crossed` with the witnesses of each half on the other one, and `plain` ones on both: estimate and standard error. NaN
+/// unless both halves hold groups.
+fn cross_fit(density: &Density, crossed: (f64, &Halves), plain: (f64, &[Witness])) -> (f64, f64) {
+    let (sign, Some(halves)) = crossed else { return (f64::NAN, f64::NAN) };
     let on_other = |parity: usize| {
-        let own = signed(sign, &halves[parity]);
-        let all: Vec<Signed> = own.chain(plain.iter().flat_map(|(sign, f)| signed(*sign, &f.whole))).collect();
+        let all: Vec<Signed> = signed(sign, &halves[parity]).chain(signed(plain.0, plain.1)).collect();
         mean(&group_values(density, &all, &|g| g % 2 != parity))
     };
     let (on_odd, on_even) = (on_other(0), on_other(1));
@@ -142,20 +196,27 @@ fn cross_fit(density: &Density, crossed: (f64, &Fitted), plain: Option<(f64, &Fi
 /// A sum of convex functionals.
 fn convex(density: &Density, whole: &State, parts: &[&Functional]) -> Result<Bounded, RunError> {
     let fitted = Fitted::new(density, whole, parts)?;
-    let above = mean(&group_values(density, &signed(1.0, &fitted.whole).collect::<Vec<_>>(), &|_| true));
-    Ok(combined(above, cross_fit(density, (1.0, &fitted), None)))
+    let on_all = |w: &Vec<Witness>| mean(&group_values(density, &signed(1.0, w).collect::<Vec<_>>(), &|_| true));
+    let above = on_all(&fitted.whole);
+    let above = (above.0, widest(above, fitted.hidden.iter().map(on_all)));
+    Ok(combined(above, cross_fit(density, (1.0, &fitted.halves), (0.0, &[]))))
 }
 
 /// f − g ≥ 0 of two convex functionals. From below f is cross-fitted and g, which the plug-in makes too large, not; from
 /// above the other way round.
 fn difference(density: &Density, whole: &State, f: &Functional, g: &Functional) -> Result<Bounded, RunError> {
     let (f, g) = (Fitted::new(density, whole, &[f])?, Fitted::new(density, whole, &[g])?);
-    let below = cross_fit(density, (1.0, &f), Some((-1.0, &g)));
-    let above = cross_fit(density, (-1.0, &g), Some((1.0, &f)));
+    let side = |sign: f64, crossed: &Fitted, plain: &Fitted| {
+        let with = |w: &Vec<Witness>| cross_fit(density, (sign, &crossed.halves), (-sign, w));
+        let found = with(&plain.whole);
+        (found.0, widest(found, plain.hidden.iter().map(with)))
+    };
+    let (below, above) = (side(1.0, &f, &g), side(-1.0, &g, &f));
     let plain: Vec<Signed> = signed(1.0, &f.whole).chain(signed(-1.0, &g.whole)).collect();
     let (value, se) = mean(&group_values(density, &plain, &|_| true));
     let undersampled = !(above.0 - below.0 <= 2.0 * se + 1e-9 * value.abs().max(1.0));
-    let se = se.max(above.1).max(below.1);
+    // `max` would hide a NaN.
+    let se = if below.1.is_nan() { f64::NAN } else { se.max(above.1).max(below.1) };
     Ok(Bounded { value: value.max(0.0), se, below, above, undersampled })
 }
 
@@ -184,9 +245,8 @@ fn combined(above: (f64, f64), below: (f64, f64)) -> Bounded {
     Bounded { value: above.0 - gap / 3.0, se: above.1.max(below.1), below, above, undersampled }
 }
 
-/// The mean concurrence. From below as any convex quantity. From above the plug-in is biased downwards where it is
-/// clipped at 0, and the clipped one has no scatter; so an edge whose λ₁ − λ₂ − λ₃ − λ₄ is negative adds 0 with the
-/// standard error of that difference, until it lies [`SURELY`] below 0.
+/// The mean concurrence. From below as any convex quantity. From above an edge whose λ₁ − λ₂ − λ₃ − λ₄ is negative counts 0
+/// with the standard error of that difference, as far as this may hide a positive one: no state is displaced for it.
 fn entanglement(density: &Density, whole: &State) -> Result<Bounded, RunError> {
     let each = 1.0 / whole.blocks.len() as f64;
     let (mut positive, mut value, mut doubt) = (Vec::new(), 0.0, 0.0);
@@ -200,15 +260,12 @@ fn entanglement(density: &Density, whole: &State) -> Result<Bounded, RunError> {
             positive.push(witness);
         } else {
             let (_, se) = mean(&group_values(density, &[(1.0, &witness)], &|_| true));
-            // NaN, with one group, stays in.
-            if !(size + SURELY * se <= 0.0) {
-                doubt += each * se;
-            }
+            doubt += each * widest((0.0, 0.0), std::iter::once((size, se)));
         }
     }
     let (_, se) = mean(&group_values(density, &signed(1.0, &positive).collect::<Vec<_>>(), &|_| true));
-    let fitted = Fitted::new(density, whole, &[&Functional::Concurrence])?;
-    Ok(combined((value, each * se + doubt), cross_fit(density, (1.0, &fitted), None)))
+    let halves = halves(density, &[&Functional::Concurrence])?;
+    Ok(combined((value, each * se + doubt), cross_fit(density, (1.0, &halves), (0.0, &[]))))
 }
 
 /// The purity from pairs of different groups, which is unbiased: the mean over groups of x_g = Tr ρ_gρ_{≠g}.

@@ -223,6 +223,21 @@ fn intervals_cover_near_kinks() {
     }
 }
 
+/// Where the sampled state is passive and the true one not quite, the plug-in is 0 without any scatter.
+#[test]
+fn intervals_cover_little_ergotropy() {
+    for tilt in [0.0, 0.002, 0.005, 0.01, 0.02] {
+        let mut e = ensembles().swap_remove(3);
+        for ((p, _), exact) in e.states.iter_mut().zip([0.3 - tilt, 0.3 + tilt, 0.25, 0.15]) {
+            *p = exact;
+        }
+        assert!((e.truth(&Quantity::Ergotropy) - 2.0 * tilt * OMEGA).abs() < 1e-12);
+        for q in [Quantity::Ergotropy, Quantity::IncoherentErgotropy, Quantity::Capacity] {
+            assert_honest(&e, &q, 300, 64, 32);
+        }
+    }
+}
+
 #[test]
 fn too_few_groups_bound_nothing() {
     let e = &ensembles()[0];
