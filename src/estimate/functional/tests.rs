@@ -1,3 +1,5 @@
+//! Functionals against lists of levels, formulas and the inequality that makes them bounds.
+
 use super::*;
 use crate::estimate::random::{Random, mixture};
 use crate::problem::ProblemBuilder;

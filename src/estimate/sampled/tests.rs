@@ -1,3 +1,5 @@
+//! How often intervals hold the truth, and what they are where there is too little or nothing to tell.
+
 use super::*;
 use crate::density::{BlockShape, GROUPS};
 use crate::estimate::functional::exact;
