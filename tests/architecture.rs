@@ -29,6 +29,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
         "cli",
         &[
             "battery",
+            "density",
             "error",
             "estimate",
             "exact",

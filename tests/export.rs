@@ -178,3 +178,16 @@ fn qutip_agrees_with_the_reference_solver() {
         }
     }
 }
+
+#[test]
+fn the_solver_may_not_step_over_a_short_pulse() {
+    let mut p = Problem::builder("a pulse");
+    let cell = p.subsystem("C", Kind::Network { cells: 1, edges: Vec::new() }, 1.0);
+    p.drive("long", sx(cell), Envelope::Gaussian { peak: 0.1, centre: 1.0, width: 0.5 });
+    p.drive("short", sx(cell), Envelope::Gaussian { peak: 9.0, centre: 1.5, width: 0.01 });
+    let pulsed = p.evolve("free", 3.0, 1).observe([Quantity::Energy]).build().unwrap();
+    assert!(script(&pulsed, "out.csv").unwrap().contains("\"max_step\": 0.005"));
+    let mut steady = pulsed.clone();
+    steady.drives.iter_mut().for_each(|drive| drive.envelope = Envelope::Constant(1.0));
+    assert!(!script(&steady, "out.csv").unwrap().contains("max_step"));
+}

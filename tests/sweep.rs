@@ -98,13 +98,11 @@ fn all_rows_and_trajectories_carry_their_errors() {
 
 #[test]
 fn what_cannot_be_swept_is_refused_before_anything_is_written() {
-    let steady = TURNED.replace("[sweep]", "[sweep]\nsolve = \"steady\"");
     for (text, arguments, says) in [
         (TURNED.split("[sweep]").next().unwrap().to_owned(), "", "has no [sweep]"),
         (TURNED.to_owned(), "-p gamma=1", "-p sets gamma, which [sweep] varies"),
         (TURNED.replace("[0.1, 0.5]", "[0.1, -0.5]"), "", "at theta = "),
         (TURNED.replace("[0.1, 0.5]", "[0.1, -0.5]"), "", "the rate of channel loss is -0.5"),
-        (steady, "", "it has no cycle to settle in"),
     ] {
         let folder = place(&text);
         let output = leyden(folder.path(), &format!("sweep cell.toml --out out {arguments}"));

@@ -63,8 +63,8 @@ impl Space {
             Initial::Ground => pure(n / 2.0, -n / 2.0),
             Initial::Excited => pure(n / 2.0, n / 2.0),
             Initial::Dicke { two_j, two_m } => pure(two_j as f64 / 2.0, two_m as f64 / 2.0),
-            Initial::Cell { excited, .. } if excited == 0.0 => pure(n / 2.0, -n / 2.0),
-            Initial::Cell { excited, .. } if excited == 1.0 => pure(n / 2.0, n / 2.0),
+            Initial::Cell { excited: 0.0, .. } => pure(n / 2.0, -n / 2.0),
+            Initial::Cell { excited: 1.0, .. } => pure(n / 2.0, n / 2.0),
             Initial::Cell { excited, .. } => return self.start(&Initial::Thermal { ratio: excited / (1.0 - excited) }),
             // States of other kinds of subsystems: the ladder has refused them.
             Initial::Fock(_) | Initial::Coherent(_) | Initial::Populations(_) | Initial::Rotated { .. } => {}

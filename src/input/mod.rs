@@ -21,6 +21,8 @@
 mod document;
 mod error;
 mod expression;
+#[cfg(test)]
+mod group_tests;
 mod operator;
 mod parameters;
 mod protocol;

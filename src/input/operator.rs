@@ -249,7 +249,7 @@ impl<'s, 'a> Context<'s, 'a> {
         let ids = self.meant(target_name, target.at)?;
         let kind = &self.parts.all[ids[0]].kind;
         if name == "hop" {
-            return self.hop(ids[0], target.at, site, at);
+            return ids.into_iter().try_fold(OpSum::default(), |sum, id| Ok(sum + self.hop(id, target.at, site, at)?));
         }
         let (op, factor) = match name {
             "sm" | "Sm" => (Op::Lower, 1.0),

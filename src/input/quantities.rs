@@ -36,13 +36,13 @@ const QUANTITIES: [&str; 25] = [
     "jumps",
 ];
 
-/// The quantities in the order listed.
-pub(super) fn quantities(
-    section: &Table<'_>,
+/// The quantities in the order listed, each with its place.
+pub(super) fn quantities<'s>(
+    section: &Table<'s>,
     parts: &[Subsystem],
     steps: &[&str],
     channels: &[&str],
-) -> Result<Vec<Quantity>, InputError> {
+) -> Result<Vec<(Quantity, Span<'s>)>, InputError> {
     section.allow("key", &["quantities"])?;
     let list = section.need("quantities", "quantities = [\"energy\", \"ergotropy\"]")?;
     let mut found = Vec::new();
@@ -69,12 +69,12 @@ pub(super) fn quantities(
             Some((_, at)) => Err(at.error(format!("`{name}` is of the whole battery"), "no name after it")),
             None => Ok(quantity),
         };
-        found.push(match (name, argument) {
+        let quantity = match (name, argument) {
             ("jumps", None) if channels.is_empty() => {
                 return Err(name_at.error("there are no channels", "no `jumps`"));
             }
             ("jumps", None) => {
-                found.extend((0..channels.len()).map(Quantity::Jumps));
+                found.extend((0..channels.len()).map(|channel| (Quantity::Jumps(channel), expression.at)));
                 continue;
             }
             ("jumps", Some((of, at))) => match channels.iter().position(|c| *c == of) {
@@ -108,12 +108,13 @@ pub(super) fn quantities(
             ("concurrence", _) => whole(Quantity::Concurrence)?,
             ("purity", _) => whole(Quantity::Purity)?,
             _ => return Err(name_at.unknown("quantity", name, QUANTITIES)),
-        });
+        };
+        found.push((quantity, expression.at));
     }
     // What a cutoff cuts off is always watched.
     let modes = (0..parts.len()).filter(|id| matches!(parts[*id].kind, Kind::Mode { .. }));
     if !found.is_empty() {
-        found.extend(modes.map(Quantity::TopLevel));
+        found.extend(modes.map(|id| (Quantity::TopLevel(id), list.at)));
     }
     if found.is_empty() {
         return Err(list.at.error("no quantity is asked for", "at least one, such as `energy`"));

@@ -10,7 +10,7 @@ use super::quantities::quantities;
 use super::states::initial;
 use super::subsystems::{Parts, subsystems};
 use crate::problem::{
-    Envelope, Factor, Kind, OpSum, Problem, ProblemBuilder, RateMatrix, Reach, Step, Subsystem, SubsystemId,
+    Envelope, Factor, Kind, OpSum, Problem, ProblemBuilder, Quantity, RateMatrix, Reach, Step, Subsystem, SubsystemId,
     free_space_rates,
 };
 use rand::SeedableRng;
@@ -111,10 +111,13 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     // A channel on each member of a group stands for several; a step that lists it lists them all.
     let of_entry: Vec<usize> = read.iter().enumerate().flat_map(|(i, all)| all.iter().map(move |_| i)).collect();
     let column_names: Vec<&str> = read.iter().flatten().map(|c| c.name.as_str()).collect();
-    let first: Vec<&ReadChannel> = read.iter().filter_map(|all| all.first()).collect();
-    agreement(&steps, &first, &channel_names)?;
+    let only: Vec<_> = read.iter().map(|all| all.first().and_then(|c| c.only.as_ref())).collect();
+    agreement(&steps, "channel", &channel_names, &only, |step| step.channels.clone().unwrap_or_default())?;
+    let only: Vec<_> = driven.iter().map(|drive: &ReadDrive| drive.only.as_ref()).collect();
+    agreement(&steps, "drive", &drive_names, &only, |step| step.drives.clone().unwrap_or_default())?;
     let observe = required("observe", "`[observe]` with `quantities = [\"energy\", \"ergotropy\"]`")?;
-    builder.observe(quantities(&observe, &parts.all, &step_names, &column_names)?);
+    let asked = quantities(&observe, &parts.all, &step_names, &column_names)?;
+    builder.observe(asked.iter().map(|(quantity, _)| quantity.clone()));
     add_channels(&mut builder, read.iter().flatten(), &step_names);
     for (drive, name) in driven.into_iter().zip(&drive_names) {
         builder.drive(name, drive.operator, drive.envelope);
@@ -141,6 +144,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             driven.iter_mut().enumerate().for_each(|(drive, active)| *active &= lists(on, drive));
         }
     }
+    distinct_columns(&problem, &asked)?;
     Ok(problem)
 }
 
@@ -313,8 +317,11 @@ fn channel<'s>(
         "each" => match whole.group_of(&expression) {
             Some((group, members)) => {
                 for &id in members {
-                    let (_, operator) = Context { member: Some((group, id)), ..whole }.on_each(&expression)?;
-                    found.push((format!("{name}_{}", parts.all[id].name), operator, Reach::Collective));
+                    let cells = matches!(parts.all[id].kind, Kind::Ensemble { .. } | Kind::Network { .. });
+                    let context = Context { member: Some((group, id)), each: cells, ..whole };
+                    let (_, operator) = context.on_each(&expression)?;
+                    let reach = if cells { Reach::Each(id) } else { Reach::Collective };
+                    found.push((format!("{name}_{}", parts.all[id].name), operator, reach));
                 }
             }
             None => {
@@ -424,16 +431,31 @@ pub(super) fn distinct<'n>(steps: &[&'n str]) -> Vec<&'n str> {
     names
 }
 
-/// A step may not list a channel that is limited to other steps.
-fn agreement(steps: &[ListedStep<'_>], channels: &[&ReadChannel], names: &[&str]) -> Result<(), InputError> {
+/// A step may not list a channel or drive that is limited to other steps.
+fn agreement<'s>(
+    steps: &[ListedStep<'s>],
+    kind: &str,
+    names: &[&str],
+    only: &[Option<&Vec<usize>>],
+    listed: impl Fn(&ListedStep<'s>) -> Vec<(usize, Span<'s>)>,
+) -> Result<(), InputError> {
     for (at, step) in steps.iter().enumerate() {
-        for (channel, place) in step.channels.iter().flatten() {
-            let excluded = channels.get(*channel).and_then(|c| c.only.as_ref()).is_some_and(|only| !only.contains(&at));
-            if excluded {
-                let message =
-                    format!("`only` of channel `{}` leaves out the step `{}`", names[*channel], name(&step.step));
-                return Err(place.error(message, "the step in that list too, or the channel not in this one"));
+        for (index, place) in listed(step) {
+            if only.get(index).is_some_and(|only| only.is_some_and(|only| !only.contains(&at))) {
+                let message = format!("`only` of {kind} `{}` leaves out the step `{}`", names[index], name(&step.step));
+                return Err(place.error(message, format!("the step in that list too, or the {kind} not in this one")));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Two different quantities may share the name of their column; a table holds one of them.
+fn distinct_columns(problem: &Problem, asked: &[(Quantity, Span<'_>)]) -> Result<(), InputError> {
+    for (at, (quantity, place)) in asked.iter().enumerate() {
+        let column = problem.column(quantity);
+        if asked[..at].iter().any(|(other, _)| other != quantity && problem.column(other) == column) {
+            return Err(place.error(format!("there is a column `{column}` already"), "one quantity of that name"));
         }
     }
     Ok(())

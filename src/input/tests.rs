@@ -279,7 +279,7 @@ fn names_must_stand_for_something() {
     refused("\"M\"", "\"M(A)\"", "A", "unknown subsystem", "");
     refused("\"M\"", "\"released(storge)\"", "storge", "unknown step", "did you mean `storage`?");
     refused("\"M\"", "\"jumps(los)\"", "los", "unknown channel", "did you mean `loss`?");
-    refused("\"M\"", "\"energy(B)\"", "B", "whole battery", "");
+    refused("\"M\"", "\"power(B)\"", "B", "whole battery", "");
     refused("B = \"ground\"", "B = \"grund\"", "grund", "unknown initial state", "did you mean `ground`?");
     refused("N = 140", "pi = 3", "pi", "cannot be the name of a parameter", "");
     refused("N = 140", "N = = 140", "=", "", "");

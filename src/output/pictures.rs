@@ -67,7 +67,9 @@ pub fn standard(title: &str, tables: &[(&str, &Table)]) -> Figure {
     let shown = |c: &&Column| !c.name.ends_with("_undersampled") && c.value.iter().any(|v| *v != 0.0);
     let time = || Axis::linear("time t (units of the input)");
     let against_time = |c: &Column| Panel::new("", time(), Axis::linear(label(&c.name)), drawn(&c.name));
-    let mut panels: Vec<Panel> = first.columns.iter().filter(shown).map(against_time).collect();
+    // Where everything is zero, that is what there is to see.
+    let any = first.columns.iter().any(|c| shown(&c));
+    let mut panels: Vec<Panel> = first.columns.iter().filter(|c| shown(c) || !any).map(against_time).collect();
     let path = |(index, (legend, table)): (usize, &(&str, &Table))| {
         let (m, s) = (table.column("M")?, table.column("S")?);
         let path = s.value.iter().zip(&m.value).map(|(s, m)| Point::exact(*s, *m)).collect();

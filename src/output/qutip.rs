@@ -4,7 +4,7 @@ mod figures;
 mod steps;
 
 use crate::error::RunError;
-use crate::problem::{Factor, Kind, Op, OpSum, Problem, Reach};
+use crate::problem::{Envelope, Factor, Kind, Op, OpSum, Problem, Reach};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -45,8 +45,9 @@ fn opening(problem: &Problem) -> String {
          d rho/dt = -i[H, rho] + sum over c_ops of (c rho c^+ - {{c^+ c, rho}}/2), solved by mesolve in the full tensor space.\n\
          Written by `leyden export`; needs `pip install qutip`.\n\"\"\"\n\n\
          import csv\nimport sys\nfrom functools import cache\n\nimport numpy as np\nimport qutip as qt\n\n\
-         OPTIONS = {{\"atol\": 1e-12, \"rtol\": 1e-10, \"nsteps\": 10**7, \"store_final_state\": True, \"progress_bar\": \"\"}}\n\n\
-         # The factors of the tensor product: those of each subsystem, their dimensions, and the energies of their levels.\n"
+         OPTIONS = {{\"atol\": 1e-12, \"rtol\": 1e-10, \"nsteps\": 10**7, \"store_final_state\": True, \"progress_bar\": \"\"{}}}\n\n\
+         # The factors of the tensor product: those of each subsystem, their dimensions, and the energies of their levels.\n",
+        longest_step(problem)
     );
     let (mut factors, mut dims, mut levels, mut next) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for subsystem in &problem.subsystems {
@@ -60,6 +61,15 @@ fn opening(problem: &Problem) -> String {
     let _ = writeln!(text, "factors = {{{}}}\ndims = {dims:?}", factors.join(", "));
     let _ = writeln!(text, "levels = {{{}}}", levels.join(", "));
     text
+}
+
+/// The option that keeps the solver, blind between its steps, from passing over a short pulse.
+fn longest_step(problem: &Problem) -> String {
+    let widths = problem.drives.iter().filter_map(|drive| match drive.envelope {
+        Envelope::Gaussian { width, .. } => Some(0.5 * width),
+        _ => None,
+    });
+    widths.reduce(f64::min).map_or_else(String::new, |step| format!(", \"max_step\": {step:?}"))
 }
 
 fn level_energies(kind: &Kind, omega: f64) -> Vec<f64> {

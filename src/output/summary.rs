@@ -40,10 +40,10 @@ const REACH: usize = 3;
 ///
 /// `None` when E(0) is already E(∞), when a number is not finite, or when the distance has not fallen for good.
 pub fn charging_time(times: &[f64], energies: &[f64], limit: f64) -> Option<f64> {
-    // The end of a step and the start of the next share one time.
+    // The end of a step and the start of the next share one time, and a pulse between them makes a jump.
     let mut points: Vec<(f64, f64)> = Vec::with_capacity(times.len());
     for (&t, &e) in times.iter().zip(energies) {
-        if points.last().is_none_or(|(before, _)| t > *before) {
+        if points.last().is_none_or(|(before, same)| t > *before || (e - same).abs() > 1e-9 * same.abs().max(1.0)) {
             points.push((t, e));
         }
     }
@@ -58,7 +58,19 @@ pub fn charging_time(times: &[f64], energies: &[f64], limit: f64) -> Option<f64>
     if after >= distance.len() {
         return None;
     }
-    let near = &distance[after.saturating_sub(REACH)..(after + REACH).min(distance.len())];
+    if distance[before].0 == distance[after].0 {
+        return Some(distance[after].0);
+    }
+    // Up to three points on either side, none of them beyond a jump.
+    let smooth = |k: usize| distance[k].0 < distance[k + 1].0;
+    let (mut first, mut last) = (before, after);
+    while first > 0 && after - first < REACH && smooth(first - 1) {
+        first -= 1;
+    }
+    while last + 1 < distance.len() && last - before < REACH && smooth(last) {
+        last += 1;
+    }
+    let near = &distance[first..=last];
     // The distance may approach from either side.
     let wanted = level * distance[before].1.signum();
     let excess = |t: f64| (interpolate(near, t) - wanted) * wanted.signum();
@@ -116,6 +128,12 @@ mod tests {
         times.insert(10, times[10]);
         energies.insert(10, energies[10]);
         assert!((charging_time(&times, &energies, 1.0).unwrap() - 1.0).abs() < 1e-7);
+    }
+
+    #[test]
+    fn a_jump_is_crossed_when_it_happens() {
+        let time = charging_time(&[0.0, 1.0, 1.0, 2.0, 3.0], &[1.0, 0.9, 0.1, 0.09, 0.08], 0.0);
+        assert_eq!(time, Some(1.0));
     }
 
     #[test]

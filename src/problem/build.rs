@@ -180,7 +180,7 @@ impl ProblemBuilder {
         check_protocol(&problem)?;
         let names: Vec<String> = step_names(&problem);
         let lists = self.only.iter().chain(&self.drives_only).flatten();
-        for name in lists.flatten().filter(|name| !names.contains(name)) {
+        if let Some(name) = lists.flatten().find(|name| !names.contains(name)) {
             let known = nearest(name, names);
             return Err(ModelError::UnknownName { kind: "step", name: name.clone(), known });
         }

@@ -96,6 +96,24 @@ impl Envelope {
         }
     }
 
+    /// How long a step from `t` may be so that a sum of Taylor terms cannot overlook what f does in it: a width of a pulse,
+    /// or up to where the pulse begins to matter; a radian of an oscillation.
+    pub fn longest_step(&self, t: f64) -> f64 {
+        match *self {
+            Envelope::Constant(_) | Envelope::Linear { .. } => f64::INFINITY,
+            Envelope::Cosine { frequency, .. } => 1.0 / frequency.abs(),
+            Envelope::Gaussian { centre, width, .. } => {
+                // Nine widths away it is below the last digit.
+                let before = centre - 9.0 * width - t;
+                match before > width {
+                    true => before,
+                    false if t > centre + 9.0 * width => f64::INFINITY,
+                    false => width,
+                }
+            }
+        }
+    }
+
     /// Every number in it.
     pub(super) fn numbers(&self) -> Vec<f64> {
         match *self {

@@ -188,8 +188,8 @@ pub fn draw_initial(cells: u64, initial: &Initial, rng: &mut impl Rng) -> Rung {
         Initial::Ground => Rung::new(cells, cells, -n),
         Initial::Excited => Rung::new(cells, cells, n),
         Initial::Dicke { two_j, two_m } => Rung::new(cells, two_j, two_m),
-        Initial::Cell { excited, .. } if excited == 0.0 => Rung::new(cells, cells, -n),
-        Initial::Cell { excited, .. } if excited == 1.0 => Rung::new(cells, cells, n),
+        Initial::Cell { excited: 0.0, .. } => Rung::new(cells, cells, -n),
+        Initial::Cell { excited: 1.0, .. } => Rung::new(cells, cells, n),
         Initial::Cell { excited, .. } => {
             draw_initial(cells, &Initial::Thermal { ratio: excited / (1.0 - excited) }, rng)
         }

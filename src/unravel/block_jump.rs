@@ -2,7 +2,7 @@
 //! uniform variate a jump operator, drawn by its weight ‖Lψ‖², takes it to the next.
 //!
 //! Nothing in a path depends on where the rows lie, but for rounding. Trajectories that have not jumped share one
-//! precomputed path (see [`path`](super::path)).
+//! precomputed path (see `path.rs`).
 
 use super::Advance;
 use super::path::{Paths, Row};

@@ -20,12 +20,15 @@ const MOST_WORK: f64 = 5e12;
 /// A density matrix, block by block, each d × d by rows.
 pub type Density = Vec<Vec<Complex64>>;
 
+/// Source, target and map of a jump operator.
+pub type Leap = (usize, usize, Sparse);
+
 /// What acts during one stage.
 struct Generator {
     /// K of each block.
     drift: Vec<Sparse>,
     /// Source, target and map of each jump operator.
-    jumps: Vec<(usize, usize, Sparse)>,
+    jumps: Vec<Leap>,
     /// Of each channel and block, Σ L†L.
     rates: Vec<Vec<Option<Sparse>>>,
     /// Envelopes with −iO of each block.
@@ -93,7 +96,7 @@ impl<'b> Equation<'b> {
     }
 
     /// K, jumps and norm of a stage without drives that change, for the superoperator of a steady state.
-    pub fn parts(&mut self, stage: usize) -> (&[Sparse], &[(usize, usize, Sparse)], f64) {
+    pub fn parts(&mut self, stage: usize) -> (&[Sparse], &[Leap], f64) {
         let generator = self.generator(stage);
         (&generator.drift, &generator.jumps, generator.norm)
     }
@@ -228,6 +231,7 @@ impl Generator {
     /// ρ ← ρ(now + length) by its Taylor polynomial; returns the length, at most `left`.
     fn leap(&self, rho: &mut Density, counters: &mut [f64], now: f64, left: f64) -> Result<f64, RunError> {
         let at = |t: f64| -> f64 { self.varying.iter().map(|(f, _, size)| f.at(t).abs() * size).sum() };
+        let left = self.varying.iter().fold(left, |left, (envelope, ..)| left.min(envelope.longest_step(now)));
         let norm = self.norm + at(now).max(at(now + left));
         let mut length = if norm > 0.0 { left.min(REACH / norm) } else { left };
         let mut terms: Vec<Density> = vec![rho.clone()];

@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Most product states of a mixed initial state that are looked through.
 const MOST_PRODUCTS: usize = 2_000_000;
 
+/// 2J, levels of row and column, and the element of a fresh state.
+type Fresh = (Vec<u64>, Vec<usize>, Vec<usize>, Complex64);
+
 /// The averaged state of some slots: one matrix for each set of spins.
 type PartMixture = (Range<usize>, Vec<PartState>);
 
@@ -150,7 +153,7 @@ pub fn replaced(
     state: &Initial,
 ) -> Result<Density, RunError> {
     let slots = of.layout.of[subsystem].clone();
-    let mut fresh: Vec<(Vec<u64>, Vec<usize>, Vec<usize>, Complex64)> = vec![(vec![], vec![], vec![], Complex64::ONE)];
+    let mut fresh: Vec<Fresh> = vec![(vec![], vec![], vec![], Complex64::ONE)];
     for (_, states) in mixtures(of, subsystem, state) {
         let mut longer = Vec::new();
         for (two_j, a, b, c) in &fresh {

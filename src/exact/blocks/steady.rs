@@ -4,7 +4,7 @@
 //! the weights of all conserved quantities kept, and averages away whatever keeps oscillating. Each wait is one solve
 //! with the same sparse LU of s − L; the error falls by s/(s + gap) each time.
 
-use super::equation::{Density, Equation};
+use super::equation::{Density, Equation, Leap};
 use super::readout::Readout;
 use super::run_cycle;
 use crate::error::RunError;
@@ -168,7 +168,7 @@ fn hermitian(rho: &mut Density) {
 }
 
 /// L on the rows of all blocks one after the other: K⊗1 + 1⊗K* inside blocks, L⊗L* between them.
-fn superoperator(drift: &[Sparse], jumps: &[(usize, usize, Sparse)], offsets: &[usize]) -> Vec<(usize, usize, c64)> {
+fn superoperator(drift: &[Sparse], jumps: &[Leap], offsets: &[usize]) -> Vec<(usize, usize, c64)> {
     let mut entries = Vec::new();
     for (k, offset) in drift.iter().zip(offsets) {
         let d = k.rows();

@@ -10,10 +10,13 @@ use num_complex::Complex64;
 const TOLERANCE: f64 = 1e-11;
 /// Most refinements by a factor two.
 const HALVINGS: u32 = 14;
+/// Most steps between two rows.
+const MOST_STEPS: f64 = 1e7;
 
 /// Evolve from `from` to `until` (since the step began) by the commutator-free rule of fourth order,
 /// exp(h(bL₁ + aL₂)) exp(h(aL₁ + bL₂)) with L at the two Gauss points and a, b = ¼ ± √3/6 (S. Blanes and P. C. Moan, Appl.
-/// Numer. Math. 56, 1519 (2006)), with half the step until two results extrapolated to h → 0 agree.
+/// Numer. Math. 56, 1519 (2006)), with half the step until two results extrapolated to h → 0 agree. The first step is no
+/// longer than the features of the envelopes, which could else fall between the Gauss points unseen.
 pub(super) fn advance(
     space: &FullSpace,
     active: &[bool],
@@ -25,11 +28,21 @@ pub(super) fn advance(
     if until <= from {
         return Ok(());
     }
+    let shortest = drives.iter().map(|(_, f)| feature(f)).fold(f64::INFINITY, f64::min);
+    let first = ((until - from) / shortest).ceil().max(4.0);
     let (mut coarse, mut better): (Option<Vec<Complex64>>, Option<Vec<Complex64>>) = (None, None);
     let mut change = f64::INFINITY;
     for halving in 0..HALVINGS {
-        let steps = 4u64 << halving;
-        let fine = in_steps(space, active, drives, state, from, until, steps)?;
+        let steps = first * f64::from(halving).exp2();
+        if steps > MOST_STEPS {
+            return Err(RunError::TooLarge {
+                what: format!("an evolution over {} under a drive", until - from),
+                needed: format!("{steps:.0} steps"),
+                limit: format!("{MOST_STEPS:.0}"),
+                advice: "use a slower drive or switch it on in a short step of its own".into(),
+            });
+        }
+        let fine = in_steps(space, active, drives, state, from, until, steps as u64)?;
         if let Some(coarse) = &coarse {
             let extrapolated: Vec<Complex64> = fine.iter().zip(coarse).map(|(f, c)| f + (f - c) / 15.0).collect();
             if let Some(before) = &better {
@@ -45,6 +58,15 @@ pub(super) fn advance(
     }
     let reason = format!("after {HALVINGS} halvings of the step the state still changes by {change:.1e}");
     Err(RunError::Numerics { method: "the evolution under a drive", reason })
+}
+
+/// The time within which an envelope keeps its shape.
+fn feature(envelope: &Envelope) -> f64 {
+    match *envelope {
+        Envelope::Constant(_) | Envelope::Linear { .. } => f64::INFINITY,
+        Envelope::Gaussian { width, .. } => width,
+        Envelope::Cosine { frequency, .. } => frequency.abs().recip(),
+    }
 }
 
 fn in_steps(

@@ -1,16 +1,20 @@
 //! The reference: the master equation in the full tensor space by Kronecker products, with no symmetry used.
 //!
 //! It shares no code with the other representations, so that an error in one of them cannot cancel. A d-dimensional
-//! Hilbert space takes O(d²) memory for the state and ‖L‖t·nnz(L) operations for a step of length t.
+//! Hilbert space takes O(d²) memory for the state and O(‖L‖t·d·nnz(K)) operations for a step of length t.
 
 mod driven;
 mod evolve;
+#[cfg(test)]
+mod language_tests;
 mod quantities;
 mod space;
+mod steady;
 #[cfg(test)]
 mod tests;
 
 pub use space::{FullSpace, expectation};
+pub use steady::steady;
 
 use crate::error::RunError;
 use crate::problem::{Envelope, Problem, Step};
@@ -23,59 +27,24 @@ use quantities::Meter;
 /// Solve the master equation in the full tensor space and give every quantity asked for at every row.
 ///
 /// # Errors
-/// [`RunError::TooLarge`] above 128 states or when a step is too long for the rates in it, [`RunError::Numerics`] when
+/// [`RunError::TooLarge`] above 1024 states or when a step is too long for the rates in it, [`RunError::Numerics`] when
 /// the state at a row is not one, [`RunError::Model`] for an operator or state that does not fit its subsystem.
 pub fn solve(problem: &Problem) -> Result<Table, RunError> {
     let space = FullSpace::new(problem)?;
     let meter = Meter::new(problem, &space)?;
     let mut columns = vec![Vec::with_capacity(problem.protocol.row_count()); problem.quantities.len()];
-    let mut propagators: Vec<Option<Propagator>> = problem.protocol.steps.iter().map(|_| None).collect();
+    let mut stages = Stages::new(problem, &space);
     let mut rho = space.initial_state();
-    let rows_of_run = problem.protocol.rows();
-    let mut times = 0;
+    let rows = problem.protocol.rows();
+    let mut row = 0;
     for _ in 0..problem.protocol.repeat {
-        for (index, step) in problem.protocol.steps.iter().enumerate() {
-            let (rows, active, driven) = match step {
-                Step::Rotate { subsystem, axis, angle } => {
-                    rho = space.rotate(&rho, *subsystem, *axis, *angle)?;
-                    continue;
-                }
-                Step::Reset { subsystem, state } => {
-                    rho = space.reset(&rho, *subsystem, state)?;
-                    continue;
-                }
-                Step::Evolve { rows, active, driven, .. } => (rows, active, driven),
-            };
-            let on = problem.drives.iter().enumerate().filter(|(d, _)| driven[*d]);
-            let (fixed, varying): (Vec<_>, Vec<_>) =
-                on.map(|(d, drive)| (d, drive.envelope)).partition(|(_, f)| f.constant().is_some());
-            let fixed: Vec<(usize, f64)> = fixed.into_iter().map(|(d, f)| (d, f.at(0.0))).collect();
-            let propagator = match &mut propagators[index] {
-                Some(made) => made,
-                empty => empty.insert(Propagator::new(&space, active, &fixed)?),
-            };
-            let mut state = stacked(&rho);
-            state.resize(state.len() + problem.channels.len(), Complex64::ZERO);
-            let mut now = 0.0;
-            for &row in rows {
-                match varying[..] {
-                    [] => propagator.advance(&mut state, row - now)?,
-                    _ => {
-                        let all: Vec<_> =
-                            fixed.iter().map(|(d, f)| (*d, Envelope::Constant(*f))).chain(varying.clone()).collect();
-                        driven::advance(&space, active, &all, &mut state, now, row)?;
-                    }
-                }
-                now = row;
-                times += 1;
-                rho = unstacked(&state, space.dimension());
-                let jumps: Vec<f64> = state[rho.len()..].iter().map(|c| c.re).collect();
-                for (column, value) in
-                    columns.iter_mut().zip(meter.read(&rho, &jumps, index, rows_of_run[times - 1].time)?)
-                {
-                    column.push(value);
-                }
-            }
+        for index in 0..problem.protocol.steps.len() {
+            rho = stages.take(rho, index, |rho, jumps| {
+                let values = meter.read(rho, jumps, index, rows[row].time)?;
+                columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+                row += 1;
+                Ok(())
+            })?;
         }
     }
     let mut table = Table::new(problem);
@@ -83,6 +52,67 @@ pub fn solve(problem: &Problem) -> Result<Table, RunError> {
         table.push_exact(problem.column(quantity), values);
     }
     Ok(table)
+}
+
+/// Takes states through the steps of a protocol.
+struct Stages<'p> {
+    problem: &'p Problem,
+    space: &'p FullSpace<'p>,
+    /// Of each timed step without drives that change, once it was used.
+    propagators: Vec<Option<Propagator>>,
+}
+
+impl<'p> Stages<'p> {
+    fn new(problem: &'p Problem, space: &'p FullSpace<'p>) -> Self {
+        Self { problem, space, propagators: problem.protocol.steps.iter().map(|_| None).collect() }
+    }
+
+    /// The state after step `index`; `read` sees it at every row, with the jumps of each channel since the step began.
+    fn take(
+        &mut self,
+        mut rho: Array2<Complex64>,
+        index: usize,
+        mut read: impl FnMut(&Array2<Complex64>, &[f64]) -> Result<(), RunError>,
+    ) -> Result<Array2<Complex64>, RunError> {
+        let (rows, active, driven) = match &self.problem.protocol.steps[index] {
+            Step::Rotate { subsystem, axis, angle } => {
+                return Ok(self.space.rotate(&rho, *subsystem, *axis, *angle)?);
+            }
+            Step::Reset { subsystem, state } => return Ok(self.space.reset(&rho, *subsystem, state)?),
+            Step::Evolve { rows, active, driven, .. } => (rows, active, driven),
+        };
+        let drives = self.drives(driven);
+        let mut state = stacked(&rho);
+        state.resize(state.len() + self.problem.channels.len(), Complex64::ZERO);
+        let mut now = 0.0;
+        for &row in rows {
+            match constant(&drives) {
+                Some(fixed) => {
+                    let propagator = match &mut self.propagators[index] {
+                        Some(made) => made,
+                        empty => empty.insert(Propagator::new(self.space, active, &fixed)?),
+                    };
+                    propagator.advance(&mut state, row - now)?;
+                }
+                None => driven::advance(self.space, active, &drives, &mut state, now, row)?,
+            }
+            now = row;
+            rho = unstacked(&state, self.space.dimension());
+            read(&rho, &state[rho.len()..].iter().map(|c| c.re).collect::<Vec<f64>>())?;
+        }
+        Ok(rho)
+    }
+
+    /// The drives that are on.
+    fn drives(&self, driven: &[bool]) -> Vec<(usize, Envelope)> {
+        let all = self.problem.drives.iter().enumerate();
+        all.filter(|(d, _)| driven[*d]).map(|(d, drive)| (d, drive.envelope)).collect()
+    }
+}
+
+/// The strengths of drives none of which changes.
+fn constant(drives: &[(usize, Envelope)]) -> Option<Vec<(usize, f64)>> {
+    drives.iter().map(|(d, envelope)| Some((*d, envelope.constant()?))).collect()
 }
 
 /// vec(ρ), column by column.

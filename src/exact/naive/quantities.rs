@@ -2,7 +2,7 @@
 
 use super::space::{FullSpace, expectation};
 use crate::error::{ModelError, RunError};
-use crate::problem::{Kind, Problem, Quantity, SubsystemId};
+use crate::problem::{Kind, Problem, Quantity, SubsystemId, n};
 use faer::{Mat, Side};
 use ndarray::Array2;
 use num_complex::Complex64;
@@ -63,10 +63,6 @@ impl<'p> Meter<'p> {
         let whole = Part::new(self.space, rho, &self.problem.battery);
         let part = |of: &[SubsystemId]| Part::new(self.space, rho, of);
         let energy_of = |e: SubsystemId| part(&[e]).energy();
-        let quanta = |e: SubsystemId| match self.problem.subsystems[e].energy {
-            0.0 => f64::NAN,
-            energy => energy_of(e) / energy,
-        };
         let released =
             || jumps.iter().enumerate().map(|(c, count)| self.problem.released_per_jump(c) * count).sum::<f64>();
         let spin = |e: SubsystemId| {
@@ -87,7 +83,7 @@ impl<'p> Meter<'p> {
                 }
                 Quantity::Power if time == 0.0 => f64::NAN,
                 Quantity::Power => energy / time,
-                Quantity::Quanta(e) | Quantity::Photons(e) => quanta(e),
+                Quantity::Quanta(e) | Quantity::Photons(e) => expectation(&self.space.operator(&n(e))?, rho).re,
                 Quantity::Ergotropy => whole.ergotropy()?,
                 Quantity::ErgotropyOf(e) => part(&[e]).ergotropy()?,
                 Quantity::Efficiency if energy.abs() < 1e-14 => f64::NAN,

@@ -8,8 +8,8 @@ use sprs::{CsMat, TriMat, kronecker_product};
 use std::fmt::Debug;
 use std::ops::Range;
 
-/// Largest Hilbert space dimension: seven cells.
-const MOST_STATES: usize = 128;
+/// Largest Hilbert space dimension: ten cells, some 100 MB.
+const MOST_STATES: usize = 1024;
 
 const ONE: Complex64 = Complex64::new(1.0, 0.0);
 
@@ -32,13 +32,13 @@ pub struct FullSpace<'p> {
 }
 
 /// w, L and R.
-type Dissipator = (f64, CsMat<Complex64>, CsMat<Complex64>);
+pub(super) type Dissipator = (f64, CsMat<Complex64>, CsMat<Complex64>);
 
 impl<'p> FullSpace<'p> {
     /// The space with the Hamiltonian and all jump operators.
     ///
     /// # Errors
-    /// [`RunError::TooLarge`] above 128 states; [`RunError::Model`] for an operator that cannot act on its subsystem.
+    /// [`RunError::TooLarge`] above 1024 states; [`RunError::Model`] for an operator that cannot act on its subsystem.
     pub fn new(problem: &'p Problem) -> Result<Self, RunError> {
         // In logarithms: 2^N overflows long before N does.
         let bits: f64 = problem.subsystems.iter().map(|s| s.cells() as f64 * (levels(&s.kind) as f64).log2()).sum();
@@ -259,14 +259,14 @@ impl<'p> FullSpace<'p> {
     }
 
     /// K = −iH − ½ Σ rate·L†L, so that dρ/dt = Kρ + ρK† + Σ rate·LρL†.
-    fn drift(&self, active: &[bool], drives: &[(usize, f64)]) -> CsMat<Complex64> {
+    pub(super) fn drift(&self, active: &[bool], drives: &[(usize, f64)]) -> CsMat<Complex64> {
         let fixed = scaled(&self.hamiltonian, -Complex64::I);
         let add = |sum: CsMat<Complex64>, (d, f): &(usize, f64)| &sum + &scaled(&self.drives[*d], Complex64::from(*f));
         let coherent = drives.iter().fold(fixed, add);
         self.jump_rates(active).iter().fold(coherent, |sum, loss| &sum + &scaled(loss, (-0.5).into()))
     }
 
-    fn active_jumps(&self, active: &[bool]) -> impl Iterator<Item = &Dissipator> {
+    pub(super) fn active_jumps(&self, active: &[bool]) -> impl Iterator<Item = &Dissipator> {
         self.jumps.iter().enumerate().filter(move |(c, _)| is_on(active, *c)).flat_map(|(_, jumps)| jumps)
     }
 
@@ -449,7 +449,7 @@ fn scaled(matrix: &CsMat<Complex64>, factor: Complex64) -> CsMat<Complex64> {
     matrix.map(|value| value * factor)
 }
 
-fn conjugate(matrix: &CsMat<Complex64>) -> CsMat<Complex64> {
+pub(super) fn conjugate(matrix: &CsMat<Complex64>) -> CsMat<Complex64> {
     matrix.map(Complex64::conj)
 }
 

@@ -141,8 +141,11 @@ fn bright(of: &Blocks, block: &Block, e: SubsystemId) -> Observable {
     Observable { diagonal: Vec::new(), root: Some(root(block, &dicke)), variance: false }
 }
 
+/// What a state is taken to, with amplitudes.
+type Images = Vec<(Vec<usize>, f64)>;
+
 /// The matrix F whose column of a state holds the images `to` gives, rows numbered as they come up.
-fn root(block: &Block, to: &dyn Fn(&[usize]) -> Vec<(Vec<usize>, f64)>) -> Sparse {
+fn root(block: &Block, to: &dyn Fn(&[usize]) -> Images) -> Sparse {
     let space = &block.space;
     let mut rows: HashMap<Vec<usize>, usize> = HashMap::new();
     let mut entries = Vec::new();

@@ -114,6 +114,9 @@ pub fn reducer(of: &Blocks, block: &Block, reduction: &Reduction) -> Reducer {
     Reducer { pieces }
 }
 
+/// The basis of a block of a part, and of each state of the rest the places in part and whole.
+type PartBlock = (Space, BTreeMap<Vec<usize>, Vec<(u32, u32)>>);
+
 /// The joint state of whole subsystems. With the rest in one product state every charge of the part is definite, so the
 /// part falls into blocks by spins and charges too.
 fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId]) -> Vec<Piece> {
@@ -122,7 +125,7 @@ fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId]) -> Vec<Piece> {
     let layout = Layout { slots: slots.iter().map(|s| of.layout.slots[*s]).collect(), of: Vec::new() };
     let charges: Vec<Charge> = of.charges.iter().map(|c| c.restricted(&slots)).collect();
     let two_j: Vec<u64> = slots.iter().map(|s| block.space.key.two_j[*s]).collect();
-    let mut found: BTreeMap<Vec<i64>, (Space, BTreeMap<Vec<usize>, Vec<(u32, u32)>>)> = BTreeMap::new();
+    let mut found: BTreeMap<Vec<i64>, PartBlock> = BTreeMap::new();
     let mut levels = vec![0; block.space.levels.len()];
     for state in 0..block.dimension() {
         block.space.read(state, &mut levels);
@@ -142,7 +145,7 @@ fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId]) -> Vec<Piece> {
         _ => 0.0,
     };
     let ln_copies: f64 = spins().map(copies).sum();
-    let piece = |(values, (space, vectors)): (Vec<i64>, (Space, BTreeMap<Vec<usize>, Vec<(u32, u32)>>))| {
+    let piece = |(values, (space, vectors)): (Vec<i64>, PartBlock)| {
         let label = spins().map(|s| block.space.key.two_j[*s] as i64).chain(values).collect();
         let mut inner = vec![0; slots.len()];
         let energies = (0..space.dimension()).map(|i| {

@@ -9,13 +9,19 @@ use num_complex::Complex64;
 #[inline(always)]
 pub fn norm_sqr(psi: &[Complex64]) -> f64 {
     let x: &[f64] = bytemuck::cast_slice(psi);
+    // Plain loops: an iterator that is not inlined would be compiled for other instructions.
     let mut lanes = [0.0; 4];
     let chunks = x.chunks_exact(4);
-    let rest: f64 = chunks.remainder().iter().map(|x| x * x).sum();
-    for c in chunks {
-        (0..4).for_each(|k| lanes[k] += c[k] * c[k]);
+    let mut rest = 0.0;
+    for x in chunks.remainder() {
+        rest += x * x;
     }
-    lanes.iter().sum::<f64>() + rest
+    for c in chunks {
+        for k in 0..4 {
+            lanes[k] += c[k] * c[k];
+        }
+    }
+    ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + rest
 }
 
 /// An operator laid out for products: a sparse matrix, or flips of cells.
@@ -27,9 +33,18 @@ pub struct Operator {
 
 #[derive(Clone, Debug)]
 enum Form {
-    Sparse { starts: Vec<u32>, columns: Vec<u32>, values: Vec<Complex64> },
+    Sparse {
+        starts: Vec<u32>,
+        columns: Vec<u32>,
+        values: Vec<Complex64>,
+    },
     Flips(Flips),
+    /// For blocks of at most [`REGISTERS`] states.
+    Dense(Dense, usize),
 }
+
+/// Blocks up to this size are multiplied by dense matrices whose size is known to the compiler.
+pub const REGISTERS: usize = 8;
 
 impl Operator {
     /// Take over a matrix.
@@ -50,6 +65,7 @@ impl Operator {
         match &self.form {
             Form::Sparse { values, .. } => values.len(),
             Form::Flips(flips) => flips.entries(),
+            Form::Dense(_, entries) => *entries,
         }
     }
 
@@ -58,6 +74,7 @@ impl Operator {
         match &self.form {
             Form::Sparse { starts, .. } => starts.len() - 1,
             Form::Flips(flips) => flips.states(),
+            Form::Dense(dense, _) => dense.dimension,
         }
     }
 
@@ -81,6 +98,26 @@ impl Operator {
                 }
             }
             Form::Flips(flips) => flips.apply(x, y, factor),
+            Form::Dense(dense, _) => {
+                dense.apply(x, y);
+                for y in y.iter_mut() {
+                    *y *= factor;
+                }
+            }
+        }
+    }
+
+    /// Turn a square sparse matrix into a dense one.
+    pub fn make_dense(&mut self) {
+        let d = self.rows();
+        if let Form::Sparse { starts, columns, values } = &self.form {
+            let mut dense = Mat::<Complex64>::zeros(d, d);
+            for row in 0..d {
+                for k in starts[row] as usize..starts[row + 1] as usize {
+                    dense[(row, columns[k] as usize)] += values[k];
+                }
+            }
+            self.form = Form::Dense(Dense::new(&dense), values.len());
         }
     }
 
@@ -122,6 +159,7 @@ impl Operator {
                 flips.diagonal_mut().iter_mut().for_each(|d| *d -= shift);
                 self.size = flips.size();
             }
+            Form::Dense(..) => {} // made dense only after this
         }
     }
 
@@ -133,6 +171,7 @@ impl Operator {
                 range.find(|k| columns[*k] as usize == row).map(|k| values[k])
             }
             Form::Flips(flips) => flips.diagonal().get(row).copied(),
+            Form::Dense(..) => None,
         }
     }
 }
@@ -175,20 +214,29 @@ impl Dense {
     /// y = A x; returns ‖y‖².
     #[inline(always)]
     pub fn apply_norm(&self, x: &[Complex64], y: &mut [Complex64]) -> f64 {
+        self.apply(x, y);
+        norm_sqr(&y[..self.dimension])
+    }
+
+    /// y = A x.
+    #[inline(always)]
+    pub fn apply(&self, x: &[Complex64], y: &mut [Complex64]) {
         let d = self.dimension;
         let x: &[f64] = bytemuck::cast_slice(&x[..d]);
         {
             let y: &mut [f64] = bytemuck::cast_slice_mut(&mut y[..d]);
             match d {
+                1 => columns::<2>(&self.columns, x, y),
                 2 => columns::<4>(&self.columns, x, y),
                 3 => columns::<6>(&self.columns, x, y),
                 4 => columns::<8>(&self.columns, x, y),
+                5 => columns::<10>(&self.columns, x, y),
                 6 => columns::<12>(&self.columns, x, y),
+                7 => columns::<14>(&self.columns, x, y),
                 8 => columns::<16>(&self.columns, x, y),
                 _ => long_columns(&self.columns, x, y),
             }
         }
-        norm_sqr(y)
     }
 }
 
@@ -196,8 +244,12 @@ impl Dense {
 #[inline(always)]
 fn columns<const N: usize>(matrix: &[f64], x: &[f64], y: &mut [f64]) {
     let mut sum = [0.0; N];
-    for (column, x) in matrix.chunks_exact(N).zip(x) {
-        (0..N).for_each(|i| sum[i] += column[i] * x);
+    for j in 0..N {
+        let column = &matrix[j * N..(j + 1) * N];
+        let factor = x[j];
+        for i in 0..N {
+            sum[i] += column[i] * factor;
+        }
     }
     y.copy_from_slice(&sum);
 }
@@ -219,6 +271,8 @@ fn long_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
         }
     }
     for (column, x) in rest.chunks_exact(n).zip(rest_x) {
-        y.iter_mut().zip(column).for_each(|(y, c)| *y += c * x);
+        for i in 0..n {
+            y[i] += column[i] * x;
+        }
     }
 }

@@ -18,12 +18,14 @@ use table::Table;
 use crate::problem::{Envelope, Problem, Step};
 use crate::repr::blocks::{Block, BlockStep, Blocks, Slot};
 use num_complex::Complex64;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// A generator ready for use in one block and one stage.
 #[derive(Debug)]
 pub struct Propagator {
     method: Method,
+    /// The vector instructions to use, found once.
+    arch: Arch,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,7 @@ impl Propagator {
         if let Some(cells) = without_matrix(of, block) {
             let varying = drives.map(|(d, f)| (*f, Operator::flips(Flips::new(cells, &of.drive_terms(*d))))).collect();
             let generator = Operator::flips(Flips::new(cells, &of.generator_terms(stage)));
-            return Self { method: Method::Stepped(Series::new(generator, varying)) };
+            return Self { method: Method::Stepped(Series::new(generator, varying)), arch: Arch::new() };
         }
         let generator = block.generator(of, stage);
         let varying: Vec<(Envelope, Operator)> = drives
@@ -93,7 +95,10 @@ impl Propagator {
         let method = match block.dimension() {
             1 if fixed => Method::Scalar(generator.get(0, 0).copied().unwrap_or_default()),
             _ => {
-                let series = Series::new(Operator::new(generator), varying);
+                let mut series = Series::new(Operator::new(generator), varying);
+                if block.dimension() <= kernel::REGISTERS {
+                    series.in_registers();
+                }
                 if fixed && table::pays(&series, spacings) {
                     Method::Tabled(Table::new(generator, &series, spacings), series)
                 } else {
@@ -101,7 +106,7 @@ impl Propagator {
                 }
             }
         };
-        Self { method }
+        Self { method, arch: Arch::new() }
     }
 
     /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then.
@@ -109,15 +114,7 @@ impl Propagator {
         if let Method::Scalar(k) = &self.method {
             return scalar(*k, flight, until, threshold);
         }
-        // All that is inlined below is compiled for the vector instructions of this processor.
-        Arch::new().dispatch(
-            #[inline(always)]
-            || match &self.method {
-                Method::Scalar(_) => false,
-                Method::Stepped(series) => stepped(series, flight, until, threshold, work),
-                Method::Tabled(table, series) => tabled(table, series, flight, until, threshold, work),
-            },
-        )
+        self.arch.dispatch(Journey { method: &self.method, flight, until, threshold, work })
     }
 
     /// Multiplications that an evolution over `time` takes, to order of magnitude.
@@ -139,6 +136,29 @@ fn scalar(k: Complex64, flight: &mut Flight, until: f64, threshold: f64) -> bool
     flight.norm = flight.psi[0].norm_sqr();
     flight.time = if wait <= left { flight.time + wait } else { until };
     wait <= left
+}
+
+/// An evolution, to be compiled for the vector instructions of the processor it runs on: all that is inlined into it is.
+struct Journey<'a> {
+    method: &'a Method,
+    flight: &'a mut Flight,
+    until: f64,
+    threshold: f64,
+    work: &'a mut Workspace,
+}
+
+impl WithSimd for Journey<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> bool {
+        let Self { method, flight, until, threshold, work } = self;
+        match method {
+            Method::Scalar(k) => scalar(*k, flight, until, threshold),
+            Method::Stepped(series) => stepped(series, flight, until, threshold, work),
+            Method::Tabled(table, series) => tabled(table, series, flight, until, threshold, work),
+        }
+    }
 }
 
 #[inline(always)]

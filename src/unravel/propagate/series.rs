@@ -72,6 +72,11 @@ impl Series {
         Self { generator, shift, varying }
     }
 
+    /// Keep the generator as a dense matrix that the compiler unrolls.
+    pub fn in_registers(&mut self) {
+        self.generator.make_dense();
+    }
+
     /// Dimension of the block.
     pub fn dimension(&self) -> usize {
         self.generator.rows()
@@ -102,6 +107,7 @@ impl Series {
     #[inline(always)]
     pub fn expand(&self, flight: &Flight, left: f64, work: &mut Workspace) -> f64 {
         let d = flight.psi.len();
+        let left = self.varying.iter().fold(left, |left, (envelope, _)| left.min(envelope.longest_step(flight.time)));
         let rate = self.rate_at(flight.time).max(self.rate_at(flight.time + left));
         let mut length = if rate > 0.0 { left.min(REACH / rate) } else { left };
         work.terms.resize((ORDER + 1) * d, Complex64::ZERO);
@@ -198,7 +204,9 @@ impl Series {
         work.vector.resize(d, Complex64::ZERO);
         let factor = (self.shift * s).exp();
         horner(&work.terms, work.order, d, s, &mut work.vector);
-        work.vector.iter_mut().for_each(|x| *x *= factor);
+        for x in work.vector.iter_mut() {
+            *x *= factor;
+        }
         norm_sqr(&work.vector)
     }
 
@@ -211,14 +219,22 @@ impl Series {
         slope.resize(d, Complex64::ZERO);
         vector.copy_from_slice(&terms[*order * d..(*order + 1) * d]);
         slope.fill(Complex64::ZERO);
-        for n in (0..*order).rev() {
-            for ((v, p), t) in vector.iter_mut().zip(slope.iter_mut()).zip(&terms[n * d..]) {
-                *p = *p * s + *v;
-                *v = *v * s + t;
+        // The same on real and imaginary parts, as plain loops over contiguous numbers.
+        let terms: &[f64] = bytemuck::cast_slice(terms);
+        let (v, p): (&mut [f64], &mut [f64]) = (bytemuck::cast_slice_mut(vector), bytemuck::cast_slice_mut(slope));
+        let n = 2 * d;
+        for k in (0..*order).rev() {
+            let term = &terms[k * n..(k + 1) * n];
+            for i in 0..n {
+                p[i] = p[i] * s + v[i];
+                v[i] = v[i] * s + term[i];
             }
         }
-        let size = norm_sqr(vector);
-        let change: f64 = vector.iter().zip(slope.iter()).map(|(v, p)| v.re * p.re + v.im * p.im).sum();
+        let (mut size, mut change) = (0.0, 0.0);
+        for i in 0..n {
+            size += v[i] * v[i];
+            change += v[i] * p[i];
+        }
         let decay = (2.0 * self.shift.re * s).exp();
         (decay * size, decay * (2.0 * change + 2.0 * self.shift.re * size))
     }
@@ -228,7 +244,13 @@ impl Series {
 #[inline(always)]
 fn horner(terms: &[Complex64], order: usize, d: usize, s: f64, out: &mut [Complex64]) {
     out.copy_from_slice(&terms[order * d..(order + 1) * d]);
-    for n in (0..order).rev() {
-        out.iter_mut().zip(&terms[n * d..]).for_each(|(x, t)| *x = *x * s + t);
+    let terms: &[f64] = bytemuck::cast_slice(terms);
+    let out: &mut [f64] = bytemuck::cast_slice_mut(out);
+    let n = 2 * d;
+    for k in (0..order).rev() {
+        let term = &terms[k * n..(k + 1) * n];
+        for i in 0..n {
+            out[i] = out[i] * s + term[i];
+        }
     }
 }
