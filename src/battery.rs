@@ -172,6 +172,23 @@ fn product(parts: impl Iterator<Item = Vec<(f64, f64)>>) -> Vec<(f64, f64)> {
     })
 }
 
+/// Every level of Σωn of these subsystems with the ln of its multiplicity; `None` when there are too many.
+fn listed(problem: &Problem, part: &[SubsystemId]) -> Option<Vec<(f64, f64)>> {
+    let subsystem = |e: &SubsystemId| &problem.subsystems[*e];
+    let count = |e: &SubsystemId| match &subsystem(e).kind {
+        Kind::Ensemble { .. } | Kind::Network { .. } => subsystem(e).cells() + 1,
+        Kind::Mode { cutoff } => *cutoff as u64,
+        Kind::Levels { energies } => energies.len() as u64,
+    };
+    let total = part.iter().map(count).try_fold(1u64, u64::checked_mul)?;
+    let levels = |e: &SubsystemId| match &subsystem(e).kind {
+        Kind::Mode { cutoff } => (0..*cutoff).map(|n| (subsystem(e).energy * n as f64, 0.0)).collect(),
+        Kind::Levels { energies } => energies.iter().map(|energy| (*energy, 0.0)).collect(),
+        _ => ladder(subsystem(e).cells(), subsystem(e).energy),
+    };
+    (total <= MOST_LEVELS).then(|| product(part.iter().map(levels)))
+}
+
 impl Levels {
     /// From energies with the ln of their multiplicities, in any order.
     pub fn new(mut levels: Vec<(f64, f64)>) -> Self {
@@ -187,32 +204,14 @@ impl Levels {
 
     /// The levels of Σωn of these subsystems; `None` when there are too many to tabulate.
     pub fn of(problem: &Problem, part: &[SubsystemId]) -> Option<Self> {
-        let subsystem = |e: &SubsystemId| &problem.subsystems[*e];
-        let count = |e: &SubsystemId| match &subsystem(e).kind {
-            Kind::Ensemble { .. } | Kind::Network { .. } => subsystem(e).cells() + 1,
-            Kind::Mode { cutoff } => *cutoff as u64,
-            Kind::Levels { energies } => energies.len() as u64,
-        };
-        let total = part.iter().map(count).try_fold(1u64, u64::checked_mul)?;
-        let levels = |e: &SubsystemId| match &subsystem(e).kind {
-            Kind::Mode { cutoff } => (0..*cutoff).map(|n| (subsystem(e).energy * n as f64, 0.0)).collect(),
-            Kind::Levels { energies } => energies.iter().map(|energy| (*energy, 0.0)).collect(),
-            _ => ladder(subsystem(e).cells(), subsystem(e).energy),
-        };
-        (total <= MOST_LEVELS).then(|| Self::new(product(part.iter().map(levels))))
+        listed(problem, part).map(Self::new)
     }
 
-    /// The levels of −H.
-    pub fn negated(&self) -> Self {
-        let single = |k: usize| match k {
-            0 => self.ln_cumulative[0],
-            // ln(e^b − e^a) for cumulative numbers a < b
-            k => {
-                let (a, b) = (self.ln_cumulative[k - 1], self.ln_cumulative[k]);
-                b + (-(a - b).exp()).ln_1p()
-            }
-        };
-        Self::new((0..self.energy.len()).map(|k| (-self.energy[k], single(k))).collect())
+    /// The levels of −Σωn. They are counted from their own end: as differences of the other order's positions the few
+    /// highest levels of many cells would vanish beside 2^N.
+    pub fn inverted(problem: &Problem, part: &[SubsystemId]) -> Option<Self> {
+        let turned = |(energy, multiplicity): (f64, f64)| (-energy, multiplicity);
+        listed(problem, part).map(|levels| Self::new(levels.into_iter().map(turned).collect()))
     }
 
     /// Mean energy of the levels at positions \[X, X + ν) in rising order, for ln X = `ln_start`, ln ν = `ln_width`.
@@ -284,6 +283,50 @@ mod tests {
             let direct = list[start..start + width].iter().sum::<f64>() / width as f64;
             let mean = levels.mean((start as f64).ln(), (width as f64).ln());
             assert!((direct - mean).abs() < 1e-12, "{start} {width}: {direct} {mean}");
+        }
+    }
+
+    #[test]
+    fn levels_of_any_part_match_the_list_of_levels() {
+        let mut p = Problem::builder("part");
+        let e = p.ensemble("E", 2, 1.0);
+        let n = p.subsystem("A", Kind::Network { cells: 3, edges: vec![(0, 1)] }, 0.7);
+        let m = p.subsystem("m", Kind::Mode { cutoff: 3 }, 1.1);
+        let l = p.subsystem("L", Kind::Levels { energies: vec![0.0, 0.3, 2.0] }, 1.0);
+        p.evolve("wait", 1.0, 1).observe([Quantity::Energy]);
+        let problem = p.build().unwrap();
+        let mut list = Vec::new();
+        for i in 0..32u32 {
+            for photons in 0..3 {
+                for level in [0.0, 0.3, 2.0] {
+                    let cells = f64::from((i & 3).count_ones()) + 0.7 * f64::from((i >> 2).count_ones());
+                    list.push(cells + 1.1 * f64::from(photons) + level);
+                }
+            }
+        }
+        let part = [e, n, m, l];
+        for (sign, levels) in [(1.0, Levels::of(&problem, &part)), (-1.0, Levels::inverted(&problem, &part))] {
+            let levels = levels.unwrap();
+            let mut list: Vec<f64> = list.iter().map(|e| sign * e).collect();
+            list.sort_by(f64::total_cmp);
+            for (start, width) in [(0, 1), (0, 288), (7, 30), (287, 1), (100, 188)] {
+                let direct = list[start..start + width].iter().sum::<f64>() / width as f64;
+                let mean = levels.mean((start as f64).ln(), (width as f64).ln());
+                assert!((direct - mean).abs() < 1e-11, "{sign} {start} {width}: {direct} {mean}");
+            }
+            assert_eq!(levels.top(), list[287]);
+        }
+    }
+
+    #[test]
+    fn the_few_highest_levels_of_many_cells_are_kept() {
+        for cells in [40, 60, 140, 5000] {
+            let mut p = Problem::builder("battery");
+            let e = p.ensemble("B", cells, 1.0);
+            p.evolve("wait", 1.0, 1).observe([Quantity::Energy]);
+            let problem = p.build().unwrap();
+            let lowest = Levels::inverted(&problem, &[e]).unwrap().mean(f64::NEG_INFINITY, 0.0);
+            assert!((lowest + cells as f64).abs() < 1e-11 * cells as f64, "{cells}: {lowest}");
         }
     }
 

@@ -8,10 +8,13 @@ use common::*;
 use leyden::estimate::columns;
 use leyden::estimate::verify::compare;
 use leyden::exact::rate_equation::RateEquation;
-use leyden::problem::{Initial, Problem, Quantity, sm};
-use leyden::runner::{Outcome, RunOptions};
+use leyden::problem::{Initial, Kind, OpSum, Problem, Quantity, a, n, sm, sp};
+use leyden::runner::{self, Outcome, RunOptions};
 use leyden::table::Table;
+use leyden::unravel::engine::Engine;
+use leyden::with_engine;
 use serde_json::Value;
+use std::sync::atomic::AtomicBool;
 
 const AGING: &str = include_str!("../examples/aging.toml");
 const RELEASE: &str = include_str!("../examples/aging_release.toml");
@@ -356,6 +359,94 @@ fn ergotropy_intervals_cover() {
                 offset[row]
             );
             verdicts.push((covered[row], what));
+        }
+    }
+    for (covered, what) in verdicts {
+        assert_at_least(covered, SEEDS, 0.95, &what);
+    }
+}
+
+/// The same for every quantity of averaged density matrices, of trajectories on blocks: two cells that exchange a quantum
+/// and decay, from a state that is entangled for a while, and an ensemble driven by a mode. With 1,000 seeds a measured
+/// coverage below 0.92 fails.
+#[test]
+#[ignore = "statistical tier: cargo test --release --test statistical -- --ignored"]
+fn intervals_of_averaged_states_cover() {
+    const SEEDS: u64 = 1_000;
+    let mut pair = Problem::builder("pair");
+    let cells = pair.subsystem("A", Kind::Network { cells: 2, edges: vec![(0, 1)] }, 1.0);
+    let site = |op: OpSum, site: usize| {
+        let mut op = op;
+        op.terms.iter_mut().flat_map(|t| &mut t.factors).for_each(|f| f.site = Some(site));
+        op
+    };
+    let hop = site(sp(cells), 0) * site(sm(cells), 1) + site(sp(cells), 1) * site(sm(cells), 0);
+    pair.hamiltonian(hop)
+        .each("loss", cells, sm(cells), 0.3)
+        .each("noise", cells, n(cells), 0.2)
+        .initial(cells, Initial::Cell { excited: 0.6, coherence: 0.3.into() })
+        .evolve("wait", 3.0, 3)
+        .observe([
+            Quantity::Ergotropy,
+            Quantity::IncoherentErgotropy,
+            Quantity::CoherentErgotropy,
+            Quantity::AntiErgotropy,
+            Quantity::Capacity,
+            Quantity::Efficiency,
+            Quantity::Coherence,
+            Quantity::Purity,
+            Quantity::LocalErgotropy,
+            Quantity::Concurrence,
+        ]);
+    let mut driven = Problem::builder("driven");
+    let spins = driven.ensemble("B", 4, 1.0);
+    let mode = driven.subsystem("m", Kind::Mode { cutoff: 4 }, 1.0);
+    driven
+        .battery([spins])
+        .hamiltonian((sp(spins) * a(mode) + sm(spins) * leyden::problem::ad(mode)) * 0.7)
+        .each("noise", spins, n(spins), 0.4)
+        .collective("leak", a(mode), 0.2)
+        .initial(mode, Initial::Fock(3))
+        .evolve("wait", 3.0, 3)
+        .observe([Quantity::Ergotropy, Quantity::Capacity, Quantity::Purity, Quantity::LocalErgotropy]);
+    let mut verdicts = Vec::new();
+    for problem in [pair.build().unwrap(), driven.build().unwrap()] {
+        let (representation, engine) = Engine::new(&problem, None).unwrap();
+        let truth = leyden::exact::solve(&problem, Some(representation)).unwrap();
+        let (rows, columns) = (truth.rows.len(), truth.columns.len());
+        let mut covered = vec![0; rows * columns];
+        let (mut width, mut square) = (vec![0.0; rows * columns], vec![0.0; rows * columns]);
+        for seed in 0..SEEDS {
+            let options = RunOptions { shots: false, ..options(1_500, 300_000 + seed) };
+            let never = AtomicBool::new(false);
+            let outcome = with_engine!(&engine, e => runner::run(&**e, &problem, options, &never, &mut |_, _| true));
+            let sample = sampled(&problem, &outcome);
+            for (c, exact) in truth.columns.iter().enumerate() {
+                let column = sample.column(&exact.name).unwrap();
+                let (lo, hi) = column.bounds.as_ref().unwrap();
+                for row in 0..rows {
+                    let (x, index) = (exact.value[row], c * rows + row);
+                    covered[index] += u64::from(lo[row] - 1e-7 <= x && x <= hi[row] + 1e-7);
+                    width[index] += (hi[row] - lo[row]) / SEEDS as f64;
+                    square[index] += (column.value[row] - x).powi(2) / SEEDS as f64;
+                }
+            }
+        }
+        for (c, exact) in truth.columns.iter().enumerate() {
+            for row in 0..rows {
+                let index = c * rows + row;
+                let what = format!("{}, {}, row {row}", problem.title, exact.name);
+                println!(
+                    "{what}: {:.4}, coverage {:.4}, width {:.4}, error {:.4}",
+                    exact.value[row],
+                    covered[index] as f64 / SEEDS as f64,
+                    width[index],
+                    square[index].sqrt()
+                );
+                // As wide as five times what the errors ask for, or as a value near 1 is known with 1,500 trajectories.
+                assert!(width[index] <= 5.0 * 3.92 * square[index].sqrt() + 0.05, "{what}: too wide");
+                verdicts.push((covered[index], what));
+            }
         }
     }
     for (covered, what) in verdicts {

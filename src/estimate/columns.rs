@@ -81,10 +81,9 @@ pub fn bounded(
     let reductions = problem.reductions();
     let needed = quantity.reduction(problem);
     let index = reductions.iter().position(|r| Some(r) == needed.as_ref()).unwrap_or(0);
-    // The ratio is taken from the ergotropy afterwards.
-    let quantity = if *quantity == Quantity::Efficiency { &Quantity::Ergotropy } else { quantity };
-    let rows = accumulated.densities.par_chunks(reductions.len());
-    rows.map(|row| Ok((sampled::sampled(problem, quantity, &row[index])?, sampled::degrees(&row[index])))).collect()
+    let rows: Vec<&Density> = accumulated.densities.iter().skip(index).step_by(reductions.len()).collect();
+    let found = sampled::sampled(problem, quantity, &rows)?;
+    Ok(found.into_iter().zip(rows).map(|(bounded, density)| (bounded, sampled::degrees(density))).collect())
 }
 
 /// The result table of a sampled run.
@@ -113,8 +112,7 @@ pub fn table(problem: &Problem, accumulated: &Accumulated) -> Result<Table, RunE
                 Quantity::Efficiency => ratio(found[r].0, plain(r), found[r].1),
                 _ => {
                     let (w, degrees) = found[r];
-                    let (lo, hi) = w.interval(student(Z95, degrees));
-                    (w.value, w.se, if quantity.is_negative() { w.unclipped(student(Z95, degrees)) } else { (lo, hi) })
+                    (w.value, w.se, w.interval(student(Z95, degrees), quantity.range()))
                 }
             };
             let all: Vec<_> = (0..rows).map(with).collect();
@@ -168,10 +166,126 @@ fn ratio(w: Bounded, (e, e_error): (f64, f64), degrees: f64) -> (f64, f64, (f64,
     let over = |x: f64| if e > 1e-14 { x / e } else { f64::NAN };
     let error = over(w.se).hypot(over(w.value) * over(e_error));
     let margin = student(Z95, degrees) * error;
-    (over(w.value), error, ((over(w.below.0) - margin).max(0.0), (over(w.above.0) + margin).min(1.0)))
+    (over(w.value), error, ((over(w.below.0) - margin).clamp(0.0, 1.0), (over(w.above.0) + margin).clamp(0.0, 1.0)))
 }
 
 /// S with S(S+1) = ⟨S²⟩.
 pub fn spin_length(squared: f64) -> f64 {
     0.5 * ((1.0 + 4.0 * squared.max(0.0)).sqrt() - 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::density::BlockShape;
+    use crate::problem::Kind;
+    use num_complex::Complex64;
+
+    const OMEGA: f64 = 2.0;
+
+    /// Two cells and a mode beside them, observed at t = 0 and t = 4.
+    fn problem(quantities: Vec<Quantity>) -> Problem {
+        let mut p = Problem::builder("columns");
+        let cells = p.subsystem("A", Kind::Network { cells: 2, edges: vec![(0, 1)] }, OMEGA);
+        p.subsystem("m", Kind::Mode { cutoff: 3 }, 1.0);
+        p.battery([cells]).evolve("wait", 4.0, 1).observe(quantities);
+        p.build().unwrap()
+    }
+
+    /// Four trajectories a batch and group, each in the product state `level` or `other` of the cells in turn.
+    fn accumulated(problem: &Problem, values: &[(Linear, [f64; 4])], batches: usize) -> Accumulated {
+        let (linear, reductions) = (problem.linear(), problem.reductions());
+        let batch = |group: usize| {
+            let weights = [1.0; 4];
+            let mut moments = Moments::of_batch(&weights, 2 * linear.len());
+            for (row, (slot, needed)) in (0..2).flat_map(|row| linear.iter().enumerate().map(move |s| (row, s))) {
+                let found = values.iter().find(|(known, _)| known == needed).map_or([0.0; 4], |v| v.1);
+                moments.set(row * linear.len() + slot, &found, &weights);
+            }
+            let mut densities = vec![Density::default(); 2 * reductions.len()];
+            for density in &mut densities {
+                density.count(group, 4.0);
+                let energies = vec![0.0, OMEGA, OMEGA, 2.0 * OMEGA];
+                let sums = density.block(&vec![0], || BlockShape { ln_copies: 0.0, energies }).group_mut(group);
+                (sums[5], sums[15]) = (Complex64::from(1.0), Complex64::from(3.0));
+            }
+            Accumulated { moments, occupations: vec![], densities, covariance: None }
+        };
+        let mut all = Accumulated::default();
+        (0..batches).for_each(|k| all.merge(batch(k)));
+        all
+    }
+
+    #[test]
+    fn columns_are_what_they_are_called() {
+        let quantities = vec![
+            Quantity::Energy,
+            Quantity::EnergyOf(0),
+            Quantity::EnergyDensity(0),
+            Quantity::Power,
+            Quantity::EnergyVariance,
+            Quantity::EnergyDeviation,
+            Quantity::Photons(1),
+            Quantity::Ergotropy,
+            Quantity::Efficiency,
+            Quantity::AntiErgotropy,
+            Quantity::Purity,
+        ];
+        let problem = problem(quantities.clone());
+        assert_eq!(problem.linear()[..3], [Linear::Energy, Linear::EnergyOf(0), Linear::EnergySpread]);
+        let energies = [2.0, 4.0, 4.0, 4.0];
+        let values = [
+            (Linear::Energy, energies),
+            (Linear::EnergyOf(0), energies),
+            (Linear::EnergySpread, [0.1, 0.3, 0.1, 0.3]),
+            (Linear::Quanta(1), [1.0; 4]),
+        ];
+        let accumulated = accumulated(&problem, &values, 8);
+        let table = table(&problem, &accumulated).unwrap();
+        let column = |q: usize| table.columns.iter().find(|c| c.name == problem.column(&quantities[q])).unwrap();
+        let (n, mean) = (32.0, 3.5);
+        let variance: f64 = 0.75 * n / (n - 1.0);
+        let error = (variance / n).sqrt();
+        let close = |q: usize, value: f64, se: f64| {
+            let (c, row) = (column(q), 1);
+            assert!((c.value[row] - value).abs() < 1e-12, "{}: {}, expected {value}", c.name, c.value[row]);
+            let found = c.se.as_ref().unwrap()[row];
+            assert!((found - se).abs() < 1e-12, "{}: error {found}, expected {se}", c.name);
+        };
+        close(0, mean, error);
+        // EnergyOf and EnergyDensity share a name.
+        close(1, mean, error);
+        let density = &table.columns[2];
+        assert!((density.value[1] - mean / (2.0 * OMEGA)).abs() < 1e-12);
+        assert!((density.se.as_ref().unwrap()[1] - error / (2.0 * OMEGA)).abs() < 1e-12);
+        close(3, mean / 4.0, error / 4.0);
+        assert!(column(3).value[0].is_nan());
+        let spread = |slot: usize| (accumulated.moments.variance_error(slot), accumulated.moments.mean_error(slot));
+        let (between, within) = (spread(4).0, spread(6).1);
+        assert!(between > 0.0 && within > 0.0);
+        close(4, variance + 0.2, between + within);
+        close(5, (variance + 0.2).sqrt(), 0.5 * (between + within) / (variance + 0.2).sqrt());
+        close(6, 1.0, 0.0);
+        // ¼|ge⟩⟨ge| + ¾|ee⟩⟨ee|: the passive state holds ¼ω, and every group agrees.
+        close(7, 3.5 - 0.25 * OMEGA, 0.0);
+        close(8, 3.0 / 3.5, 3.0 / 3.5 * error / 3.5);
+        close(9, -(0.75 * 4.0 + 0.25 * 2.0 - 3.5), 0.0);
+        close(10, 0.625, 0.0);
+        for q in 7..=10 {
+            let (lo, hi) = column(q).bounds.as_ref().unwrap();
+            assert!(lo[1] <= column(q).value[1] + 1e-12 && column(q).value[1] <= hi[1] + 1e-12, "{}", column(q).name);
+        }
+        assert!(table.column("ergotropy_undersampled").is_some());
+    }
+
+    #[test]
+    fn one_group_gives_values_without_bounds() {
+        let problem = problem(vec![Quantity::Ergotropy, Quantity::Efficiency, Quantity::Purity]);
+        let table = table(&problem, &accumulated(&problem, &[(Linear::Energy, [3.5; 4])], 1)).unwrap();
+        for name in ["ergotropy", "efficiency", "purity"] {
+            let column = table.column(name).unwrap();
+            let (lo, hi) = column.bounds.as_ref().unwrap();
+            assert!(column.value[1].is_finite() && lo[1].is_nan() && hi[1].is_nan(), "{name}: {} to {}", lo[1], hi[1]);
+        }
+    }
 }

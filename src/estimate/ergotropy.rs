@@ -26,14 +26,13 @@ pub struct Bounded {
 }
 
 impl Bounded {
-    /// Interval that allows for `z` standard errors on either side.
-    pub fn interval(&self, z: f64) -> (f64, f64) {
-        ((self.below.0 - z * self.below.1).max(0.0), (self.above.0 + z * self.above.1).max(0.0))
+    /// Interval that allows for `z` standard errors on either side, within what the quantity can be. NaN stays NaN.
+    pub fn interval(&self, z: f64, (least, most): (f64, f64)) -> (f64, f64) {
+        let (lo, hi) = self.unclipped(z);
+        (lo.clamp(least, most), hi.clamp(least, most))
     }
-}
 
-impl Bounded {
-    /// The same interval for a quantity that may be negative.
+    /// The same interval wherever it lies.
     pub fn unclipped(&self, z: f64) -> (f64, f64) {
         (self.below.0 - z * self.below.1, self.above.0 + z * self.above.1)
     }

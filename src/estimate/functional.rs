@@ -1,10 +1,11 @@
 //! Nonlinear quantities of a block-diagonal density matrix, each through the linear functional that supports it.
 //!
-//! Ergotropy and its relatives and the l1 coherence are convex and homogeneous of degree one, f(λρ) = λf(ρ). Such an f has
+//! Ergotropy and its relatives, the l1 coherence and the concurrence are convex and homogeneous of degree one, f(λρ) = λf(ρ). Such an f has
 //! at every ρ a witness O with f(ρ) = Tr ρO and f(σ) ≥ Tr σO for all states σ: for the ergotropy O = H − U†HU with the
 //! unitary that empties ρ. So a value is one trace, and the witness of one half of the samples gives a lower bound,
 //! linear in ρ, on the other half.
 
+use super::concurrence;
 use crate::battery::{Levels, ln_add};
 use crate::density::{BlockShape, Label};
 use crate::error::RunError;
@@ -42,6 +43,8 @@ pub enum Functional {
     Coherence(f64),
     /// |Σ over cells, with copies by label, of ⟨e|ρ|g⟩| over the number of cells.
     CellCoherence(Vec<(Label, f64)>),
+    /// The mean over edges of the concurrence.
+    Concurrence,
 }
 
 /// O on each block, and what stands for a block that ρ does not have: H minus this energy, or 0.
@@ -52,6 +55,11 @@ pub struct Witness {
 }
 
 impl Witness {
+    /// O on one block, 0 elsewhere.
+    pub fn of_block(label: Label, o: Mat<Complex64>) -> Self {
+        Self { blocks: BTreeMap::from([(label, o)]), unseen: None }
+    }
+
     /// Tr σO for one block of σ, element by element, scaled by `scale`.
     pub fn trace(&self, label: &Label, shape: &BlockShape, element: &dyn Fn(usize, usize) -> Complex64) -> f64 {
         match (self.blocks.get(label), self.unseen) {
@@ -67,16 +75,17 @@ impl Witness {
     }
 }
 
-/// The functional behind a quantity, or `None` for one that is not of this kind (purity, concurrence, ratios).
+/// The functional behind a quantity, or `None` for one that is not of this kind (purity, differences). That of the
+/// efficiency is the ergotropy, that of the anti-ergotropy minus it.
 ///
 /// # Errors
 /// When the levels are too many to tabulate.
 pub fn functional(problem: &Problem, quantity: &Quantity) -> Result<Option<Functional>, RunError> {
     let battery = &problem.battery;
-    let levels = |part: &[SubsystemId]| {
-        Levels::of(problem, part)
-            .ok_or_else(|| RunError::Request("this battery has too many levels for its ergotropy".into()))
+    let tabulated = |levels: Option<Levels>| {
+        levels.ok_or_else(|| RunError::Request("this battery has too many levels for its ergotropy".into()))
     };
+    let levels = |part: &[SubsystemId]| tabulated(Levels::of(problem, part));
     let ergotropy = |levels: Levels, pinched| Functional::Ergotropy { levels, pinched, inverted: false };
     Ok(Some(match *quantity {
         Quantity::Ergotropy | Quantity::Efficiency => ergotropy(levels(battery)?, false),
@@ -87,7 +96,8 @@ pub fn functional(problem: &Problem, quantity: &Quantity) -> Result<Option<Funct
             ergotropy(Levels::new((0..=part.cells()).map(|k| (part.energy * k as f64, 0.0)).collect()), false)
         }
         Quantity::AntiErgotropy => {
-            Functional::Ergotropy { levels: levels(battery)?.negated(), pinched: false, inverted: true }
+            let levels = tabulated(Levels::inverted(problem, battery))?;
+            Functional::Ergotropy { levels, pinched: false, inverted: true }
         }
         Quantity::LocalErgotropy => Functional::Local(cells(problem)),
         Quantity::CellCoherence => Functional::CellCoherence(cells(problem)),
@@ -95,8 +105,36 @@ pub fn functional(problem: &Problem, quantity: &Quantity) -> Result<Option<Funct
             let dimension: f64 = battery.iter().map(|e| problem.subsystems[*e].ln_dimension()).sum::<f64>().exp();
             Functional::Coherence((dimension - 1.0).max(1.0))
         }
+        Quantity::Concurrence => Functional::Concurrence,
         _ => return Ok(None),
     }))
+}
+
+/// Whether a quantity has a meaning in a state.
+///
+/// # Errors
+/// [`RunError::Request`] when it has none: the symmetric ergotropy of a battery that has left J = N/2, and the l1
+/// coherence of blocks with copies, whose bases are not product bases.
+pub fn check(problem: &Problem, quantity: &Quantity, state: &State) -> Result<(), RunError> {
+    match quantity {
+        Quantity::SymmetricErgotropy => {
+            let cells = problem.subsystems[problem.battery[0]].cells() as i64;
+            let outside = state.blocks.iter().filter(|(label, ..)| label.first() != Some(&cells));
+            let weight: f64 = outside.map(|(.., m)| (0..m.nrows()).map(|i| m[(i, i)].re).sum::<f64>()).sum();
+            if !(weight <= 1e-9) {
+                return Err(RunError::Request(format!(
+                    "a weight of {weight:.2e} has left J = N/2, so the ergotropy within the symmetric subspace has no meaning"
+                )));
+            }
+        }
+        Quantity::Coherence if state.blocks.iter().any(|(_, shape, _)| shape.ln_copies > 0.0) => {
+            return Err(RunError::Request(
+                "the l1 coherence depends on the basis, and this state is known in one of collective spins".into(),
+            ));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The labels of the battery's cells in [`Reduction::Cells`](crate::problem::Reduction::Cells) with the number of cells that each stands for: both ways
@@ -119,8 +157,22 @@ impl Functional {
     /// # Errors
     /// [`RunError::Numerics`] for eigenvalues that no density matrix has.
     pub fn witness(&self, state: &State) -> Result<Witness, RunError> {
+        self.witness_within(state, TOLERANCE)
+    }
+
+    /// The witness at what need not quite be a state: what is below 0 counts 0.
+    ///
+    /// # Errors
+    /// [`RunError::Numerics`] where there are no eigenvalues.
+    pub fn witness_near(&self, state: &State) -> Result<Witness, RunError> {
+        self.witness_within(state, f64::INFINITY)
+    }
+
+    fn witness_within(&self, state: &State, tolerance: f64) -> Result<Witness, RunError> {
         match self {
-            Functional::Ergotropy { levels, pinched, inverted } => ergotropy(levels, *pinched, *inverted, state),
+            Functional::Ergotropy { levels, pinched, inverted } => {
+                ergotropy(levels, (*pinched, *inverted), state, tolerance)
+            }
             Functional::Local(copies) => {
                 let mut blocks = BTreeMap::new();
                 let (each, alone) = (weights(copies, state), |energies: &[f64]| {
@@ -128,7 +180,7 @@ impl Functional {
                 });
                 for ((label, shape, matrix), copies) in state.blocks.iter().zip(each) {
                     let one = State { blocks: vec![(label.clone(), shape.clone(), matrix.clone())] };
-                    let witness = ergotropy(&alone(&shape.energies), false, false, &one)?;
+                    let witness = ergotropy(&alone(&shape.energies), (false, false), &one, tolerance)?;
                     blocks.extend(witness.blocks.into_iter().map(|(label, o)| (label, scaled(&o, copies.into()))));
                 }
                 Ok(Witness { blocks, unseen: None })
@@ -159,6 +211,14 @@ impl Functional {
                 let blocks = state.blocks.iter().zip(each).map(|((label, ..), c)| (label.clone(), o(c))).collect();
                 Ok(Witness { blocks, unseen: None })
             }
+            Functional::Concurrence => {
+                let each = 1.0 / state.blocks.len() as f64;
+                let entangled = state.blocks.iter().filter(|(.., m)| concurrence::unclipped(m) > 0.0);
+                let o = |(label, _, m): &(Label, BlockShape, Mat<Complex64>)| {
+                    Some((label.clone(), scaled(&concurrence::gradient(m)?, each.into())))
+                };
+                Ok(Witness { blocks: entangled.filter_map(o).collect(), unseen: None })
+            }
         }
     }
 
@@ -167,6 +227,10 @@ impl Functional {
     /// # Errors
     /// As [`witness`](Self::witness).
     pub fn value(&self, state: &State) -> Result<f64, RunError> {
+        if let Functional::Concurrence = self {
+            let sum: f64 = state.blocks.iter().map(|(.., m)| concurrence::concurrence(m)).sum();
+            return Ok(sum / state.blocks.len() as f64);
+        }
         let witness = self.witness(state)?;
         Ok(state.blocks.iter().map(|(label, shape, m)| witness.trace(label, shape, &|i, j| m[(i, j)])).sum())
     }
@@ -193,7 +257,12 @@ fn without_coherence(shape: &BlockShape, m: &Mat<Complex64>) -> Mat<Complex64> {
 
 /// H − U†HU: the eigenvalues λ/ν of all blocks in falling order, ν times each, meet the levels in rising order
 /// (`physics.md` §3), in logarithms.
-fn ergotropy(levels: &Levels, pinched: bool, inverted: bool, state: &State) -> Result<Witness, RunError> {
+fn ergotropy(
+    levels: &Levels,
+    (pinched, inverted): (bool, bool),
+    state: &State,
+    tolerance: f64,
+) -> Result<Witness, RunError> {
     let method = "the eigenvalues of the battery's density matrix";
     let mut vectors = Vec::with_capacity(state.blocks.len());
     let mut order: Vec<(f64, usize, usize, f64)> = Vec::new();
@@ -203,7 +272,7 @@ fn ergotropy(levels: &Levels, pinched: bool, inverted: bool, state: &State) -> R
             rho.self_adjoint_eigen(Side::Lower).map_err(|e| RunError::Numerics { method, reason: format!("{e:?}") })?;
         for k in 0..rho.nrows() {
             let value = eigen.S()[k].re;
-            if !(value >= -TOLERANCE) {
+            if !(value >= -tolerance) {
                 return Err(RunError::Numerics { method, reason: format!("one of them is {value}") });
             }
             let ln = if value > 1e-15 { value.ln() - shape.ln_copies } else { f64::NEG_INFINITY };
@@ -222,15 +291,15 @@ fn ergotropy(levels: &Levels, pinched: bool, inverted: bool, state: &State) -> R
         })
         .collect();
     let mut before = f64::NEG_INFINITY;
+    let mut means: Vec<Vec<f64>> = state.blocks.iter().map(|(.., m)| vec![0.0; m.nrows()]).collect();
     for (_, index, k, ln_copies) in order {
-        let mean = levels.mean(before, ln_copies);
+        means[index][k] = levels.mean(before, ln_copies);
         before = ln_add(before, ln_copies);
-        let (u, o) = (vectors[index].U(), &mut operators[index]);
-        for i in 0..o.nrows() {
-            for j in 0..o.nrows() {
-                o[(i, j)] -= u[(i, k)] * u[(j, k)].conj() * mean;
-            }
-        }
+    }
+    for ((o, eigen), means) in operators.iter_mut().zip(&vectors).zip(&means) {
+        let (u, d) = (eigen.U(), o.nrows());
+        let emptied = Mat::from_fn(d, d, |i, k| u[(i, k)] * means[k]);
+        *o -= emptied * u.adjoint();
     }
     if pinched {
         for (o, (_, shape, _)) in operators.iter_mut().zip(&state.blocks) {
@@ -241,35 +310,14 @@ fn ergotropy(levels: &Levels, pinched: bool, inverted: bool, state: &State) -> R
     Ok(Witness { blocks, unseen: Some((sign, levels.top())) })
 }
 
-/// Tr ρ² = Σ_b Tr ρ_b²/ν_b, or the overlap Tr ρσ.
-pub fn overlap(a: &State, b: &State) -> f64 {
-    let of = |(label, shape, m): &(Label, BlockShape, Mat<Complex64>)| {
-        let Some((.., n)) = b.blocks.iter().find(|(l, ..)| l == label) else { return 0.0 };
+/// Tr ρ² = Σ_b Tr ρ_b²/ν_b.
+fn purity(state: &State) -> f64 {
+    let of = |(_, shape, m): &(Label, BlockShape, Mat<Complex64>)| {
         let d = m.nrows();
-        let sum: f64 = (0..d).map(|i| (0..d).map(|j| (m[(i, j)] * n[(j, i)]).re).sum::<f64>()).sum();
+        let sum: f64 = (0..d).map(|i| (0..d).map(|j| (m[(i, j)] * m[(j, i)]).re).sum::<f64>()).sum();
         sum * (-shape.ln_copies).exp()
     };
-    a.blocks.iter().map(of).sum()
-}
-
-/// Wootters' concurrence of two cells, max(0, λ₁ − λ₂ − λ₃ − λ₄) with λ² the eigenvalues of ρ(σy⊗σy)ρ*(σy⊗σy), before
-/// the maximum is taken: with ρ = Σ|v_i⟩⟨v_i| the λ are the singular values of τ_ij = v_iᵀ(σy⊗σy)v_j.
-pub fn unclipped_concurrence(rho: &Mat<Complex64>) -> f64 {
-    let Ok(eigen) = rho.self_adjoint_eigen(Side::Lower) else { return f64::NAN };
-    let v = Mat::from_fn(4, 4, |i, k| eigen.U()[(i, k)] * eigen.S()[k].re.max(0.0).sqrt());
-    // σy⊗σy in the basis gg, ge, eg, ee: −1, 1, 1, −1 along the antidiagonal.
-    let flip = [-1.0, 1.0, 1.0, -1.0];
-    let tau = Mat::from_fn(4, 4, |i, j| (0..4).map(|a| v[(a, i)] * v[(3 - a, j)] * flip[a]).sum::<Complex64>());
-    match tau.singular_values() {
-        Ok(s) => 2.0 * s.iter().fold(0.0, |most: f64, x| most.max(*x)) - s.iter().sum::<f64>(),
-        Err(_) => f64::NAN,
-    }
-}
-
-/// The mean over the edges of [`Reduction::Edges`](crate::problem::Reduction::Edges) of max(0, ·).
-pub fn concurrence(state: &State) -> f64 {
-    let of = |(.., m): &(Label, BlockShape, Mat<Complex64>)| unclipped_concurrence(m).max(0.0);
-    state.blocks.iter().map(of).sum::<f64>() / state.blocks.len() as f64
+    state.blocks.iter().map(of).sum()
 }
 
 /// E of the state.
@@ -289,9 +337,9 @@ pub fn exact(problem: &Problem, quantity: &Quantity, state: &State) -> Result<f6
         Some(functional) => functional.value(state),
         None => Ok(f64::NAN),
     };
+    check(problem, quantity, state)?;
     match quantity {
-        Quantity::Purity => Ok(overlap(state, state)),
-        Quantity::Concurrence => Ok(concurrence(state)),
+        Quantity::Purity => Ok(purity(state)),
         Quantity::CoherentErgotropy => Ok(of(&Quantity::Ergotropy)? - of(&Quantity::IncoherentErgotropy)?),
         Quantity::AntiErgotropy => Ok(-of(quantity)?),
         Quantity::Capacity => Ok(of(&Quantity::Ergotropy)? + of(&Quantity::AntiErgotropy)?),
@@ -299,18 +347,9 @@ pub fn exact(problem: &Problem, quantity: &Quantity, state: &State) -> Result<f6
             let (w, e) = (of(&Quantity::Ergotropy)?, energy(state));
             Ok(if e.abs() > 1e-14 { w / e } else { f64::NAN })
         }
-        Quantity::SymmetricErgotropy => {
-            let cells = problem.subsystems[problem.battery[0]].cells() as i64;
-            let inside = |label: &Label| label[0] == cells;
-            let outside = state.blocks.iter().filter(|(label, ..)| !inside(label));
-            let weight: f64 = outside.map(|(.., m)| (0..m.nrows()).map(|i| m[(i, i)].re).sum::<f64>()).sum();
-            if weight > 1e-9 {
-                return Err(RunError::Request(format!(
-                    "a weight of {weight:.2e} has left J = N/2, so the ergotropy within the symmetric subspace has no meaning"
-                )));
-            }
-            of(quantity)
-        }
         _ => of(quantity),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
 //! What is concluded from trajectories: means and variances with standard errors, the averaged state, ergotropy.
 
 pub mod columns;
+pub mod concurrence;
 pub mod covariance;
 pub mod ergotropy;
 pub mod functional;
 pub mod moments;
 pub mod occupation;
+#[cfg(test)]
+mod random;
 pub mod sampled;
 pub mod verify;

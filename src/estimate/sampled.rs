@@ -4,16 +4,36 @@
 //! expectation is too large; from below the witness of the even groups on the odd ones and the other way round, whose
 //! expectation is too small, since f(ρ) ≥ Tr ρO for any fixed O. Each is a mean of group values of a linear functional;
 //! their scatter gives its standard error, and Student's t with as many degrees of freedom as there are groups the
-//! interval. The error from above also covers the witnesses of single groups, since f is the largest of all.
+//! interval.
+//!
+//! At a kink of f that is not good enough from above: where the sampled state happens to be passive, its witness is 0 and
+//! so is the scatter, though f of the true state need not be. But f(ρ) is the largest Tr ρO of all witnesses, so the bound
+//! from above is the largest of Tr ρ̂O + z·error over the witnesses of states that the noise may hide: ρ̂ displaced by a
+//! few times the difference of two halves of the groups, which is a sample of the noise, for several such halves.
 
+use super::concurrence;
 use super::ergotropy::Bounded;
-use super::functional::{Functional, State, Witness, concurrence, functional, overlap};
-use crate::density::{Density, Label};
+use super::functional::{Functional, State, Witness, check, functional};
+use crate::density::{BlockShape, BlockSums, Density, Label};
 use crate::error::RunError;
 use crate::problem::{Problem, Quantity};
 use faer::Mat;
 use num_complex::Complex64;
+use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+
+/// A witness with the sign that it counts with.
+type Signed<'a> = (f64, &'a Witness);
+
+/// Bounds from above hold up to this many standard errors.
+const SURELY: f64 = 6.0;
+
+/// How far states are displaced, in samples of the noise.
+const DISPLACED: [f64; 4] = [-4.0, -2.0, 2.0, 4.0];
+
+/// The halves of groups whose differences sample the noise: of g, the parity of the bits that it shares with these. With
+/// all groups in use they are orthogonal.
+const SPLITS: [usize; 4] = [1, 2, 4, 8];
 
 /// Student's t in place of a normal variate `z` for `degrees` degrees of freedom: the same chance to be exceeded.
 pub fn student(z: f64, degrees: f64) -> f64 {
@@ -31,9 +51,16 @@ pub fn normal_equivalent(t: f64, degrees: f64) -> f64 {
     }
 }
 
-/// Degrees of freedom of what `density` gives: groups in use less one for each half.
+/// Effective number of weights, (Σw)²/Σw².
+fn effective(weights: impl Iterator<Item = f64>) -> f64 {
+    let (sum, squares) = weights.fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
+    sum * sum / squares
+}
+
+/// Degrees of freedom of what `density` gives: the effective number of groups less one for each half, at least one (of
+/// two groups there is a bound from above only, which has one).
 pub fn degrees(density: &Density) -> f64 {
-    density.weights.iter().filter(|w| **w > 0.0).count() as f64 - 2.0
+    (effective(density.weights.iter().copied()) - 2.0).max(1.0)
 }
 
 /// The averaged state of the groups that `takes`; `None` if they hold nothing.
@@ -48,8 +75,7 @@ pub fn state(density: &Density, takes: &dyn Fn(usize) -> bool) -> Option<State> 
         let d = sums.dimension();
         let mut matrix = Mat::<Complex64>::zeros(d, d);
         let mut seen = false;
-        for (g, _) in groups() {
-            let Some(group) = sums.groups.get(g).filter(|s| !s.is_empty()) else { continue };
+        for group in groups().filter_map(|(g, _)| visited(sums, g)) {
             seen = true;
             for i in 0..d {
                 (0..d).for_each(|j| matrix[(i, j)] += group[i * d + j] / total);
@@ -62,168 +88,262 @@ pub fn state(density: &Density, takes: &dyn Fn(usize) -> bool) -> Option<State> 
     Some(State { blocks })
 }
 
-/// Tr ρ_g O of each group that `takes`, with the group's weight.
-fn group_values(density: &Density, witnesses: &[(f64, &Witness)], takes: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
-    let mut values = Vec::new();
-    for (g, &weight) in density.weights.iter().enumerate().filter(|(g, w)| takes(*g) && **w > 0.0) {
-        let of = |label: &Label, sums: &crate::density::BlockSums| -> f64 {
-            let d = sums.dimension();
-            match sums.groups.get(g).filter(|s| !s.is_empty()) {
-                Some(s) => {
-                    let element = |i: usize, j: usize| s[i * d + j];
-                    witnesses.iter().map(|(sign, w)| sign * w.trace(label, &sums.shape, &element)).sum()
-                }
-                None => 0.0,
-            }
-        };
-        values.push((density.blocks.iter().map(|(label, sums)| of(label, sums)).sum::<f64>() / weight, weight));
-    }
-    values
+/// The sums of a group, if it was ever in the block.
+fn visited(sums: &BlockSums, group: usize) -> Option<&[Complex64]> {
+    sums.groups.get(group).filter(|s| !s.is_empty()).map(Vec::as_slice)
 }
 
-/// Weighted mean of group values and its standard error.
+/// Σ ±Tr ρ_g O of each group that `takes`, with the group's weight.
+fn group_values(density: &Density, witnesses: &[Signed], takes: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
+    let of = |(g, &weight): (usize, &f64)| {
+        let block = |(label, sums): (&Label, &BlockSums)| {
+            let (d, s) = (sums.dimension(), visited(sums, g)?);
+            let element = |i: usize, j: usize| s[i * d + j];
+            Some(witnesses.iter().map(|(sign, w)| sign * w.trace(label, &sums.shape, &element)).sum::<f64>())
+        };
+        (density.blocks.iter().filter_map(block).sum::<f64>() / weight, weight)
+    };
+    density.weights.iter().enumerate().filter(|(g, w)| takes(*g) && **w > 0.0).map(of).collect()
+}
+
+/// Weighted mean of group values and its standard error: with values of variance σ²/w_g the expectation of
+/// Σ(w_g(x_g − x̄))²/W² is (1 − 1/n) times that of the mean, n the effective number of groups. NaN for one group.
 fn mean(values: &[(f64, f64)]) -> (f64, f64) {
     let total: f64 = values.iter().map(|v| v.1).sum();
+    let n = effective(values.iter().map(|v| v.1));
     let mean = values.iter().map(|(x, w)| x * w).sum::<f64>() / total;
-    let n = values.len() as f64;
     let squares: f64 = values.iter().map(|(x, w)| (w * (x - mean)).powi(2)).sum();
-    (mean, if n > 1.0 { (squares / (total * total) * n / (n - 1.0)).sqrt() } else { f64::NAN })
+    (mean, if values.len() > 1 { (squares * n / (n - 1.0)).sqrt() / total } else { f64::NAN })
 }
 
-/// In how many standard errors the witness of another group counts.
-const REACH: f64 = 3.0;
-/// Blocks larger than this are too dear for the witness of every group.
-const LARGE: usize = 64;
+/// The witnesses of a sum of convex functionals at the averaged states of all groups, of the even and the odd ones, and
+/// at states that the noise may hide.
+struct Fitted {
+    whole: Vec<Witness>,
+    halves: Halves,
+    hidden: Vec<Vec<Witness>>,
+}
 
-/// A sum of convex functionals with weights > 0.
-fn convex(density: &Density, parts: &[Functional]) -> Result<Bounded, RunError> {
-    let witnesses = |state: &State| parts.iter().map(|f| f.witness(state)).collect::<Result<Vec<_>, _>>();
-    let all = |_: usize| true;
-    let Some(whole) = state(density, &all) else { return Ok(unknown()) };
-    let of_whole = witnesses(&whole)?;
-    let signed = |w: &'_ [Witness]| w.iter().map(|w| (1.0, w.clone())).collect::<Vec<_>>();
-    let values = |w: &[Witness], takes: &dyn Fn(usize) -> bool| {
-        let list = signed(w);
-        let borrowed: Vec<(f64, &Witness)> = list.iter().map(|(s, w)| (*s, w)).collect();
-        group_values(density, &borrowed, takes)
-    };
-    let plug_in = mean(&values(&of_whole, &all));
-    // f is the largest Tr ρO of all witnesses, and near a kink, such as a population that is just not inverted, the one of
-    // ρ̂ may be the wrong one and have no scatter at all. So the error reaches as far as the witness of any group does.
-    let reach = student(REACH, degrees(density).max(1.0));
-    let step = if whole.blocks.iter().any(|(.., m)| m.nrows() > LARGE) { 4 } else { 1 };
-    let mut error = plug_in.1;
-    for g in (0..density.weights.len()).step_by(step) {
-        if let Some(own) = state(density, &|h| h == g) {
-            let (mean, se) = mean(&values(&witnesses(&own)?, &all));
-            error = error.max((mean + reach * se - plug_in.0) / reach);
+/// The witnesses at the averaged states of the even and the odd groups, if there are both.
+type Halves = Option<[Vec<Witness>; 2]>;
+
+fn halves(density: &Density, parts: &[&Functional]) -> Result<Halves, RunError> {
+    let half = |parity: usize| state(density, &|g| g % 2 == parity);
+    let (Some(even), Some(odd)) = (half(0), half(1)) else { return Ok(None) };
+    let at = |state: &State| parts.iter().map(|f| f.witness(state)).collect::<Result<_, RunError>>();
+    Ok(Some([at(&even)?, at(&odd)?]))
+}
+
+impl Fitted {
+    fn new(density: &Density, whole: &State, parts: &[&Functional]) -> Result<Self, RunError> {
+        let near = |state: &State| parts.iter().map(|f| f.witness_near(state)).collect::<Result<_, RunError>>();
+        Ok(Self {
+            whole: parts.iter().map(|f| f.witness(whole)).collect::<Result<_, RunError>>()?,
+            halves: halves(density, parts)?,
+            hidden: hidden(density, whole).iter().map(near).collect::<Result<_, RunError>>()?,
+        })
+    }
+}
+
+/// ρ̂ displaced by samples of the noise: half the difference between the means of two halves of the groups has the
+/// covariance of ρ̂. Eigenvalues below 0 are left to the witnesses, which only need an order.
+fn hidden(density: &Density, whole: &State) -> Vec<State> {
+    let mut states = Vec::new();
+    for split in SPLITS {
+        let side = |parity: u32| state(density, &move |g: usize| (g & split).count_ones() % 2 == parity);
+        let (Some(one), Some(other)) = (side(0), side(1)) else { continue };
+        for times in DISPLACED {
+            let displaced = |(label, shape, matrix): &(Label, BlockShape, Mat<Complex64>)| {
+                let element = |state: &State, i: usize, j: usize| {
+                    let found = state.blocks.iter().find(|(known, ..)| known == label);
+                    found.map_or(Complex64::ZERO, |(.., m)| m[(i, j)])
+                };
+                let moved = |i: usize, j: usize| 0.5 * times * (element(&one, i, j) - element(&other, i, j));
+                let d = matrix.nrows();
+                (label.clone(), shape.clone(), Mat::from_fn(d, d, |i, j| matrix[(i, j)] + moved(i, j)))
+            };
+            states.push(State { blocks: whole.blocks.iter().map(displaced).collect() });
         }
     }
-    let above = (plug_in.0, error);
-    let (even, odd) = (|g: usize| g.is_multiple_of(2), |g: usize| !g.is_multiple_of(2));
-    let (Some(first), Some(second)) = (state(density, &even), state(density, &odd)) else {
-        return Ok(Bounded { value: above.0, above: (above.0, f64::NAN), ..unknown() });
+    states
+}
+
+/// The error with which `plain` bounds whatever `others` do, too, up to [`SURELY`] of their own errors.
+fn widest(plain: (f64, f64), others: impl Iterator<Item = (f64, f64)>) -> f64 {
+    others.fold(plain.1, |error, (value, se)| {
+        let needed = se - (value - plain.0).abs() / SURELY;
+        // NaN stays.
+        if needed > error { needed } else { error }
+    })
+}
+
+fn signed<'a>(sign: f64, witnesses: &'a [Witness]) -> impl Iterator<Item = Signed<'a>> {
+    witnesses.iter().map(move |w| (sign, w))
+}
+
+/// `crossed` with the witnesses of each half on the other one, and `plain` ones on both: estimate and standard error. NaN
+/// unless both halves hold groups.
+fn cross_fit(density: &Density, crossed: (f64, &Halves), plain: (f64, &[Witness])) -> (f64, f64) {
+    let (sign, Some(halves)) = crossed else { return (f64::NAN, f64::NAN) };
+    let on_other = |parity: usize| {
+        let all: Vec<Signed> = signed(sign, &halves[parity]).chain(signed(plain.0, plain.1)).collect();
+        mean(&group_values(density, &all, &|g| g % 2 != parity))
     };
-    let on_odd = mean(&values(&witnesses(&first)?, &odd));
-    let on_even = mean(&values(&witnesses(&second)?, &even));
-    let below = (0.5 * (on_odd.0 + on_even.0), 0.5 * on_odd.1.hypot(on_even.1));
-    Ok(combined(above, (below.0.min(above.0), below.1)))
+    let (on_odd, on_even) = (on_other(0), on_other(1));
+    (0.5 * (on_odd.0 + on_even.0), 0.5 * on_odd.1.hypot(on_even.1))
 }
 
-fn unknown() -> Bounded {
-    let nan = f64::NAN;
-    Bounded { value: nan, se: nan, below: (nan, nan), above: (nan, nan), undersampled: true }
+/// A sum of convex functionals.
+fn convex(density: &Density, whole: &State, parts: &[&Functional]) -> Result<Bounded, RunError> {
+    let fitted = Fitted::new(density, whole, parts)?;
+    let on_all = |w: &Vec<Witness>| mean(&group_values(density, &signed(1.0, w).collect::<Vec<_>>(), &|_| true));
+    let above = on_all(&fitted.whole);
+    let above = (above.0, widest(above, fitted.hidden.iter().map(on_all)));
+    Ok(combined(above, cross_fit(density, (1.0, &fitted.halves), (0.0, &[]))))
 }
 
-/// The mixture of both sides that is right on average where two eigenvalues cross (see [`ergotropy`](super::ergotropy)).
+/// f − g ≥ 0 of two convex functionals. From below f is cross-fitted and g, which the plug-in makes too large, not; from
+/// above the other way round.
+fn difference(density: &Density, whole: &State, f: &Functional, g: &Functional) -> Result<Bounded, RunError> {
+    let (f, g) = (Fitted::new(density, whole, &[f])?, Fitted::new(density, whole, &[g])?);
+    let side = |sign: f64, crossed: &Fitted, plain: &Fitted| {
+        let with = |w: &Vec<Witness>| cross_fit(density, (sign, &crossed.halves), (-sign, w));
+        let found = with(&plain.whole);
+        (found.0, widest(found, plain.hidden.iter().map(with)))
+    };
+    let (below, above) = (side(1.0, &f, &g), side(-1.0, &g, &f));
+    let plain: Vec<Signed> = signed(1.0, &f.whole).chain(signed(-1.0, &g.whole)).collect();
+    let (value, se) = mean(&group_values(density, &plain, &|_| true));
+    let undersampled = !(above.0 - below.0 <= 2.0 * se + 1e-9 * value.abs().max(1.0));
+    // `max` would hide a NaN.
+    let se = if below.1.is_nan() { f64::NAN } else { se.max(above.1).max(below.1) };
+    Ok(Bounded { value: value.max(0.0), se, below, above, undersampled })
+}
+
+const UNKNOWN: Bounded = Bounded {
+    value: f64::NAN,
+    se: f64::NAN,
+    below: (f64::NAN, f64::NAN),
+    above: (f64::NAN, f64::NAN),
+    undersampled: true,
+};
+
+/// The mixture of both sides that is right on average where two eigenvalues cross (see [`ergotropy`](super::ergotropy));
+/// the side from above alone where there is none from below.
+///
+/// Where the order of many eigenvalues is not resolved, what one half's witness says about the other depends on both, and
+/// the errors of the two halves add instead of their squares: the variance from below is up to twice as large. The gap
+/// between the sides in standard errors is the measure of that; it vanishes where f is smooth.
 fn combined(above: (f64, f64), below: (f64, f64)) -> Bounded {
-    let undersampled = !(above.0 - below.0 <= 2.0 * above.1 + 1e-9 * above.0.abs().max(1.0));
-    Bounded { value: (2.0 * above.0 + below.0) / 3.0, se: above.1, below, above, undersampled }
-}
-
-/// Delete-one-group jackknife of f: bias-corrected value and standard error.
-fn jackknife(density: &Density, f: &dyn Fn(&State) -> f64) -> Option<(f64, f64, f64)> {
-    let used: Vec<usize> = (0..density.weights.len()).filter(|g| density.weights[*g] > 0.0).collect();
-    let total: f64 = density.weights.iter().sum();
-    let whole = f(&state(density, &|_| true)?);
-    let n = used.len() as f64;
-    // Groups of unequal weight (F. Busing et al., Stat. Comput. 9, 3 (1999)).
-    let (mut corrected, mut pseudo) = (n * whole, Vec::new());
-    for &left in &used {
-        let without = f(&state(density, &|g| g != left)?);
-        let h = total / density.weights[left];
-        corrected -= (1.0 - 1.0 / h) * without;
-        pseudo.push((h * whole - (h - 1.0) * without, h));
+    if below.0.is_nan() {
+        return Bounded { value: above.0, above, ..UNKNOWN };
     }
-    let variance = pseudo.iter().map(|(x, h)| (x - corrected).powi(2) / (h - 1.0)).sum::<f64>() / n;
-    Some((whole, corrected, variance.sqrt()))
+    let gap = (above.0 - below.0).max(0.0);
+    let shared = if gap > 0.0 { (gap / below.1).min(1.0) } else { 0.0 };
+    let below = (above.0 - gap, below.1 * (1.0 + shared).sqrt());
+    let undersampled = !(gap <= 2.0 * above.1 + 1e-9 * above.0.abs().max(1.0));
+    Bounded { value: above.0 - gap / 3.0, se: above.1.max(below.1), below, above, undersampled }
 }
 
-/// The purity from pairs of different groups, which is unbiased: (|Σ_g s_g|² − Σ_g|s_g|²)/(W² − Σ_g w_g²).
-fn purity(density: &Density, takes: &dyn Fn(usize) -> bool) -> Option<f64> {
-    let weight = |g: usize| if takes(g) { density.weights[g] } else { 0.0 };
-    let groups: Vec<usize> = (0..density.weights.len()).filter(|g| weight(*g) > 0.0).collect();
-    let total: f64 = groups.iter().map(|g| weight(*g)).sum();
-    let whole = state(density, takes)?;
-    let own: f64 = groups
-        .iter()
-        .filter_map(|&g| Some(weight(g).powi(2) * state(density, &|h| h == g).map(|s| overlap(&s, &s))?))
-        .sum();
-    let squares: f64 = groups.iter().map(|g| weight(*g).powi(2)).sum();
-    let pairs = total * total - squares;
-    (pairs > 0.0).then(|| (total * total * overlap(&whole, &whole) - own) / pairs)
+/// The mean concurrence. From below as any convex quantity. From above an edge whose λ₁ − λ₂ − λ₃ − λ₄ is negative counts 0
+/// with the standard error of that difference, as far as this may hide a positive one: no state is displaced for it.
+fn entanglement(density: &Density, whole: &State) -> Result<Bounded, RunError> {
+    let each = 1.0 / whole.blocks.len() as f64;
+    let (mut positive, mut value, mut doubt) = (Vec::new(), 0.0, 0.0);
+    for (label, _, matrix) in &whole.blocks {
+        let (size, Some(o)) = (concurrence::unclipped(matrix), concurrence::gradient(matrix)) else {
+            return Ok(UNKNOWN);
+        };
+        let witness = Witness::of_block(label.clone(), o);
+        if size > 0.0 {
+            value += each * size;
+            positive.push(witness);
+        } else {
+            let (_, se) = mean(&group_values(density, &[(1.0, &witness)], &|_| true));
+            doubt += each * widest((0.0, 0.0), std::iter::once((size, se)));
+        }
+    }
+    let (_, se) = mean(&group_values(density, &signed(1.0, &positive).collect::<Vec<_>>(), &|_| true));
+    let halves = halves(density, &[&Functional::Concurrence])?;
+    Ok(combined((value, each * se + doubt), cross_fit(density, (1.0, &halves), (0.0, &[]))))
 }
 
-/// A quantity with bounds from the averaged states of groups of trajectories.
+/// The purity from pairs of different groups, which is unbiased: the mean over groups of x_g = Tr ρ_gρ_{≠g}.
+///
+/// With ρ̂ = ρ + ε and C the covariance of ε, Tr ρ² = Tr ρ̂² − 2Tr ρ̂ε + Tr ε². For given ρ̂ the variance of this is
+/// 4⟨ρ̂|C|ρ̂⟩ + 2Tr C²: the scatter of Tr ρ̂ρ_g, and that of pairs Tr ρ_gρ_h about what their groups explain. Near the
+/// smallest purity the first vanishes with the estimate itself, so the estimate from above keeps E Tr ε², by which the
+/// plug-in Tr ρ̂² exceeds the unbiased one.
+fn purity(density: &Density) -> Bounded {
+    let used: Vec<usize> = (0..density.weights.len()).filter(|g| density.weights[*g] > 0.0).collect();
+    let (weights, groups): (Vec<f64>, _) = (used.iter().map(|g| density.weights[*g]).collect(), used.len());
+    let (total, n) = (weights.iter().sum::<f64>(), effective(weights.iter().copied()));
+    // Tr ρ_gρ_h
+    let mut pairs = Mat::<f64>::zeros(groups, groups);
+    for sums in density.blocks.values() {
+        let copies = (-sums.shape.ln_copies).exp();
+        for (i, a) in used.iter().enumerate().filter_map(|(i, g)| Some((i, visited(sums, *g)?))) {
+            for (j, b) in used[..=i].iter().enumerate().filter_map(|(j, g)| Some((j, visited(sums, *g)?))) {
+                // Tr AB = ΣA_ij B_ij* of Hermitian matrices.
+                let trace: f64 = a.iter().zip(b).map(|(a, b)| a.re * b.re + a.im * b.im).sum();
+                pairs[(i, j)] += copies * trace / (weights[i] * weights[j]);
+            }
+        }
+    }
+    let pair = |i: usize, j: usize| pairs[(i.max(j), i.min(j))];
+    let averaged = |i: usize| (0..groups).map(|j| weights[j] * pair(i, j)).sum::<f64>() / total;
+    let explained: Vec<(f64, f64)> = (0..groups).map(|i| (averaged(i), weights[i])).collect();
+    let (plug_in, scatter) = mean(&explained);
+    if groups < 2 {
+        return Bounded { value: plug_in, above: (plug_in, f64::NAN), ..UNKNOWN };
+    }
+    let apart = |i: usize| (averaged(i) * total - weights[i] * pair(i, i)) / (total - weights[i]);
+    let value = (0..groups).map(|i| weights[i] * apart(i)).sum::<f64>() / total;
+    let mut squares = 0.0;
+    for (i, j) in (0..groups).flat_map(|i| (0..i).map(move |j| (i, j))) {
+        let unexplained = pair(i, j) - explained[i].0 - explained[j].0 + plug_in;
+        squares += 2.0 * (weights[i] * weights[j] * unexplained).powi(2);
+    }
+    let squares = squares / total.powi(4) * n / (n - 1.0);
+    let se = (4.0 * scatter * scatter + 2.0 * squares).sqrt();
+    let above = plug_in + (plug_in - value).max(0.0);
+    Bounded { value: value.clamp(0.0, 1.0), se, below: (value, se), above: (above, se), undersampled: false }
+}
+
+/// A nonlinear quantity with bounds from the averaged states of groups of trajectories, for each of `densities`; for the
+/// efficiency the ergotropy.
 ///
 /// # Errors
 /// As [`functional::exact`](super::functional::exact).
-pub fn sampled(problem: &Problem, quantity: &Quantity, density: &Density) -> Result<Bounded, RunError> {
-    let one = |q: &Quantity| match functional(problem, q)? {
-        Some(f) => convex(density, &[f]),
-        None => Ok(unknown()),
-    };
-    match quantity {
-        Quantity::Purity => {
-            let Some(value) = purity(density, &|_| true) else { return Ok(unknown()) };
-            let leave = |g: usize| purity(density, &|h| h != g);
-            let used: Vec<usize> = (0..density.weights.len()).filter(|g| density.weights[*g] > 0.0).collect();
-            let without: Option<Vec<f64>> = used.iter().map(|g| leave(*g)).collect();
-            let Some(without) = without else { return Ok(Bounded { value, ..unknown() }) };
-            let n = without.len() as f64;
-            let centre = without.iter().sum::<f64>() / n;
-            let se = ((n - 1.0) / n * without.iter().map(|x| (x - centre).powi(2)).sum::<f64>()).sqrt();
-            let value = value.clamp(0.0, 1.0);
-            Ok(Bounded { value, se, below: (value, se), above: (value, se), undersampled: false })
-        }
-        Quantity::Concurrence => {
-            let Some((whole, corrected, se)) = jackknife(density, &concurrence) else { return Ok(unknown()) };
-            let below = corrected.min(whole).max(0.0);
-            Ok(Bounded { value: below, se, below: (below, se), above: (whole, se), undersampled: false })
-        }
-        Quantity::AntiErgotropy => {
-            let w = one(quantity)?;
-            let turned = |(x, se): (f64, f64)| (-x, se);
-            Ok(Bounded { value: -w.value, below: turned(w.above), above: turned(w.below), ..w })
-        }
-        Quantity::Capacity => {
-            let of = |q| functional(problem, &q);
-            let parts: Option<Vec<Functional>> =
-                [of(Quantity::Ergotropy)?, of(Quantity::AntiErgotropy)?].into_iter().collect();
-            parts.map_or_else(|| Ok(unknown()), |parts| convex(density, &parts))
-        }
-        Quantity::CoherentErgotropy => {
-            // A difference of convex functions: each side from the opposite sides, errors added.
-            let (w, i) = (one(&Quantity::Ergotropy)?, one(&Quantity::IncoherentErgotropy)?);
-            let se = w.se + i.se;
-            Ok(Bounded {
-                value: (w.value - i.value).max(0.0),
-                se,
-                below: (w.below.0 - i.above.0, w.below.1 + i.above.1),
-                above: (w.above.0 - i.below.0, w.above.1 + i.below.1),
-                undersampled: w.undersampled || i.undersampled,
-            })
-        }
-        _ => one(quantity),
+pub fn sampled(problem: &Problem, quantity: &Quantity, densities: &[&Density]) -> Result<Vec<Bounded>, RunError> {
+    // Levels are tabulated once for all rows.
+    let parts: Vec<Functional> = match quantity {
+        Quantity::Capacity => vec![Quantity::Ergotropy, Quantity::AntiErgotropy],
+        Quantity::CoherentErgotropy => vec![Quantity::Ergotropy, Quantity::IncoherentErgotropy],
+        other => vec![other.clone()],
     }
+    .iter()
+    .filter_map(|q| functional(problem, q).transpose())
+    .collect::<Result<_, RunError>>()?;
+    let of = |density: &&Density| -> Result<Bounded, RunError> {
+        let Some(whole) = state(density, &|_| true) else { return Ok(UNKNOWN) };
+        check(problem, quantity, &whole)?;
+        match (quantity, &parts[..]) {
+            (Quantity::Purity, _) => Ok(purity(density)),
+            (Quantity::Concurrence, _) => entanglement(density, &whole),
+            (Quantity::AntiErgotropy, [f]) => Ok(turned(convex(density, &whole, &[f])?)),
+            (Quantity::CoherentErgotropy, [all, incoherent]) => difference(density, &whole, all, incoherent),
+            _ => convex(density, &whole, &parts.iter().collect::<Vec<_>>()),
+        }
+    };
+    densities.par_iter().map(of).collect()
 }
+
+/// −f.
+fn turned(f: Bounded) -> Bounded {
+    let minus = |(x, se): (f64, f64)| (-x, se);
+    Bounded { value: -f.value, below: minus(f.above), above: minus(f.below), ..f }
+}
+
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,8 @@ pub fn compare(
                     let degrees = degrees(problem, accumulated, quantity, row);
                     let t95 = student(Z95, degrees);
                     let (lo, hi) = mine.bounds.as_ref().map_or((estimate, estimate), |(lo, hi)| (lo[row], hi[row]));
+                    // Too few groups bound nothing.
+                    comparison.compared -= usize::from(lo.is_nan() || hi.is_nan());
                     let outside = (truth - (hi - t95 * se)).max((lo + t95 * se) - truth).max(0.0);
                     normal_equivalent(deviation(outside, se, event * bernstein), degrees)
                 }

@@ -167,9 +167,17 @@ impl Quantity {
         )
     }
 
-    /// Whether it is never positive.
-    pub fn is_negative(&self) -> bool {
-        matches!(self, Quantity::AntiErgotropy)
+    /// The least and the greatest value that a function of a density matrix can have.
+    pub fn range(&self) -> (f64, f64) {
+        match self {
+            Quantity::AntiErgotropy => (f64::NEG_INFINITY, 0.0),
+            Quantity::Efficiency
+            | Quantity::Coherence
+            | Quantity::CellCoherence
+            | Quantity::Concurrence
+            | Quantity::Purity => (0.0, 1.0),
+            _ => (0.0, f64::INFINITY),
+        }
     }
 
     /// Whether the variance of the recorded number is part of the result.
