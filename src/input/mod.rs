@@ -18,16 +18,21 @@
 //! # Ok::<(), leyden::input::InputError>(())
 //! ```
 
+mod channels;
 mod document;
 mod error;
 mod expression;
 #[cfg(test)]
 mod group_tests;
+#[cfg(test)]
+mod language_tests;
 mod operator;
 mod parameters;
 mod protocol;
 mod quantities;
 mod sections;
+#[cfg(test)]
+mod shipped_tests;
 mod states;
 mod subsystems;
 mod sweep;

@@ -99,9 +99,12 @@ impl<'s, 'a> Context<'s, 'a> {
     /// # Errors
     /// It is an operator, or names something unknown.
     pub(super) fn complex(&self, expression: &Expr<'s>) -> Result<Complex64, InputError> {
-        match self.evaluate(expression)? {
-            Number(value) => Ok(value),
-            Operator(_) => Err(expression.at.error("this is an operator, not a number", "a complex number")),
+        let mut calls = Vec::new();
+        operator_calls(expression, &mut calls);
+        match (calls.as_slice(), self.evaluate(expression)) {
+            ([], Ok(Number(value))) => Ok(value),
+            ([], Err(error)) => Err(error),
+            _ => Err(expression.at.error("this is an operator, not a number", "a complex number")),
         }
     }
 
@@ -134,7 +137,7 @@ impl<'s, 'a> Context<'s, 'a> {
         let value = match &expression.node {
             Node::Number(value) => Number(Complex64::from(*value)),
             Node::Name("i") => Number(Complex64::I),
-            Node::Name(name) if self.scope.get(name).is_none() && self.parts.all.iter().any(|s| s.name == *name) => {
+            Node::Name(name) if self.scope.get(name).is_none() && self.parts.names().contains(name) => {
                 return Err(
                     at.error(format!("`{name}` is a subsystem, not an operator"), "an operator such as `sm(B)`")
                 );

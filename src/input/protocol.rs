@@ -3,10 +3,11 @@
 use super::document::{Item, Table};
 use super::error::{InputError, Span};
 use super::expression::{self, Node};
-use super::operator::{described, subsystem};
+use super::operator::described;
 use super::parameters::{Number, Scope, identifier};
 use super::states::initial;
-use crate::problem::{Axis, Kind, MOST_ROWS, Protocol, Step, Subsystem, even_rows, log_rows};
+use super::subsystems::Parts;
+use crate::problem::{Axis, Kind, MOST_ROWS, Protocol, Step, even_rows, log_rows};
 use std::path::Path;
 
 /// A step with the channels that it names, where it names any.
@@ -30,7 +31,7 @@ const STEP_EXAMPLE: &str = "`{ name = \"storage\", evolve = 0.5, samples = 5 }` 
 pub(super) fn protocol<'s>(
     section: &Table<'s>,
     scope: &Scope<'s>,
-    subsystems: &[Subsystem],
+    parts: &Parts,
     (channels, drives): (&[&str], &[&str]),
     folder: &Path,
 ) -> Result<(u64, Vec<ListedStep<'s>>), InputError> {
@@ -45,19 +46,22 @@ pub(super) fn protocol<'s>(
     let mut rows = 0;
     for item in steps.list("a list of steps")? {
         let table = item.table("the step", item.at)?;
-        let step = match (table.entry("pulse"), table.get("evolve")) {
+        let timeless = |step| ListedStep { step, channels: None, drives: None };
+        let new: Vec<ListedStep<'s>> = match (table.entry("pulse"), table.get("evolve")) {
             (Some(pulse), None) => {
                 table.allow("key of a pulse", &["pulse"])?;
-                ListedStep { step: rotation(&pulse.value, scope, subsystems)?, channels: None, drives: None }
+                rotations(&pulse.value, scope, parts)?.into_iter().map(timeless).collect()
             }
-            (None, Some(duration)) => timed(&table, duration, scope, channels, drives)?,
+            (None, Some(duration)) => vec![timed(&table, duration, scope, channels, drives)?],
             (None, None) if table.get("reset").is_some() => {
                 table.allow("key of a reset", &["reset", "to"])?;
                 let target = table.need("reset", "reset = \"C\"")?.text("the name of a subsystem")?;
-                let id = subsystem(subsystems, target.text, target.at)?;
-                let state = table.need("to", "to = \"excited\"")?;
-                let state = initial(state, scope, &subsystems[id], folder)?;
-                ListedStep { step: Step::Reset { subsystem: id, state }, channels: None, drives: None }
+                let to = table.need("to", "to = \"excited\"")?;
+                let fresh = |subsystem| {
+                    let state = initial(to, scope, &parts.all[subsystem], folder)?;
+                    Ok(timeless(Step::Reset { subsystem, state }))
+                };
+                parts.named(target.text, target.at)?.into_iter().map(fresh).collect::<Result<_, _>>()?
             }
             (Some(pulse), Some(_)) => {
                 let message = "a step is either a pulse or timed, not both";
@@ -68,12 +72,12 @@ pub(super) fn protocol<'s>(
                 return Err(item.at.error("this step has neither `evolve`, `pulse` nor `reset`", STEP_EXAMPLE));
             }
         };
-        rows += Protocol::rows_of(&step.step) as u64;
+        rows += new.iter().map(|step| Protocol::rows_of(&step.step) as u64).sum::<u64>();
         if rows.saturating_mul(repeat) > MOST_ROWS {
             let message = format!("the protocol has more than {MOST_ROWS} output rows");
             return Err(repeat_at.error(message, "fewer cycles or fewer rows a step"));
         }
-        listed.push(step);
+        listed.extend(new);
     }
     if rows == 0 {
         return Err(steps.at.error("the protocol has no timed step", STEP_EXAMPLE));
@@ -81,7 +85,8 @@ pub(super) fn protocol<'s>(
     Ok((repeat, listed))
 }
 
-fn rotation<'s>(item: &Item<'s>, scope: &Scope<'s>, subsystems: &[Subsystem]) -> Result<Step, InputError> {
+/// The rotation of a subsystem, or of every member of a group.
+fn rotations<'s>(item: &Item<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Vec<Step>, InputError> {
     let example = "a pulse such as `rotate(B, x, pi)`: a subsystem, an axis and an angle";
     let pulse = expression::parse(item.text(example)?)?;
     let Node::Call { name, name_at, arguments } = &pulse.node else {
@@ -96,8 +101,8 @@ fn rotation<'s>(item: &Item<'s>, scope: &Scope<'s>, subsystems: &[Subsystem]) ->
     let Node::Name(target_name) = target.node else {
         return Err(target.at.error("this is no subsystem", example));
     };
-    let id = subsystem(subsystems, target_name, target.at)?;
-    let kind = &subsystems[id].kind;
+    let ids = parts.named(target_name, target.at)?;
+    let kind = &parts.all[ids[0]].kind;
     if !matches!(kind, Kind::Ensemble { .. } | Kind::Network { .. }) {
         let message = format!("`{target_name}` is {}, it cannot be rotated", described(kind));
         return Err(target.at.error(message, "an ensemble or a network"));
@@ -107,7 +112,8 @@ fn rotation<'s>(item: &Item<'s>, scope: &Scope<'s>, subsystems: &[Subsystem]) ->
         "y" => Axis::Y,
         _ => Axis::Z,
     };
-    Ok(Step::Rotate { subsystem: id, axis, angle: scope.number_of(angle)?.value })
+    let angle = scope.number_of(angle)?.value;
+    Ok(ids.into_iter().map(|subsystem| Step::Rotate { subsystem, axis, angle }).collect())
 }
 
 const TIMED: [&str; 8] = ["name", "evolve", "samples", "spacing", "first", "times", "channels", "drives"];

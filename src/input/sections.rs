@@ -1,18 +1,16 @@
 //! The sections of the input in turn, from subsystems to output columns, handed to the typed builder.
 
-use super::document::{Entry, Item, Table};
+use super::channels::{ReadChannel, ReadDrive, add_channels, channel, drive};
+use super::document::Table;
 use super::error::{InputError, Span};
-use super::expression::{self, Node};
+use super::expression;
 use super::operator::{Context, described, subsystem};
-use super::parameters::{Number, Scope, identifier};
+use super::parameters::{Scope, identifier};
 use super::protocol::{ListedStep, names, protocol};
 use super::quantities::quantities;
 use super::states::initial;
 use super::subsystems::{Parts, subsystems};
-use crate::problem::{
-    Envelope, Factor, Kind, OpSum, Problem, ProblemBuilder, Quantity, RateMatrix, Reach, Step, Subsystem, SubsystemId,
-    free_space_rates,
-};
+use crate::problem::{Factor, Kind, OpSum, Problem, Quantity, Step, SubsystemId};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -34,22 +32,6 @@ pub(super) const SECTIONS: [&str; 13] = [
     "verify",
     "sweep",
 ];
-
-/// A channel before it is handed on: its operator, reach and rate, and the steps it is limited to.
-struct ReadChannel {
-    name: String,
-    operator: OpSum,
-    reach: Reach,
-    rate: f64,
-    only: Option<Vec<usize>>,
-}
-
-/// A drive before it is handed on.
-struct ReadDrive {
-    operator: OpSum,
-    envelope: Envelope,
-    only: Option<Vec<usize>>,
-}
 
 /// The problem that the document describes with the parameters of `scope`.
 ///
@@ -94,7 +76,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     let channel_names = channels.as_ref().map(Table::keys).unwrap_or_default();
     let timed =
         required("protocol", "`[protocol]` with `steps = [ { name = \"storage\", evolve = 0.5, samples = 5 } ]`")?;
-    let (repeat, steps) = protocol(&timed, scope, &parts.all, (&channel_names, &drive_names), folder)?;
+    let (repeat, steps) = protocol(&timed, scope, &parts, (&channel_names, &drive_names), folder)?;
     let step_names: Vec<&str> = steps.iter().map(|s| name(&s.step)).collect();
     let mut driven = Vec::new();
     for entry in drives.iter().flat_map(Table::entries) {
@@ -106,7 +88,12 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     for entry in channels.iter().flat_map(Table::entries) {
         identifier("channel", entry.key, entry.key_at)?;
         let table = entry.value.table(&format!("channel `{}`", entry.key), entry.key_at)?;
-        read.push(channel(entry.key, &table, scope, &parts, &step_names)?);
+        let new = channel(entry.key, &table, scope, &parts, &step_names)?;
+        if let Some(twice) = new.iter().find(|new| read.iter().flatten().any(|old: &ReadChannel| old.name == new.name))
+        {
+            return Err(entry.key_at.error(format!("there are two channels `{}`", twice.name), "another name"));
+        }
+        read.push(new);
     }
     // A channel on each member of a group stands for several; a step that lists it lists them all.
     let of_entry: Vec<usize> = read.iter().enumerate().flat_map(|(i, all)| all.iter().map(move |_| i)).collect();
@@ -117,7 +104,6 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     agreement(&steps, "drive", &drive_names, &only, |step| step.drives.clone().unwrap_or_default())?;
     let observe = required("observe", "`[observe]` with `quantities = [\"energy\", \"ergotropy\"]`")?;
     let asked = quantities(&observe, &parts.all, &step_names, &column_names)?;
-    builder.observe(asked.iter().map(|(quantity, _)| quantity.clone()));
     add_channels(&mut builder, read.iter().flatten(), &step_names);
     for (drive, name) in driven.into_iter().zip(&drive_names) {
         builder.drive(name, drive.operator, drive.envelope);
@@ -133,7 +119,15 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             Step::Evolve { name, duration, rows, .. } => builder.evolve_rows(&name, duration, rows),
         };
     }
-    let mut problem = builder.build().map_err(|error| InputError::in_file(file, error.to_string(), ""))?;
+    let asking = |quantities: &mut dyn Iterator<Item = Quantity>| builder.clone().observe(quantities).build();
+    let mut problem = asking(&mut asked.iter().map(|(quantity, _)| quantity.clone())).map_err(|error| {
+        let alone = |quantity: Quantity| asking(&mut std::iter::once(quantity));
+        let refused = |(quantity, at): &(Quantity, Span<'s>)| Some((alone(quantity.clone()).err()?, *at));
+        match alone(Quantity::Energy).is_ok().then(|| asked.iter().find_map(refused)).flatten() {
+            Some((error, at)) => at.error(error.to_string(), "another quantity"),
+            None => InputError::in_file(file, error.to_string(), ""),
+        }
+    })?;
     for (step, listed) in problem.protocol.steps.iter_mut().zip(&steps) {
         let Step::Evolve { active, driven, .. } = step else { continue };
         let lists = |on: &[(usize, Span<'s>)], index: usize| on.iter().any(|(listed, _)| *listed == index);
@@ -158,12 +152,21 @@ fn name(step: &Step) -> &str {
 fn battery(section: &Table<'_>, parts: &Parts) -> Result<Vec<usize>, InputError> {
     section.allow("key", &["of"])?;
     let of = section.need("of", "of = [\"B\"]")?;
-    let known: Vec<&str> = parts.all.iter().map(|part| part.name.as_str()).collect();
-    let found = names(of, "subsystem", &known)?;
-    if found.is_empty() {
-        return Err(of.at.error("the battery is made of nothing", "at least one subsystem"));
+    let known = parts.names();
+    let mut members = Vec::new();
+    for (name, at) in names(of, "subsystem", &known)? {
+        for id in parts.named(known[name], at)? {
+            if members.contains(&id) {
+                let message = format!("the subsystem `{}` is named twice", parts.all[id].name);
+                return Err(at.error(message, "each once"));
+            }
+            members.push(id);
+        }
     }
-    Ok(found.into_iter().map(|(id, _)| id).collect())
+    match members.is_empty() {
+        true => Err(of.at.error("the battery is made of nothing", "at least one subsystem")),
+        false => Ok(members),
+    }
 }
 
 /// The sum of the terms, which must be Hermitian to the precision of its coefficients.
@@ -236,190 +239,6 @@ fn detunings<'s>(
     Ok(all)
 }
 
-const ENVELOPES: [&str; 4] = ["constant", "linear", "gaussian", "cosine"];
-
-fn drive<'s>(
-    name: &str,
-    table: &Table<'s>,
-    scope: &Scope<'s>,
-    parts: &Parts,
-    steps: &[&str],
-) -> Result<ReadDrive, InputError> {
-    table.allow("key of a drive", &["operator", "envelope", "only"])?;
-    let item = table.need("operator", "operator = \"sp(C) + sm(C)\"")?;
-    let expression = expression::parse(item.text("an operator such as `sp(C) + sm(C)` in a string")?)?;
-    let operator = Context::whole(scope, parts).operator(&expression)?;
-    let largest = operator.terms.iter().map(|t| t.coefficient.norm()).fold(0.0, f64::max);
-    let difference = (operator.clone() - operator.adjoint()).in_ladder_operators();
-    if difference.terms.iter().any(|t| t.coefficient.norm() > 1e-12 * largest) {
-        let message = format!("the operator of drive `{name}` is not Hermitian");
-        return Err(expression.at.error(message, "an operator together with its conjugate"));
-    }
-    let given = table.need("envelope", "envelope = \"constant(F)\"")?;
-    let envelope = expression::parse(given.text("an envelope such as `gaussian(peak, centre, width)`")?)?;
-    let Node::Call { name: shape, name_at, arguments } = &envelope.node else {
-        return Err(envelope.at.unknown("envelope", envelope.at.text(), ENVELOPES));
-    };
-    let numbers: Vec<Number<'s>> = arguments.iter().map(|a| scope.number_of(a)).collect::<Result<_, _>>()?;
-    let envelope = match (*shape, numbers.as_slice()) {
-        ("constant", [value]) => Envelope::Constant(value.value),
-        ("linear", [start, slope]) => Envelope::Linear { start: start.value, slope: slope.value },
-        ("gaussian", [peak, centre, width]) => {
-            let width = width.check("the width of the envelope", width.value > 0.0, "a number > 0")?;
-            Envelope::Gaussian { peak: peak.value, centre: centre.value, width }
-        }
-        ("cosine", [amplitude, frequency, phase]) => {
-            Envelope::Cosine { amplitude: amplitude.value, frequency: frequency.value, phase: phase.value }
-        }
-        (known, _) if ENVELOPES.contains(&known) => {
-            let expected = "`constant(f)`, `linear(start, slope)`, `gaussian(peak, centre, width)` or `cosine(amplitude, frequency, phase)`";
-            return Err(envelope.at.error(format!("`{known}` is given {} arguments", numbers.len()), expected));
-        }
-        _ => return Err(name_at.unknown("envelope", shape, ENVELOPES)),
-    };
-    Ok(ReadDrive { operator, envelope, only: only(&format!("drive `{name}`"), table, steps)? })
-}
-
-fn channel<'s>(
-    name: &str,
-    table: &Table<'s>,
-    scope: &Scope<'s>,
-    parts: &Parts,
-    steps: &[&str],
-) -> Result<Vec<ReadChannel>, InputError> {
-    const KEYS: [&str; 9] = ["each", "operator", "correlated", "rate", "only", "edge", "matrix", "positions", "dipole"];
-    table.allow("key of a channel", &KEYS)?;
-    let given: Vec<&Entry<'s>> = table.entries().iter().filter(|e| KEYS[..3].contains(&e.key)).collect();
-    let entry = match given.as_slice() {
-        [one] => *one,
-        [] => {
-            let message = format!("channel `{name}` has no operator");
-            let expected =
-                "`each = \"sm(B)\"` (on every cell), `operator = \"sm(B)\"` (their sum) or `correlated = \"sm(B)\"`";
-            return Err(table.at.error(message, expected));
-        }
-        [first, second, ..] => {
-            let message = format!("channel `{name}` has both `{}` and `{}`", first.key, second.key);
-            return Err(second.key_at.error(message, "one of them"));
-        }
-    };
-    if let (false, Some(odd)) = (entry.key == "correlated", table.entries().iter().find(|e| KEYS[5..].contains(&e.key)))
-    {
-        let message = format!("`{}` has a meaning for correlated decay only", odd.key);
-        return Err(odd.key_at.error(message, "`correlated = \"sm(B)\"` beside it"));
-    }
-    let expression = expression::parse(entry.value.text("an operator such as `sm(B)` in a string")?)?;
-    let whole = Context::whole(scope, parts);
-    let on_cells = Context { each: true, ..whole };
-    let mut found: Vec<(String, OpSum, Reach)> = Vec::new();
-    match entry.key {
-        "operator" => found.push((name.to_owned(), whole.operator(&expression)?, Reach::Collective)),
-        "each" => match whole.group_of(&expression) {
-            Some((group, members)) => {
-                for &id in members {
-                    let cells = matches!(parts.all[id].kind, Kind::Ensemble { .. } | Kind::Network { .. });
-                    let context = Context { member: Some((group, id)), each: cells, ..whole };
-                    let (_, operator) = context.on_each(&expression)?;
-                    let reach = if cells { Reach::Each(id) } else { Reach::Collective };
-                    found.push((format!("{name}_{}", parts.all[id].name), operator, reach));
-                }
-            }
-            None => {
-                let (id, operator) = on_cells.on_each(&expression)?;
-                found.push((name.to_owned(), operator, Reach::Each(id)));
-            }
-        },
-        _ => {
-            let (subsystem, operator) = on_cells.on_each(&expression)?;
-            let rates = correlated(table, entry, scope, &parts.all[subsystem])?;
-            found.push((name.to_owned(), operator, Reach::Correlated { subsystem, rates }));
-        }
-    }
-    let rate = scope.number(table.need("rate", "rate = 1.0")?)?.non_negative(&format!("the rate of channel {name}"))?;
-    let only = only(&format!("channel `{name}`"), table, steps)?;
-    // With a number for the edges the rate is the diagonal of the matrix already.
-    let rate = if table.get("edge").is_some() { 1.0 } else { rate };
-    Ok(found
-        .into_iter()
-        .map(|(name, operator, reach)| ReadChannel { name, operator, reach, rate, only: only.clone() })
-        .collect())
-}
-
-/// The rate matrix of a correlated channel, in units of its rate; with `edge`, rate and edge are its elements.
-fn correlated<'s>(
-    table: &Table<'s>,
-    entry: &Entry<'s>,
-    scope: &Scope<'s>,
-    part: &Subsystem,
-) -> Result<RateMatrix, InputError> {
-    let Kind::Network { cells, edges } = &part.kind else {
-        let message = format!("`{}` is {}, its cells cannot decay with correlations", part.name, described(&part.kind));
-        return Err(entry.value.at.error(message, "a network `{ cells = …, graph = … }`"));
-    };
-    let forms: Vec<&Entry<'s>> =
-        table.entries().iter().filter(|e| ["edge", "matrix", "positions"].contains(&e.key)).collect();
-    let [form] = forms.as_slice() else {
-        let expected =
-            "one of `edge = 0.5` (rate between neighbours), `matrix = [[…], …]` or `positions = [[x, y, z], …]`";
-        return Err(entry.key_at.error(format!("{} ways to give the rate matrix", forms.len()), expected));
-    };
-    let row = |item: &Item<'s>, length: usize| -> Result<Vec<f64>, InputError> {
-        let numbers = item.list("a list of numbers")?;
-        if numbers.len() != length {
-            return Err(item.at.error(format!("{} numbers", numbers.len()), format!("{length} numbers")));
-        }
-        numbers.iter().map(|n| Ok(scope.number(n)?.value)).collect()
-    };
-    let rows = |length: usize| -> Result<Vec<Vec<f64>>, InputError> {
-        let items = form.value.list("a list of lists of numbers")?;
-        if items.len() != *cells {
-            return Err(form
-                .value
-                .at
-                .error(format!("{} rows for {cells} cells", items.len()), format!("{cells} rows")));
-        }
-        items.iter().map(|item| row(item, length)).collect()
-    };
-    let (made, at) = match form.key {
-        "edge" => {
-            let diagonal = scope.number(table.need("rate", "rate = 1.0")?)?.non_negative("the rate of each cell")?;
-            let edge = scope.number(&form.value)?;
-            (RateMatrix::on_graph(*cells, edges, diagonal, edge.value), edge.at)
-        }
-        "matrix" => (RateMatrix::new(rows(*cells)?), form.value.at),
-        _ => {
-            let positions: Vec<[f64; 3]> = rows(3)?.into_iter().map(|r| [r[0], r[1], r[2]]).collect();
-            let dipole = match table.get("dipole") {
-                Some(item) => row(item, 3)?,
-                None => vec![0.0, 0.0, 1.0],
-            };
-            let size: f64 = dipole.iter().map(|x| x * x).sum();
-            if !(size > 0.0) {
-                let at = table.get("dipole").map_or(form.value.at, |item| item.at);
-                return Err(at.error("the dipole has no direction", "three numbers that are not all 0"));
-            }
-            let same = (0..positions.len()).find(|&i| positions[..i].contains(&positions[i]));
-            if let Some(i) = same {
-                return Err(form.value.at.error(format!("cell {i} stands where another does"), "different positions"));
-            }
-            (RateMatrix::new(free_space_rates(&positions, [dipole[0], dipole[1], dipole[2]])), form.value.at)
-        }
-    };
-    made.map_err(|error| at.error(error.to_string(), "a symmetric matrix whose eigenvalues are all ≥ 0"))
-}
-
-/// The steps that a channel or drive is limited to.
-fn only<'s>(what: &str, table: &Table<'s>, steps: &[&str]) -> Result<Option<Vec<usize>>, InputError> {
-    let Some(item) = table.get("only") else { return Ok(None) };
-    let timed: Vec<&str> = distinct(steps);
-    let found = names(item, "step", &timed)?;
-    if found.is_empty() {
-        return Err(item.at.error(format!("{what} is never on"), "at least one step"));
-    }
-    let on = |step: &&str| found.iter().any(|(at, _)| timed[*at] == *step);
-    Ok(Some((0..steps.len()).filter(|at| on(&steps[*at])).collect()))
-}
-
 /// Names of the timed steps, each once.
 pub(super) fn distinct<'n>(steps: &[&'n str]) -> Vec<&'n str> {
     let mut names: Vec<&str> = Vec::new();
@@ -459,20 +278,4 @@ fn distinct_columns(problem: &Problem, asked: &[(Quantity, Span<'_>)]) -> Result
         }
     }
     Ok(())
-}
-
-fn add_channels<'c>(builder: &mut ProblemBuilder, channels: impl Iterator<Item = &'c ReadChannel>, steps: &[&str]) {
-    for channel in channels {
-        let (name, operator) = (&channel.name, channel.operator.clone());
-        match channel.reach.clone() {
-            Reach::Collective => builder.collective(name, operator, channel.rate),
-            Reach::Each(id) => builder.each(name, id, operator, channel.rate),
-            Reach::Correlated { subsystem, rates } => {
-                builder.correlated(name, subsystem, operator, channel.rate, rates)
-            }
-        };
-        if let Some(only) = &channel.only {
-            builder.only(only.iter().map(|step| steps[*step]));
-        }
-    }
 }

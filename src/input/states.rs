@@ -1,16 +1,17 @@
 //! Initial states, and those of resets.
 
 use super::document::Item;
-use super::error::{InputError, shown};
+use super::error::{InputError, Span, shown};
 use super::expression::{self, Expr, Node};
 use super::operator::{Context, described};
 use super::parameters::{Number, Scope, Value};
 use super::subsystems::Parts;
-use crate::problem::{Initial, Kind, Subsystem, haar_unitary};
+use crate::problem::{Initial, Kind, Subsystem, haar_unitary, is_unitary};
 use faer::Mat;
 use ndarray::Array2;
+use ndarray_npy::{ReadNpyError, read_npy};
 use num_complex::Complex64;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 const OF_CELLS: &[&str] = &["ground", "excited", "plus", "thermal", "angle", "cell"];
@@ -172,33 +173,64 @@ fn rotated<'s>(item: &Item<'s>, scope: &Scope<'s>, part: &Subsystem, folder: &Pa
         }
     };
     let ratio = boltzmann(scope.number(table.need("thermal", "thermal = 0.5")?)?, &part.name)?;
-    let given = table.need("unitary", "unitary = \"haar\"` or `unitary = \"file.npy\"")?;
-    let text = given.text("`haar` or the name of a file that ends in .npy")?;
-    let word = match scope.get(text.text) {
-        Some(Value::Word(word)) => word.clone(),
-        _ => text.text.to_owned(),
-    };
-    if word == "haar" {
+    let (word, at) = file_or_haar(table.need("unitary", "unitary = \"haar\"` or `unitary = \"file.npy\"")?, scope)?;
+    let unitary = if word == "haar" {
         let seed = match table.get("seed") {
             Some(seed) => scope.number(seed)?.whole("the seed of the unitary", 0..=LARGEST_SEED)?,
             None => 1,
         };
-        return Ok(Initial::Rotated { ratio, unitary: Arc::new(haar_unitary(1 << cells, seed)) });
+        haar_unitary(1 << cells, seed)
+    } else {
+        // A path typed on the command line may start where the program runs.
+        let beside = folder.join(&word);
+        let typed = Path::new(&word);
+        saved_unitary(if !beside.exists() && typed.exists() { typed } else { &beside }, &word, cells, at)?
+    };
+    Ok(Initial::Rotated { ratio, unitary: Arc::new(unitary) })
+}
+
+/// `haar` or the name of a file, written out or by a parameter that stands for one, and where it was decided.
+fn file_or_haar<'s>(item: &Item<'s>, scope: &Scope<'s>) -> Result<(String, Span<'s>), InputError> {
+    let expected = "`haar` or the name of a file that ends in .npy";
+    let text = item.text(expected)?;
+    let is_file = |word: &str| word.ends_with(".npy");
+    if is_file(text.text.trim()) {
+        return Ok((text.text.trim().to_owned(), text.at));
     }
-    if !word.ends_with(".npy") {
-        return Err(text.at.error(format!("`{word}` is no unitary"), "`haar` or the name of a file that ends in .npy"));
+    let word = expression::parse(text)?;
+    let at = scope.origin(&word);
+    let meant = match word.node {
+        Node::Name(name) => scope.get(name).cloned().unwrap_or_else(|| Value::Word(name.to_owned())),
+        _ => Value::Word(text.text.to_owned()),
+    };
+    match meant {
+        Value::Word(word) if word == "haar" || is_file(&word) => Ok((word, at)),
+        Value::Word(word) => Err(at.error(format!("unknown unitary `{word}`"), expected)),
+        Value::Number(_) => Err(at.error(format!("`{}` is a number here", text.text), expected)),
     }
-    let path: PathBuf = folder.join(&word);
-    let matrix: Array2<Complex64> = ndarray_npy::read_npy(&path).map_err(|error| {
-        let expected = "a NumPy file with a two-dimensional array of complex128";
-        text.at.error(format!("{} cannot be read: {error}", path.display()), expected)
-    })?;
+}
+
+/// The unitary on `cells` cells in a NumPy file.
+fn saved_unitary(path: &Path, name: &str, cells: usize, at: Span<'_>) -> Result<Mat<Complex64>, InputError> {
+    let matrix: Array2<Complex64> = read_npy(path)
+        .or_else(|error| match error {
+            ReadNpyError::WrongDescriptor(_) => Ok(read_npy::<_, Array2<f64>>(path)?.mapv(Complex64::from)),
+            other => Err(other),
+        })
+        .map_err(|error: ReadNpyError| {
+            let message = format!("{} cannot be read: {error}", path.display());
+            at.error(message, "a two-dimensional array of complex128 from `numpy.save`")
+        })?;
     let d = 1usize << cells;
     if matrix.dim() != (d, d) {
-        let message = format!("{} holds a matrix of {} × {}", path.display(), matrix.nrows(), matrix.ncols());
-        return Err(text.at.error(message, format!("{d} × {d} for {cells} cells")));
+        let message = format!("`{name}` holds a matrix of {} × {}", matrix.nrows(), matrix.ncols());
+        return Err(at.error(message, format!("{d} × {d} for {cells} cells")));
     }
-    Ok(Initial::Rotated { ratio, unitary: Arc::new(Mat::from_fn(d, d, |i, j| matrix[[i, j]])) })
+    let unitary = Mat::from_fn(d, d, |i, j| matrix[[i, j]]);
+    match is_unitary(&unitary) {
+        true => Ok(unitary),
+        false => Err(at.error(format!("the matrix in `{name}` is not unitary"), "U†U = 1 to 1e-9")),
+    }
 }
 
 /// Twice a half-integer that lies in steps of 1 between `least`/2 and `most`/2.

@@ -28,6 +28,12 @@ impl Parts {
         self.groups.iter().find(|(group, _)| group == name).map(|(_, members)| &members[..])
     }
 
+    /// Everything that stands for a subsystem or a group.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let groups = self.groups.iter().map(|(group, _)| group.as_str());
+        self.all.iter().map(|part| part.name.as_str()).chain(groups).collect()
+    }
+
     /// The subsystem or the members of the group called `name`.
     pub(super) fn named<'s>(&self, name: &str, at: Span<'s>) -> Result<Vec<SubsystemId>, InputError> {
         match self.group(name) {
@@ -63,16 +69,20 @@ pub(super) fn subsystems<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<P
             Some(item) => scope.number(item)?.non_negative(&format!("the energy of {}", entry.key))?,
             None => 1.0,
         };
+        let before = parts.all.len();
         match table.get("copies") {
             None => parts.all.push(Subsystem { name: entry.key.to_owned(), kind, energy }),
             Some(item) => {
                 let what = format!("the number of copies of {}", entry.key);
                 let copies = scope.number(item)?.whole(&what, 1..=MOST_COPIES)? as usize;
-                let first = parts.all.len();
-                parts.groups.push((entry.key.to_owned(), (first..first + copies).collect()));
+                parts.groups.push((entry.key.to_owned(), (before..before + copies).collect()));
                 let copy = |k| Subsystem { name: format!("{}{k}", entry.key), kind: kind.clone(), energy };
                 parts.all.extend((1..=copies).map(copy));
             }
+        }
+        let (old, new) = parts.all.split_at(before);
+        if let Some(twice) = new.iter().find(|new| old.iter().any(|old| old.name == new.name)) {
+            return Err(entry.key_at.error(format!("there are two subsystems `{}`", twice.name), "another name"));
         }
     }
     if parts.all.is_empty() {

@@ -98,7 +98,7 @@ pub fn haar_unitary(d: usize, seed: u64) -> Mat<Complex64> {
 }
 
 /// Whether U†U is the identity to 1e-9.
-pub(super) fn is_unitary(u: &Mat<Complex64>) -> bool {
+pub(crate) fn is_unitary(u: &Mat<Complex64>) -> bool {
     let product = u.adjoint() * u;
     let one = |i: usize, j: usize| if i == j { Complex64::ONE } else { Complex64::ZERO };
     u.nrows() == u.ncols()

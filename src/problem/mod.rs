@@ -16,6 +16,7 @@ mod rates;
 pub use build::ProblemBuilder;
 pub(crate) use check::{MOST_CELLS, MOST_ROWS};
 pub use envelope::{Drive, Envelope};
+pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
 pub use operator::{Factor, Op, OpSum, SubsystemId, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
