@@ -240,6 +240,8 @@ fn rotated_gibbs_states_lose_their_ergotropy_to_collective_noise() {
         assert_close(column(&start, "ergotropy")[0], case["W_initial"].as_f64().unwrap(), 1e-8, label);
         assert_close(column(&start, "energy")[0], case["E_initial"].as_f64().unwrap(), 1e-8, label);
         let steady = exact::steady(&problem, None).unwrap();
+        let initial = case["W_initial"].as_f64().unwrap();
+        assert_close(column(&steady, "ergotropy_initial")[0], initial, 1e-8, label);
         assert_close(column(&steady, "ergotropy")[0], case["W_steady"].as_f64().unwrap(), 1e-8, label);
         assert_close(column(&steady, "energy")[0], case["E_steady"].as_f64().unwrap(), 1e-8, label);
     }

@@ -111,7 +111,7 @@ pub fn table(problem: &Problem, accumulated: &Accumulated) -> Result<Table, RunE
             let with = |r: usize| match quantity {
                 Quantity::Efficiency => ratio(found[r].0, plain(r), found[r].1),
                 _ => {
-                    let (w, degrees) = found[r];
+                    let (w, degrees) = found[if *quantity == Quantity::InitialErgotropy { 0 } else { r }];
                     (w.value, w.se, w.interval(student(Z95, degrees), quantity.range()))
                 }
             };

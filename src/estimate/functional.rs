@@ -88,7 +88,7 @@ pub fn functional(problem: &Problem, quantity: &Quantity) -> Result<Option<Funct
     let levels = |part: &[SubsystemId]| tabulated(Levels::of(problem, part));
     let ergotropy = |levels: Levels, pinched| Functional::Ergotropy { levels, pinched, inverted: false };
     Ok(Some(match *quantity {
-        Quantity::Ergotropy | Quantity::Efficiency => ergotropy(levels(battery)?, false),
+        Quantity::Ergotropy | Quantity::InitialErgotropy | Quantity::Efficiency => ergotropy(levels(battery)?, false),
         Quantity::ErgotropyOf(e) => ergotropy(levels(&[e])?, false),
         Quantity::IncoherentErgotropy => ergotropy(levels(battery)?, true),
         Quantity::SymmetricErgotropy => {

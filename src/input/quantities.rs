@@ -8,13 +8,14 @@ use super::sections::distinct;
 use crate::problem::{Kind, Quantity, Subsystem};
 
 /// What may be asked, without and with a name behind it.
-const QUANTITIES: [&str; 25] = [
+const QUANTITIES: [&str; 26] = [
     "energy",
     "energy_var",
     "energy_std",
     "energy_density",
     "power",
     "ergotropy",
+    "ergotropy_initial",
     "ergotropy_local",
     "ergotropy_symmetric",
     "ergotropy_incoherent",
@@ -96,6 +97,7 @@ pub(super) fn quantities<'s>(
             ("energy_var", _) => whole(Quantity::EnergyVariance)?,
             ("energy_std", _) => whole(Quantity::EnergyDeviation)?,
             ("power", _) => whole(Quantity::Power)?,
+            ("ergotropy_initial", _) => whole(Quantity::InitialErgotropy)?,
             ("ergotropy_local", _) => whole(Quantity::LocalErgotropy)?,
             ("ergotropy_symmetric", _) => whole(Quantity::SymmetricErgotropy)?,
             ("ergotropy_incoherent", _) => whole(Quantity::IncoherentErgotropy)?,

@@ -24,8 +24,11 @@ const SHIPPED: [(&str, &str, &str); 20] = [
         "energy, ergotropy, energy_var, bright",
         "N=7 eta=0.9 gamma_c=1 gamma_r=1 alpha_c=0.6 alpha_l=0 q=0 gamma_phi=0 t_end",
     ),
-    // `ergotropy_initial` is promised too; the problem language has no quantity for it.
-    ("thermal_haar", "energy, ergotropy", "N=4 beta_q beta_c gamma_c=1 t_end unitary_seed unitary=haar"),
+    (
+        "thermal_haar",
+        "energy, ergotropy, ergotropy_initial",
+        "N=4 beta_q beta_c gamma_c=1 t_end unitary_seed unitary=haar",
+    ),
     ("dephased_cells", DEPHASED_COLUMNS, DEPHASED),
     ("dephased_oscillators", DEPHASED_COLUMNS, DEPHASED),
     ("dephased_cell_oscillator", DEPHASED_COLUMNS, DEPHASED),

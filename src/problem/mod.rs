@@ -199,6 +199,7 @@ impl Problem {
             Quantity::EnergyOf(e) | Quantity::EnergyDensity(e) => format!("energy_{}", self.subsystems[e].name),
             Quantity::Power => "power".into(),
             Quantity::ErgotropyOf(e) => format!("ergotropy_{}", self.subsystems[e].name),
+            Quantity::InitialErgotropy => "ergotropy_initial".into(),
             Quantity::LocalErgotropy => "ergotropy_local".into(),
             Quantity::SymmetricErgotropy => "ergotropy_symmetric".into(),
             Quantity::IncoherentErgotropy => "ergotropy_incoherent".into(),

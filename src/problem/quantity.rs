@@ -21,6 +21,8 @@ pub enum Quantity {
     Ergotropy,
     /// Ergotropy of one subsystem.
     ErgotropyOf(SubsystemId),
+    /// Ergotropy of the battery at the first row, repeated at every row.
+    InitialErgotropy,
     /// Σ over the battery's cells of the ergotropy of each cell's own state: what local unitaries extract.
     LocalErgotropy,
     /// Ergotropy over the levels of the symmetric subspace, 0..N once each; the battery must stay in it.
@@ -132,6 +134,7 @@ impl Quantity {
         let network = |e: &&SubsystemId| matches!(problem.subsystems[**e].kind, Kind::Network { .. });
         match *self {
             Quantity::Ergotropy
+            | Quantity::InitialErgotropy
             | Quantity::Efficiency
             | Quantity::SymmetricErgotropy
             | Quantity::IncoherentErgotropy
@@ -152,6 +155,7 @@ impl Quantity {
         matches!(
             self,
             Quantity::Ergotropy
+                | Quantity::InitialErgotropy
                 | Quantity::Efficiency
                 | Quantity::SymmetricErgotropy
                 | Quantity::IncoherentErgotropy

@@ -85,6 +85,16 @@ impl<'b> Equation<'b> {
         Ok(Self { blocks, reached, place, rho, counters, generators: HashMap::new() })
     }
 
+    /// Back to the initial state.
+    ///
+    /// # Errors
+    /// None in practice; the state was made once before.
+    pub fn restart(&mut self) -> Result<(), RunError> {
+        self.rho = initial::density(self.blocks, &self.reached, &self.blocks.problem().initial)?;
+        self.counters.fill(0.0);
+        Ok(())
+    }
+
     /// Numbers in a state.
     pub fn elements(&self) -> usize {
         self.rho.iter().map(Vec::len).sum()

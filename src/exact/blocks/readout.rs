@@ -18,12 +18,14 @@ const TOLERANCE: f64 = 1e-8;
 pub struct Readout<'p> {
     problem: &'p Problem,
     columns: Vec<Vec<f64>>,
+    /// Ergotropy at the first row that was read.
+    initial: Option<f64>,
 }
 
 impl<'p> Readout<'p> {
     /// None yet.
     pub fn new(problem: &'p Problem) -> Self {
-        Self { problem, columns: vec![Vec::new(); problem.quantities.len()] }
+        Self { problem, columns: vec![Vec::new(); problem.quantities.len()], initial: None }
     }
 
     /// Read one row, `time` after the run began, in step `step`.
@@ -73,9 +75,18 @@ impl<'p> Readout<'p> {
                     None => plain(quantity.linear()),
                 },
             };
+            let value = match quantity {
+                Quantity::InitialErgotropy => *self.initial.get_or_insert(value),
+                _ => value,
+            };
             column.push(value);
         }
         Ok(())
+    }
+
+    /// Forget the rows read so far, but not the ergotropy of the first.
+    pub fn clear(&mut self) {
+        self.columns.iter_mut().for_each(Vec::clear);
     }
 
     /// The table of all rows, or of a steady state: one row at t = ∞, named after the last timed step.

@@ -48,10 +48,18 @@ pub fn steady(problem: &Problem, style: Style) -> Result<Table, RunError> {
     }
     let mut before = problem.clone();
     before.protocol.steps.truncate(last);
+    let mut readout = Readout::new(problem);
+    // What the first row would be: the state after the pulses and resets before it.
+    let first = problem.protocol.steps.iter().position(|s| matches!(s, Step::Evolve { .. })).unwrap_or(last);
+    let mut until_first = problem.clone();
+    until_first.protocol.steps.truncate(first);
+    run_cycle(&mut equation, &until_first, 0, None)?;
+    readout.read(&equation, first, 0.0)?;
+    readout.clear();
+    equation.restart()?;
     run_cycle(&mut equation, &before, 0, None)?;
     equation.counters.fill(0.0);
     settle(&mut equation, stage)?;
-    let mut readout = Readout::new(problem);
     readout.read(&equation, last, f64::INFINITY)?;
     let mut table = readout.table(true);
     // Jumps and released energy grow without end.

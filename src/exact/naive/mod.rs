@@ -17,7 +17,7 @@ pub use space::{FullSpace, expectation};
 pub use steady::steady;
 
 use crate::error::RunError;
-use crate::problem::{Envelope, Problem, Step};
+use crate::problem::{Envelope, Problem, Quantity, Step};
 use crate::table::Table;
 use evolve::Propagator;
 use ndarray::Array2;
@@ -49,6 +49,10 @@ pub fn solve(problem: &Problem) -> Result<Table, RunError> {
     }
     let mut table = Table::new(problem);
     for (quantity, values) in problem.quantities.iter().zip(columns) {
+        let values = match quantity {
+            Quantity::InitialErgotropy => vec![values[0]; values.len()],
+            _ => values,
+        };
         table.push_exact(problem.column(quantity), values);
     }
     Ok(table)

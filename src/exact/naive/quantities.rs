@@ -84,7 +84,7 @@ impl<'p> Meter<'p> {
                 Quantity::Power if time == 0.0 => f64::NAN,
                 Quantity::Power => energy / time,
                 Quantity::Quanta(e) | Quantity::Photons(e) => expectation(&self.space.operator(&n(e))?, rho).re,
-                Quantity::Ergotropy => whole.ergotropy()?,
+                Quantity::Ergotropy | Quantity::InitialErgotropy => whole.ergotropy()?,
                 Quantity::ErgotropyOf(e) => part(&[e]).ergotropy()?,
                 Quantity::Efficiency if energy.abs() < 1e-14 => f64::NAN,
                 Quantity::Efficiency => whole.ergotropy()? / energy,

@@ -54,6 +54,7 @@ fn expression(problem: &Problem, quantity: &Quantity) -> Result<String, RunError
         }
         Quantity::Power => format!("ratio(mean(energy({battery}), rho), time)"),
         Quantity::Ergotropy => "ergotropy(r, levels_B)".into(),
+        Quantity::InitialErgotropy => "initial(ergotropy(r, levels_B))".into(),
         Quantity::ErgotropyOf(e) => format!("ergotropy(state_of(rho, {0}), spectrum({0}))", name(e)),
         Quantity::LocalErgotropy => format!("local_ergotropy(rho, {battery})"),
         Quantity::SymmetricErgotropy => {

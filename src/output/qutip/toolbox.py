@@ -160,6 +160,12 @@ def ergotropy(r, energies):
     return np.diag(r).real @ energies - passive
 
 
+def initial(value, first=[]):
+    """The value at the first row, at every row."""
+    first or first.append(value)
+    return first[0]
+
+
 def dephased(r, energies):
     """The state without its coherence between different energies."""
     return r * np.isclose(energies[:, None], energies, rtol=1e-9, atol=1e-12)
