@@ -6,12 +6,16 @@ mod common;
 use common::{assert_at_least, assert_chi_square, assert_z, example, numbers, options, reference, share};
 use leyden::estimate::columns;
 use leyden::problem::{Problem, Step, even_rows};
+use leyden::repr::blocks::Blocks;
 use leyden::repr::choose::Representation;
 use leyden::runner::{self, Outcome, RunOptions};
 use leyden::trajectory::{Recorder, run_batch};
 use leyden::unravel::Advance;
 use leyden::unravel::block_jump::{BlockJump, BlockWalker};
 use leyden::unravel::engine::Engine;
+use leyden::unravel::propagate::{Flight, Propagator, Workspace};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use std::sync::atomic::AtomicBool;
 
 const CELLS: &str = include_str!("../examples/dephased_cells.toml");
@@ -63,6 +67,41 @@ fn first_jumps_follow_the_exact_survival() {
     for (row, expected) in counted.iter().zip(&survival) {
         let alive = row.iter().filter(|count| **count == 0).count() as f64 / n as f64;
         assert!((alive - expected).abs() <= limit, "{alive} survive, exactly {expected}, allowed ± {limit}");
+    }
+}
+
+/// The survival probability behind every waiting time, against the reference and with its intervals cut in halves, in
+/// tables (four states) and in polynomials alone; and a jump happens where it meets its threshold.
+#[test]
+fn survival_is_exact_whatever_the_steps() {
+    let data = reference("S9_counts_S6_F0.5");
+    let (times, survival) = (numbers(&data["times"]), numbers(&data["observables"]["survival"]));
+    let problem = example(CELLS, "t_end=20 samples=200");
+    let blocks = Blocks::compile(&problem, Representation::Full.style().unwrap()).unwrap();
+    let drawn = blocks.start.draw(&blocks, &mut ChaCha8Rng::seed_from_u64(1));
+    let block = blocks.get(drawn.block);
+    let start = Flight { psi: drawn.psi, norm: 1.0, time: 0.0 };
+    let mut work = Workspace::default();
+    for (spacing, parts) in [(0.1, 1), (0.1, 2), (0.05, 4), (20.0, 1), (1e-4, 8)] {
+        let propagator = Propagator::new(&blocks, &block, 0, &[(spacing, 200)]);
+        let mut flight = start.clone();
+        let mut now = 0.0;
+        for (time, expected) in times.iter().zip(&survival) {
+            for k in 1..=parts {
+                let until = now + (time - now) * f64::from(k) / f64::from(parts);
+                assert!(!propagator.advance(&mut flight, until, 0.0, &mut work));
+            }
+            now = *time;
+            assert!((flight.norm - expected).abs() < 1e-10, "{} at {time}, exactly {expected}", flight.norm);
+        }
+        for threshold in [0.9, 0.4, 0.05] {
+            let mut flight = start.clone();
+            assert!(propagator.advance(&mut flight, 50.0, threshold, &mut work));
+            assert!((flight.norm - threshold).abs() < 1e-12, "{} instead of {threshold}", flight.norm);
+            let mut again = start.clone();
+            propagator.advance(&mut again, flight.time, 0.0, &mut work);
+            assert!((again.norm - threshold).abs() < 1e-12, "{} at the time of the jump", again.norm);
+        }
     }
 }
 

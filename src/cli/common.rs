@@ -127,9 +127,13 @@ pub fn write_result(
     title: &str,
     table: &Table,
     legend: &str,
+    summary: Option<String>,
     started: Instant,
 ) -> Result<(), Box<dyn Error>> {
     folder.write("observables.csv", files::csv(table).as_bytes())?;
+    if let Some(summary) = summary {
+        folder.write("summary.csv", summary.as_bytes())?;
+    }
     draw(&mut folder, title, &[(legend, table)])?;
     let place = folder.finish(Map::new(), environment(started, 1))?;
     print_end(table);

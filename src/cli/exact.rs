@@ -3,6 +3,7 @@
 use super::InputArgs;
 use super::common::{self, Outcome};
 use super::run::check_cutoffs;
+use super::summary::summary;
 use crate::error::RunError;
 use crate::exact;
 use crate::exact::mean_field::MeanField;
@@ -85,6 +86,7 @@ fn result(
     let table = solve(input);
     spinner.finish_and_clear();
     let table = table?;
-    common::write_result(folder, &problem.title, &table, legend, started)?;
+    let summary = if command == "exact" { summary(problem, &table) } else { None };
+    common::write_result(folder, &problem.title, &table, legend, summary, started)?;
     Ok(ExitCode::from(u8::from(!check_cutoffs(&table))))
 }

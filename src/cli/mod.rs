@@ -7,6 +7,7 @@ mod inspect;
 mod plot;
 mod reproduce;
 mod run;
+mod summary;
 mod sweep;
 mod verify;
 

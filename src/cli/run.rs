@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use super::summary::summary;
 use crate::density::Density;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns::{self, Accumulated, Z95, battery_levels};
@@ -262,6 +263,9 @@ fn write(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let problem = &input.problem;
     folder.write("observables.csv", files::csv(table).as_bytes())?;
+    if let Some(summary) = summary(problem, table) {
+        folder.write("summary.csv", summary.as_bytes())?;
+    }
     if let Some(shots) = &outcome.shots {
         folder.write("shots.npz", &files::shots_npz(problem, shots)?)?;
     }
