@@ -5,6 +5,7 @@ mod common;
 
 use leyden::estimate::{columns, verify};
 use leyden::exact::{blocks, naive};
+use leyden::models::{Graph, Network};
 use leyden::problem::{Axis, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, RateMatrix, SubsystemId};
 use leyden::repr::blocks::Style;
 use leyden::repr::choose::Representation;
@@ -368,5 +369,32 @@ fn short_pulses_are_not_overlooked() {
         let outcome = with_engine!(&engine, e => runner::run(&**e, &problem, options, &never, &mut |_, _| true));
         let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
         assert!((at_end(&sampled) - expected).abs() < 1e-9, "width {width}: {}", at_end(&sampled));
+    }
+}
+
+/// The complete graph is stored like an ensemble, whatever its cells start in, and agrees with the full space; a chain is
+/// not taken for one.
+#[test]
+fn networks_of_identical_cells_are_recognised() {
+    for cells in 2..=4 {
+        for initial in [Initial::plus(), Initial::Excited, Initial::Cell { excited: 0.7, coherence: (0.2).into() }] {
+            let network = |graph: Graph| {
+                let network =
+                    Network { cells, graph, initial: initial.clone(), t_end: 1.0, samples: 4, ..Network::default() };
+                let mut problem = network.problem().unwrap();
+                problem.quantities.extend([Quantity::Ergotropy, Quantity::Purity, Quantity::IncoherentErgotropy]);
+                problem.quantities.push(Quantity::Jumps(0));
+                problem
+            };
+            let problem = network(Graph::Symmetric);
+            let (found, exact) = (blocks::solve(&problem, STYLES[2]).unwrap(), naive::solve(&problem).unwrap());
+            for (a, b) in found.columns.iter().zip(&exact.columns) {
+                for (x, y) in a.value.iter().zip(&b.value) {
+                    assert!((x - y).abs() < 1e-9, "{cells} cells, {}: {x} {y}", a.name);
+                }
+            }
+            assert_eq!(Engine::new(&problem, None).unwrap().0, Representation::Symmetric);
+            assert!(cells == 2 || blocks::solve(&network(Graph::Linear), STYLES[2]).is_err());
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod block;
 mod charges;
+mod identical;
 mod initial;
 mod layout;
 mod measure;
@@ -130,6 +131,19 @@ impl Blocks {
     /// # Errors
     /// With the reason, what would need single cells of an ensemble stored as a spin, or a space too large.
     pub fn compile(problem: &Problem, style: Style) -> Result<Self, CompileError> {
+        let turned;
+        let mut problem = problem;
+        if style.spins && problem.subsystems.iter().any(|s| matches!(s.kind, Kind::Network { cells: 2.., .. })) {
+            let mixed = problem.subsystems.iter().any(|s| matches!(s.kind, Kind::Ensemble { .. }));
+            match identical::as_ensembles(problem) {
+                Ok(found) => {
+                    turned = found;
+                    problem = &turned;
+                }
+                Err(_) if mixed => {} // the ensembles are stored as spins all the same
+                Err(reason) => return Err(refuse(style, reason)),
+            }
+        }
         if style.spins && !problem.subsystems.iter().any(|s| matches!(s.kind, Kind::Ensemble { .. })) {
             return Err(refuse(style, "there is no ensemble of identical cells".into()));
         }
@@ -326,6 +340,14 @@ fn jump_terms(layout: &Layout, channel: &Channel) -> Vec<Vec<Monomial>> {
         Reach::Each(subsystem) => (0..layout.of[*subsystem].len())
             .map(|site| layout.monomials(&channel.operator.on_site(*subsystem, site)))
             .collect(),
+        Reach::Correlated { subsystem, rates } if layout.is_spin(*subsystem) => {
+            // Only uniform matrices come here: a part on each cell and a part on their sum.
+            let (local, together) = rates.uniform().unwrap_or_default();
+            let each = Layout::local_jumps(layout.of[*subsystem].start, cell_matrix(&channel.operator));
+            let each = each.into_iter().map(|terms| scaled(terms, local));
+            let all = scaled(layout.monomials(&channel.operator), together);
+            each.filter(|_| local > 0.0).chain((together > 0.0).then_some(all)).collect()
+        }
         Reach::Correlated { subsystem, rates } => rates
             .modes
             .iter()

@@ -1,0 +1,101 @@
+//! Networks whose cells cannot be told apart, such as the complete graph: stored like an ensemble.
+
+use crate::problem::{Factor, Initial, Kind, Op, OpSum, Problem, Quantity, Reach, SubsystemId, Term};
+use num_complex::Complex64;
+use std::collections::BTreeMap;
+
+/// The same problem with every network of several cells as an ensemble, or the reason why one cannot be.
+pub fn as_ensembles(problem: &Problem) -> Result<Problem, String> {
+    let mut turned = problem.clone();
+    for e in 0..problem.subsystems.len() {
+        let subsystem = &problem.subsystems[e];
+        let Kind::Network { cells, .. } = subsystem.kind else { continue };
+        let refuse = |why: &str| Err(format!("the cells of {} are not all alike: {why}", subsystem.name));
+        let asked = |q: &Quantity| {
+            matches!(
+                q,
+                Quantity::Concurrence | Quantity::Coherence | Quantity::LocalErgotropy | Quantity::CellCoherence
+            )
+        };
+        if let Some(quantity) = problem.quantities.iter().find(|q| asked(q)) {
+            return Err(format!("`{}` is of single cells", problem.column(quantity)));
+        }
+        if matches!(problem.initial[e], Initial::Rotated { .. }) {
+            return refuse("their initial state is not a product of equal ones");
+        }
+        for channel in &problem.channels {
+            let single = channel.operator.factors().any(|f| f.subsystem == e && f.site.is_some());
+            let uneven = matches!(&channel.reach, Reach::Correlated { subsystem, rates }
+                if *subsystem == e && rates.uniform().is_none());
+            if channel.rate > 0.0 && (single || uneven) {
+                return refuse(&format!("channel {} treats them differently", channel.name));
+            }
+        }
+        let whole = |sum: &OpSum| collective(sum, e, cells);
+        match whole(&turned.hamiltonian) {
+            Some(sum) => turned.hamiltonian = sum,
+            None => return refuse("the Hamiltonian treats them differently"),
+        }
+        for drive in &mut turned.drives {
+            match whole(&drive.operator) {
+                Some(sum) => drive.operator = sum,
+                None => return refuse(&format!("drive {} treats them differently", drive.name)),
+            }
+        }
+        turned.subsystems[e].kind = Kind::Ensemble { cells: cells as u64 };
+    }
+    Ok(turned)
+}
+
+/// Operators on one or two numbered cells, without the numbers, and what else the term holds.
+type Pattern = (Vec<Op>, Vec<Factor>);
+
+/// `sum` with operators on numbered cells of `e` replaced by collective ones, if every cell and every pair of cells comes
+/// alike: Σ_i A_i is the collective A, Σ_{i≠j} A_i B_j is AB − Σ_i A_iB_i.
+fn collective(sum: &OpSum, e: SubsystemId, cells: usize) -> Option<OpSum> {
+    let mut kept = OpSum::default();
+    let mut patterns: BTreeMap<Pattern, BTreeMap<Vec<usize>, Complex64>> = BTreeMap::new();
+    for term in sum.in_ladder_operators().terms {
+        let (own, rest): (Vec<Factor>, Vec<Factor>) =
+            term.factors.iter().partition(|f| f.subsystem == e && f.site.is_some());
+        if own.is_empty() {
+            kept.terms.push(term);
+            continue;
+        }
+        if term.factors.iter().any(|f| f.subsystem == e && f.site.is_none()) {
+            return None; // a collective operator beside a single one: their order matters
+        }
+        let mut pairs: Vec<(Op, usize)> = own.iter().filter_map(|f| Some((f.op, f.site?))).collect();
+        pairs.sort();
+        let (ops, sites) = pairs.into_iter().unzip();
+        *patterns.entry((ops, rest)).or_default().entry(sites).or_insert(Complex64::ZERO) += term.coefficient;
+    }
+    for ((ops, rest), found) in patterns {
+        let first = *found.values().next()?;
+        let even = found.values().all(|c| (c - first).norm() <= 1e-13 * first.norm());
+        let distinct = found.keys().all(|sites| sites.len() < 2 || sites[0] != sites[1]);
+        let factor = |op: Op| Factor { subsystem: e, site: None, op };
+        let mut add = |coefficient: Complex64, own: &[Op]| {
+            let factors = own.iter().map(|op| factor(*op)).chain(rest.iter().copied()).collect();
+            kept.terms.push(Term { coefficient, factors });
+        };
+        let pairs = cells * (cells - 1);
+        match ops[..] {
+            [op] if even && found.len() == cells => add(first, &[op]),
+            [Op::Lower, Op::Raise] if even && distinct && found.len() == pairs => {
+                add(first, &[Op::Raise, Op::Lower]);
+                add(-first, &[Op::Number]);
+            }
+            [Op::Number, Op::Number] if even && distinct && found.len() == pairs / 2 => {
+                add(first * 0.5, &[Op::Number, Op::Number]);
+                add(first * -0.5, &[Op::Number]);
+            }
+            [Op::Z, Op::Z] if even && distinct && found.len() == pairs / 2 => {
+                add(first * 0.5, &[Op::Z, Op::Z]);
+                add(first * (-0.5 * cells as f64), &[]);
+            }
+            _ => return None,
+        }
+    }
+    Some(kept)
+}
