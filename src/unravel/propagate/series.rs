@@ -6,7 +6,7 @@
 //! speed alone (À. Jorba and M. Zou, Exp. Math. 14, 99 (2005)).
 
 use super::Flight;
-use super::kernel::{Operator, norm_sqr};
+use super::kernel::{Operator, REGISTERS, norm_sqr};
 use crate::problem::Envelope;
 use num_complex::Complex64;
 
@@ -67,7 +67,8 @@ impl Workspace {
 impl Series {
     /// Shift the generator so that its diagonal is centred.
     pub fn new(mut generator: Operator, varying: Vec<(Envelope, Operator)>) -> Self {
-        let shift = generator.centre();
+        // In a block of a few states the exponential would cost more than the shift saves.
+        let shift = if generator.rows() <= REGISTERS { Complex64::ZERO } else { generator.centre() };
         generator.recentre(shift);
         Self { generator, shift, varying }
     }
@@ -170,27 +171,27 @@ impl Series {
         true
     }
 
-    /// The root of ln(‖ψ(s)‖²/threshold) in \[0, length\]: Newton steps kept inside a bracket.
+    /// The root of ‖ψ(s)‖² − threshold in \[0, length\]: Newton steps kept inside a bracket, until the next would be lost in
+    /// rounding since each squares the error.
     #[inline(always)]
     fn crossing(&self, length: f64, start: f64, end: f64, threshold: f64, work: &mut Workspace) -> f64 {
         let (mut low, mut high) = (0.0, length);
-        let (top, bottom) = ((start / threshold).ln(), (end.max(f64::MIN_POSITIVE) / threshold).ln());
-        let mut s = length * (top / (top - bottom).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
+        let mut s = length * ((start - threshold) / (start - end).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
         for _ in 0..60 {
             let (norm, slope) = self.value_and_slope(s, work);
-            let value = (norm / threshold).ln();
+            let value = norm - threshold;
             if value > 0.0 {
                 low = s
             } else {
                 high = s
             }
-            let mut next = s - value * norm / slope;
+            let mut next = s - value / slope;
             if !(next >= low && next <= high) {
                 next = 0.5 * (low + high);
             }
             let moved = (next - s).abs();
             s = next;
-            if moved <= 1e-14 * length {
+            if moved <= 1e-9 * length {
                 break;
             }
         }
@@ -202,10 +203,12 @@ impl Series {
     fn evaluate(&self, s: f64, work: &mut Workspace) -> f64 {
         let d = self.dimension();
         work.vector.resize(d, Complex64::ZERO);
-        let factor = (self.shift * s).exp();
         horner(&work.terms, work.order, d, s, &mut work.vector);
-        for x in work.vector.iter_mut() {
-            *x *= factor;
+        if self.shift != Complex64::ZERO {
+            let factor = (self.shift * s).exp();
+            for x in work.vector.iter_mut() {
+                *x *= factor;
+            }
         }
         norm_sqr(&work.vector)
     }
@@ -235,7 +238,7 @@ impl Series {
             size += v[i] * v[i];
             change += v[i] * p[i];
         }
-        let decay = (2.0 * self.shift.re * s).exp();
+        let decay = if self.shift.re == 0.0 { 1.0 } else { (2.0 * self.shift.re * s).exp() };
         (decay * size, decay * (2.0 * change + 2.0 * self.shift.re * size))
     }
 }

@@ -13,7 +13,7 @@ const LARGE: usize = 256;
 /// Norm × h₀: a Taylor polynomial covers what is shorter. Where a matrix costs no more than a term of the polynomial the
 /// table goes further down.
 const FINEST: f64 = 1.0;
-const FINEST_OF_TINY: f64 = 0.05;
+const FINEST_OF_TINY: f64 = 0.2;
 /// Blocks up to this size are tiny.
 const TINY: usize = 6;
 /// Most spacings of rows that have a propagator of their own.
