@@ -3,10 +3,10 @@
 use super::InputArgs;
 use super::common::{Outcome, bytes};
 use crate::error::RunError;
-use crate::exact::rate_equation::RateEquation;
+use crate::exact::{self, rate_equation::RateEquation};
 use crate::output::latex;
 use crate::problem::{Kind, Problem};
-use crate::repr::choose::choose;
+use crate::repr::choose::{Representation, choose};
 use crate::runner::{self, RunOptions, Shots};
 use crate::unravel::Advance;
 use crate::unravel::engine::Engine;
@@ -59,22 +59,43 @@ pub fn inspect(args: &InspectArgs) -> Outcome {
         println!("{:<15} {mark}: {text}", representation.to_string());
     }
     let Ok((_, engine)) = Engine::new(problem, None) else { return Ok(ExitCode::SUCCESS) };
-    memory(problem, trajectories, input.run.shots);
-    with_engine!(&engine, e => pilot(problem, &**e, trajectories, input.run.seed))?;
-    match RateEquation::new(problem) {
-        Ok(equation) => {
-            println!("{:<15} `leyden exact` solves it without sampling: {} states", "exact", equation.states())
-        }
-        Err(error) => println!("{:<15} not for `leyden exact`: {error}", "exact"),
-    }
+    memory(problem, trajectories, input.run.shots, &engine);
+    let sampling = with_engine!(&engine, e => pilot(problem, &**e, trajectories, input.run.seed))?;
+    recommend(problem, choice.chosen(), sampling);
     Ok(ExitCode::SUCCESS)
 }
 
-fn memory(problem: &Problem, trajectories: u64, shots: bool) {
+/// Whether the exact solution is cheaper than as many trajectories as give 1 %, which take `sampling` seconds.
+fn recommend(problem: &Problem, chosen: Option<Representation>, sampling: Option<f64>) {
+    let exact = match chosen.and_then(Representation::style) {
+        None => RateEquation::new(problem).map(|equation| (format!("{} states", equation.states()), None)),
+        Some(style) => exact::blocks::work(problem, style).map(|work| {
+            let time = exact::blocks::seconds(work);
+            (format!("about {}", seconds(time)), Some(time))
+        }),
+    };
+    match exact {
+        Err(error) => println!("{:<15} not for `leyden exact`: {error}", "exact"),
+        Ok((size, time)) => {
+            println!("{:<15} `leyden exact` solves it without sampling: {size}", "exact");
+            if let (Some(exact), Some(sampling)) = (time, sampling) {
+                let (better, by) =
+                    if exact < sampling { ("exact", sampling / exact) } else { ("run", exact / sampling) };
+                println!(
+                    "{:<15} `leyden {better}`: {by:.0} times cheaper than the other for averages to 1 %; single shots need `run`",
+                    "recommended"
+                );
+            }
+        }
+    }
+}
+
+fn memory(problem: &Problem, trajectories: u64, shots: bool, engine: &Engine) {
+    let ladder = matches!(engine, Engine::Ladder(_));
     let rows = problem.protocol.row_count() as f64;
     let linear = rows * problem.linear().len() as f64 * 40.0;
     println!("\n{:<15} averages {}, whatever N and the number of trajectories", "memory", bytes(linear));
-    if problem.needs_state() {
+    if problem.needs_state() && ladder {
         let states: f64 = problem.battery.iter().map(|&e| ladder_states(problem.subsystems[e].cells())).product();
         let cells = states.min(trajectories as f64);
         println!(
@@ -82,6 +103,10 @@ fn memory(problem: &Problem, trajectories: u64, shots: bool) {
             "",
             bytes(rows * cells * CELL_BYTES)
         );
+    }
+    if !ladder && !problem.reductions().is_empty() {
+        let total = with_engine!(engine, e => runner::density_bytes(&**e, problem, rayon::current_num_threads()));
+        println!("{:<15} averaged density matrices {}", "", bytes(total));
     }
     if shots {
         println!("{:<15} single shots {}", "", bytes(Shots::bytes_each(problem) as f64 * trajectories as f64));
@@ -92,8 +117,8 @@ fn ladder_states(cells: u64) -> f64 {
     (cells / 2 + 1) as f64 * (cells - cells / 2 + 1) as f64
 }
 
-/// Time a few trajectories, and see how much they scatter.
-fn pilot(problem: &Problem, engine: &impl Advance, trajectories: u64, seed: u64) -> Result<(), RunError> {
+/// Time a few trajectories, and see how much they scatter; returns the seconds on one core to 1 % of the first quantity.
+fn pilot(problem: &Problem, engine: &impl Advance, trajectories: u64, seed: u64) -> Result<Option<f64>, RunError> {
     let few = ((PILOT_WORK / engine.work()) as u64).clamp(4, 256);
     let options = RunOptions { trajectories: few, seed, threads: 1, shots: false, covariance: false, states: false };
     let started = Instant::now();
@@ -112,6 +137,7 @@ fn pilot(problem: &Problem, engine: &impl Advance, trajectories: u64, seed: u64)
         "{:<15} trajectories for a standard error of 1 % of the largest value, by the pilot's scatter",
         "precision"
     );
+    let mut first = None;
     for quantity in problem.quantities.iter().filter(|q| !q.needs_state() && !q.needs_variance()) {
         let slot = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
         let at = |row: usize| row * linear.len() + slot;
@@ -119,10 +145,12 @@ fn pilot(problem: &Problem, engine: &impl Advance, trajectories: u64, seed: u64)
         let largest = rows.clone().map(|r| moments.mean(at(r)).abs()).fold(0.0, f64::max);
         let variance = rows.map(|r| moments.variance(at(r))).fold(0.0, f64::max);
         if largest > 0.0 {
-            println!("  {:<13} {}", problem.column(quantity), (variance / (0.01 * largest).powi(2)).ceil().max(1.0));
+            let needed = (variance / (0.01 * largest).powi(2)).ceil().max(1.0);
+            println!("  {:<13} {needed}", problem.column(quantity));
+            first = first.or(Some(needed * each));
         }
     }
-    Ok(())
+    Ok(first)
 }
 
 /// A duration for humans.

@@ -1,6 +1,7 @@
 //! `leyden reproduce`: the figures of the papers, data and pictures.
 
 mod aging;
+mod scaling;
 
 use super::common::Outcome;
 use super::run::sample;
@@ -23,7 +24,7 @@ use std::time::Instant;
 /// Arguments of `leyden reproduce`.
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// Whose figures: aging, or all
+    /// Whose figures: aging, scaling, or all
     #[arg(default_value = "all")]
     name: String,
     /// Folder that receives a folder for each name
@@ -35,7 +36,7 @@ pub struct ReproduceArgs {
 }
 
 type Maker = fn(&mut Results) -> Result<(), Box<dyn Error>>;
-const MAKERS: [(&str, Maker); 1] = [("aging", aging::figures)];
+const MAKERS: [(&str, Maker); 2] = [("aging", aging::figures), ("scaling", scaling::figures)];
 
 /// Make the figures.
 pub fn reproduce(args: &ReproduceArgs) -> Outcome {

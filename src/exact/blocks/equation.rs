@@ -111,6 +111,11 @@ impl<'b> Equation<'b> {
         (&generator.drift, &generator.jumps, generator.norm)
     }
 
+    /// Multiplications of an evolution over `time`, to order of magnitude.
+    pub fn work(&mut self, stage: usize, time: f64) -> f64 {
+        self.generator(stage).work(time)
+    }
+
     /// Evolve from `from` to `until`, times since the step began, and add to the jump counters.
     ///
     /// # Errors
@@ -119,7 +124,7 @@ impl<'b> Equation<'b> {
         self.generator(stage);
         let Self { generators, rho, counters, .. } = self;
         let Some(generator) = generators.get(&stage) else { return Ok(()) };
-        let work = generator.norm * (until - from) * 6.0 * generator.cost();
+        let work = generator.work(until - from);
         if !(work <= MOST_WORK) {
             return Err(RunError::TooLarge {
                 what: format!("an exact evolution over {}", until - from),
@@ -229,6 +234,11 @@ impl Generator {
         // Drives that change add at most their largest strength, which the convergence of the sum watches anyway.
         norm += varying.iter().map(|(envelope, _, size)| envelope.at(0.0).abs() * size).sum::<f64>();
         Self { drift, jumps, rates, varying, norm }
+    }
+
+    /// Six terms of the series for each unit of norm × time, and twenty for the rest.
+    fn work(&self, time: f64) -> f64 {
+        (self.norm * time * 6.0 + 20.0) * self.cost()
     }
 
     /// Multiplications of one application.

@@ -36,6 +36,27 @@ pub fn solve(problem: &Problem, style: Style) -> Result<Table, RunError> {
     Ok(readout.table(false))
 }
 
+/// Multiplications that [`solve`] takes, to order of magnitude.
+///
+/// # Errors
+/// As for [`solve`]: what does not fit has no cost.
+pub fn work(problem: &Problem, style: Style) -> Result<f64, RunError> {
+    let blocks = Blocks::compile(problem, style)?;
+    let mut equation = Equation::new(&blocks)?;
+    let mut work = 0.0;
+    for (kind, step) in blocks.steps.iter().zip(&problem.protocol.steps) {
+        if let (BlockStep::Evolve(stage), Step::Evolve { duration, .. }) = (kind, step) {
+            work += equation.work(*stage, *duration);
+        }
+    }
+    Ok(work * problem.protocol.repeat as f64)
+}
+
+/// What so many multiplications take on a core of today.
+pub fn seconds(work: f64) -> f64 {
+    work / 5e8
+}
+
 /// One cycle of the protocol; rows are read when `readout` is given.
 fn run_cycle(
     equation: &mut Equation,

@@ -50,7 +50,7 @@ pub struct Flight {
 }
 
 /// Fewest cells that are worth an operator without a matrix.
-const FEWEST_CELLS: usize = 9;
+const FEWEST_CELLS: usize = 8;
 
 /// The number of cells, if the block is the whole space of so many that operators need no matrix.
 pub fn without_matrix(of: &Blocks, block: &Block) -> Option<usize> {

@@ -1,0 +1,115 @@
+//! What a trajectory costs against N, and where sampling to 1 % overtakes the exact density matrix.
+
+use super::Results;
+use crate::exact;
+use crate::models::{Dephased, Network, Part};
+use crate::output::figure::{Axis, Figure, Mark, Panel, Point, Series};
+use crate::problem::{Problem, Quantity, sm, sx};
+use crate::runner::{self, RunOptions};
+use crate::unravel::engine::Engine;
+use crate::with_engine;
+use std::error::Error;
+use std::fmt::Write;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// Exact solutions that a first estimate puts beyond this are not made.
+const MOST_SECONDS: f64 = 20.0;
+
+/// Seconds of one trajectory, of as many as give 1 % of the largest energy, and of one exact solution.
+struct Cost {
+    cells: u64,
+    trajectory: f64,
+    sampled: f64,
+    exact: Option<f64>,
+}
+
+fn cost(cells: u64, problem: &Problem) -> Result<Cost, Box<dyn Error>> {
+    let (representation, engine) = Engine::new(problem, None)?;
+    let never = AtomicBool::new(false);
+    let run = |trajectories: u64| {
+        let options = RunOptions { trajectories, seed: 1, threads: 1, shots: false, covariance: false, states: false };
+        let started = Instant::now();
+        let outcome = with_engine!(&engine, e => runner::run(&**e, problem, options, &never, &mut |_, _| true));
+        (started.elapsed().as_secs_f64(), outcome)
+    };
+    run(1); // blocks and tables are built
+    let (one, _) = run(2);
+    let n = ((0.5 / one * 2.0) as u64).clamp(4, 4000);
+    let (seconds, outcome) = run(n);
+    let moments = &outcome.accumulated.moments;
+    let slots = problem.linear().len();
+    let rows = || (0..problem.protocol.row_count()).map(|row| row * slots);
+    let largest = rows().map(|at| moments.mean(at).abs()).fold(0.0, f64::max);
+    let variance = rows().map(|at| moments.variance(at)).fold(0.0, f64::max);
+    let needed = (variance / (0.01 * largest).powi(2)).ceil().max(1.0);
+    let trajectory = seconds / n as f64;
+    let work = representation.style().and_then(|style| exact::blocks::work(problem, style).ok());
+    let exact = match work {
+        Some(work) if exact::blocks::seconds(work) < MOST_SECONDS => {
+            let started = Instant::now();
+            exact::solve(problem, None)?;
+            Some(started.elapsed().as_secs_f64())
+        }
+        _ => None,
+    };
+    Ok(Cost { cells, trajectory, sampled: trajectory * needed, exact })
+}
+
+fn driven(cells: u64) -> Result<Problem, Box<dyn Error>> {
+    let mut p = Problem::builder("driven ensemble");
+    let b = p.ensemble("B", cells, 1.0);
+    p.hamiltonian(sx(b) * 0.5);
+    p.collective("release", sm(b), 1.0 / cells as f64).each("loss", b, sm(b), 0.1);
+    p.evolve("drive", 10.0, 50).observe([Quantity::Energy]);
+    Ok(p.build()?)
+}
+
+/// The figure and its table.
+pub fn figures(results: &mut Results) -> Result<(), Box<dyn Error>> {
+    let chain = |n: u64| -> Result<Problem, Box<dyn Error>> {
+        Ok(Network { cells: n as usize, t_end: 5.0, samples: 25, ..Network::default() }.problem()?)
+    };
+    let star = |n: u64| -> Result<Problem, Box<dyn Error>> {
+        Ok(Dephased { battery: Part::Spins(n), gamma: 3.0, drive: 10.0, ..Dephased::default() }.problem()?)
+    };
+    type Family<'a> = (&'a str, &'a dyn Fn(u64) -> Result<Problem, Box<dyn Error>>, &'a [u64]);
+    let families: [Family; 3] = [
+        ("chain of N cells from |+⟩, full space", &chain, &[2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14]),
+        ("charger and star of N cells, symmetric", &star, &[1, 2, 5, 10, 20, 40, 80]),
+        ("driven ensemble of N cells, symmetric", &driven, &[2, 5, 10, 20, 40, 80, 160]),
+    ];
+    let mut text = String::from("family,N,seconds_per_trajectory,seconds_to_1_percent,seconds_exact\n");
+    let mut panels = Vec::new();
+    for (name, problem, sizes) in families {
+        let mut costs = Vec::new();
+        for &n in sizes {
+            let found = cost(n, &problem(n)?)?;
+            let exact = found.exact.map_or(String::new(), |x| format!("{x:e}"));
+            writeln!(text, "\"{name}\",{n},{:e},{:e},{exact}", found.trajectory, found.sampled)?;
+            println!("{name}: N = {n}, {:.2e} s a trajectory", found.trajectory);
+            costs.push(found);
+        }
+        let line = |label: &str, colour, mark, value: &dyn Fn(&Cost) -> Option<f64>| {
+            let points = costs.iter().filter_map(|c| Some(Point::exact(c.cells as f64, value(c)?)));
+            Series::new(label, colour, mark, points.collect())
+        };
+        let crossing = costs.iter().find(|c| c.exact.is_none_or(|exact| c.sampled < exact));
+        let title = match crossing {
+            Some(c) => format!("{name}: sampling to 1 % is cheaper from N ≈ {}", c.cells),
+            None => format!("{name}: the exact solution is cheaper throughout"),
+        };
+        panels.push(Panel::new(
+            title,
+            Axis::log("number of cells N"),
+            Axis::log("time on one core (s)"),
+            vec![
+                line("one trajectory", 0, Mark::Line, &|c| Some(c.trajectory)),
+                line("sampled to 1 % of the energy", 1, Mark::Line, &|c| Some(c.sampled)),
+                line("exact density matrix", 2, Mark::Dashed, &|c| c.exact),
+            ],
+        ));
+    }
+    results.folder.write("scaling.csv", text.as_bytes())?;
+    results.picture("scaling", &Figure::new("Cost against N", 1, panels))
+}
