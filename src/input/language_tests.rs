@@ -404,7 +404,6 @@ fn every_quantity_has_a_name() {
     wrong("A", "\"ergotropy_local\"", "ergotropy_local", "a battery of two-level cells", "another quantity");
     wrong("A", "\"coherence_cell\"", "coherence_cell", "a battery of two-level cells", "another quantity");
     wrong("W", "\"ergotropy_symmetric\"", "ergotropy_symmetric", "a battery of one ensemble", "");
-    wrong("B", "\"concurrence\"", "concurrence", "at least one edge", "");
     wrong("B", "\"coherence(cel)\"", "cel", "of the whole battery", "no name");
     wrong("B", "\"purity(B)\"", "B", "of the whole battery", "no name");
     wrong("B", "\"quanta\"", "quanta", "of one subsystem", "`quanta(B)`");

@@ -349,8 +349,8 @@ fn check_quantity(problem: &Problem, quantity: &Quantity) -> Result<(), ModelErr
             invalid("the ergotropy within the symmetric subspace needs a battery of one ensemble of spins")
         }
         Quantity::Concurrence => match problem.battery[..] {
-            [e] if matches!(kind(&e), Some(Kind::Network { edges, .. }) if !edges.is_empty()) => Ok(()),
-            _ => invalid("the concurrence needs a battery of one network of cells with at least one edge"),
+            [e] if matches!(kind(&e), Some(Kind::Network { .. })) => Ok(()),
+            _ => invalid("the concurrence needs a battery of one network of cells"),
         },
         _ => Ok(()),
     }

@@ -41,7 +41,7 @@ pub enum Quantity {
     Coherence,
     /// |Σᵢ⟨σᵢ⁻⟩|/N of the battery's cells; |ρ_eg| of a single cell.
     CellCoherence,
-    /// Wootters concurrence averaged over the edges of the battery's network.
+    /// Wootters concurrence averaged over the edges of the battery's network; empty where there are none.
     Concurrence,
     /// Tr ρ_B².
     Purity,
