@@ -107,23 +107,37 @@ pub fn inverse_weight(cells: u64, two_j: u64) -> f64 {
     two_j * (two_j + 2.0) / (cells as f64 + 2.0)
 }
 
+/// The weight w(J → J') and the sign of a part of a local operator (`physics.md` §2), without V.
+pub fn local_scale(cells: u64, two_j: u64, dj: i8, dm: i8) -> (f64, f64) {
+    let rung = Rung::new(cells, two_j, two_j as i64);
+    let weight = match dj {
+        0 if two_j == 0 => 0.0,
+        0 => 1.0 / inverse_weight(cells, two_j),
+        -1 => rung.shorter(),
+        _ => rung.longer(),
+    };
+    let sign = if matches!((dj, dm), (-1, -1) | (1, 1)) { -1.0 } else { 1.0 };
+    (weight, sign)
+}
+
 /// √w(J → J')·V of `physics.md` §2: what the part of a local operator with ΔJ = `dj` and ΔM = `dm` (−1 for σ⁻, 0 for
 /// σz/2, 1 for σ⁺) makes of |J, M⟩: the new 2J and J + M, and the amplitude. `None` where it vanishes.
 pub fn local_amplitude(cells: u64, two_j: u64, up: u64, dj: i8, dm: i8) -> Option<(u64, u64, f64)> {
     let rung = Rung::new(cells, two_j, 2 * up as i64 - two_j as i64);
     let (u, d) = (rung.up, rung.down());
-    let (weight, squared, sign) = match (dj, dm) {
-        (0, _) if two_j == 0 => return None,
-        (0, -1) => (1.0 / inverse_weight(cells, two_j), u * (d + 1.0), 1.0),
-        (0, 0) => (1.0 / inverse_weight(cells, two_j), rung.m() * rung.m(), rung.m().signum()),
-        (0, _) => (1.0 / inverse_weight(cells, two_j), d * (u + 1.0), 1.0),
-        (-1, -1) => (rung.shorter(), u * (u - 1.0), -1.0),
-        (-1, 0) => (rung.shorter(), u * d, 1.0),
-        (-1, _) => (rung.shorter(), d * (d - 1.0), 1.0),
-        (_, -1) => (rung.longer(), (d + 1.0) * (d + 2.0), 1.0),
-        (_, 0) => (rung.longer(), (u + 1.0) * (d + 1.0), 1.0),
-        _ => (rung.longer(), (u + 1.0) * (u + 2.0), -1.0),
+    let squared = match (dj, dm) {
+        (0, -1) => u * (d + 1.0),
+        (0, 0) => rung.m() * rung.m(),
+        (0, _) => d * (u + 1.0),
+        (-1, -1) => u * (u - 1.0),
+        (-1, 0) => u * d,
+        (-1, _) => d * (d - 1.0),
+        (_, -1) => (d + 1.0) * (d + 2.0),
+        (_, 0) => (u + 1.0) * (d + 1.0),
+        _ => (u + 1.0) * (u + 2.0),
     };
+    let (weight, sign) = local_scale(cells, two_j, dj, dm);
+    let sign = if (dj, dm) == (0, 0) { rung.m().signum() } else { sign };
     let amplitude = sign * (weight * squared).sqrt();
     let to_j = two_j as i64 + 2 * i64::from(dj);
     let to_up = up as i64 + i64::from(dj) + i64::from(dm);

@@ -4,14 +4,14 @@
 //! Nothing in a path depends on where the rows lie, but for rounding. Trajectories that have not jumped share one
 //! precomputed path (see `path.rs`).
 
-use super::Advance;
 use super::path::{Paths, Row};
 use super::propagate::{Flight, Flips, Operator, Propagator, Workspace, norm_sqr, spacings, without_matrix};
 use super::stream::Stream;
+use super::{Advance, readout};
 use crate::battery::CellKey;
 use crate::density::Density;
-use crate::problem::{Kind, Linear, Reduction, Step};
-use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, Monomial, parts, rotate};
+use crate::problem::Step;
+use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, Monomial, rotate};
 use num_complex::Complex64;
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock, RwLock};
@@ -135,9 +135,11 @@ impl BlockJump {
         let local = walker.local.clone();
         let leaps = self.leaps(&local, stage);
         let psi = &walker.flight.psi;
+        // Whether a variate is drawn depends on the operators that are on, not on the block: paths are then the same in
+        // whatever form the state is stored.
+        let choice = self.blocks.jumps.iter().filter(|jump| self.blocks.stages[stage].is_on(jump.channel)).count() > 1;
         let chosen = match leaps {
-            [] => None,
-            [only] => Some(only),
+            [only] if !choice => Some(only),
             several => {
                 let weights = work.weights(several.iter().map(|leap| &leap.map), psi);
                 let total: f64 = weights.iter().sum();
@@ -209,70 +211,15 @@ impl BlockJump {
         }
     }
 
-    /// Replace a subsystem by a fresh one: its old state is measured in the product basis, which nobody looks at.
+    /// Replace a subsystem by a fresh one.
     fn reset(&self, walker: &mut BlockWalker, step: usize) {
         let BlockStep::Reset(subsystem, state) = &self.blocks.steps[step] else { return };
-        let layout = &self.blocks.layout;
-        let slots = layout.of[*subsystem].clone();
-        let space = &walker.local.block.space;
-        let mut levels = vec![0; space.levels.len()];
-        let psi = &walker.flight.psi;
-        let mut found: Vec<(Vec<usize>, f64)> = Vec::new();
-        for (index, x) in psi.iter().enumerate().filter(|(_, x)| **x != Complex64::ZERO) {
-            space.read(index, &mut levels);
-            match found.iter_mut().find(|(own, _)| own[..] == levels[slots.clone()]) {
-                Some((_, weight)) => *weight += x.norm_sqr(),
-                None => found.push((levels[slots.clone()].to_vec(), x.norm_sqr())),
-            }
-        }
-        let total: f64 = found.iter().map(|f| f.1).sum();
-        let mut share = walker.stream.uniform() * total;
-        let mut outcome = 0;
-        while outcome + 1 < found.len() && share >= found[outcome].1 {
-            share -= found[outcome].1;
-            outcome += 1;
-        }
-        let Some((old, weight)) = found.get(outcome) else { return };
-        let mut two_j = space.key.two_j.clone();
-        let mut fresh = vec![(vec![0; slots.len()], Complex64::ONE)];
-        for part in parts(self.blocks.problem(), layout, *subsystem, state) {
-            let (spins, ket, _) = part.draw(layout, walker.stream.rng());
-            two_j[part.slots.clone()].copy_from_slice(&spins);
-            let inner = part.slots.start - slots.start..part.slots.end - slots.start;
-            fresh = fresh
-                .iter()
-                .flat_map(|(before, a)| {
-                    let inner = inner.clone();
-                    ket.iter().map(move |(own, b)| {
-                        let mut levels = before.clone();
-                        levels[inner.clone()].copy_from_slice(own);
-                        (levels, a * b)
-                    })
-                })
-                .collect();
-        }
-        let scale = weight.sqrt().recip();
-        let mut target: Option<Arc<Local>> = None;
-        let mut image = Vec::new();
-        for (index, x) in psi.iter().enumerate().filter(|(_, x)| **x != Complex64::ZERO) {
-            space.read(index, &mut levels);
-            if levels[slots.clone()] != old[..] {
-                continue;
-            }
-            for (own, amplitude) in &fresh {
-                levels[slots.clone()].copy_from_slice(own);
-                let to = target.get_or_insert_with(|| self.local(self.blocks.block_of(&two_j, &levels)));
-                image.resize(to.block.dimension(), Complex64::ZERO);
-                if let Some(place) = to.block.space.index(&levels) {
-                    image[place] += x * amplitude * scale;
-                }
-            }
-        }
-        if let Some(target) = target {
+        let BlockWalker { flight, local, stream, .. } = walker;
+        if let Some((block, psi)) = readout::reset(&self.blocks, &local.block, &flight.psi, (*subsystem, state), stream) {
             walker.threshold /= walker.flight.norm;
-            walker.flight.psi = image;
+            walker.flight.psi = psi;
             walker.flight.norm = 1.0;
-            walker.local = target;
+            walker.local = self.local(block);
         }
     }
 }
@@ -307,8 +254,9 @@ impl Advance for BlockJump {
                 BlockStep::Rotate(subsystem, axis, angle) if walker.path.is_none() => {
                     let local = walker.local.clone();
                     let psi = &mut walker.flight.psi;
-                    let to = rotate::rotate(&self.blocks, &local.block, psi, *subsystem, *axis, *angle);
-                    walker.local = self.local(to);
+                    if let Some(to) = rotate::rotate(&self.blocks, &local.block, psi, *subsystem, *axis, *angle) {
+                        walker.local = self.local(to);
+                    }
                 }
                 BlockStep::Rotate(..) => {}
                 BlockStep::Reset(..) => self.reset(walker, step),
@@ -340,13 +288,9 @@ impl Advance for BlockJump {
     fn observe(&self, batch: &[BlockWalker], slot: usize, step: usize, out: &mut [f64]) {
         let linear = self.blocks.linear[slot];
         for (walker, value) in batch.iter().zip(out) {
-            *value = match linear {
-                Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,
-                Linear::Released(_) => {
-                    walker.counts.iter().zip(&self.released).map(|(&count, quantum)| count as f64 * quantum).sum()
-                }
-                Linear::Jumps(channel) => walker.counts[channel] as f64,
-                _ => match walker.path {
+            *value = match readout::counted(linear, step, &walker.counts, &self.released) {
+                Some(counted) => counted,
+                None => match walker.path {
                     Some((choice, passed)) if passed > 0 => self.rows(choice)[passed - 1].values[slot],
                     _ => {
                         let (psi, norm, local) = self.view(walker);
@@ -386,41 +330,12 @@ impl Advance for BlockJump {
     }
 
     fn density_elements(&self) -> f64 {
-        let blocks = &self.blocks;
-        let dimension = |slots: std::ops::Range<usize>| -> f64 {
-            slots.map(|s| blocks.layout.slots[s].most_levels() as f64).product()
-        };
-        let cells = |parts: &[usize]| parts.iter().map(|e| blocks.layout.of[*e].len() as f64).sum::<f64>();
-        let elements = |reduction: &Reduction| match reduction {
-            Reduction::Joint(parts) => {
-                // With charges a block is smaller; the first one tells how much.
-                let whole: f64 = parts.iter().map(|e| dimension(blocks.layout.of[*e].clone())).product();
-                let drawn = blocks.start.draw(blocks, Stream::new(0, 0).rng());
-                whole.min(drawn.psi.len() as f64).powi(2)
-            }
-            Reduction::Cells(parts) => 4.0 * cells(parts),
-            Reduction::Edges(e) => match &blocks.problem().subsystems[*e].kind {
-                Kind::Network { edges, .. } => 16.0 * edges.len() as f64,
-                _ => 0.0,
-            },
-        };
-        blocks.reductions.iter().map(elements).sum()
+        readout::density_elements(&self.blocks)
     }
 
     fn energy_outcome(&self, walker: &BlockWalker, share: f64) -> Option<f64> {
-        let slot = self.blocks.linear.iter().position(|l| *l == Linear::Energy)?;
         let (psi, norm, local) = self.view(walker);
-        let energies = &local.block.observable(&self.blocks, slot).diagonal;
-        let mut left = share * norm;
-        let mut outcome = None;
-        for (energy, x) in energies.iter().zip(psi).filter(|(_, x)| x.norm_sqr() > 0.0) {
-            outcome = Some(*energy);
-            left -= x.norm_sqr();
-            if left < 0.0 {
-                break;
-            }
-        }
-        outcome
+        readout::energy_outcome(&self.blocks, &local.block, psi, norm, share)
     }
 
     fn share(&self, walker: &mut BlockWalker) -> f64 {

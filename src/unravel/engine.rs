@@ -1,5 +1,6 @@
 //! The engine for a problem: its smallest representation, or the one asked for, ready to make trajectories.
 
+use super::banded::{self, BandedJump};
 use super::block_jump::BlockJump;
 use super::ladder_jump::LadderJump;
 use crate::error::CompileError;
@@ -13,8 +14,10 @@ use crate::repr::ladder::Ladder;
 pub enum Engine {
     /// On the ladder |J, M⟩.
     Ladder(Box<LadderJump>),
-    /// On blocks.
+    /// On stored blocks.
     Blocks(Box<BlockJump>),
+    /// On blocks that are not stored.
+    Banded(Box<BandedJump>),
 }
 
 impl Engine {
@@ -23,7 +26,16 @@ impl Engine {
     /// # Errors
     /// The reason why that representation, or every one, cannot carry the problem.
     pub fn new(problem: &Problem, requested: Option<Representation>) -> Result<(Representation, Self), CompileError> {
-        let blocks = |style: Style| Ok(Self::Blocks(Box::new(BlockJump::new(Blocks::compile(problem, style)?))));
+        let blocks = |style: Style| {
+            let mut compiled = Blocks::compile(problem, style)?;
+            if banded::pays(&compiled) {
+                match BandedJump::new(compiled) {
+                    Ok(engine) => return Ok(Self::Banded(Box::new(engine))),
+                    Err(back) => compiled = *back,
+                }
+            }
+            Ok(Self::Blocks(Box::new(BlockJump::new(compiled))))
+        };
         let compile = |representation: Representation| match representation.style() {
             None => Ok(Self::Ladder(Box::new(LadderJump::new(Ladder::compile(problem)?)))),
             Some(style) => blocks(style),
@@ -48,6 +60,7 @@ macro_rules! with_engine {
         match $engine {
             $crate::unravel::engine::Engine::Ladder($name) => $body,
             $crate::unravel::engine::Engine::Blocks($name) => $body,
+            $crate::unravel::engine::Engine::Banded($name) => $body,
         }
     };
 }

@@ -1,10 +1,12 @@
 //! What an unraveling draws and does.
 
+pub mod banded;
 pub mod block_jump;
 pub mod engine;
 pub mod ladder_jump;
 mod path;
 pub mod propagate;
+mod readout;
 pub mod stream;
 
 use crate::battery::CellKey;

@@ -82,7 +82,7 @@ fn follow(engine: &BlockJump, origin: &Row) -> Vec<Row> {
                 (_, BlockStep::Reset(..)) => return path,
                 (_, BlockStep::Rotate(subsystem, axis, angle)) => {
                     let to = rotate::rotate(blocks, &local.block, &mut flight.psi, *subsystem, *axis, *angle);
-                    local = engine.local(to);
+                    local = to.map_or(local, |to| engine.local(to));
                 }
                 (Step::Evolve { rows, .. }, BlockStep::Evolve(stage)) => {
                     flight.time = 0.0;

@@ -156,7 +156,7 @@ impl<'b> Equation<'b> {
                     half.push(Vec::new());
                     continue;
                 }
-                target = rotate::rotate(self.blocks, block, &mut column, subsystem, axis, angle);
+                target = rotate::rotate(self.blocks, block, &mut column, subsystem, axis, angle).unwrap_or(block.id);
                 half.push(column);
             }
             let Some(&to) = self.place.get(&target) else { continue };

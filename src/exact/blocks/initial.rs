@@ -81,7 +81,8 @@ pub fn neighbours(of: &Blocks, block: &Block) -> BTreeSet<BlockId> {
                 let mut psi = vec![Complex64::ZERO; block.dimension()];
                 if let Some(first) = psi.first_mut() {
                     *first = Complex64::ONE;
-                    found.insert(rotate::rotate(of, block, &mut psi, *subsystem, *axis, *angle));
+                    let to = rotate::rotate(of, block, &mut psi, *subsystem, *axis, *angle);
+                    found.extend(to);
                 }
             }
             BlockStep::Reset(subsystem, state) => {

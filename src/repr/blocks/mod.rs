@@ -4,10 +4,13 @@
 //! Full tensor space, excitation sectors, collective spins and permutation symmetry differ only in the slots and
 //! charges chosen here. Blocks are built when first visited and shared between threads.
 
+mod bands;
 mod block;
 mod charges;
+mod frame;
 mod identical;
 mod initial;
+mod lattice;
 mod layout;
 mod measure;
 mod mixture;
@@ -15,8 +18,11 @@ mod reduce;
 pub mod rotate;
 mod space;
 
+pub use bands::{BandJump, Banded, Bands};
 pub use block::{Block, BlockId, Jump, Sparse, adjoint};
+pub use frame::Frame;
 pub use initial::{Drawn, Part, Start, parts};
+pub use lattice::Lattice;
 pub use layout::{Layout, Monomial, Slot, SlotOp};
 pub use measure::Observable;
 pub use mixture::PartState;
@@ -233,7 +239,7 @@ impl Blocks {
         self.drives[drive].iter().map(turned).collect()
     }
 
-    /// K = −iH − ½ΣL†L of a stage as products, for spaces of single cells.
+    /// K = −iH − ½ΣL†L of a stage as products.
     pub fn generator_terms(&self, stage: usize) -> Vec<Monomial> {
         let scaled = |m: &Monomial, by: Complex64| Monomial { coefficient: m.coefficient * by, ..m.clone() };
         let Stage { active, constant, .. } = &self.stages[stage];
@@ -241,12 +247,8 @@ impl Blocks {
         for (drive, strength) in constant {
             terms.extend(self.drive_terms(*drive).iter().map(|m| scaled(m, (*strength).into())));
         }
-        for jump in self.jumps.iter().filter(|jump| active[jump.channel]) {
-            for left in &jump.terms {
-                for right in &jump.terms {
-                    terms.push(left.adjoint_times(right, -0.5));
-                }
-            }
+        for channel in (0..active.len()).filter(|channel| active[*channel]) {
+            terms.extend(self.decay_terms(channel).iter().map(|m| scaled(m, (-0.5).into())));
         }
         self.layout.collected(terms)
     }
@@ -297,6 +299,19 @@ impl Blocks {
         blocks.push(Arc::new(Block::new(self, id, space)));
         index.insert(key, id);
         id
+    }
+
+    /// The block with this key, to read a state off: kept unless the kept ones have `most` states in all.
+    pub fn look_at(&self, key: &Key, most: usize) -> Arc<Block> {
+        let kept = self.index.read().unwrap_or_else(|e| e.into_inner()).get(key).copied();
+        if let Some(id) = kept {
+            return self.get(id);
+        }
+        let space = Space::new(&self.layout, &self.charges, key.clone());
+        if self.count().saturating_mul(space.dimension()) < most {
+            return self.get(self.find(key.clone()));
+        }
+        Arc::new(Block::new(self, usize::MAX, space))
     }
 
     /// A block that was found.

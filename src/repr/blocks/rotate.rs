@@ -13,7 +13,7 @@ pub fn half_turns(angle: f64) -> Option<i64> {
     ((turns - nearest).abs() <= 1e-12 * nearest.abs().max(1.0)).then_some(nearest as i64)
 }
 
-/// Rotate the state `psi` of `block`; returns the block it is in afterwards.
+/// Rotate the state `psi` of `block`; returns the block it is in afterwards, `None` if the same.
 pub fn rotate(
     of: &Blocks,
     block: &Block,
@@ -21,23 +21,29 @@ pub fn rotate(
     subsystem: SubsystemId,
     axis: Axis,
     angle: f64,
-) -> BlockId {
+) -> Option<BlockId> {
     let slots = of.layout.of[subsystem].clone();
     match half_turns(angle) {
         Some(turns) if axis != Axis::Z => match turns % 2 {
-            0 => block.id,
+            0 => None,
             _ => flip(of, block, psi, slots, axis),
         },
         _ => {
             slots.for_each(|slot| turn(block, psi, slot, &of.layout.slots[slot], axis, angle));
-            block.id
+            None
         }
     }
 }
 
 /// A π pulse: |M⟩ → |−M⟩, about y with (−1)^{J−M}, (−1)^g for g cells in the ground state; a phase common to the
 /// block is left out.
-fn flip(of: &Blocks, block: &Block, psi: &mut Vec<Complex64>, slots: std::ops::Range<usize>, axis: Axis) -> BlockId {
+fn flip(
+    of: &Blocks,
+    block: &Block,
+    psi: &mut Vec<Complex64>,
+    slots: std::ops::Range<usize>,
+    axis: Axis,
+) -> Option<BlockId> {
     let space = &block.space;
     let mut levels = vec![0; space.levels.len()];
     let mut target: Option<std::sync::Arc<Block>> = None;
@@ -58,13 +64,9 @@ fn flip(of: &Blocks, block: &Block, psi: &mut Vec<Complex64>, slots: std::ops::R
             turned[place] = amplitude * sign;
         }
     }
-    match target {
-        Some(target) => {
-            *psi = turned;
-            target.id
-        }
-        None => block.id,
-    }
+    let id = target?.id;
+    *psi = turned;
+    Some(id)
 }
 
 /// Rotate one slot, whose levels carry no charge unless the axis is z.

@@ -1,0 +1,278 @@
+//! The bands of one block, filled in where a state lies, and their products with it.
+
+use super::bands::{Amplitude, Banded, Bands, MOST_SLOTS};
+use super::space::Key;
+use super::{Blocks, Slot};
+use std::ops::Range;
+
+/// One band in numbers: re·v\[i\] + i·im·w\[i\].
+#[derive(Clone, Debug, Default)]
+struct Values {
+    /// A chain used as it is, with its coefficient; otherwise the two lists.
+    chain: Option<(usize, f64, f64)>,
+    re: Vec<f64>,
+    im: Vec<f64>,
+    fresh: bool,
+}
+
+/// Everything that is filled in for one block.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The block.
+    pub key: Key,
+    /// The places that are filled in.
+    span: Range<usize>,
+    /// Of each slot, the levels at those places, up to a base that the block decides.
+    levels: Vec<Vec<f64>>,
+    bases: Vec<f64>,
+    /// 2J of each slot that the chains were filled in for.
+    spins: Vec<u64>,
+    chains: Vec<(Vec<f64>, bool)>,
+    values: Vec<Values>,
+}
+
+/// Lattices up to this size are filled in wholly.
+const WHOLE: usize = 256;
+
+impl Frame {
+    /// Nothing filled in yet.
+    pub fn new(of: &Blocks, bands: &Bands, key: Key) -> Self {
+        let values = bands.all.iter().map(|band| Values {
+            chain: match &band.terms[..] {
+                [term] => match term.chains[..] {
+                    [chain] => Some((chain, term.coefficient.re, term.coefficient.im)),
+                    _ => None,
+                },
+                _ => None,
+            },
+            ..Values::default()
+        });
+        let slots = of.layout.slots.len();
+        Self {
+            span: 0..0,
+            levels: vec![Vec::new(); slots],
+            bases: (0..slots).map(|slot| bands.lattice.base(of, slot, &key)).collect(),
+            chains: vec![(Vec::new(), false); bands.chains.len()],
+            values: values.collect(),
+            spins: key.two_j.clone(),
+            key,
+        }
+    }
+
+    /// Go to another block; what does not change with it stays.
+    #[inline(always)]
+    pub fn enter(&mut self, of: &Blocks, bands: &Bands, change: impl FnOnce(&mut Key)) {
+        change(&mut self.key);
+        let mut moved = [false; MOST_SLOTS];
+        for slot in 0..self.bases.len() {
+            let base = bands.lattice.base(of, slot, &self.key);
+            moved[slot] = base != self.bases[slot] || self.spins[slot] != self.key.two_j[slot];
+            self.bases[slot] = base;
+        }
+        self.spins.copy_from_slice(&self.key.two_j);
+        for (chain, (_, fresh)) in bands.chains.iter().zip(&mut self.chains) {
+            *fresh &= !moved[chain.slot];
+        }
+        for (band, values) in bands.all.iter().zip(&mut self.values) {
+            values.fresh &= band.terms.iter().flat_map(|term| &term.chains).all(|chain| self.chains[*chain].1);
+        }
+    }
+
+    /// Fill in `window` at least.
+    #[inline(always)]
+    pub fn cover(&mut self, of: &Blocks, bands: &Bands, window: &Range<usize>) {
+        if self.span.start <= window.start && window.end <= self.span.end && self.span.len() < 4 * window.len() + WHOLE {
+            return;
+        }
+        let size = bands.lattice.size;
+        self.span = if size <= WHOLE {
+            0..size
+        } else {
+            let slack = window.len() / 8 + 16;
+            window.start.saturating_sub(slack)..(window.end + slack).min(size)
+        };
+        for (slot, levels) in self.levels.iter_mut().enumerate() {
+            levels.resize(self.span.len(), 0.0);
+            bands.lattice.levels(of, slot, self.span.start, levels);
+        }
+        self.chains.iter_mut().for_each(|(_, fresh)| *fresh = false);
+        self.values.iter_mut().for_each(|values| values.fresh = false);
+    }
+
+    /// Make sure that the bands of `operator` are filled in.
+    #[inline(always)]
+    pub fn prepare(&mut self, of: &Blocks, bands: &Bands, operator: &Banded) {
+        for band in operator.clone() {
+            if self.values[band].fresh {
+                continue;
+            }
+            for term in &bands.all[band].terms {
+                for &chain in &term.chains {
+                    self.fill(of, bands, chain);
+                }
+            }
+            if self.values[band].chain.is_none() {
+                self.combine(bands, band);
+            }
+            self.values[band].fresh = true;
+        }
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, of: &Blocks, bands: &Bands, chain: usize) {
+        let (values, fresh) = &mut self.chains[chain];
+        if *fresh {
+            return;
+        }
+        let kind = &bands.chains[chain];
+        let slot: &Slot = &of.layout.slots[kind.slot];
+        values.resize(self.span.len(), 0.0);
+        let amplitude = Amplitude::new(kind, slot, self.key.two_j[kind.slot]);
+        amplitude.fill(&self.levels[kind.slot], self.bases[kind.slot], values);
+        *fresh = true;
+    }
+
+    /// Σ over the terms of a band.
+    #[inline(always)]
+    fn combine(&mut self, bands: &Bands, band: usize) {
+        let Self { chains, values, span, .. } = self;
+        let Values { re, im, .. } = &mut values[band];
+        let terms = &bands.all[band].terms;
+        let length = span.len();
+        for (part, complex) in [(re, false), (im, true)] {
+            let of = |c: num_complex::Complex64| if complex { c.im } else { c.re };
+            if terms.iter().all(|term| of(term.coefficient) == 0.0) {
+                part.clear();
+                continue;
+            }
+            part.resize(length, 0.0);
+            part.fill(0.0);
+            for term in terms {
+                let c = of(term.coefficient);
+                match term.chains[..] {
+                    _ if c == 0.0 => {}
+                    [] => part.iter_mut().for_each(|y| *y += c),
+                    [a] => {
+                        let a = &chains[a].0[..length];
+                        for (y, a) in part.iter_mut().zip(a) {
+                            *y += c * a;
+                        }
+                    }
+                    [a, b] => {
+                        let (a, b) = (&chains[a].0[..length], &chains[b].0[..length]);
+                        for ((y, a), b) in part.iter_mut().zip(a).zip(b) {
+                            *y += c * a * b;
+                        }
+                    }
+                    ref several => {
+                        for (i, y) in part.iter_mut().enumerate() {
+                            *y += several.iter().fold(c, |product, chain| product * chains[*chain].0[i]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// y += A x for amplitudes at the places `from` and `to`; what leads out of `to` is lost.
+    #[inline(always)]
+    pub fn apply(
+        &self,
+        bands: &Bands,
+        operator: &Banded,
+        (x, from): (&[f64], &Range<usize>),
+        (y, to): (&mut [f64], &Range<usize>),
+        planes: usize,
+    ) {
+        let (n, m) = (from.len(), to.len());
+        for band in operator.clone() {
+            let offset = bands.all[band].offset;
+            let start = (from.start as isize).max(to.start as isize - offset);
+            let end = (from.end as isize).min(to.end as isize - offset);
+            if start >= end {
+                continue;
+            }
+            let length = (end - start) as usize;
+            let source = start as usize - from.start;
+            let target = (start + offset) as usize - to.start;
+            let place = start as usize - self.span.start;
+            for (v, c, turned) in self.parts(band) {
+                let v = &v[place..place + length];
+                if turned {
+                    // i·c·v: real parts from the imaginary ones with a minus, and back.
+                    let (real, imaginary) = y.split_at_mut(m);
+                    multiply(&mut real[target..target + length], v, &x[n + source..n + source + length], -c);
+                    multiply(&mut imaginary[target..target + length], v, &x[source..source + length], c);
+                } else {
+                    for plane in 0..planes {
+                        let x = &x[plane * n + source..plane * n + source + length];
+                        multiply(&mut y[plane * m + target..plane * m + target + length], v, x, c);
+                    }
+                }
+            }
+        }
+    }
+
+    /// ‖A x‖² of an operator with a single band; `None` if there are several.
+    #[inline(always)]
+    pub fn image_norm(
+        &self,
+        operator: &Banded,
+        (x, from): (&[f64], &Range<usize>),
+        planes: usize,
+    ) -> Option<f64> {
+        if operator.len() != 1 {
+            return None;
+        }
+        let place = from.start - self.span.start;
+        let n = from.len();
+        let mut sum = 0.0;
+        for (v, c, _) in self.parts(operator.start) {
+            let v = &v[place..place + n];
+            for plane in 0..planes {
+                sum += c * c * weighted_norm(v, &x[plane * n..(plane + 1) * n]);
+            }
+        }
+        Some(sum)
+    }
+
+    /// The lists of a band with their coefficients, and whether they are imaginary.
+    #[inline(always)]
+    fn parts(&self, band: usize) -> impl Iterator<Item = (&[f64], f64, bool)> {
+        let values = &self.values[band];
+        let (v, w, re, im) = match values.chain {
+            Some((chain, re, im)) => (&self.chains[chain].0, &self.chains[chain].0, re, im),
+            None => (&values.re, &values.im, f64::from(!values.re.is_empty()), f64::from(!values.im.is_empty())),
+        };
+        [(&v[..], re, false), (&w[..], im, true)].into_iter().filter(|(_, c, _)| *c != 0.0)
+    }
+}
+
+#[inline(always)]
+fn multiply(y: &mut [f64], v: &[f64], x: &[f64], c: f64) {
+    let n = y.len();
+    let (v, x) = (&v[..n], &x[..n]);
+    for i in 0..n {
+        y[i] += c * v[i] * x[i];
+    }
+}
+
+/// Σ v²x².
+#[inline(always)]
+fn weighted_norm(v: &[f64], x: &[f64]) -> f64 {
+    let mut lanes = [0.0; 8];
+    let whole = x.len() / 8 * 8;
+    let mut start = 0;
+    while start < whole {
+        for k in 0..8 {
+            let product = v[start + k] * x[start + k];
+            lanes[k] += product * product;
+        }
+        start += 8;
+    }
+    let mut rest = 0.0;
+    for i in whole..x.len() {
+        rest += (v[i] * x[i]) * (v[i] * x[i]);
+    }
+    lanes.iter().sum::<f64>() + rest
+}

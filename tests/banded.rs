@@ -1,0 +1,102 @@
+//! Trajectories on blocks that are not stored take the same paths as on stored ones, from the same random numbers.
+
+mod common;
+
+use common::{example, options};
+use leyden::density::BlockSums;
+use leyden::models::{Dephased, Part};
+use leyden::problem::{Axis, Initial, OpSum, Problem, Quantity, n, sm, sp, sx, sy, sz};
+use leyden::repr::blocks::Blocks;
+use leyden::repr::choose::Representation;
+use leyden::runner::{self, Outcome};
+use leyden::unravel::Advance;
+use leyden::unravel::banded::BandedJump;
+use leyden::unravel::block_jump::BlockJump;
+use num_complex::Complex64;
+use std::sync::atomic::AtomicBool;
+
+fn sample(engine: &impl Advance, problem: &Problem, trajectories: u64) -> Outcome {
+    runner::run(engine, problem, options(trajectories, 9), &AtomicBool::new(false), &mut |_, _| true)
+}
+
+fn blocks(problem: &Problem) -> Blocks {
+    Blocks::compile(problem, Representation::Symmetric.style().unwrap()).unwrap()
+}
+
+/// The same jumps, and the same averages and densities but for rounding.
+#[track_caller]
+fn assert_same_paths(problem: &Problem, trajectories: u64) {
+    let stored = sample(&BlockJump::new(blocks(problem)), problem, trajectories);
+    let banded = sample(&BandedJump::new(blocks(problem)).unwrap(), problem, trajectories);
+    let (a, b) = (stored.shots.unwrap(), banded.shots.unwrap());
+    assert!(a.jumps.iter().any(|count| *count > 0), "nothing jumps");
+    assert_eq!(a.jumps, b.jumps);
+    for (x, y) in a.energy_mean.iter().zip(&b.energy_mean) {
+        assert!((x - y).abs() < 1e-8, "{x} {y}");
+    }
+    let (a, b) = (stored.accumulated, banded.accumulated);
+    let slots = problem.protocol.row_count() * problem.linear().len();
+    for slot in 0..slots {
+        let (x, y) = (a.moments.mean(slot), b.moments.mean(slot));
+        assert!((x - y).abs() < 1e-8 * x.abs().max(1.0), "average {slot}: {x} {y}");
+    }
+    for (mine, theirs) in a.densities.iter().zip(&b.densities) {
+        for (label, block) in &mine.blocks {
+            // Batches, and with them groups, are of another size.
+            let sum = |block: &BlockSums, k: usize| block.groups.iter().filter_map(|g| g.get(k)).sum::<Complex64>();
+            for k in 0..block.dimension().pow(2) {
+                let (x, y) = (sum(block, k), sum(&theirs.blocks[label], k));
+                assert!((x - y).norm() < 1e-8 * trajectories as f64, "{label:?}: {x} {y}");
+            }
+        }
+    }
+}
+
+/// Σσ⁻ with a coherent drive and every kind of local channel.
+fn driven(cells: u64, initial: Initial) -> Problem {
+    let mut p = Problem::builder("driven ensemble");
+    let b = p.ensemble("B", cells, 1.0);
+    p.initial(b, initial);
+    p.hamiltonian(sx(b) * 0.8 + sy(b) * -0.3 + sz(b) * 0.2);
+    p.collective("release", sm(b), 1.0 / cells as f64);
+    p.each("loss", b, sm(b), 0.3);
+    let mixed: OpSum = sm(b) * Complex64::new(0.3, 0.4) + sp(b) * 0.5 + n(b) * Complex64::new(0.0, 0.7);
+    p.each("mixed", b, mixed, 0.4);
+    p.evolve("first", 1.0, 3).rotate(b, Axis::X, 0.7).evolve("second", 0.5, 2);
+    p.observe([Quantity::Magnetisation(b), Quantity::Energy, Quantity::Ergotropy]);
+    p.build().unwrap()
+}
+
+#[test]
+fn driven_ensembles_take_the_same_paths() {
+    for cells in [1, 2, 3, 9, 40] {
+        assert_same_paths(&driven(cells, Initial::Ground), 64);
+        assert_same_paths(&driven(cells, Initial::Thermal { ratio: 0.6 }), 64);
+    }
+}
+
+/// A window much smaller than the block: the state starts and stays narrow.
+#[test]
+fn windows_lose_nothing() {
+    assert_same_paths(&driven(400, Initial::Ground), 4);
+}
+
+#[test]
+fn chargers_take_the_same_paths() {
+    for (text, sizes) in [
+        (include_str!("../examples/charger_1.toml"), "N_C=30 N_B=6 gamma_up=0.5 t_end=0.3 samples=7"),
+        (include_str!("../examples/charger_2.toml"), "N_C=12 N_B=3 gamma_up=1 t_end=0.5 samples=7"),
+        (include_str!("../examples/charger_3.toml"), "N_C=8 N_B=2 gamma_up=2 t_end=0.5 samples=7"),
+    ] {
+        assert_same_paths(&example(text, sizes), 64);
+    }
+}
+
+#[test]
+fn other_systems_take_the_same_paths() {
+    assert_same_paths(&example(include_str!("../examples/cavity.toml"), "N=5 samples=5"), 64);
+    assert_same_paths(&example(include_str!("../examples/star.toml"), "N=6 F=2 samples=5"), 64);
+    assert_same_paths(&example(include_str!("../examples/reenergise.toml"), "N=3"), 64);
+    let star = Dephased { battery: Part::Spins(5), drive: 3.0, ..Dephased::default() };
+    assert_same_paths(&star.problem().unwrap(), 64);
+}
