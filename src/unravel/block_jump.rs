@@ -215,7 +215,8 @@ impl BlockJump {
     fn reset(&self, walker: &mut BlockWalker, step: usize) {
         let BlockStep::Reset(subsystem, state) = &self.blocks.steps[step] else { return };
         let BlockWalker { flight, local, stream, .. } = walker;
-        if let Some((block, psi)) = readout::reset(&self.blocks, &local.block, &flight.psi, (*subsystem, state), stream) {
+        if let Some((block, psi)) = readout::reset(&self.blocks, &local.block, &flight.psi, (*subsystem, state), stream)
+        {
             walker.threshold /= walker.flight.norm;
             walker.flight.psi = psi;
             walker.flight.norm = 1.0;

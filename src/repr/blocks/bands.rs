@@ -62,10 +62,14 @@ pub struct Bands {
     pub jumps: Vec<Vec<BandJump>>,
     /// Whether every coefficient is real.
     pub real: bool,
+    /// Zeros to keep beside amplitudes and operators: more than any operator reaches.
+    pub margin: usize,
 }
 
 /// Most operators of a slot in a row.
 const LONGEST: usize = 8;
+/// Most lists of an operator, two for a band with real and imaginary elements.
+pub const MOST_DIAGONALS: usize = 48;
 /// Most slots.
 pub(super) const MOST_SLOTS: usize = 64;
 
@@ -77,7 +81,7 @@ impl Bands {
         }
         let lattice = Lattice::new(of)?;
         let (generators, jumps) = (Vec::new(), Vec::new());
-        let mut bands = Self { lattice, chains: Vec::new(), all: Vec::new(), generators, jumps, real: true };
+        let mut bands = Self { lattice, chains: Vec::new(), all: Vec::new(), generators, jumps, real: true, margin: 0 };
         for (stage, kind) in of.stages.iter().enumerate() {
             let generator = bands.operator(of, &of.generator_terms(stage));
             bands.generators.push(generator);
@@ -87,7 +91,11 @@ impl Bands {
         }
         let coefficients = bands.all.iter().flat_map(|band| &band.terms).map(|term| term.coefficient);
         bands.real = coefficients.into_iter().all(|c| c.im == 0.0);
-        bands.chains.iter().all(|chain| chain.ops.len() <= LONGEST).then_some(bands)
+        bands.margin = bands.reach(&(0..bands.all.len())).next_multiple_of(8) + 8;
+        let operators = || bands.generators.iter().chain(bands.jumps.iter().flatten().map(|jump| &jump.operator));
+        let short = bands.chains.iter().all(|chain| chain.ops.len() <= LONGEST);
+        let few = operators().all(|operator| 2 * operator.len() <= MOST_DIAGONALS);
+        (short && few).then_some(bands)
     }
 
     fn jump(&mut self, of: &Blocks, jump: &JumpOperator) -> BandJump {
@@ -207,8 +215,7 @@ impl Amplitude {
     /// Of `chain` where its slot is `kind` with spin 2J.
     pub fn new(chain: &Chain, kind: &Slot, two_j: u64) -> Self {
         let none = [(0.0, 0.0); 2 * LONGEST];
-        let mut a =
-            Self { scale: 1.0, linear: none, linears: 0, squared: none, squares: 0, window: None };
+        let mut a = Self { scale: 1.0, linear: none, linears: 0, squared: none, squares: 0, window: None };
         let mut spin = two_j as i64;
         let mut moved = 0.0; // the level is l + moved when an operator acts
         for op in chain.ops.iter().rev() {

@@ -1,6 +1,6 @@
-//! The bands of one block, filled in where a state lies, and their products with it.
+//! The bands of one block, filled in where a state lies, with zeros beside them so that products need no edges.
 
-use super::bands::{Amplitude, Banded, Bands, MOST_SLOTS};
+use super::bands::{Amplitude, Banded, Bands, MOST_DIAGONALS, MOST_SLOTS};
 use super::space::Key;
 use super::{Blocks, Slot};
 use std::ops::Range;
@@ -29,6 +29,19 @@ pub struct Frame {
     spins: Vec<u64>,
     chains: Vec<(Vec<f64>, bool)>,
     values: Vec<Values>,
+}
+
+/// One list of an operator: y\[t\] += c·v\[t\]·x\[t − offset\], with an i if it is turned.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Diagonal<'a> {
+    /// v from the start of the window on.
+    pub values: &'a [f64],
+    /// How far amplitudes move.
+    pub offset: isize,
+    /// c.
+    pub coefficient: f64,
+    /// Whether it is imaginary.
+    pub turned: bool,
 }
 
 /// Lattices up to this size are filled in wholly.
@@ -81,21 +94,25 @@ impl Frame {
     /// Fill in `window` at least.
     #[inline(always)]
     pub fn cover(&mut self, of: &Blocks, bands: &Bands, window: &Range<usize>) {
-        if self.span.start <= window.start && window.end <= self.span.end && self.span.len() < 4 * window.len() + WHOLE {
+        if self.span.start <= window.start && window.end <= self.span.end && self.span.len() < 4 * window.len() + WHOLE
+        {
             return;
         }
         let size = bands.lattice.size;
         self.span = if size <= WHOLE {
             0..size
         } else {
-            let slack = window.len() / 8 + 16;
+            let slack = window.len() / 8 + bands.margin;
             window.start.saturating_sub(slack)..(window.end + slack).min(size)
         };
         for (slot, levels) in self.levels.iter_mut().enumerate() {
             levels.resize(self.span.len(), 0.0);
             bands.lattice.levels(of, slot, self.span.start, levels);
         }
-        self.chains.iter_mut().for_each(|(_, fresh)| *fresh = false);
+        for (values, fresh) in &mut self.chains {
+            values.clear(); // the margins stay zero
+            *fresh = false;
+        }
         self.values.iter_mut().for_each(|values| values.fresh = false);
     }
 
@@ -126,9 +143,9 @@ impl Frame {
         }
         let kind = &bands.chains[chain];
         let slot: &Slot = &of.layout.slots[kind.slot];
-        values.resize(self.span.len(), 0.0);
+        values.resize(self.span.len() + 2 * bands.margin, 0.0);
         let amplitude = Amplitude::new(kind, slot, self.key.two_j[kind.slot]);
-        amplitude.fill(&self.levels[kind.slot], self.bases[kind.slot], values);
+        amplitude.fill(&self.levels[kind.slot], self.bases[kind.slot], &mut values[bands.margin..]);
         *fresh = true;
     }
 
@@ -138,35 +155,36 @@ impl Frame {
         let Self { chains, values, span, .. } = self;
         let Values { re, im, .. } = &mut values[band];
         let terms = &bands.all[band].terms;
-        let length = span.len();
+        let (margin, length) = (bands.margin, span.len());
         for (part, complex) in [(re, false), (im, true)] {
             let of = |c: num_complex::Complex64| if complex { c.im } else { c.re };
             if terms.iter().all(|term| of(term.coefficient) == 0.0) {
                 part.clear();
                 continue;
             }
-            part.resize(length, 0.0);
-            part.fill(0.0);
+            part.clear();
+            part.resize(length + 2 * margin, 0.0);
+            let part = &mut part[margin..margin + length];
             for term in terms {
                 let c = of(term.coefficient);
                 match term.chains[..] {
                     _ if c == 0.0 => {}
                     [] => part.iter_mut().for_each(|y| *y += c),
                     [a] => {
-                        let a = &chains[a].0[..length];
+                        let a = &chains[a].0[margin..margin + length];
                         for (y, a) in part.iter_mut().zip(a) {
                             *y += c * a;
                         }
                     }
                     [a, b] => {
-                        let (a, b) = (&chains[a].0[..length], &chains[b].0[..length]);
+                        let (a, b) = (&chains[a].0[margin..margin + length], &chains[b].0[margin..margin + length]);
                         for ((y, a), b) in part.iter_mut().zip(a).zip(b) {
                             *y += c * a * b;
                         }
                     }
                     ref several => {
                         for (i, y) in part.iter_mut().enumerate() {
-                            *y += several.iter().fold(c, |product, chain| product * chains[*chain].0[i]);
+                            *y += several.iter().fold(c, |product, chain| product * chains[*chain].0[margin + i]);
                         }
                     }
                 }
@@ -174,63 +192,38 @@ impl Frame {
         }
     }
 
-    /// y += A x for amplitudes at the places `from` and `to`; what leads out of `to` is lost.
+    /// The lists behind a prepared operator, as seen from a window that starts at `start`; returns how many.
     #[inline(always)]
-    pub fn apply(
-        &self,
+    pub fn parts<'a>(
+        &'a self,
         bands: &Bands,
         operator: &Banded,
-        (x, from): (&[f64], &Range<usize>),
-        (y, to): (&mut [f64], &Range<usize>),
-        planes: usize,
-    ) {
-        let (n, m) = (from.len(), to.len());
+        start: usize,
+        out: &mut [Diagonal<'a>; MOST_DIAGONALS],
+    ) -> usize {
+        let mut count = 0;
         for band in operator.clone() {
             let offset = bands.all[band].offset;
-            let start = (from.start as isize).max(to.start as isize - offset);
-            let end = (from.end as isize).min(to.end as isize - offset);
-            if start >= end {
-                continue;
-            }
-            let length = (end - start) as usize;
-            let source = start as usize - from.start;
-            let target = (start + offset) as usize - to.start;
-            let place = start as usize - self.span.start;
-            for (v, c, turned) in self.parts(band) {
-                let v = &v[place..place + length];
-                if turned {
-                    // i·c·v: real parts from the imaginary ones with a minus, and back.
-                    let (real, imaginary) = y.split_at_mut(m);
-                    multiply(&mut real[target..target + length], v, &x[n + source..n + source + length], -c);
-                    multiply(&mut imaginary[target..target + length], v, &x[source..source + length], c);
-                } else {
-                    for plane in 0..planes {
-                        let x = &x[plane * n + source..plane * n + source + length];
-                        multiply(&mut y[plane * m + target..plane * m + target + length], v, x, c);
-                    }
-                }
+            let first = (start + bands.margin - self.span.start).wrapping_add_signed(-offset);
+            for (values, coefficient, turned) in self.lists(band) {
+                out[count] = Diagonal { values: &values[first..], offset, coefficient, turned };
+                count += 1;
             }
         }
+        count
     }
 
-    /// ‖A x‖² of an operator with a single band; `None` if there are several.
+    /// ‖A x‖² of an operator with a single band, for amplitudes `x` at `window`; `None` if there are several.
     #[inline(always)]
-    pub fn image_norm(
-        &self,
-        operator: &Banded,
-        (x, from): (&[f64], &Range<usize>),
-        planes: usize,
-    ) -> Option<f64> {
+    pub fn image_norm(&self, bands: &Bands, operator: &Banded, x: &[f64], window: &Range<usize>) -> Option<f64> {
         if operator.len() != 1 {
             return None;
         }
-        let place = from.start - self.span.start;
-        let n = from.len();
+        let (place, n) = (window.start + bands.margin - self.span.start, window.len());
         let mut sum = 0.0;
-        for (v, c, _) in self.parts(operator.start) {
-            let v = &v[place..place + n];
-            for plane in 0..planes {
-                sum += c * c * weighted_norm(v, &x[plane * n..(plane + 1) * n]);
+        for (v, c, _) in self.lists(operator.start) {
+            for plane in x.chunks_exact(n.max(1)) {
+                sum += c * c * weighted_norm(&v[place..place + n], plane);
             }
         }
         Some(sum)
@@ -238,22 +231,13 @@ impl Frame {
 
     /// The lists of a band with their coefficients, and whether they are imaginary.
     #[inline(always)]
-    fn parts(&self, band: usize) -> impl Iterator<Item = (&[f64], f64, bool)> {
+    fn lists(&self, band: usize) -> impl Iterator<Item = (&[f64], f64, bool)> {
         let values = &self.values[band];
         let (v, w, re, im) = match values.chain {
             Some((chain, re, im)) => (&self.chains[chain].0, &self.chains[chain].0, re, im),
             None => (&values.re, &values.im, f64::from(!values.re.is_empty()), f64::from(!values.im.is_empty())),
         };
         [(&v[..], re, false), (&w[..], im, true)].into_iter().filter(|(_, c, _)| *c != 0.0)
-    }
-}
-
-#[inline(always)]
-fn multiply(y: &mut [f64], v: &[f64], x: &[f64], c: f64) {
-    let n = y.len();
-    let (v, x) = (&v[..n], &x[..n]);
-    for i in 0..n {
-        y[i] += c * v[i] * x[i];
     }
 }
 

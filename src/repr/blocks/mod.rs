@@ -18,9 +18,9 @@ mod reduce;
 pub mod rotate;
 mod space;
 
-pub use bands::{BandJump, Banded, Bands};
+pub use bands::{BandJump, Banded, Bands, MOST_DIAGONALS};
 pub use block::{Block, BlockId, Jump, Sparse, adjoint};
-pub use frame::Frame;
+pub use frame::{Diagonal, Frame};
 pub use initial::{Drawn, Part, Start, parts};
 pub use lattice::Lattice;
 pub use layout::{Layout, Monomial, Slot, SlotOp};

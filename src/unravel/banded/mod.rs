@@ -3,6 +3,7 @@
 //!
 //! The same paths as [`BlockJump`](super::block_jump::BlockJump), from the same random numbers.
 
+mod kernel;
 mod polynomial;
 
 use super::stream::Stream;
@@ -159,12 +160,12 @@ impl WithSimd for Journey<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { engine, walker, room, stage, until } = self;
         let (of, bands) = (&engine.blocks, &engine.bands);
         let generator = (of, bands, &bands.generators[stage]);
         let jumps = &bands.jumps[stage];
-        while room.advance(generator, &mut walker.frame, &mut walker.state, until, walker.threshold) {
+        while room.advance(simd, generator, &mut walker.frame, &mut walker.state, until, walker.threshold) {
             let chosen = match &jumps[..] {
                 [] => None,
                 [only] => {
@@ -175,7 +176,7 @@ impl WithSimd for Journey<'_> {
                     room.weights.clear();
                     for jump in several {
                         walker.frame.prepare(of, bands, &jump.operator);
-                        let weight = room.weight(bands, &jump.operator, &walker.frame, &walker.state);
+                        let weight = room.weight(simd, bands, &jump.operator, &walker.frame, &walker.state);
                         room.weights.push(weight);
                     }
                     let mut share = walker.stream.uniform() * room.weights.iter().sum::<f64>();
@@ -191,7 +192,7 @@ impl WithSimd for Journey<'_> {
                 }
             };
             match chosen {
-                Some(jump) if room.jump(bands, &jump.operator, &walker.frame, &mut walker.state) => {
+                Some(jump) if room.jump(simd, bands, &jump.operator, &walker.frame, &mut walker.state) => {
                     walker.frame.enter(of, bands, |key| bands.leap(key, jump));
                     walker.counts[jump.channel] += 1;
                     walker.threshold = 1.0 - walker.stream.uniform();

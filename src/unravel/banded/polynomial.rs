@@ -4,7 +4,9 @@
 //! ψ(t + s) = e^{μs} Σ_n v_n sⁿ, (n + 1) v_{n+1} = (K − μ) v_n, with μ = ⟨K⟩ in ψ itself: the terms then fall with the
 //! spread of K in the state, which is far less than its norm when the state is narrow.
 
-use crate::repr::blocks::{Banded, Bands, Blocks, Frame};
+use super::kernel::{Shape, dot, gather, polynomial, scale};
+use crate::repr::blocks::{Banded, Bands, Blocks, Diagonal, Frame, MOST_DIAGONALS};
+use pulp::Simd;
 use std::ops::Range;
 
 /// Highest order of a polynomial.
@@ -37,7 +39,9 @@ pub struct Strip {
 /// Vectors used on the way.
 #[derive(Debug, Default)]
 pub struct Room {
+    /// v_0, v_1, … one after the other.
     terms: Vec<f64>,
+    shape: Shape,
     order: usize,
     /// Where they lie.
     window: Range<usize>,
@@ -46,47 +50,26 @@ pub struct Room {
     /// Re μ.
     mean: f64,
     vector: Vec<f64>,
-    slope: Vec<f64>,
     /// ‖Lψ‖² of the jump operators.
     pub weights: Vec<f64>,
-}
-
-#[inline(always)]
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    let y = &y[..x.len()];
-    let mut lanes = [0.0; 8];
-    let whole = x.len() / 8 * 8;
-    let mut start = 0;
-    while start < whole {
-        for k in 0..8 {
-            lanes[k] += x[start + k] * y[start + k];
-        }
-        start += 8;
-    }
-    let mut rest = 0.0;
-    for i in whole..x.len() {
-        rest += x[i] * y[i];
-    }
-    ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7])) + rest
 }
 
 impl Strip {
     /// A state whose amplitudes are `parts` at `window`.
     pub fn new(parts: Vec<f64>, planes: usize, window: Range<usize>) -> Self {
         let mut strip = Self { parts: Vec::new(), planes, window: 0..0, norm: 1.0, time: 0.0, pad: 8 };
-        strip.take(&parts, window, 1.0);
+        strip.take(&parts, Shape { planes, n: window.len(), margin: 0 }, window.start, 1.0);
         strip
     }
 
     /// Take over amplitudes of norm² `norm`, without the ends where they have vanished.
     #[inline(always)]
-    fn take(&mut self, from: &[f64], window: Range<usize>, norm: f64) {
-        let n = window.len();
+    fn take(&mut self, from: &[f64], shape: Shape, start: usize, norm: f64) {
+        let n = shape.n;
         let small = TRIMMED * norm;
-        let size = |i: usize| {
-            let re = from[i] * from[i];
-            if self.planes == 2 { re + from[n + i] * from[n + i] } else { re }
-        };
+        let (re, im) = (&from[shape.plane(0)], &from[shape.plane(self.planes - 1)]);
+        let size = |i: usize| re[i] * re[i] + im[i] * im[i];
+        let first = start;
         let mut start = 0;
         while start < n && size(start) <= small {
             start += 1;
@@ -98,9 +81,10 @@ impl Strip {
         self.parts.resize(self.planes * (end - start), 0.0);
         for plane in 0..self.planes {
             let kept = end - start;
-            self.parts[plane * kept..(plane + 1) * kept].copy_from_slice(&from[plane * n + start..plane * n + end]);
+            let own = &from[shape.plane(plane)];
+            self.parts[plane * kept..(plane + 1) * kept].copy_from_slice(&own[start..end]);
         }
-        self.window = window.start + start..window.start + end;
+        self.window = first + start..first + end;
         self.norm = norm;
     }
 }
@@ -108,8 +92,9 @@ impl Strip {
 impl Room {
     /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then.
     #[inline(always)]
-    pub fn advance(
+    pub fn advance<S: Simd>(
         &mut self,
+        simd: S,
         (of, bands, operator): (&Blocks, &Bands, &Banded),
         frame: &mut Frame,
         state: &mut Strip,
@@ -118,16 +103,16 @@ impl Room {
     ) -> bool {
         while state.time < until {
             let left = until - state.time;
-            let length = self.expand((of, bands, operator), frame, state, left, threshold);
-            let end = self.evaluate(length, state.planes);
+            let length = self.expand(simd, (of, bands, operator), frame, state, left, threshold);
+            let end = self.evaluate(simd, length);
             if end <= threshold {
-                let at = self.crossing(length, state.norm, end, threshold, state.planes);
-                let norm = self.evaluate(at, state.planes);
-                state.take(&self.vector, self.window.clone(), norm);
+                let at = self.crossing(simd, length, state.norm, end, threshold);
+                let norm = self.evaluate(simd, at);
+                state.take(&self.vector, self.shape, self.window.start, norm);
                 state.time += at;
                 return true;
             }
-            state.take(&self.vector, self.window.clone(), end);
+            state.take(&self.vector, self.shape, self.window.start, end);
             state.time = if length == left { until } else { state.time + length };
         }
         false
@@ -135,8 +120,9 @@ impl Room {
 
     /// Expand about the state; returns for how long, at most `left`, the polynomial holds.
     #[inline(always)]
-    fn expand(
+    fn expand<S: Simd>(
         &mut self,
+        simd: S,
         (of, bands, operator): (&Blocks, &Bands, &Banded),
         frame: &mut Frame,
         state: &mut Strip,
@@ -148,12 +134,10 @@ impl Room {
             let wider = state.pad * reach;
             self.window = state.window.start.saturating_sub(wider)..(state.window.end + wider).min(size);
             frame.cover(of, bands, &self.window);
+            self.open(bands, state);
             frame.prepare(of, bands, operator);
-            let edges = (
-                if self.window.start > 0 { reach } else { 0 },
-                if self.window.end < size { reach } else { 0 },
-            );
-            if let Some(length) = self.fill((bands, operator), frame, state, (left, threshold), edges) {
+            let edges = (if self.window.start > 0 { reach } else { 0 }, if self.window.end < size { reach } else { 0 });
+            if let Some(length) = self.fill(simd, (bands, operator), frame, state, (left, threshold), edges) {
                 return length;
             }
             state.pad *= 2;
@@ -162,25 +146,20 @@ impl Room {
 
     /// The terms; `None` when something has reached an edge of the window.
     #[inline(always)]
-    fn fill(
+    fn fill<S: Simd>(
         &mut self,
+        simd: S,
         (bands, operator): (&Bands, &Banded),
         frame: &Frame,
         state: &Strip,
         (left, threshold): (f64, f64),
         edges: (usize, usize),
     ) -> Option<f64> {
-        let (n, planes) = (self.window.len(), state.planes);
-        let w = planes * n;
-        if self.terms.len() < (ORDER + 1) * w {
-            self.terms.resize((ORDER + 1) * w, 0.0);
-        }
-        let (first, kept) = (state.window.start - self.window.start, state.window.len());
-        self.terms[..w].fill(0.0);
-        for plane in 0..planes {
-            let own = &state.parts[plane * kept..(plane + 1) * kept];
-            self.terms[plane * n + first..plane * n + first + kept].copy_from_slice(own);
-        }
+        let shape = self.shape;
+        let (n, w) = (shape.n, shape.size());
+        let mut parts = [Diagonal::default(); MOST_DIAGONALS];
+        let count = frame.parts(bands, operator, self.window.start, &mut parts);
+        let parts = &parts[..count];
         let norm = state.norm;
         let (vanished, lost) = (VANISHED * norm, LOST * norm);
         let (mut mean, mut turn) = (0.0, 0.0);
@@ -190,29 +169,25 @@ impl Room {
         for order in 0..ORDER {
             let (known, rest) = self.terms.split_at_mut((order + 1) * w);
             let (x, y) = (&known[order * w..], &mut rest[..w]);
-            y.fill(0.0);
-            frame.apply(bands, operator, (x, &self.window), (y, &self.window), planes);
+            let mut size;
             if order == 0 {
-                mean = dot(x, y) / norm;
-                if planes == 2 {
-                    turn = (dot(&x[..n], &y[n..]) - dot(&x[n..], &y[..n])) / norm;
-                }
-            }
-            let mut factor = if order == 0 { 1.0 } else { self.length / (order + 1) as f64 };
-            let mut size = shift(x, y, n, (mean, turn), factor);
-            if order == 0 {
+                gather(simd, parts, shape, x, y, ((0.0, 0.0), 1.0));
+                (mean, turn) = expectation(simd, shape, x, y, norm);
                 self.mean = mean;
+                // Once more, with the shift.
+                size = gather(simd, parts, shape, x, y, ((mean, turn), 1.0));
                 self.length = proposed(left, norm, threshold, -2.0 * mean, (size / norm).sqrt());
-                factor = self.length;
-                y.iter_mut().for_each(|y| *y *= factor);
-                size *= factor * factor;
+                scale(simd, y, self.length);
+                size *= self.length * self.length;
+            } else {
+                size = gather(simd, parts, shape, x, y, ((mean, turn), self.length / (order + 1) as f64));
             }
             let power = ratio.powi(2 * (order as i32 + 1));
             let mut edge = 0.0f64;
-            for plane in 0..planes {
-                let y = &y[plane * n..(plane + 1) * n];
-                edge = edge.max(dot(&y[..edges.0], &y[..edges.0]));
-                edge = edge.max(dot(&y[n - edges.1..], &y[n - edges.1..]));
+            for plane in 0..shape.planes {
+                let y = &y[shape.plane(plane)];
+                edge = edge.max(dot(simd, &y[..edges.0], &y[..edges.0]));
+                edge = edge.max(dot(simd, &y[n - edges.1..], &y[n - edges.1..]));
             }
             spilt = spilt.max(edge * power);
             if spilt > lost {
@@ -232,36 +207,63 @@ impl Room {
         Some(self.length * (0.9 * last).min(ratio))
     }
 
+    /// Make room for a window, with the state as the first term.
+    #[inline(always)]
+    fn open(&mut self, bands: &Bands, state: &Strip) {
+        let shape = Shape { planes: state.planes, n: self.window.len().next_multiple_of(8), margin: bands.margin };
+        let w = shape.size();
+        if self.terms.len() < (ORDER + 1) * w {
+            self.terms.resize((ORDER + 1) * w, 0.0);
+        }
+        self.vector.resize(w, 0.0);
+        self.shape = shape;
+        self.terms[..w].fill(0.0);
+        let (first, kept) = (state.window.start - self.window.start, state.window.len());
+        for plane in 0..state.planes {
+            let own = &state.parts[plane * kept..(plane + 1) * kept];
+            let start = shape.plane(plane).start + first;
+            self.terms[start..start + kept].copy_from_slice(own);
+        }
+    }
+
     /// ψ(s) into the working vector; returns its norm².
     #[inline(always)]
-    fn evaluate(&mut self, s: f64, planes: usize) -> f64 {
-        let w = planes * self.window.len();
-        let u = s / self.length;
-        self.vector.resize(w, 0.0);
-        self.vector.copy_from_slice(&self.terms[self.order * w..(self.order + 1) * w]);
-        let out = &mut self.vector[..w];
-        for k in (0..self.order).rev() {
-            let term = &self.terms[k * w..(k + 1) * w];
-            for i in 0..w {
-                out[i] = out[i] * u + term[i];
-            }
-        }
+    fn evaluate<S: Simd>(&mut self, simd: S, s: f64) -> f64 {
         let factor = (self.mean * s).exp();
-        for x in out.iter_mut() {
-            *x *= factor;
+        let (size, _) = self.sum::<S, false>(simd, s);
+        for plane in 0..self.shape.planes {
+            scale(simd, &mut self.vector[self.shape.plane(plane)], factor);
         }
-        dot(out, out)
+        size * factor * factor
+    }
+
+    /// e^{−μs}ψ(s) into the working vector; returns its norm², and half its derivative in units of the length.
+    #[inline(always)]
+    fn sum<S: Simd, const SLOPE: bool>(&mut self, simd: S, s: f64) -> (f64, f64) {
+        let (w, u) = (self.shape.size(), s / self.length);
+        let (mut size, mut change) = (0.0, 0.0);
+        for plane in 0..self.shape.planes {
+            let terms = (&self.terms[..(self.order + 1) * w], w, self.order);
+            let (a, b) = polynomial::<S, SLOPE>(simd, terms, self.shape.plane(plane), u, &mut self.vector);
+            (size, change) = (size + a, change + b);
+        }
+        (size, change)
     }
 
     /// The root of ‖ψ(s)‖² − threshold in \[0, length\]: Newton steps inside a bracket, on the logarithm, which is nearly
     /// straight. Each squares the error; the last is one whose square is lost in rounding.
     #[inline(always)]
-    fn crossing(&mut self, length: f64, start: f64, end: f64, threshold: f64, planes: usize) -> f64 {
+    fn crossing<S: Simd>(&mut self, simd: S, length: f64, start: f64, end: f64, threshold: f64) -> f64 {
         let (mut low, mut high) = (0.0, length);
-        let mut s = length * ((start / threshold).ln() / (start / end).ln().max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
+        // First the parabola through both ends with the slope at the start.
+        let (wanted, slope) = ((start / threshold).ln(), -2.0 * self.mean);
+        let bend = (slope * length - (start / end).ln()) / (length * length);
+        let root = slope + (slope * slope - 4.0 * bend * wanted).max(0.0).sqrt();
+        let mut s = if root > 0.0 { (2.0 * wanted / root).min(length) } else { 0.5 * length };
         for _ in 0..60 {
-            let (ln_norm, slope) = self.value_and_slope(s, planes);
-            let value = ln_norm - threshold.ln();
+            let (size, change) = self.sum::<S, true>(simd, s);
+            let value = size.ln() + 2.0 * self.mean * s - threshold.ln();
+            let slope = 2.0 * change / size / self.length + 2.0 * self.mean;
             if value > 0.0 {
                 low = s;
             } else {
@@ -280,64 +282,45 @@ impl Room {
         s
     }
 
-    /// ln ‖ψ(s)‖² and its derivative.
-    #[inline(always)]
-    fn value_and_slope(&mut self, s: f64, planes: usize) -> (f64, f64) {
-        let w = planes * self.window.len();
-        let u = s / self.length;
-        let Self { terms, order, vector, slope, .. } = self;
-        vector.resize(w, 0.0);
-        slope.resize(w, 0.0);
-        let (v, p) = (&mut vector[..w], &mut slope[..w]);
-        v.copy_from_slice(&terms[*order * w..(*order + 1) * w]);
-        p.fill(0.0);
-        for k in (0..*order).rev() {
-            let term = &terms[k * w..(k + 1) * w];
-            for i in 0..w {
-                p[i] = p[i] * u + v[i];
-                v[i] = v[i] * u + term[i];
-            }
-        }
-        let (size, change) = (dot(v, v), dot(v, p));
-        (size.ln() + 2.0 * self.mean * s, 2.0 * change / size / self.length + 2.0 * self.mean)
-    }
-
     /// ‖Lψ‖² of a jump operator.
     #[inline(always)]
-    pub fn weight(&mut self, bands: &Bands, operator: &Banded, frame: &Frame, state: &Strip) -> f64 {
-        match frame.image_norm(operator, (&state.parts, &state.window), state.planes) {
+    pub fn weight<S: Simd>(&mut self, simd: S, bands: &Bands, operator: &Banded, frame: &Frame, state: &Strip) -> f64 {
+        match frame.image_norm(bands, operator, &state.parts, &state.window) {
             Some(weight) => weight,
-            None => {
-                self.image(bands, operator, frame, state);
-                dot(&self.vector, &self.vector)
-            }
+            None => self.image(simd, bands, operator, frame, state),
         }
     }
 
     /// Put Lψ in place of ψ, normalised; false if it vanishes.
     #[inline(always)]
-    pub fn jump(&mut self, bands: &Bands, operator: &Banded, frame: &Frame, state: &mut Strip) -> bool {
-        self.image(bands, operator, frame, state);
-        let norm = dot(&self.vector, &self.vector);
+    pub fn jump<S: Simd>(
+        &mut self,
+        simd: S,
+        bands: &Bands,
+        operator: &Banded,
+        frame: &Frame,
+        state: &mut Strip,
+    ) -> bool {
+        let norm = self.image(simd, bands, operator, frame, state);
         if norm <= 0.0 {
             return false;
         }
-        let scale = norm.sqrt().recip();
-        self.vector.iter_mut().for_each(|x| *x *= scale);
-        state.take(&self.vector, self.window.clone(), 1.0);
+        scale(simd, &mut self.vector, norm.sqrt().recip());
+        state.take(&self.vector, self.shape, self.window.start, 1.0);
         true
     }
 
+    /// Lψ into the working vector; returns its norm².
     #[inline(always)]
-    fn image(&mut self, bands: &Bands, operator: &Banded, frame: &Frame, state: &Strip) {
-        let offsets = || bands.all[operator.clone()].iter().map(|band| band.offset);
-        let (low, high) = (offsets().min().unwrap_or(0), offsets().max().unwrap_or(0));
-        let start = state.window.start.saturating_add_signed(low);
-        let end = state.window.end.saturating_add_signed(high).min(bands.lattice.size);
-        self.window = start..end.max(start);
-        self.vector.clear();
-        self.vector.resize(state.planes * self.window.len(), 0.0);
-        frame.apply(bands, operator, (&state.parts, &state.window), (&mut self.vector, &self.window), state.planes);
+    fn image<S: Simd>(&mut self, simd: S, bands: &Bands, operator: &Banded, frame: &Frame, state: &Strip) -> f64 {
+        let reach = bands.reach(operator);
+        let size = bands.lattice.size;
+        self.window = state.window.start.saturating_sub(reach)..(state.window.end + reach).min(size);
+        self.open(bands, state);
+        let mut parts = [Diagonal::default(); MOST_DIAGONALS];
+        let count = frame.parts(bands, operator, self.window.start, &mut parts);
+        let x = &self.terms[..self.shape.size()];
+        gather(simd, &parts[..count], self.shape, x, &mut self.vector, ((0.0, 0.0), 1.0))
     }
 }
 
@@ -352,22 +335,12 @@ fn proposed(left: f64, norm: f64, threshold: f64, decay: f64, spread: f64) -> f6
     if spread * length > REACH { REACH / spread } else { length }
 }
 
-/// y = factor·(y − μx), and its norm².
+/// ⟨x|y⟩/norm.
 #[inline(always)]
-fn shift(x: &[f64], y: &mut [f64], n: usize, (mean, turn): (f64, f64), factor: f64) -> f64 {
-    if turn == 0.0 {
-        let x = &x[..y.len()];
-        for i in 0..y.len() {
-            y[i] = factor * (y[i] - mean * x[i]);
-        }
-    } else {
-        let (re, im) = y.split_at_mut(n);
-        let (xr, xi) = x.split_at(n);
-        let (im, xi) = (&mut im[..n], &xi[..n]);
-        for i in 0..n {
-            re[i] = factor * (re[i] - mean * xr[i] + turn * xi[i]);
-            im[i] = factor * (im[i] - mean * xi[i] - turn * xr[i]);
-        }
+fn expectation<S: Simd>(simd: S, shape: Shape, x: &[f64], y: &[f64], norm: f64) -> (f64, f64) {
+    let part = |a: usize, b: usize| dot(simd, &x[shape.plane(a)], &y[shape.plane(b)]);
+    match shape.planes {
+        2 => ((part(0, 0) + part(1, 1)) / norm, (part(0, 1) - part(1, 0)) / norm),
+        _ => (part(0, 0) / norm, 0.0),
     }
-    dot(y, y)
 }
