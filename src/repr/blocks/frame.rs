@@ -5,11 +5,9 @@ use super::space::Key;
 use super::{Blocks, Slot};
 use std::ops::Range;
 
-/// One band in numbers: re·v\[i\] + i·im·w\[i\].
+/// One band in numbers, real and imaginary parts; empty where they are all zero.
 #[derive(Clone, Debug, Default)]
 struct Values {
-    /// A chain used as it is, with its coefficient; otherwise the two lists.
-    chain: Option<(usize, f64, f64)>,
     re: Vec<f64>,
     im: Vec<f64>,
     fresh: bool,
@@ -31,15 +29,13 @@ pub struct Frame {
     values: Vec<Values>,
 }
 
-/// One list of an operator: y\[t\] += c·v\[t\]·x\[t − offset\], with an i if it is turned.
+/// One list of an operator: y\[t\] += v\[t\]·x\[t − offset\], with an i if it is turned.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Diagonal<'a> {
     /// v from the start of the window on.
     pub values: &'a [f64],
     /// How far amplitudes move.
     pub offset: isize,
-    /// c.
-    pub coefficient: f64,
     /// Whether it is imaginary.
     pub turned: bool,
 }
@@ -50,23 +46,13 @@ const WHOLE: usize = 256;
 impl Frame {
     /// Nothing filled in yet.
     pub fn new(of: &Blocks, bands: &Bands, key: Key) -> Self {
-        let values = bands.all.iter().map(|band| Values {
-            chain: match &band.terms[..] {
-                [term] => match term.chains[..] {
-                    [chain] => Some((chain, term.coefficient.re, term.coefficient.im)),
-                    _ => None,
-                },
-                _ => None,
-            },
-            ..Values::default()
-        });
         let slots = of.layout.slots.len();
         Self {
             span: 0..0,
             levels: vec![Vec::new(); slots],
             bases: (0..slots).map(|slot| bands.lattice.base(of, slot, &key)).collect(),
             chains: vec![(Vec::new(), false); bands.chains.len()],
-            values: values.collect(),
+            values: vec![Values::default(); bands.all.len()],
             spins: key.two_j.clone(),
             key,
         }
@@ -128,9 +114,7 @@ impl Frame {
                     self.fill(of, bands, chain);
                 }
             }
-            if self.values[band].chain.is_none() {
-                self.combine(bands, band);
-            }
+            self.combine(bands, band);
             self.values[band].fresh = true;
         }
     }
@@ -205,8 +189,8 @@ impl Frame {
         for band in operator.clone() {
             let offset = bands.all[band].offset;
             let first = (start + bands.margin - self.span.start).wrapping_add_signed(-offset);
-            for (values, coefficient, turned) in self.lists(band) {
-                out[count] = Diagonal { values: &values[first..], offset, coefficient, turned };
+            for (values, turned) in self.lists(band) {
+                out[count] = Diagonal { values: &values[first..], offset, turned };
                 count += 1;
             }
         }
@@ -221,23 +205,19 @@ impl Frame {
         }
         let (place, n) = (window.start + bands.margin - self.span.start, window.len());
         let mut sum = 0.0;
-        for (v, c, _) in self.lists(operator.start) {
+        for (v, _) in self.lists(operator.start) {
             for plane in x.chunks_exact(n.max(1)) {
-                sum += c * c * weighted_norm(&v[place..place + n], plane);
+                sum += weighted_norm(&v[place..place + n], plane);
             }
         }
         Some(sum)
     }
 
-    /// The lists of a band with their coefficients, and whether they are imaginary.
+    /// The lists of a band, and whether they are imaginary.
     #[inline(always)]
-    fn lists(&self, band: usize) -> impl Iterator<Item = (&[f64], f64, bool)> {
-        let values = &self.values[band];
-        let (v, w, re, im) = match values.chain {
-            Some((chain, re, im)) => (&self.chains[chain].0, &self.chains[chain].0, re, im),
-            None => (&values.re, &values.im, f64::from(!values.re.is_empty()), f64::from(!values.im.is_empty())),
-        };
-        [(&v[..], re, false), (&w[..], im, true)].into_iter().filter(|(_, c, _)| *c != 0.0)
+    fn lists(&self, band: usize) -> impl Iterator<Item = (&[f64], bool)> {
+        let Values { re, im, .. } = &self.values[band];
+        [(&re[..], false), (&im[..], true)].into_iter().filter(|(v, _)| !v.is_empty())
     }
 }
 

@@ -5,7 +5,7 @@ use pulp::Simd;
 use std::ops::Range;
 
 /// How vectors lie in the working memory: zeros, real parts, zeros, imaginary parts, zeros.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Shape {
     /// 1 if everything is real, otherwise 2.
     pub planes: usize,
@@ -26,6 +26,15 @@ impl Shape {
     pub fn plane(&self, plane: usize) -> Range<usize> {
         let start = self.margin + plane * (self.n + self.margin);
         start..start + self.n
+    }
+
+    /// Write the zeros of a vector.
+    #[inline(always)]
+    pub fn clear_margins(&self, x: &mut [f64]) {
+        for plane in 0..=self.planes {
+            let start = plane * (self.n + self.margin);
+            x[start..start + self.margin].fill(0.0);
+        }
     }
 }
 
@@ -152,10 +161,6 @@ pub fn gather<S: Simd>(
     y: &mut [f64],
     last: ((f64, f64), f64),
 ) -> f64 {
-    for plane in 0..=shape.planes {
-        let start = plane * (shape.n + shape.margin);
-        y[start..start + shape.margin].fill(0.0);
-    }
     let mut rest = diagonals;
     let mut begun = false;
     loop {
@@ -196,16 +201,15 @@ fn pass<S: Simd, const K: usize>(
     let minus_turn = simd.splat_f64s(-turn);
     let none: &[S::f64s] = &[];
     let (mut v, mut for_re, mut for_im) = ([none; K], [none; K], [none; K]);
-    let (mut signed, mut c) = ([zero; K], [zero; K]);
+    let mut signs = [zero; K];
     for k in 0..K {
-        let Diagonal { values, offset, coefficient, turned } = diagonals[k];
+        let Diagonal { values, offset, turned } = diagonals[k];
         v[k] = &lanes::<S>(&values[..shape.n])[..m];
         let xr = &lanes::<S>(&x[re.start.wrapping_add_signed(-offset)..][..shape.n])[..m];
         let xi = &lanes::<S>(&x[im.start.wrapping_add_signed(-offset)..][..shape.n])[..m];
-        // i·c·v: real parts come from imaginary ones with a minus, and the other way round.
+        // i·v: real parts come from imaginary ones with a minus, and the other way round.
         (for_re[k], for_im[k]) = if turned { (xi, xr) } else { (xr, xi) };
-        c[k] = simd.splat_f64s(coefficient);
-        signed[k] = simd.splat_f64s(if turned { -coefficient } else { coefficient });
+        signs[k] = simd.splat_f64s(if turned { -1.0 } else { 1.0 });
     }
     let own = &lanes::<S>(&x[re.clone()])[..m];
     let mut norm = [zero; 2];
@@ -214,7 +218,7 @@ fn pass<S: Simd, const K: usize>(
         for t in 0..m {
             let mut a = if begun { y[t] } else { zero };
             for k in 0..K {
-                a = simd.mul_add_e_f64s(simd.mul_f64s(c[k], v[k][t]), for_re[k][t], a);
+                a = simd.mul_add_e_f64s(v[k][t], for_re[k][t], a);
             }
             if last.is_some() {
                 a = simd.mul_f64s(factors, simd.mul_add_e_f64s(minus_mean, own[t], a));
@@ -232,8 +236,8 @@ fn pass<S: Simd, const K: usize>(
         let (mut a, mut b) = if begun { (yr[t], yi[t]) } else { (zero, zero) };
         for k in 0..K {
             let v = v[k][t];
-            a = simd.mul_add_e_f64s(simd.mul_f64s(signed[k], v), for_re[k][t], a);
-            b = simd.mul_add_e_f64s(simd.mul_f64s(c[k], v), for_im[k][t], b);
+            a = simd.mul_add_e_f64s(simd.mul_f64s(signs[k], v), for_re[k][t], a);
+            b = simd.mul_add_e_f64s(v, for_im[k][t], b);
         }
         if last.is_some() {
             a = simd.mul_add_e_f64s(minus_mean, own[t], simd.mul_add_e_f64s(turns, other[t], a));

@@ -42,6 +42,8 @@ pub struct Room {
     /// v_0, v_1, … one after the other.
     terms: Vec<f64>,
     shape: Shape,
+    /// How many of them have zeros beside them.
+    clean: usize,
     order: usize,
     /// Where they lie.
     window: Range<usize>,
@@ -169,6 +171,10 @@ impl Room {
         for order in 0..ORDER {
             let (known, rest) = self.terms.split_at_mut((order + 1) * w);
             let (x, y) = (&known[order * w..], &mut rest[..w]);
+            if self.clean == order + 1 {
+                shape.clear_margins(y);
+                self.clean += 1;
+            }
             let mut size;
             if order == 0 {
                 gather(simd, parts, shape, x, y, ((0.0, 0.0), 1.0));
@@ -182,7 +188,7 @@ impl Room {
             } else {
                 size = gather(simd, parts, shape, x, y, ((mean, turn), self.length / (order + 1) as f64));
             }
-            let power = ratio.powi(2 * (order as i32 + 1));
+            let power = if ratio < 1.0 { ratio.powi(2 * (order as i32 + 1)) } else { 1.0 };
             let mut edge = 0.0f64;
             for plane in 0..shape.planes {
                 let y = &y[shape.plane(plane)];
@@ -216,7 +222,10 @@ impl Room {
             self.terms.resize((ORDER + 1) * w, 0.0);
         }
         self.vector.resize(w, 0.0);
-        self.shape = shape;
+        if self.shape != shape {
+            self.shape = shape;
+            self.clean = 1;
+        }
         self.terms[..w].fill(0.0);
         let (first, kept) = (state.window.start - self.window.start, state.window.len());
         for plane in 0..state.planes {
@@ -330,7 +339,7 @@ impl Room {
 fn proposed(left: f64, norm: f64, threshold: f64, decay: f64, spread: f64) -> f64 {
     let mut length = left;
     if threshold > 0.0 && decay > 0.0 {
-        length = length.min((1.25 * (norm / threshold).ln()).max(1e-9) / decay);
+        length = length.min((1.1 * (norm / threshold).ln()).max(1e-9) / decay);
     }
     if spread * length > REACH { REACH / spread } else { length }
 }
@@ -338,9 +347,11 @@ fn proposed(left: f64, norm: f64, threshold: f64, decay: f64, spread: f64) -> f6
 /// ⟨x|y⟩/norm.
 #[inline(always)]
 fn expectation<S: Simd>(simd: S, shape: Shape, x: &[f64], y: &[f64], norm: f64) -> (f64, f64) {
-    let part = |a: usize, b: usize| dot(simd, &x[shape.plane(a)], &y[shape.plane(b)]);
-    match shape.planes {
-        2 => ((part(0, 0) + part(1, 1)) / norm, (part(0, 1) - part(1, 0)) / norm),
-        _ => (part(0, 0) / norm, 0.0),
+    let (a, b) = (shape.plane(0), shape.plane(shape.planes - 1));
+    let (xr, xi, yr, yi) = (&x[a.clone()], &x[b.clone()], &y[a], &y[b]);
+    if shape.planes == 1 {
+        return (dot(simd, xr, yr) / norm, 0.0);
     }
+    let turn = dot(simd, xr, yi) - dot(simd, xi, yr);
+    ((dot(simd, xr, yr) + dot(simd, xi, yi)) / norm, turn / norm)
 }
