@@ -24,7 +24,7 @@ const NETWORK: &str = include_str!("../examples/network.toml");
 fn engine(problem: &Problem, representation: Option<Representation>) -> Box<BlockJump> {
     match Engine::new(problem, representation).unwrap().1 {
         Engine::Blocks(engine) => engine,
-        Engine::Ladder(_) => panic!("this problem goes to the ladder"),
+        _ => panic!("this problem is not on stored blocks"),
     }
 }
 

@@ -7,9 +7,11 @@ use leyden::estimate::{columns, verify};
 use leyden::exact::{blocks, naive};
 use leyden::models::{Graph, Network};
 use leyden::problem::{Axis, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, RateMatrix, SubsystemId};
-use leyden::repr::blocks::Style;
+use leyden::repr::blocks::{Blocks, Style};
 use leyden::repr::choose::Representation;
 use leyden::runner::{self, RunOptions};
+use leyden::unravel::banded::BandedJump;
+use leyden::unravel::block_jump::BlockJump;
 use leyden::unravel::engine::Engine;
 use leyden::with_engine;
 use num_complex::Complex64;
@@ -345,6 +347,36 @@ fn trajectories_agree_with_the_exact_solution() {
 #[ignore = "statistical tier"]
 fn trajectories_agree_with_the_exact_solution_on_many_problems() {
     (25..225).for_each(|seed| check_trajectories(seed, 10_000));
+}
+
+/// Blocks that are not stored give the same paths, in every style that has a lattice; how many did.
+fn check_banded(seed: u64) -> [usize; 3] {
+    let problem = random(seed);
+    let options = RunOptions { trajectories: 24, seed, threads: 0, shots: true, covariance: false, states: false };
+    let never = AtomicBool::new(false);
+    STYLES.map(|style| {
+        let Ok(compiled) = Blocks::compile(&problem, style) else { return 0 };
+        let Ok(banded) = BandedJump::new(compiled) else { return 0 };
+        let stored = BlockJump::new(Blocks::compile(&problem, style).unwrap());
+        let a = runner::run(&stored, &problem, options, &never, &mut |_, _| true);
+        let b = runner::run(&banded, &problem, options, &never, &mut |_, _| true);
+        let (a_shots, b_shots) = (a.shots.unwrap(), b.shots.unwrap());
+        assert_eq!(a_shots.jumps, b_shots.jumps, "{seed}, {style:?}\n{}", problem.describe());
+        for slot in 0..problem.protocol.row_count() * problem.linear().len() {
+            let (x, y) = (a.accumulated.moments.mean(slot), b.accumulated.moments.mean(slot));
+            assert!((x - y).abs() < 1e-8 * x.abs().max(1.0), "{seed}, {style:?}: {x} {y}\n{}", problem.describe());
+        }
+        1
+    })
+}
+
+#[test]
+fn blocks_that_are_not_stored_give_the_same_paths() {
+    let mut total = [0; 3];
+    for seed in 0..FEW {
+        total.iter_mut().zip(check_banded(seed)).for_each(|(t, c)| *t += c);
+    }
+    assert!(total.iter().all(|t| *t > 10), "too few problems in some style: {total:?}");
 }
 
 /// A pulse much shorter than the distance of the rows turns a cell by its area, sin²(area): no step may pass over it.
