@@ -1,6 +1,7 @@
 //! Trajectories on blocks, one core: the problems that the same work through other programs is known for.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use leyden::input;
 use leyden::models::{Dephased, Graph, Network, Part};
 use leyden::problem::{Problem, Quantity, sm, sx};
 use leyden::repr::choose::Representation;
@@ -8,6 +9,9 @@ use leyden::runner::{self, RunOptions};
 use leyden::unravel::engine::Engine;
 use leyden::with_engine;
 use std::sync::atomic::AtomicBool;
+
+const CHARGER_1: &str = include_str!("../examples/charger_1.toml");
+const CHARGER_3: &str = include_str!("../examples/charger_3.toml");
 
 /// N = 50 cells with H = Sˣ, D[S⁻] at rate 1/N and D[σ⁻] on each at rate 0.1, from the ground state.
 fn driven(cells: u64) -> Problem {
@@ -17,6 +21,15 @@ fn driven(cells: u64) -> Problem {
     p.collective("release", sm(b), 1.0 / cells as f64).each("loss", b, sm(b), 0.1);
     p.evolve("drive", 10.0, 50).observe([Quantity::Magnetisation(b)]);
     p.build().unwrap()
+}
+
+/// A charger of N_C cells, all excited, and batteries of N_B in the ground state, up to t = 10/(γ↓N_C), without ergotropy.
+fn charger(text: &str, n_c: u64, n_b: u64, pumping: f64) -> Problem {
+    let overrides = [("N_C", n_c as f64), ("N_B", n_b as f64), ("gamma_up", pumping), ("t_end", 10.0 / n_c as f64)];
+    let overrides: Vec<(String, String)> = overrides.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+    let mut problem = input::parse("charger", text, &overrides).unwrap().problem;
+    problem.quantities.retain(|q| !q.needs_state());
+    problem
 }
 
 fn problems() -> Vec<(&'static str, Problem, Option<Representation>, u64)> {
@@ -35,6 +48,11 @@ fn problems() -> Vec<(&'static str, Problem, Option<Representation>, u64)> {
         ("chain 16", big.problem().unwrap(), None, 1),
         ("driven 50", driven(50), None, 1_000),
         ("driven 200", driven(200), None, 64),
+        ("driven 1000", driven(1000), None, 4),
+        ("driven 10000", driven(10_000), None, 1),
+        ("charger of 10^4, three batteries", charger(CHARGER_3, 10_000, 10, 2.0), None, 1),
+        ("charger of 10^6", charger(CHARGER_1, 1_000_000, 100, 0.0), None, 1),
+        ("charger of 10^7", charger(CHARGER_1, 10_000_000, 100, 0.0), None, 1),
     ]
 }
 

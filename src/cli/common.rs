@@ -6,7 +6,9 @@ use crate::input::{self, Input, InputError, Value};
 use crate::output::figure::FigureError;
 use crate::output::folder::RunFolder;
 use crate::output::{pictures, table as files};
+use crate::repr::choose::Representation;
 use crate::table::{Column, Table};
+use crate::unravel::engine::Engine;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value as Json, json};
 use std::error::Error;
@@ -64,6 +66,14 @@ impl InputArgs {
         let name: String = format!("{stem}{suffix}{overrides}").chars().map(plain).take(200).collect();
         self.out.clone().unwrap_or_else(|| Path::new("runs").join(name))
     }
+}
+
+/// The engine for an input, in the representation asked for or the smallest.
+pub fn engine(input: &Input, requested: Option<Representation>) -> Result<(Representation, Engine), Box<dyn Error>> {
+    Engine::new(&input.problem, requested).map_err(|error| match requested {
+        Some(_) => error.into(),
+        None => input.too_large(&error).into(),
+    })
 }
 
 /// What makes a run the same as another, as the manifest holds it.

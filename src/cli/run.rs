@@ -117,7 +117,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     input.problem.keep_state = args.states;
     let problem = &input.problem;
     let target = Target::parse(problem, &args.target_error)?;
-    let (representation, engine) = Engine::new(problem, args.sampling.representation)?;
+    let (representation, engine) = common::engine(&input, args.sampling.representation)?;
     let options = RunOptions {
         trajectories: args.sampling.trajectories.unwrap_or(input.run.trajectories),
         seed: args.sampling.seed.unwrap_or(input.run.seed),

@@ -10,7 +10,6 @@ use crate::output::folder::RunFolder;
 use crate::output::table::csv;
 use crate::runner::RunOptions;
 use crate::table::Table;
-use crate::unravel::engine::Engine;
 use clap::Args;
 use serde_json::{Map, json};
 use std::process::ExitCode;
@@ -36,7 +35,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
         chosen => chosen,
     };
     let problem = &input.problem;
-    let (representation, engine) = Engine::new(problem, args.sampling.representation)?;
+    let (representation, engine) = common::engine(&input, args.sampling.representation)?;
     let options = RunOptions {
         trajectories: args.sampling.trajectories.unwrap_or(input.run.trajectories),
         seed: args.sampling.seed.unwrap_or(input.run.seed),

@@ -189,15 +189,15 @@ fn curve(problem: &Problem, accumulated: &Accumulated, slot: usize, truth: &[f64
     // What differs between trajectories by rounding alone has no statistics, and what a few of them saw no normal law.
     let scale = truth.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
     let slots = problem.linear().len();
-    let moves = |r: &usize| {
-        let (variance, event) =
-            (n * covariance.of_mean(slot, *r, *r), accumulated.moments.event_size(r * slots + slot));
-        variance > (EXACT * scale).powi(2) && n * variance >= EVENTS * event * event
-    };
+    let variance = |r: usize| n * covariance.of_mean(slot, r, r);
+    let events = |r: usize| n * variance(r) / accumulated.moments.event_size(r * slots + slot).powi(2);
+    let moves = |r: &usize| variance(*r) > (EXACT * scale).powi(2) && events(*r) >= EVENTS;
     let kept: Vec<usize> = (0..truth.len()).filter(moves).collect();
     if kept.is_empty() {
         return None;
     }
+    // Where few trajectories make up the variance, the law is that of so few samples.
+    let n = kept.iter().map(|r| events(*r)).fold(n, f64::min);
     let sd = |r: usize| covariance.of_mean(slot, r, r).sqrt();
     let correlation = Mat::from_fn(kept.len(), kept.len(), |i, j| {
         covariance.of_mean(slot, kept[i], kept[j]) / (sd(kept[i]) * sd(kept[j]))
@@ -207,7 +207,7 @@ fn curve(problem: &Problem, accumulated: &Accumulated, slot: usize, truth: &[f64
     let (mut statistic, mut degrees) = (0.0, 0);
     for k in 0..kept.len() {
         let lambda = eigen.S()[k];
-        if lambda > 100.0 / n {
+        if lambda > EVENTS / n {
             let projection: f64 = (0..kept.len()).map(|i| eigen.U()[(i, k)] * scores[i]).sum();
             statistic += projection * projection / lambda;
             degrees += 1;

@@ -3,7 +3,7 @@
 use super::document::{Entry, Item, Table};
 use super::error::InputError;
 use super::expression::{self, Expr, Node};
-use super::operator::{Context, described};
+use super::operator::{Context, described, single_cells};
 use super::parameters::{Number, Scope};
 use super::protocol::names;
 use super::sections::distinct;
@@ -120,7 +120,14 @@ pub(super) fn channel<'s>(
             members.iter().map(on_member).collect::<Result<_, InputError>>()?
         }
     };
-    let rate = scope.number(table.need("rate", "rate = 1.0")?)?.non_negative(&format!("the rate of channel {name}"))?;
+    let given = table.need("rate", "rate = 1.0")?;
+    if let (true, [(_, _, Reach::Each(id))]) = (given.is_list(), &found[..]) {
+        let part = &parts.all[*id];
+        let message =
+            format!("channel `{name}` is given a rate for each cell, but all cells of `{}` are alike", part.name);
+        return Err(given.at.error(message, format!("one rate; unequal ones need {}", one_by_one(part))));
+    }
+    let rate = scope.number(given)?.non_negative(&format!("the rate of channel {name}"))?;
     let only = only(&format!("channel `{name}`"), table, steps)?;
     // With a number for the edges the rate is the diagonal of the matrix already.
     let rate = if table.get("edge").is_some() { 1.0 } else { rate };
@@ -150,6 +157,15 @@ fn on_cells<'s>(
     Ok((operator, reach))
 }
 
+/// How to write a subsystem whose cells differ, and how large that would be.
+fn one_by_one(part: &Subsystem) -> String {
+    match part.kind {
+        Kind::Ensemble { cells } => single_cells(&part.name, cells),
+        Kind::Network { .. } => "`correlated` with a diagonal `matrix`".into(),
+        _ => "a network `{ cells = …, graph = … }`".into(),
+    }
+}
+
 /// The rate matrix of a correlated channel, in units of its rate; with `edge`, rate and edge are its elements.
 fn correlated<'s>(
     table: &Table<'s>,
@@ -159,7 +175,7 @@ fn correlated<'s>(
 ) -> Result<RateMatrix, InputError> {
     let Kind::Network { cells, edges } = &part.kind else {
         let message = format!("`{}` is {}, its cells cannot decay with correlations", part.name, described(&part.kind));
-        return Err(entry.value.at.error(message, "a network `{ cells = …, graph = … }`"));
+        return Err(entry.value.at.error(message, one_by_one(part)));
     };
     let forms: Vec<&Entry<'s>> =
         table.entries().iter().filter(|e| ["edge", "matrix", "positions"].contains(&e.key)).collect();

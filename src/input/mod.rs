@@ -43,7 +43,8 @@ pub use error::{InputError, Place};
 pub use parameters::Value;
 pub use sweep::{Optimise, Solve, Sweep, SweepAxis, TAU};
 
-use crate::problem::Problem;
+use crate::error::CompileError;
+use crate::problem::{Kind, Problem};
 use document::Table;
 use error::Source;
 use parameters::{Definition, Scope};
@@ -66,6 +67,8 @@ pub struct Input {
     pub verify: Vec<(String, String)>,
     /// The grid of `[sweep]`, if there is one.
     pub sweep: Option<Sweep>,
+    /// Where the sizes of subsystems are given.
+    sizes: Vec<(String, InputError)>,
 }
 
 /// The `[run]` section.
@@ -86,6 +89,26 @@ impl Default for RunSettings {
 }
 
 impl Input {
+    /// A problem that no representation has room for, at the place where its largest subsystem is given.
+    pub fn too_large(&self, error: &CompileError) -> InputError {
+        let size = |name: &str| {
+            let part = self
+                .problem
+                .subsystems
+                .iter()
+                .find(|s| s.name.trim_end_matches(char::is_numeric) == name || s.name == name);
+            part.map_or(0, |s| match &s.kind {
+                Kind::Mode { cutoff } => *cutoff as u64,
+                _ => s.cells(),
+            })
+        };
+        let message = format!("no representation has room for this problem: {}", error.reason);
+        match self.sizes.iter().max_by_key(|(name, _)| size(name)) {
+            Some((_, place)) => InputError { message, expected: "a smaller size".into(), ..place.clone() },
+            None => InputError::in_file(&self.path, message, "a smaller one"),
+        }
+    }
+
     /// The same input at the size its `[verify]` section asks for, with the file's own values elsewhere.
     ///
     /// # Errors
@@ -144,7 +167,9 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
     let run = run_settings(&root, &scope)?;
     let verify = verify(&source, &root, &plain)?;
     let sweep = root.section("sweep")?.map(|section| sweep::sweep(&section, &scope, &problem)).transpose()?;
+    let sizes = root.section("subsystems")?.map(|s| subsystems::sizes(&s, &scope)).transpose()?.unwrap_or_default();
     Ok(Input {
+        sizes,
         text: text.to_owned(),
         path: path_for_messages.to_owned(),
         problem,

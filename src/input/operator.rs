@@ -55,6 +55,19 @@ pub(super) fn described(kind: &Kind) -> String {
     }
 }
 
+/// What it would take to treat the cells of an ensemble one by one.
+pub(super) fn single_cells(name: &str, cells: u64) -> String {
+    let states = 2f64.powf(cells as f64);
+    let size = match states.is_finite() {
+        true => format!("2^{cells} = {states:.2e} states, {:.1e} bytes a vector", 16.0 * states),
+        false => format!("2^{cells} states"),
+    };
+    let fits = if cells <= 24 { "which fits" } else { "too many: at most 24 cells fit" };
+    format!(
+        "single cells, `{name} = {{ cells = {cells}, graph = \"none\" }}`: the full or sectors representation, {size}, {fits}"
+    )
+}
+
 /// The subsystem called `name`.
 pub(super) fn subsystem(subsystems: &[Subsystem], name: &str, at: Span<'_>) -> Result<SubsystemId, InputError> {
     let found = subsystems.iter().position(|s| s.name == name);
@@ -301,6 +314,11 @@ impl<'s, 'a> Context<'s, 'a> {
             }
             (Some(site), _) if collective => {
                 return Err(site.at.error(format!("`{name}` acts on all cells"), "no number of a cell"));
+            }
+            (Some(site), Kind::Ensemble { cells }) => {
+                let message =
+                    format!("`{target_name}` is an ensemble, stored by its symmetry: no cell of it stands out");
+                return Err(site.at.error(message, single_cells(&target_name, *cells)));
             }
             (Some(site), kind) => {
                 let message = format!("`{target_name}` is {}, its parts have no numbers", described(kind));

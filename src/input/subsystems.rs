@@ -91,6 +91,18 @@ pub(super) fn subsystems<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<P
     Ok(parts)
 }
 
+/// Where the size of each subsystem is given, as an error to be completed.
+pub(super) fn sizes<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<Vec<(String, InputError)>, InputError> {
+    let mut found = Vec::new();
+    for entry in section.entries() {
+        let table = entry.value.table("subsystem", entry.key_at)?;
+        for size in table.entries().iter().filter(|e| ["spins", "cells", "mode"].contains(&e.key)) {
+            found.push((entry.key.to_owned(), scope.number(&size.value)?.at.error("", "")));
+        }
+    }
+    Ok(found)
+}
+
 fn kind<'s>(entry: &Entry<'s>, table: &Table<'s>, scope: &Scope<'s>, name: &str) -> Result<Kind, InputError> {
     let item = &entry.value;
     Ok(match entry.key {

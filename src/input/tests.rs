@@ -328,7 +328,7 @@ fn operators_are_sums_of_products() {
     refused_operator("|3><0|(E)", "|3><0|(E)", "no such level", "0 to 2");
     refused_operator("|1><0|(B)", "|1><0|(B)", "no numbered levels", "");
     refused_operator("sm(W, 3)", "3", "the cell of `W` is 3", "from 0 to 2");
-    refused_operator("sm(B, 0)", "0", "its parts have no numbers", "a network");
+    refused_operator("sm(B, 0)", "0", "no cell of it stands out", "single cells");
     refused_operator("sm(D)", "D", "unknown subsystem `D`", "one of `B`");
     refused_operator("sk(B)", "sk", "unknown operator or function `sk`", "did you mean `sm`?");
     refused_operator("2*g", "2*g", "this is a number", "an operator");

@@ -218,7 +218,10 @@ impl Blocks {
             } else {
                 Err(refuse(
                     self.style,
-                    format!("a block has up to {all:.3e} states, more than 2^24 = {MOST_STATES:.2e}"),
+                    format!(
+                        "a block has up to {all:.3e} states, {:.1e} bytes a vector, more than 2^24 = {MOST_STATES:.2e}",
+                        16.0 * all
+                    ),
                 ))
             };
         }

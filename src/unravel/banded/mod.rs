@@ -296,7 +296,8 @@ impl Advance for BandedJump {
     }
 
     fn most_in_batch(&self) -> u64 {
-        let bytes = 8 * (self.bands.lattice.size.min(1 << 13) * (self.bands.all.len() + self.bands.chains.len() + 4));
+        let size = self.bands.lattice.size;
+        let bytes = 8 * size.min(1 << 13) * (self.bands.all.len() + self.bands.chains.len() + 4) + 16 * size;
         ((1u64 << 26) / bytes as u64).clamp(1, if self.blocks.reductions.is_empty() { 256 } else { 32 })
     }
 
