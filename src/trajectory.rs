@@ -10,10 +10,20 @@ pub trait Recorder<A: Advance> {
 
     /// The end of timed step `step` in cycle `cycle`.
     fn step_end(&mut self, engine: &A, batch: &[A::Walker], step: usize, cycle: u64);
+
+    /// Whether to give the batch up at this row.
+    fn give_up(&self) -> bool {
+        false
+    }
 }
 
-/// Run one batch through the whole protocol.
-pub fn run_batch<A: Advance>(engine: &A, problem: &Problem, batch: &mut [A::Walker], recorder: &mut impl Recorder<A>) {
+/// Run one batch through the whole protocol; false if it was given up.
+pub fn run_batch<A: Advance>(
+    engine: &A,
+    problem: &Problem,
+    batch: &mut [A::Walker],
+    recorder: &mut impl Recorder<A>,
+) -> bool {
     let mut row = 0;
     for cycle in 0..problem.protocol.repeat {
         for (index, step) in problem.protocol.steps.iter().enumerate() {
@@ -23,10 +33,14 @@ pub fn run_batch<A: Advance>(engine: &A, problem: &Problem, batch: &mut [A::Walk
                     engine.advance(batch, index, until);
                     recorder.row(engine, batch, row, index);
                     row += 1;
+                    if recorder.give_up() {
+                        return false;
+                    }
                 }
                 engine.finish(batch, index, *duration);
                 recorder.step_end(engine, batch, index, cycle);
             }
         }
     }
+    true
 }

@@ -318,7 +318,7 @@ impl<'s, 'a> Context<'s, 'a> {
             (Some(site), Kind::Ensemble { cells }) => {
                 let message =
                     format!("`{target_name}` is an ensemble, stored by its symmetry: no cell of it stands out");
-                return Err(site.at.error(message, single_cells(&target_name, *cells)));
+                return Err(site.at.error(message, single_cells(target_name, *cells)));
             }
             (Some(site), kind) => {
                 let message = format!("`{target_name}` is {}, its parts have no numbers", described(kind));

@@ -10,6 +10,8 @@ use crate::problem::{Linear, Problem};
 use crate::trajectory::{Recorder, run_batch};
 use crate::unravel::Advance;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// What one batch contributes.
 pub(super) struct BatchResult {
@@ -18,14 +20,18 @@ pub(super) struct BatchResult {
     pub trajectories: u64,
 }
 
-/// Run trajectories `range`.
+/// A batch that has run for so long when the run is stopped is given up; a shorter one is finished and kept.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Run trajectories `range`; `None` if the run was stopped in the middle of a long batch.
 pub(super) fn run<A: Advance>(
     engine: &A,
     problem: &Problem,
     options: RunOptions,
     range: Range<u64>,
     group: usize,
-) -> BatchResult {
+    stop: &AtomicBool,
+) -> Option<BatchResult> {
     let mut batch: Vec<A::Walker> = range.clone().map(|k| engine.start(options.seed, k)).collect();
     let weights: Vec<f64> = batch.iter().map(|w| engine.weight(w)).collect();
     let (slots, rows) = (problem.linear().len(), problem.protocol.row_count());
@@ -44,11 +50,15 @@ pub(super) fn run<A: Advance>(
         shots: options.shots.then(|| ShotRecorder::new(problem, batch.len())),
         values: vec![0.0; batch.len()],
         weights,
+        stop,
+        started: Instant::now(),
     };
-    run_batch(engine, problem, &mut batch, &mut recorder);
+    if !run_batch(engine, problem, &mut batch, &mut recorder) {
+        return None;
+    }
     let accumulated_densities = std::mem::take(&mut recorder.densities);
     let covariance = recorder.series.map(|series| Covariance::of_batch(&series, slots, &recorder.weights));
-    BatchResult {
+    Some(BatchResult {
         accumulated: Accumulated {
             moments: recorder.moments,
             occupations: recorder.occupations,
@@ -57,7 +67,7 @@ pub(super) fn run<A: Advance>(
         },
         shots: recorder.shots.map(|shots| shots.finish(engine, &mut batch)),
         trajectories: range.end - range.start,
-    }
+    })
 }
 
 struct BatchRecorder<'a> {
@@ -73,6 +83,8 @@ struct BatchRecorder<'a> {
     series: Option<Vec<Vec<f64>>>,
     shots: Option<ShotRecorder<'a>>,
     values: Vec<f64>,
+    stop: &'a AtomicBool,
+    started: Instant,
 }
 
 impl<A: Advance> Recorder<A> for BatchRecorder<'_> {
@@ -93,6 +105,10 @@ impl<A: Advance> Recorder<A> for BatchRecorder<'_> {
             let half = |k: usize| ((self.first + k as u64) % 2) as usize;
             occupation.record(visits.filter_map(|(k, (walker, w))| Some((engine.cell(walker)?, half(k), *w))));
         }
+    }
+
+    fn give_up(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) && self.started.elapsed() > PATIENCE
     }
 
     fn step_end(&mut self, engine: &A, batch: &[A::Walker], step: usize, _cycle: u64) {

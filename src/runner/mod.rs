@@ -81,7 +81,8 @@ pub fn check_memory(engine: &impl Advance, problem: &Problem, threads: usize) ->
     })
 }
 
-/// Run trajectories 0..n of `problem`. `stop` ends the run after the batches under way, which are kept.
+/// Run trajectories 0..n of `problem`. `stop` ends the run after the batches under way, which
+/// are kept, but for those that take long.
 pub fn run<A: Advance>(
     engine: &A,
     problem: &Problem,
@@ -111,7 +112,7 @@ pub fn run<A: Advance>(
                 break;
             }
             let range = index * size..((index + 1) * size).min(options.trajectories);
-            let result = batch::run(engine, problem, options, range, index as usize % GROUPS);
+            let Some(result) = batch::run(engine, problem, options, range, index as usize % GROUPS, stop) else { break };
             let mut merger = merger.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             merger.take(index, result);
             if merger.finished {

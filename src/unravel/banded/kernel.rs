@@ -128,9 +128,7 @@ fn column<S: Simd, const SLOPE: bool, const MANY: usize>(
     let mut v = [simd.splat_f64s(0.0); MANY];
     let mut p = [simd.splat_f64s(0.0); MANY];
     let top = &terms[order * w + at..order * w + at + MANY];
-    for i in 0..MANY {
-        v[i] = top[i];
-    }
+    v.copy_from_slice(top);
     let mut k = order;
     while k > 0 {
         k -= 1;
