@@ -339,6 +339,7 @@ impl Advance for BlockJump {
 
     fn observe(&self, batch: &[BlockWalker], slot: usize, step: usize, out: &mut [f64]) {
         let linear = self.blocks.linear[slot];
+        let stage = self.blocks.stage_of(step);
         for (walker, value) in batch.iter().zip(out) {
             *value = match linear {
                 Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,
@@ -350,7 +351,7 @@ impl Advance for BlockJump {
                     Some((choice, passed)) if passed > 0 => self.rows(choice)[passed - 1].values[slot],
                     _ => {
                         let (psi, norm, local) = self.view(walker);
-                        local.block.observable(&self.blocks, slot).mean(psi, norm)
+                        local.block.observable(&self.blocks, slot, stage).mean(psi, norm)
                     }
                 },
             };
@@ -410,7 +411,7 @@ impl Advance for BlockJump {
     fn energy_outcome(&self, walker: &BlockWalker, share: f64) -> Option<f64> {
         let slot = self.blocks.linear.iter().position(|l| *l == Linear::Energy)?;
         let (psi, norm, local) = self.view(walker);
-        let energies = &local.block.observable(&self.blocks, slot).diagonal;
+        let energies = &local.block.observable(&self.blocks, slot, 0).diagonal;
         let mut left = share * norm;
         let mut outcome = None;
         for (energy, x) in energies.iter().zip(psi).filter(|(_, x)| x.norm_sqr() > 0.0) {

@@ -6,6 +6,7 @@
 
 mod block;
 mod charges;
+mod flow;
 mod identical;
 mod initial;
 mod layout;
@@ -249,6 +250,14 @@ impl Blocks {
             }
         }
         self.layout.collected(terms)
+    }
+
+    /// The stage of a timed step; the first one in a pulse or reset, where nothing is read.
+    pub fn stage_of(&self, step: usize) -> usize {
+        match self.steps[step] {
+            BlockStep::Evolve(stage) => stage,
+            BlockStep::Rotate(..) | BlockStep::Reset(..) => 0,
+        }
     }
 
     /// The problem that was compiled.
