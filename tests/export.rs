@@ -82,6 +82,7 @@ fn ensembles() -> Problem {
     let c = p.ensemble("C", 2, 2.0);
     p.initial(b, Initial::Dicke { two_j: 1, two_m: 1 }).initial(c, Initial::Thermal { ratio: 1.7 });
     p.collective("bind", sm(b) + sm(c) * 0.5, 0.9).collective("release", sm(b), 0.3).each("loss", b, sm(b), 0.2);
+    p.each("blur", b, sz(b) * 0.5 + sm(b) * 0.3, 0.4).only(["two"]);
     p.rotate(b, Axis::X, PI / 3.0).evolve("one", 0.5, 2).evolve("two", 0.4, 1).battery([b]);
     p.observe([
         Quantity::EnergyDeviation,
@@ -91,6 +92,8 @@ fn ensembles() -> Problem {
         Quantity::SpinLength(b),
         Quantity::SpinLength(c),
         Quantity::Bright(b),
+        Quantity::BrightLoss(b),
+        Quantity::BrightReturn(b),
         Quantity::Ergotropy,
         Quantity::ErgotropyOf(c),
     ]);

@@ -247,7 +247,7 @@ impl Maker {
         for e in all {
             if let Kind::Ensemble { .. } = kinds[e] {
                 p.observe([Quantity::Magnetisation(e), Quantity::SpinLength(e), Quantity::Bright(e)]);
-                p.observe([Quantity::MagnetisationVariance(e)]);
+                p.observe([Quantity::MagnetisationVariance(e), Quantity::BrightLoss(e), Quantity::BrightReturn(e)]);
             }
         }
         let channels = p.build().unwrap().channels.len();

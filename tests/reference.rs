@@ -196,6 +196,60 @@ fn thermal_noise_charges() {
     }
 }
 
+/// Paper 003, Eqs. 31 and 108, from the ground state: the Dicke ladder in equilibrium, passive but for all it holds above
+/// one quantum.
+#[test]
+fn the_closed_form_of_collective_noise_from_the_ground_state() {
+    for cells in [1, 2, 3, 5, 12, 40] {
+        for alpha in [0.05f64, 0.4, 0.7, 0.95] {
+            let n = f64::from(cells);
+            let overrides = format!("N={cells} eta=1 alpha_c={alpha}");
+            let table = exact::steady(&example(input!("thermal"), &overrides), None).unwrap();
+            let rest = alpha.powi(cells + 1) - 1.0;
+            let ergotropy = n + alpha / (1.0 - alpha) + (n + alpha) / rest;
+            let energy = n + 1.0 / (1.0 - alpha) + (n + 1.0) / rest;
+            assert_close(column(&table, "ergotropy")[0], ergotropy, 1e-9, &format!("W, {overrides}"));
+            assert_close(column(&table, "energy")[0], energy, 1e-9, &format!("E, {overrides}"));
+            assert_close(column(&table, "bright")[0], 1.0, 1e-9, &format!("bright, {overrides}"));
+        }
+    }
+}
+
+/// Paper 003, Eq. 27: every J keeps the weight of the Gibbs state and relaxes to p ∝ α_c^(J+M).
+#[test]
+fn collective_noise_keeps_the_weight_of_every_spin() {
+    for cells in [2i32, 3, 6, 9] {
+        for (alpha, q) in [(0.0f64, 0.8f64), (0.3, 0.6), (0.7, 0.2), (0.9, 0.9)] {
+            let overrides = format!("N={cells} eta=1 alpha_c={alpha} q={q}");
+            let table = exact::steady(&example(input!("thermal"), &overrides), None).unwrap();
+            let choose = |k: i32| (1..=k).fold(1.0, |c, i| c * f64::from(cells - k + i) / f64::from(i));
+            // Excited cells and population of every eigenstate, copies one by one.
+            let mut states: Vec<(i32, f64)> = Vec::new();
+            let mut bright = 0.0;
+            for pairs in 0..=cells / 2 {
+                let copies = (choose(pairs) - if pairs > 0 { choose(pairs - 1) } else { 0.0 }).round() as usize;
+                let ladder = |ratio: f64| (0..=cells - 2 * pairs).map(|up| ratio.powi(up)).sum::<f64>();
+                let weight = q.powi(pairs) * ladder(q) / (1.0 + q).powi(cells);
+                let level = |up: i32| (pairs + up, weight * alpha.powi(up) / ladder(alpha));
+                states.extend((0..copies).flat_map(|_| (0..=cells - 2 * pairs).map(level)));
+                if pairs == 0 {
+                    bright = weight;
+                }
+            }
+            let energy: f64 = states.iter().map(|(excited, p)| f64::from(*excited) * p).sum();
+            let mut levels: Vec<i32> = states.iter().map(|s| s.0).collect();
+            levels.sort_unstable();
+            states.sort_by(|a, b| b.1.total_cmp(&a.1));
+            let passive: f64 = levels.iter().zip(&states).map(|(level, (_, p))| f64::from(*level) * p).sum();
+            assert_eq!(states.len(), 1 << cells);
+            assert_close(column(&table, "energy")[0], energy, 1e-9, &format!("E, {overrides}"));
+            assert_close(column(&table, "ergotropy")[0], energy - passive, 1e-9, &format!("W, {overrides}"));
+            assert_close(column(&table, "bright")[0], bright, 1e-9, &format!("bright, {overrides}"));
+            assert_close(column(&table, "bright_loss")[0], 0.0, 1e-12, "no local noise");
+        }
+    }
+}
+
 #[test]
 fn thermal_transients() {
     for name in ["S5c_N3_ac06", "S5c_N6_ac06"] {

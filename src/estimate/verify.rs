@@ -7,7 +7,7 @@
 
 use super::columns::{Accumulated, Z95};
 use super::sampled::{self, normal_equivalent, student};
-use crate::problem::{Linear, Problem, Quantity};
+use crate::problem::{Channel, Linear, Problem, Quantity, Reach, SubsystemId};
 use crate::table::Table;
 use faer::{Mat, Side};
 use statrs::distribution::{ContinuousCDF, FisherSnedecor, Normal};
@@ -163,6 +163,7 @@ fn quantum(problem: &Problem, linear: Linear) -> f64 {
             problem.battery.iter().map(|&e| problem.subsystems[e].energy).fold(0.0, f64::max)
         }
         Linear::SpinSquared(e) => problem.subsystems[e].cells() as f64,
+        Linear::BrightLoss(e) | Linear::BrightReturn(e) => local_rate(problem, e),
         Linear::Magnetisation(_)
         | Linear::MagnetisationSpread(_)
         | Linear::Jumps(_)
@@ -170,6 +171,16 @@ fn quantum(problem: &Problem, linear: Linear) -> f64 {
         | Linear::Bright(_)
         | Linear::TopLevel(_) => 1.0,
     }
+}
+
+/// Rate of the jumps on all single cells of an ensemble, at most: what a flow between its spins can be.
+fn local_rate(problem: &Problem, e: SubsystemId) -> f64 {
+    let size = |c: &Channel| {
+        let terms = c.operator.in_ladder_operators().terms;
+        terms.iter().map(|term| term.coefficient.norm()).sum::<f64>().powi(2)
+    };
+    let local = problem.channels.iter().filter(|c| c.reach == Reach::Each(e));
+    problem.subsystems[e].cells() as f64 * local.map(|c| c.rate * size(c)).sum::<f64>()
 }
 
 /// |difference| in standard errors widened by `rare`; differences below 1e-9 are none.

@@ -184,9 +184,12 @@ impl<'a> MeanField<'a> {
             other => match other.linear() {
                 Linear::Energy | Linear::EnergyOf(_) => omega * (0.5 * n + magnetisation),
                 Linear::Quanta(_) => 0.5 * n + magnetisation,
-                Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::Bright(_) | Linear::TopLevel(_) => {
-                    f64::NAN
-                }
+                Linear::EnergySpread
+                | Linear::MagnetisationSpread(_)
+                | Linear::Bright(_)
+                | Linear::BrightLoss(_)
+                | Linear::BrightReturn(_)
+                | Linear::TopLevel(_) => f64::NAN,
                 Linear::Magnetisation(_) => magnetisation,
                 Linear::SpinSquared(_) => squared,
                 Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,

@@ -364,6 +364,8 @@ impl<'a> RateEquation<'a> {
                 let half = self.ladder.cells[e] as f64 / 2.0;
                 self.spaces[e].mean(&snapshot.p[e], |j, _| f64::from(u8::from(j == half)))
             }
+            Linear::BrightLoss(e) => self.spin_flow(snapshot, e, 0.0, -1.0),
+            Linear::BrightReturn(e) => self.spin_flow(snapshot, e, 1.0, 1.0),
             Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
             Linear::Magnetisation(e) => self.spaces[e].mean(&snapshot.p[e], |_, m| m),
             Linear::SpinSquared(e) => self.spaces[e].mean(&snapshot.p[e], |j, _| j * (j + 1.0)),
@@ -373,6 +375,18 @@ impl<'a> RateEquation<'a> {
             }
             Linear::Jumps(channel) => snapshot.jumps[channel],
         }
+    }
+
+    /// Flow of probability from J = N/2 − `below` to J + `dj` through the jumps of the step.
+    fn spin_flow(&self, snapshot: &Snapshot, e: usize, below: f64, dj: f64) -> f64 {
+        let LadderStep::Evolve(jumps) = &self.ladder.steps[snapshot.step] else { return 0.0 };
+        let space = &self.spaces[e];
+        let from = space.cells as f64 / 2.0 - below;
+        let rate = |j: f64, m: f64| {
+            let targets = jumps[e].iter().flat_map(|jump| space.targets(jump, j, m));
+            targets.filter(|target| target.0 == j + dj).map(|target| target.2).sum::<f64>()
+        };
+        space.mean(&snapshot.p[e], |j, m| if j == from { rate(j, m) } else { 0.0 })
     }
 
     fn variance(&self, snapshot: &Snapshot, e: usize) -> f64 {

@@ -393,6 +393,8 @@ fn every_quantity_has_a_name() {
         ("W", "photons", Quantity::Photons(2), "photons"),
         ("W", "photons(A)", Quantity::Photons(2), "photons"),
         ("W", "bright", Quantity::Bright(0), "bright"),
+        ("W", "bright_loss", Quantity::BrightLoss(0), "bright_loss"),
+        ("W", "bright_return(B)", Quantity::BrightReturn(0), "bright_return"),
         ("W", "M", Quantity::Magnetisation(0), "M"),
         ("B", "released(then)", Quantity::Released(Some(1)), "released"),
     ] {
@@ -410,6 +412,7 @@ fn every_quantity_has_a_name() {
     wrong("B", "\"quanta(L)\"", "quanta(L)", "no number of quanta", "");
     wrong("B", "\"photons(B)\"", "B", "an ensemble of spins", "a mode");
     wrong("B", "\"bright(W)\"", "W", "a network of 3 cells", "an ensemble of spins");
+    wrong("B", "\"bright_loss(W)\"", "W", "a network of 3 cells", "an ensemble of spins");
     wrong("B", "\"energy(E)\"", "E", "unknown subsystem", "`E1`");
     wrong("B", "\"ergotropi\"", "ergotropi", "unknown quantity", "did you mean `ergotropy`?");
     wrong("B", "\"energy(B)\", \"energy_density(B)\"", "energy_density(B)", "a column `energy_B` already", "");

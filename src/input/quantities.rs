@@ -8,7 +8,7 @@ use super::sections::distinct;
 use crate::problem::{Kind, Quantity, Subsystem};
 
 /// What may be asked, without and with a name behind it.
-const QUANTITIES: [&str; 26] = [
+const QUANTITIES: [&str; 28] = [
     "energy",
     "energy_var",
     "energy_std",
@@ -30,6 +30,8 @@ const QUANTITIES: [&str; 26] = [
     "quanta",
     "photons",
     "bright",
+    "bright_loss",
+    "bright_return",
     "M",
     "M_var",
     "S",
@@ -86,6 +88,8 @@ pub(super) fn quantities<'s>(
             ("M_var", _) => Quantity::MagnetisationVariance(ensemble()?),
             ("S", _) => Quantity::SpinLength(ensemble()?),
             ("bright", _) => Quantity::Bright(ensemble()?),
+            ("bright_loss", _) => Quantity::BrightLoss(ensemble()?),
+            ("bright_return", _) => Quantity::BrightReturn(ensemble()?),
             ("photons", _) => Quantity::Photons(mode()?),
             ("quanta", _) => Quantity::Quanta(any(needed()?)?),
             ("energy_density", _) => Quantity::EnergyDensity(any(needed()?)?),

@@ -21,7 +21,7 @@ const SHIPPED: [(&str, &str, &str); 20] = [
     ("charger_3", "energy_C, energy_B1, energy_B2, energy_B3, ergotropy_B1, ergotropy_B2, ergotropy_B3", CHARGER),
     (
         "thermal",
-        "energy, ergotropy, energy_var, bright",
+        "energy, ergotropy, energy_var, bright, bright_loss, bright_return",
         "N=7 eta=0.9 gamma_c=1 gamma_r=1 alpha_c=0.6 alpha_l=0 q=0 gamma_phi=0 t_end",
     ),
     (

@@ -33,6 +33,8 @@ pub fn label(name: &str) -> String {
         "power" => "charging power E/t".into(),
         "tau" => "charging time τ (units of the input)".into(),
         "bright" => "weight in J = N/2".into(),
+        "bright_loss" => "rate out of J = N/2".into(),
+        "bright_return" => "rate back into J = N/2".into(),
         "photons" => "photons ⟨a†a⟩".into(),
         "antiergotropy" => "anti-ergotropy (units of the input)".into(),
         "capacity" => "capacity (units of the input)".into(),

@@ -327,9 +327,11 @@ fn check_quantity(problem: &Problem, quantity: &Quantity) -> Result<(), ModelErr
         | Quantity::MagnetisationVariance(e)
         | Quantity::SpinLength(e)
         | Quantity::Bright(e)
+        | Quantity::BrightLoss(e)
+        | Quantity::BrightReturn(e)
             if !matches!(kind(e), Some(Kind::Ensemble { .. })) =>
         {
-            invalid("M, S and the bright weight are quantities of an ensemble of spins")
+            invalid("M, S, the bright weight and its flows are quantities of an ensemble of spins")
         }
         Quantity::Photons(e) | Quantity::TopLevel(e) if !matches!(kind(e), Some(Kind::Mode { .. })) => {
             invalid("photons are counted in a mode")

@@ -212,6 +212,8 @@ impl Problem {
             Quantity::Quanta(e) => format!("quanta_{}", self.subsystems[e].name),
             Quantity::Photons(_) => "photons".into(),
             Quantity::Bright(e) => of("bright", e),
+            Quantity::BrightLoss(e) => of("bright_loss", e),
+            Quantity::BrightReturn(e) => of("bright_return", e),
             Quantity::TopLevel(e) => format!("top_level_{}", self.subsystems[e].name),
             Quantity::EnergyVariance => "energy_var".into(),
             Quantity::EnergyDeviation => "energy_std".into(),

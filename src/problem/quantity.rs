@@ -51,6 +51,12 @@ pub enum Quantity {
     Photons(SubsystemId),
     /// Weight of the symmetric subspace J = N/2 of an ensemble.
     Bright(SubsystemId),
+    /// Rate at which weight leaves J = N/2 of an ensemble (paper 003, Eq. 120), in the unit of the rates: ⟨PΣ_k K†(1 − P)KP⟩ over
+    /// the local jump operators K of the channels that are on in the step, P the projector on J = N/2.
+    BrightLoss(SubsystemId),
+    /// Rate at which weight comes back, which Eq. 120 leaves out: ⟨(1 − P)Σ_k K†PK(1 − P)⟩, all of it from J = N/2 − 1.
+    /// d⟨P⟩/dt is this minus [`BrightLoss`](Self::BrightLoss).
+    BrightReturn(SubsystemId),
     /// Weight of the highest Fock level that is kept of a mode: what its cutoff cuts off is about as much.
     TopLevel(SubsystemId),
     /// M = ⟨Sᶻ⟩ of an ensemble.
@@ -84,12 +90,23 @@ pub enum Linear {
     SpinSquared(SubsystemId),
     /// Weight in J = N/2.
     Bright(SubsystemId),
+    /// Flow out of J = N/2 through local channels.
+    BrightLoss(SubsystemId),
+    /// Flow from J = N/2 − 1 into J = N/2.
+    BrightReturn(SubsystemId),
     /// Weight of the highest level of a mode.
     TopLevel(SubsystemId),
     /// Energy released by collective channels (see [`Quantity::Released`]).
     Released(Option<usize>),
     /// Jumps of a channel since the step began.
     Jumps(usize),
+}
+
+impl Linear {
+    /// Whether its operator depends on which channels are on.
+    pub fn of_channels(&self) -> bool {
+        matches!(self, Linear::BrightLoss(_) | Linear::BrightReturn(_))
+    }
 }
 
 /// An averaged reduced density matrix, or a set of them.
@@ -113,6 +130,8 @@ impl Quantity {
             Quantity::SpinLength(e) => Linear::SpinSquared(e),
             Quantity::Quanta(e) | Quantity::Photons(e) => Linear::Quanta(e),
             Quantity::Bright(e) => Linear::Bright(e),
+            Quantity::BrightLoss(e) => Linear::BrightLoss(e),
+            Quantity::BrightReturn(e) => Linear::BrightReturn(e),
             Quantity::TopLevel(e) => Linear::TopLevel(e),
             Quantity::Released(step) => Linear::Released(step),
             Quantity::Jumps(channel) => Linear::Jumps(channel),

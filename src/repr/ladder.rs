@@ -64,16 +64,37 @@ impl Jump {
             }
     }
 
+    /// Weights of J → J−1 and J → J+1, without the rate.
+    fn spin_changes(&self, rung: &Rung) -> [f64; 2] {
+        match self.action {
+            Action::LocalLower => rung.local_lowering(),
+            Action::LocalRaise => rung.local_raising(),
+            Action::LocalDiagonal { change, .. } => rung.local_dephasing().map(|w| change * w),
+            Action::CollectiveLower | Action::CollectiveRaise | Action::CollectiveDiagonal(..) => [0.0; 2],
+        }
+    }
+
+    /// Rate of the jumps that shorten the spin of `rung`.
+    pub fn shortening(&self, rung: &Rung) -> f64 {
+        self.rate * self.spin_changes(rung)[0]
+    }
+
+    /// Rate of the jumps that lengthen it.
+    pub fn lengthening(&self, rung: &Rung) -> f64 {
+        self.rate * self.spin_changes(rung)[1]
+    }
+
     /// Move `rung` by one jump; `share` ∈ \[0, weight/rate) picks between J−1, J+1 and J.
     pub fn apply(&self, rung: &mut Rung, share: f64) {
-        let ([shorter, longer], m) = match self.action {
+        let m = match self.action {
             Action::CollectiveLower => return rung.up -= 1.0,
             Action::CollectiveRaise => return rung.up += 1.0,
             Action::CollectiveDiagonal(..) => return,
-            Action::LocalLower => (rung.local_lowering(), -1.0),
-            Action::LocalRaise => (rung.local_raising(), 1.0),
-            Action::LocalDiagonal { change, .. } => (rung.local_dephasing().map(|w| change * w), 0.0),
+            Action::LocalLower => -1.0,
+            Action::LocalRaise => 1.0,
+            Action::LocalDiagonal { .. } => 0.0,
         };
+        let [shorter, longer] = self.spin_changes(rung);
         let by = if share < shorter {
             -1.0
         } else if share < shorter + longer {
@@ -175,6 +196,30 @@ impl Ladder {
             linear: problem.linear(),
             released: (0..problem.channels.len()).map(|c| problem.released_per_jump(c)).collect(),
         })
+    }
+
+    /// Flow out of J = N/2 from `rung` of ensemble `e` during `step` (paper 003, Eq. 120), in the unit of the rates.
+    pub fn bright_loss(&self, step: usize, e: SubsystemId, rung: &Rung) -> f64 {
+        if rung.singlets != 0.0 {
+            return 0.0;
+        }
+        self.jumps(step, e).iter().map(|jump| jump.shortening(rung)).sum()
+    }
+
+    /// Flow into J = N/2, which only states of J = N/2 − 1 feed.
+    pub fn bright_return(&self, step: usize, e: SubsystemId, rung: &Rung) -> f64 {
+        if rung.singlets != 1.0 {
+            return 0.0;
+        }
+        self.jumps(step, e).iter().map(|jump| jump.lengthening(rung)).sum()
+    }
+
+    /// The jumps of ensemble `e` during `step`; none in a pulse.
+    fn jumps(&self, step: usize, e: SubsystemId) -> &[Jump] {
+        match &self.steps[step] {
+            LadderStep::Evolve(jumps) => &jumps[e],
+            LadderStep::Flip(_) | LadderStep::Idle => &[],
+        }
     }
 }
 

@@ -288,6 +288,7 @@ impl Advance for BlockJump {
 
     fn observe(&self, batch: &[BlockWalker], slot: usize, step: usize, out: &mut [f64]) {
         let linear = self.blocks.linear[slot];
+        let stage = self.blocks.stage_of(step);
         for (walker, value) in batch.iter().zip(out) {
             *value = match readout::counted(linear, step, &walker.counts, &self.released) {
                 Some(counted) => counted,
@@ -295,7 +296,7 @@ impl Advance for BlockJump {
                     Some((choice, passed)) if passed > 0 => self.rows(choice)[passed - 1].values[slot],
                     _ => {
                         let (psi, norm, local) = self.view(walker);
-                        local.block.observable(&self.blocks, slot).mean(psi, norm)
+                        local.block.observable(&self.blocks, slot, stage).mean(psi, norm)
                     }
                 },
             };

@@ -234,6 +234,8 @@ impl Advance for LadderJump {
                 Linear::Quanta(e) => walker.walks[e].rung.excited(),
                 Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
                 Linear::Bright(e) => f64::from(u8::from(walker.walks[e].rung.two_j as u64 == self.ladder.cells[e])),
+                Linear::BrightLoss(e) => self.ladder.bright_loss(step, e, &walker.walks[e].rung),
+                Linear::BrightReturn(e) => self.ladder.bright_return(step, e, &walker.walks[e].rung),
                 Linear::Magnetisation(e) => walker.walks[e].rung.m(),
                 Linear::SpinSquared(e) => walker.walks[e].rung.spin_squared(),
                 Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,

@@ -88,7 +88,7 @@ fn follow(engine: &BlockJump, origin: &Row) -> Vec<Row> {
                     flight.time = 0.0;
                     for &until in rows {
                         engine.propagator(&local, *stage).advance(&mut flight, until, 0.0, &mut work);
-                        let mean = |slot| local.block.observable(blocks, slot).mean(&flight.psi, flight.norm);
+                        let mean = |slot| local.block.observable(blocks, slot, *stage).mean(&flight.psi, flight.norm);
                         let values = (0..blocks.linear.len()).map(mean).collect();
                         path.push(Row { flight: flight.clone(), local: local.clone(), values });
                         if flight.norm < LEAST_NORM {

@@ -18,7 +18,7 @@ pub fn counted(linear: Linear, step: usize, counts: &[u64], released: &[f64]) ->
 /// A projective measurement of H_B, whose outcome the uniform variate `share` decides.
 pub fn energy_outcome(of: &Blocks, block: &Block, psi: &[Complex64], norm: f64, share: f64) -> Option<f64> {
     let slot = of.linear.iter().position(|l| *l == Linear::Energy)?;
-    let energies = &block.observable(of, slot).diagonal;
+    let energies = &block.observable(of, slot, 0).diagonal;
     let mut left = share * norm;
     let mut outcome = None;
     for (energy, x) in energies.iter().zip(psi).filter(|(_, x)| x.norm_sqr() > 0.0) {

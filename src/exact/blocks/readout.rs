@@ -40,7 +40,8 @@ impl<'p> Readout<'p> {
         }
         let reductions = &equation.blocks.reductions;
         let states: Vec<State> = (0..reductions.len()).map(|index| reduced(equation, index)).collect();
-        let linear = |needed: Linear| linear(equation, needed);
+        let stage = equation.blocks.stage_of(step);
+        let linear = |needed: Linear| linear(equation, needed, stage);
         let released = |step_only: Option<usize>| match step_only {
             Some(only) if only != step => 0.0,
             _ => {
@@ -108,13 +109,13 @@ fn trace(rho: &[Complex64], d: usize) -> f64 {
     (0..d).map(|i| rho[i * d + i].re).sum()
 }
 
-/// Mean and variance of a linear average.
-fn linear(equation: &Equation, needed: Linear) -> (f64, f64) {
+/// Mean and variance of a linear average in a stage.
+fn linear(equation: &Equation, needed: Linear, stage: usize) -> (f64, f64) {
     let Some(slot) = equation.blocks.linear.iter().position(|l| *l == needed) else { return (f64::NAN, f64::NAN) };
     let (mut mean, mut square) = (0.0, 0.0);
     for (block, rho) in equation.reached.iter().zip(&equation.rho) {
         let d = block.dimension();
-        let observable = block.observable(equation.blocks, slot);
+        let observable = block.observable(equation.blocks, slot, stage);
         mean += observable.trace(&|i, j| rho[i * d + j]);
         square += observable.diagonal.iter().enumerate().map(|(i, o)| o * o * rho[i * d + i].re).sum::<f64>();
     }
@@ -122,7 +123,7 @@ fn linear(equation: &Equation, needed: Linear) -> (f64, f64) {
     let mut variance = 0.0;
     for (block, rho) in equation.reached.iter().zip(&equation.rho) {
         let d = block.dimension();
-        let diagonal = &block.observable(equation.blocks, slot).diagonal;
+        let diagonal = &block.observable(equation.blocks, slot, stage).diagonal;
         variance += diagonal.iter().enumerate().map(|(i, o)| (o - mean).powi(2) * rho[i * d + i].re).sum::<f64>();
     }
     (mean, if square > 0.0 { variance } else { 0.0 })

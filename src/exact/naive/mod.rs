@@ -5,6 +5,7 @@
 
 mod driven;
 mod evolve;
+mod flow;
 #[cfg(test)]
 mod language_tests;
 mod quantities;

@@ -1,5 +1,6 @@
 //! Every quantity of a state in the full tensor space, spelled out.
 
+use super::flow::Flow;
 use super::space::{FullSpace, expectation};
 use crate::error::{ModelError, RunError};
 use crate::problem::{Kind, Problem, Quantity, SubsystemId, n};
@@ -17,13 +18,15 @@ pub(super) struct Meter<'p> {
     space: &'p FullSpace<'p>,
     /// Sᶻ and S² of the ensembles asked about.
     spins: Vec<(SubsystemId, CsMat<Complex64>, CsMat<Complex64>)>,
+    /// The flows of those asked about.
+    flows: Vec<Flow>,
     /// Of each basis state: index in the battery, index in the rest, energy of the battery.
     split: Vec<(usize, usize, f64)>,
 }
 
 impl<'p> Meter<'p> {
     pub(super) fn new(problem: &'p Problem, space: &'p FullSpace<'p>) -> Result<Self, ModelError> {
-        let mut spins = Vec::new();
+        let (mut spins, mut flows): (_, Vec<Flow>) = (Vec::new(), Vec::new());
         for quantity in &problem.quantities {
             if let Quantity::Magnetisation(e)
             | Quantity::MagnetisationVariance(e)
@@ -33,8 +36,13 @@ impl<'p> Meter<'p> {
                 let (z, squared) = space.spin(e)?;
                 spins.push((e, z, squared));
             }
+            if let Quantity::BrightLoss(e) | Quantity::BrightReturn(e) = *quantity
+                && !flows.iter().any(|flow| flow.is_of(e))
+            {
+                flows.push(Flow::new(problem, space, e)?);
+            }
         }
-        Ok(Self { problem, space, spins, split: space.split(&problem.battery) })
+        Ok(Self { problem, space, spins, flows, split: space.split(&problem.battery) })
     }
 
     /// The quantities in the order asked for, in `rho` and with the `jumps` of each channel since step `step` began.
@@ -70,6 +78,10 @@ impl<'p> Meter<'p> {
             found.map_or((f64::NAN, f64::NAN, f64::NAN), |(_, z, squared)| {
                 (expectation(z, rho).re, expectation(&(z * z), rho).re, expectation(squared, rho).re)
             })
+        };
+        let flow = |e: SubsystemId| {
+            let found = self.flows.iter().find(|flow| flow.is_of(e));
+            found.map_or((f64::NAN, f64::NAN), |flow| flow.rates(rho, self.problem.protocol.steps.get(step)))
         };
         let value = |quantity: &Quantity| -> Result<f64, RunError> {
             Ok(match *quantity {
@@ -107,6 +119,8 @@ impl<'p> Meter<'p> {
                 }
                 Quantity::Concurrence => self.concurrence(rho)?,
                 Quantity::Bright(e) => self.bright(rho, e)?,
+                Quantity::BrightLoss(e) => flow(e).0,
+                Quantity::BrightReturn(e) => flow(e).1,
                 Quantity::TopLevel(e) => {
                     let mode = part(&[e]).rho;
                     mode[(mode.nrows() - 1, mode.nrows() - 1)].re

@@ -270,6 +270,11 @@ impl<'p> FullSpace<'p> {
         self.jumps.iter().enumerate().filter(move |(c, _)| is_on(active, *c)).flat_map(|(_, jumps)| jumps)
     }
 
+    /// The terms w, L, R of channel `channel`.
+    pub(super) fn terms(&self, channel: usize) -> &[Dissipator] {
+        &self.jumps[channel]
+    }
+
     fn kind(&self, subsystem: SubsystemId) -> Result<&Kind, ModelError> {
         let found = self.problem.subsystems.get(subsystem);
         found.map(|s| &s.kind).ok_or_else(|| ModelError::Invalid(format!("there is no subsystem {subsystem}")))
@@ -445,7 +450,7 @@ fn kronecker(parts: impl Iterator<Item = CsMat<Complex64>>) -> CsMat<Complex64> 
     parts.fold(CsMat::eye(1), |product, part| kronecker_product(product.view(), part.view()))
 }
 
-fn scaled(matrix: &CsMat<Complex64>, factor: Complex64) -> CsMat<Complex64> {
+pub(super) fn scaled(matrix: &CsMat<Complex64>, factor: Complex64) -> CsMat<Complex64> {
     matrix.map(|value| value * factor)
 }
 
@@ -453,7 +458,7 @@ pub(super) fn conjugate(matrix: &CsMat<Complex64>) -> CsMat<Complex64> {
     matrix.map(Complex64::conj)
 }
 
-fn adjoint(matrix: &CsMat<Complex64>) -> CsMat<Complex64> {
+pub(super) fn adjoint(matrix: &CsMat<Complex64>) -> CsMat<Complex64> {
     conjugate(matrix).transpose_into().to_csr()
 }
 

@@ -2,7 +2,7 @@
 
 use super::quoted;
 use crate::error::RunError;
-use crate::problem::{Kind, Problem, Quantity, Reduction, Step, SubsystemId};
+use crate::problem::{Kind, Problem, Quantity, Reach, Reduction, Step, SubsystemId};
 use std::fmt::Write;
 
 /// `columns`, and the function `observe` that gives their values in a state.
@@ -19,7 +19,7 @@ pub(super) fn observe(problem: &Problem) -> Result<String, RunError> {
     });
     let counted: Vec<String> = counted.map(|(_, channel)| quoted(&channel.name)).collect();
     let _ = writeln!(text, "counting = [{}]  # channels whose jumps are counted", counted.join(", "));
-    text.push_str("\n\ndef observe(rho, jumps, time, step):\n    \"\"\"The columns in the state rho.\"\"\"\n");
+    text.push_str("\n\ndef observe(rho, jumps, time, step, on):\n    \"\"\"The columns in the state rho, with the channels that are on.\"\"\"\n");
     let battery = of(problem, &problem.battery);
     let joint = Some(Reduction::Joint(problem.battery.clone()));
     if problem.quantities.iter().any(|q| q.reduction(problem) == joint && !matches!(q, Quantity::ErgotropyOf(_))) {
@@ -79,6 +79,8 @@ fn expression(problem: &Problem, quantity: &Quantity) -> Result<String, RunError
         Quantity::Purity => "np.vdot(r, r).real".into(),
         Quantity::Quanta(e) | Quantity::Photons(e) => format!("mean(n({}), rho)", name(e)),
         Quantity::Bright(e) => format!("np.trace(symmetric(state_of(rho, {}))).real", name(e)),
+        Quantity::BrightLoss(e) => bright_flow(problem, e, "loss"),
+        Quantity::BrightReturn(e) => bright_flow(problem, e, "gain"),
         Quantity::TopLevel(e) => format!("state_of(rho, {})[-1, -1].real", name(e)),
         Quantity::Magnetisation(e) => format!("mean(sz({}), rho) / 2", name(e)),
         Quantity::MagnetisationVariance(e) => format!("variance(sz({}), rho) / 4", name(e)),
@@ -97,6 +99,14 @@ fn expression(problem: &Problem, quantity: &Quantity) -> Result<String, RunError
         }
         Quantity::Jumps(channel) => format!("jumps[{}]", quoted(&problem.channels[channel].name)),
     })
+}
+
+/// The loss or gain of J = N/2 through the local channels of an ensemble.
+fn bright_flow(problem: &Problem, e: SubsystemId, which: &str) -> String {
+    let local = problem.channels.iter().filter(|c| c.reach == Reach::Each(e));
+    let local: Vec<String> = local.map(|c| quoted(&c.name)).collect();
+    let name = quoted(&problem.subsystems[e].name);
+    format!("bright_{which}(rho, {name}, [name for name in [{}] if name in on])", local.join(", "))
 }
 
 /// Energy released since the step began.

@@ -146,12 +146,39 @@ def state_of(rho, *names):
     return rho.ptrace([k for name in names for k in factors[name]]).full()
 
 
+def dicke_basis(size):
+    """The Dicke states of J = N/2 as rows."""
+    excited = np.array([i.bit_count() for i in range(2**size)])
+    return np.stack([(excited == k) / np.sqrt(np.sum(excited == k)) for k in range(size + 1)])
+
+
 def symmetric(r):
     """The part of a state of cells between their Dicke states of J = N/2."""
-    size = len(r).bit_length() - 1
-    excited = np.array([i.bit_count() for i in range(len(r))])
-    basis = np.stack([(excited == k) / np.sqrt(np.sum(excited == k)) for k in range(size + 1)])
+    basis = dicke_basis(len(r).bit_length() - 1)
     return basis @ r @ basis.T
+
+
+@cache
+def bright_projector(name):
+    """The projector on J = N/2 of an ensemble, whose factors are neighbours."""
+    first, size = factors[name][0], len(factors[name])
+    inside = dicke_basis(size).T @ dicke_basis(size)
+    sizes = [int(np.prod(part)) for part in (dims[:first], dims[first + size :])]
+    return qt.Qobj(np.kron(np.kron(np.eye(sizes[0]), inside), np.eye(sizes[1])), dims=[dims] * 2)
+
+
+def bright_loss(rho, name, on):
+    """Rate at which weight leaves J = N/2 through the jump operators of some channels."""
+    inside = bright_projector(name)
+    moved = [(one() - inside) @ c @ inside for channel in on for c in channels[channel]]
+    return sum(mean(c.dag() @ c, rho) for c in moved)
+
+
+def bright_gain(rho, name, on):
+    """Rate at which it comes back."""
+    inside = bright_projector(name)
+    moved = [inside @ c @ (one() - inside) for channel in on for c in channels[channel]]
+    return sum(mean(c.dag() @ c, rho) for c in moved)
 
 
 def ergotropy(r, energies):
@@ -240,6 +267,6 @@ def evolve(rho, cycle, step, times, on, driven=()):
             rho, counts = advance(H_step, rho, c_ops, counters, now, time)
             jumps.update((name, jumps[name] + count) for name, count in zip(counted, counts))
             now = time
-        rows.append([clock + time, step, cycle, *observe(rho, jumps, clock + time, step)])
+        rows.append([clock + time, step, cycle, *observe(rho, jumps, clock + time, step, on)])
     clock += times[-1]
     return rho

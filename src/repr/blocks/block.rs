@@ -54,7 +54,7 @@ impl Block {
             jumps: OnceLock::new(),
             generators: once(of.stages.len()),
             drives: once(of.drives.len()),
-            observables: once(of.linear.len()),
+            observables: once(of.linear.len() * of.stages.len()),
             reducers: once(of.reductions.len()),
         }
     }
@@ -100,9 +100,11 @@ impl Block {
         self.drives[drive].get_or_init(|| of.inside(self, &of.drives[drive]).map(|x| x * -Complex64::I))
     }
 
-    /// The operator behind linear average `slot`.
-    pub fn observable(&self, of: &Blocks, slot: usize) -> &Observable {
-        self.observables[slot].get_or_init(|| measure::observable(of, self, of.linear[slot]))
+    /// The operator behind linear average `slot` in a stage.
+    pub fn observable(&self, of: &Blocks, slot: usize, stage: usize) -> &Observable {
+        // Kept once where the stage does not matter.
+        let place = if of.linear[slot].of_channels() { stage } else { 0 } * of.linear.len() + slot;
+        self.observables[place].get_or_init(|| measure::observable(of, self, of.linear[slot], stage))
     }
 
     /// How to trace out what reduction `index` leaves out.

@@ -1,7 +1,7 @@
 //! The operators behind the linear averages, in the basis of one block.
 
 use super::block::{Block, Sparse};
-use super::{Blocks, Slot};
+use super::{Blocks, Slot, flow};
 use crate::problem::{Kind, Linear, SubsystemId};
 use num_complex::Complex64;
 use sprs::TriMatI;
@@ -68,8 +68,8 @@ fn diagonal(
         .collect()
 }
 
-/// The operator of a linear average; jumps and released energy are not operators and give 0.
-pub fn observable(of: &Blocks, block: &Block, linear: Linear) -> Observable {
+/// The operator of a linear average in a stage; jumps and released energy are not operators and give 0.
+pub fn observable(of: &Blocks, block: &Block, linear: Linear, stage: usize) -> Observable {
     let problem = of.problem();
     let quanta = |slot: usize, level: usize| of.layout.slots[slot].quanta(block.space.key.two_j[slot], level) as f64;
     let energy = |e: SubsystemId, slot: usize, level: usize| match &problem.subsystems[e].kind {
@@ -91,6 +91,8 @@ pub fn observable(of: &Blocks, block: &Block, linear: Linear) -> Observable {
         Linear::MagnetisationSpread(e) => Observable { variance: true, ..plain(shifted(e)) },
         Linear::SpinSquared(e) => spin_squared(of, block, e, shifted(e)),
         Linear::Bright(e) => bright(of, block, e),
+        Linear::BrightLoss(e) => flow::out_of_bright(of, block, e, stage),
+        Linear::BrightReturn(e) => flow::into_bright(of, block, e, stage),
         Linear::TopLevel(e) => plain(diagonal(of, block, &[e], &|_, slot, level| {
             f64::from(u8::from(level + 1 == block.space.levels[slot]))
         })),
@@ -113,7 +115,7 @@ fn spin_squared(of: &Blocks, block: &Block, e: SubsystemId, m: Vec<f64>) -> Obse
             .map(|slot| {
                 let mut to = levels.to_vec();
                 to[slot] = 0;
-                (to, 1.0)
+                (to, Complex64::ONE)
             })
             .collect()
     };
@@ -136,16 +138,21 @@ fn bright(of: &Blocks, block: &Block, e: SubsystemId) -> Observable {
         let mut to = levels.to_vec();
         slots.clone().for_each(|slot| to[slot] = 0);
         to[slots.start] = excited; // stands for the Dicke state; not a level of the slot
-        vec![(to, (-0.5 * ln_binomial(slots.len() as u64, excited as u64)).exp())]
+        vec![(to, overlap(slots.len(), excited).into())]
     };
     Observable { diagonal: Vec::new(), root: Some(root(block, &dicke)), variance: false }
 }
 
+/// Amplitude of one product state of `cells` cells in the Dicke state of J = N/2 with as many excited cells.
+pub(super) fn overlap(cells: usize, excited: usize) -> f64 {
+    (-0.5 * ln_binomial(cells as u64, excited as u64)).exp()
+}
+
 /// What a state is taken to, with amplitudes.
-type Images = Vec<(Vec<usize>, f64)>;
+pub(super) type Images = Vec<(Vec<usize>, Complex64)>;
 
 /// The matrix F whose column of a state holds the images `to` gives, rows numbered as they come up.
-fn root(block: &Block, to: &dyn Fn(&[usize]) -> Images) -> Sparse {
+pub(super) fn root(block: &Block, to: &dyn Fn(&[usize]) -> Images) -> Sparse {
     let space = &block.space;
     let mut rows: HashMap<Vec<usize>, usize> = HashMap::new();
     let mut entries = Vec::new();
@@ -158,6 +165,6 @@ fn root(block: &Block, to: &dyn Fn(&[usize]) -> Images) -> Sparse {
         }
     }
     let mut matrix = TriMatI::<Complex64, u32>::with_capacity((rows.len(), space.dimension()), entries.len());
-    entries.into_iter().for_each(|(row, column, value)| matrix.add_triplet(row, column, Complex64::from(value)));
+    entries.into_iter().for_each(|(row, column, value)| matrix.add_triplet(row, column, value));
     matrix.to_csr()
 }

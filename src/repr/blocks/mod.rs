@@ -7,6 +7,7 @@
 mod bands;
 mod block;
 mod charges;
+mod flow;
 mod frame;
 mod identical;
 mod initial;
@@ -254,6 +255,14 @@ impl Blocks {
             terms.extend(self.decay_terms(channel).iter().map(|m| scaled(m, (-0.5).into())));
         }
         self.layout.collected(terms)
+    }
+
+    /// The stage of a timed step; the first one in a pulse or reset, where nothing is read.
+    pub fn stage_of(&self, step: usize) -> usize {
+        match self.steps[step] {
+            BlockStep::Evolve(stage) => stage,
+            BlockStep::Rotate(..) | BlockStep::Reset(..) => 0,
+        }
     }
 
     /// The problem that was compiled.

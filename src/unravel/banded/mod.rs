@@ -255,10 +255,11 @@ impl Advance for BandedJump {
     fn finish(&self, _: &mut [BandedWalker], _: usize, _: f64) {}
 
     fn observe(&self, batch: &[BandedWalker], slot: usize, step: usize, out: &mut [f64]) {
+        let stage = self.blocks.stage_of(step);
         for (walker, value) in batch.iter().zip(out) {
             *value = match readout::counted(self.blocks.linear[slot], step, &walker.counts, &self.released) {
                 Some(counted) => counted,
-                None => walker.block.observable(&self.blocks, slot).mean(&walker.psi, walker.state.norm),
+                None => walker.block.observable(&self.blocks, slot, stage).mean(&walker.psi, walker.state.norm),
             };
         }
     }
