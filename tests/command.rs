@@ -252,6 +252,18 @@ fn what_would_not_fit_is_refused_with_its_cost() {
     place.refuses("run aging.toml --representation dense --out run", &["`ladder`", "`full`"]);
     place.refuses("plot nowhere", &["no result folder"]);
     place.leyden("").assert().code(2).stderr(predicate::str::contains("Usage"));
+    // A drive makes coherence, which a vector for every M would have to hold.
+    fs::write(place.path("driven.toml"), AGING.replace("terms = []", "terms = [\"Sx(B)\"]")).unwrap();
+    place.refuses(
+        "run driven.toml -p N=30000000 --out run",
+        &[
+            "no representation has room",
+            "ladder: the Hamiltonian changes M",
+            "4.8e8 bytes a vector",
+            "-p N=30000000",
+            "^^^",
+        ],
+    );
 }
 
 #[test]

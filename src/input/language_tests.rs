@@ -336,7 +336,9 @@ fn cells_decay_together() {
     wrong(&on_w("edge = 0.1, matrix = []"), "correlated", "2 ways to give the rate matrix", "one of");
     wrong("correlated = \"sm(W)\", rate = 1", "correlated", "0 ways to give the rate matrix", "`edge = 0.5`");
     wrong("correlated = \"sm(W)\", edge = 1", "loss", "has no `rate`", "`rate = 1.0`");
-    wrong("correlated = \"sm(B)\", rate = 1, edge = 0.1", "\"sm(B)\"", "an ensemble of spins", "a network");
+    wrong("correlated = \"sm(B)\", rate = 1, edge = 0.1", "\"sm(B)\"", "an ensemble of spins", "single cells");
+    wrong("each = \"sm(B)\", rate = [0.1, 0.2]", "[0.1, 0.2]", "a rate for each cell", "single cells");
+    wrong("each = \"sm(W)\", rate = [0.1, 0.2]", "[0.1, 0.2]", "a rate for each cell", "a diagonal `matrix`");
     wrong("correlated = \"|1><0|(E)\", rate = 1, edge = 0", "\"|1><0|(E)\"", "a system of 2 levels", "a network");
     wrong(
         "each = \"sm(W)\", rate = 1, edge = 0.1",

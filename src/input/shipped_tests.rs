@@ -5,9 +5,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// File, columns, and the parameters with the defaults that are promised for it beside `samples` and `omega`.
-const SHIPPED: [(&str, &str, &str); 20] = [
+const SHIPPED: [(&str, &str, &str); 21] = [
     ("aging", AGING, "N=140 gamma=1 Gamma=1600 tau_s=0.0187 tau_d=0.0187 cycles=30 gamma_phi=0 gamma_up=0"),
     ("aging_release", AGING, "N gamma Gamma t_store t_release"),
+    (
+        "aging_pulse",
+        AGING,
+        "N=20 gamma=1 Gamma=1600 tau_p=0.001 tau_s=0.0187 tau_d=0.0187 cycles=5 gamma_phi=0 gamma_up=0",
+    ),
     ("echo", "energy, coherence, released", "cells=4 spread detuning_seed Gamma gamma t_free"),
     ("cavity", "M, S, energy, photons", "N=4 g kappa delta gamma cutoff t_end"),
     ("cell_discharge", "energy, ergotropy, efficiency, coherence", "Gamma t_end p_e=0.5 c_eg=0.5"),

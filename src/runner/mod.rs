@@ -112,7 +112,9 @@ pub fn run<A: Advance>(
                 break;
             }
             let range = index * size..((index + 1) * size).min(options.trajectories);
-            let Some(result) = batch::run(engine, problem, options, range, index as usize % GROUPS, stop) else { break };
+            let Some(result) = batch::run(engine, problem, options, range, index as usize % GROUPS, stop) else {
+                break;
+            };
             let mut merger = merger.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             merger.take(index, result);
             if merger.finished {
