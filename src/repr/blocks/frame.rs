@@ -58,6 +58,12 @@ impl Frame {
         }
     }
 
+    /// Most states the block can have.
+    pub fn states(&self, of: &Blocks, bands: &Bands) -> usize {
+        let levels = |slot: &usize| of.layout.slots[*slot].levels(self.key.two_j[*slot]);
+        bands.lattice.slots().map(|slot| levels(&slot)).product()
+    }
+
     /// Go to another block; what does not change with it stays.
     #[inline(always)]
     pub fn enter(&mut self, of: &Blocks, bands: &Bands, change: impl FnOnce(&mut Key)) {

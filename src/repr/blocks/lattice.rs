@@ -67,6 +67,11 @@ impl Lattice {
         self.axes.iter().map(|axis| levels[axis.slot] * axis.stride).sum()
     }
 
+    /// The slots that are axes.
+    pub(super) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.axes.iter().map(|axis| axis.slot)
+    }
+
     /// How far a change of the levels moves a state.
     pub(super) fn distance(&self, change: &[i64]) -> isize {
         self.axes.iter().map(|axis| change[axis.slot] as isize * axis.stride as isize).sum()

@@ -6,17 +6,19 @@
 mod kernel;
 mod polynomial;
 
+use super::propagate::{Flight, Propagator, Workspace, spacings};
 use super::stream::Stream;
 use super::{Advance, readout};
 use crate::battery::CellKey;
 use crate::density::Density;
 use crate::problem::{Problem, Reach, Step};
-use crate::repr::blocks::{Bands, Block, BlockStep, Blocks, Drawn, Frame, Slot, rotate};
+use crate::repr::blocks::{Bands, Block, BlockStep, Blocks, Drawn, Frame, Key, Slot, rotate};
 use num_complex::Complex64;
-use polynomial::{Room, Strip};
+use polynomial::{End, Room, Strip};
 use pulp::{Arch, Simd, WithSimd};
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, RwLock};
 
 /// The engine.
 #[derive(Debug)]
@@ -27,6 +29,9 @@ pub struct BandedJump {
     released: Vec<f64>,
     arch: Arch,
     work: OnceLock<f64>,
+    /// Propagators of stiff blocks.
+    stiff: RwLock<HashMap<(Key, usize), Arc<Propagator>>>,
+    spacings: Vec<Vec<(f64, u64)>>,
 }
 
 /// One trajectory.
@@ -44,7 +49,7 @@ pub struct BandedWalker {
 }
 
 thread_local! {
-    static ROOM: RefCell<Room> = RefCell::new(Room::default());
+    static ROOM: RefCell<(Room, Workspace)> = RefCell::new(Default::default());
 }
 
 /// From so many states in the first block on, blocks are not stored: where jumps change the block, which is then new
@@ -54,6 +59,11 @@ const MANY_STATES: usize = 16;
 const MANY_IN_ONE: usize = 256;
 /// Blocks for reading off are kept up to this number of states in all.
 const MOST_KEPT: usize = 1 << 22;
+/// Stiff blocks up to this size get tables of propagators, so many at most.
+const STIFF_STATES: usize = 256;
+const MOST_STIFF: usize = 256;
+/// Elements of operators beyond this could leave the range of numbers when squared.
+const LARGEST: f64 = 1e100;
 
 /// Whether a problem is better off without stored blocks.
 pub fn pays(blocks: &Blocks) -> bool {
@@ -67,12 +77,18 @@ impl BandedJump {
     /// Take over a compiled problem.
     ///
     /// # Errors
-    /// The same problem, if its blocks have no lattice or a drive changes in time.
+    /// The same problem, if its blocks have no lattice, a drive changes in time or a number is beyond all bounds.
     pub fn new(blocks: Blocks) -> Result<Self, Box<Blocks>> {
         let Some(bands) = Bands::new(&blocks) else { return Err(Box::new(blocks)) };
+        let mut coefficients = bands.all.iter().flat_map(|band| &band.terms).map(|term| term.coefficient.norm());
+        if coefficients.any(|c| !(c < LARGEST)) {
+            return Err(Box::new(blocks));
+        }
         let problem = blocks.problem();
         let released = (0..problem.channels.len()).map(|c| problem.released_per_jump(c)).collect();
-        Ok(Self { released, bands, arch: Arch::new(), work: OnceLock::new(), blocks })
+        let spacings = (0..blocks.stages.len()).map(|stage| spacings(problem, &blocks.steps, stage)).collect();
+        let (work, stiff) = (OnceLock::new(), RwLock::default());
+        Ok(Self { released, bands, arch: Arch::new(), work, stiff, spacings, blocks })
     }
 
     /// The compiled problem.
@@ -129,11 +145,33 @@ impl BandedJump {
         }
     }
 
+    /// Evolve a stiff block by tables of propagators; true at a jump.
+    fn leap(&self, walker: &mut BandedWalker, stage: usize, until: f64, work: &mut Workspace) -> bool {
+        self.look(walker);
+        let place = (walker.frame.key.clone(), stage);
+        let known = self.stiff.read().unwrap_or_else(|e| e.into_inner()).get(&place).cloned();
+        let propagator = known.unwrap_or_else(|| {
+            let made = Arc::new(Propagator::new(&self.blocks, &walker.block, stage, &self.spacings[stage]));
+            let mut all = self.stiff.write().unwrap_or_else(|e| e.into_inner());
+            if all.len() >= MOST_STIFF {
+                all.clear();
+            }
+            all.insert(place, made.clone());
+            made
+        });
+        let psi = std::mem::take(&mut walker.psi);
+        let mut flight = Flight { psi, norm: walker.state.norm, time: walker.state.time };
+        let jumped = propagator.advance(&mut flight, until, walker.threshold, work);
+        walker.state.replace(self.strip(&walker.block, &flight.psi), flight.norm, flight.time);
+        // Jumps expect the operators to be filled in where the state is.
+        walker.frame.cover(&self.blocks, &self.bands, &walker.state.window);
+        jumped
+    }
+
     /// Go on from a vector of norm 1.
     fn set(&self, walker: &mut BandedWalker, block: Arc<Block>, psi: Vec<Complex64>) {
         let (time, norm) = (walker.state.time, walker.state.norm);
-        walker.state = self.strip(&block, &psi);
-        (walker.state.time, walker.state.norm) = (time, norm);
+        walker.state.replace(self.strip(&block, &psi), norm, time);
         walker.frame.enter(&self.blocks, &self.bands, |key| *key = block.space.key.clone());
         (walker.block, walker.psi) = (block, psi);
     }
@@ -144,6 +182,7 @@ struct Journey<'a> {
     engine: &'a BandedJump,
     walker: &'a mut BandedWalker,
     room: &'a mut Room,
+    work: &'a mut Workspace,
     stage: usize,
     until: f64,
 }
@@ -153,11 +192,19 @@ impl WithSimd for Journey<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { engine, walker, room, stage, until } = self;
+        let Self { engine, walker, room, work, stage, until } = self;
         let (of, bands) = (&engine.blocks, &engine.bands);
         let generator = (of, bands, &bands.generators[stage]);
         let jumps = &bands.jumps[stage];
-        while room.advance(simd, generator, &mut walker.frame, &mut walker.state, until, walker.threshold) {
+        loop {
+            let tables = walker.frame.states(of, bands) <= STIFF_STATES;
+            let goal = (until, walker.threshold, tables);
+            match room.advance(simd, generator, &mut walker.frame, &mut walker.state, goal) {
+                End::Row => return,
+                End::Jump => {}
+                End::Stiff if engine.leap(walker, stage, until, work) => {}
+                End::Stiff => return,
+            }
             let chosen = match &jumps[..] {
                 [] => None,
                 [only] => {
@@ -244,9 +291,10 @@ impl Advance for BandedJump {
 
     fn advance(&self, batch: &mut [BandedWalker], step: usize, until: f64) {
         let BlockStep::Evolve(stage) = self.blocks.steps[step] else { return };
-        ROOM.with_borrow_mut(|room| {
+        ROOM.with_borrow_mut(|(room, work)| {
             for walker in batch {
-                self.arch.dispatch(Journey { engine: self, walker: &mut *walker, room: &mut *room, stage, until });
+                let (walker, room, work) = (&mut *walker, &mut *room, &mut *work);
+                self.arch.dispatch(Journey { engine: self, walker: &mut *walker, room, work, stage, until });
                 self.look(walker);
             }
         });

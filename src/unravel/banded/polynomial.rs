@@ -13,9 +13,14 @@ use std::ops::Range;
 const ORDER: usize = 44;
 /// Largest spread × length to try, and ln of the largest term that is allowed.
 const REACH: f64 = 4.0;
+/// A polynomial that holds for less than this part of its length is made anew.
+const SHRUNK: f64 = 0.1;
 /// Squares of what is small against the state: terms, and what reaches an edge.
 const VANISHED: f64 = 1e-34;
 const LOST: f64 = 1e-32;
+/// Polynomials on end that may fall short in a block, and once one of its kind was stiff.
+const PATIENCE: usize = 64;
+const IMPATIENCE: usize = 2;
 /// Squares of amplitudes that are trimmed from the ends of a state, relative to its norm².
 const TRIMMED: f64 = 1e-36;
 
@@ -34,6 +39,29 @@ pub struct Strip {
     pub time: f64,
     /// How many reaches of the generator the window is widened by for the next polynomial.
     pad: usize,
+    /// How many polynomials on end may fall short of a jump or row before the block is called stiff.
+    patience: usize,
+}
+
+/// How an evolution ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At the time asked for.
+    Row,
+    /// At a jump.
+    Jump,
+    /// Polynomials are too short: the block has processes much faster than what happens.
+    Stiff,
+}
+
+/// What came of an expansion.
+enum Expansion {
+    /// It holds for so long.
+    Holds(f64),
+    /// Something has reached an edge of the window.
+    Spilt,
+    /// Terms grow beyond all bounds: to be tried for so long only.
+    Shorter(f64),
 }
 
 /// Vectors used on the way.
@@ -59,9 +87,15 @@ pub struct Room {
 impl Strip {
     /// A state whose amplitudes are `parts` at `window`.
     pub fn new(parts: Vec<f64>, planes: usize, window: Range<usize>) -> Self {
-        let mut strip = Self { parts: Vec::new(), planes, window: 0..0, norm: 1.0, time: 0.0, pad: 8 };
+        let mut strip =
+            Self { parts: Vec::new(), planes, window: 0..0, norm: 1.0, time: 0.0, pad: 8, patience: PATIENCE };
         strip.take(&parts, Shape { planes, n: window.len(), margin: 0 }, window.start, 1.0);
         strip
+    }
+
+    /// Go on from another state.
+    pub fn replace(&mut self, by: Self, norm: f64, time: f64) {
+        *self = Self { norm, time, patience: self.patience, ..by };
     }
 
     /// Take over amplitudes of norm² `norm`, without the ends where they have vanished.
@@ -92,7 +126,8 @@ impl Strip {
 }
 
 impl Room {
-    /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then.
+    /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`; `tables` says whether there is another way for a
+    /// stiff block.
     #[inline(always)]
     pub fn advance<S: Simd>(
         &mut self,
@@ -100,10 +135,14 @@ impl Room {
         (of, bands, operator): (&Blocks, &Bands, &Banded),
         frame: &mut Frame,
         state: &mut Strip,
-        until: f64,
-        threshold: f64,
-    ) -> bool {
+        (until, threshold, tables): (f64, f64, bool),
+    ) -> End {
+        let mut short = 0;
         while state.time < until {
+            if tables && short >= state.patience {
+                state.patience = IMPATIENCE;
+                return End::Stiff;
+            }
             let left = until - state.time;
             let length = self.expand(simd, (of, bands, operator), frame, state, left, threshold);
             let end = self.evaluate(simd, length);
@@ -112,12 +151,13 @@ impl Room {
                 let norm = self.evaluate(simd, at);
                 state.take(&self.vector, self.shape, self.window.start, norm);
                 state.time += at;
-                return true;
+                return End::Jump;
             }
+            short += usize::from(length < left);
             state.take(&self.vector, self.shape, self.window.start, end);
             state.time = if length == left { until } else { state.time + length };
         }
-        false
+        End::Row
     }
 
     /// Expand about the state; returns for how long, at most `left`, the polynomial holds.
@@ -132,6 +172,7 @@ impl Room {
         threshold: f64,
     ) -> f64 {
         let (reach, size) = (bands.reach(operator), bands.lattice.size);
+        let mut left = left;
         loop {
             let wider = state.pad * reach;
             self.window = state.window.start.saturating_sub(wider)..(state.window.end + wider).min(size);
@@ -139,14 +180,15 @@ impl Room {
             self.open(bands, state);
             frame.prepare(of, bands, operator);
             let edges = (if self.window.start > 0 { reach } else { 0 }, if self.window.end < size { reach } else { 0 });
-            if let Some(length) = self.fill(simd, (bands, operator), frame, state, (left, threshold), edges) {
-                return length;
+            match self.fill(simd, (bands, operator), frame, state, (left, threshold), edges) {
+                Expansion::Holds(length) => return length,
+                Expansion::Spilt => state.pad *= 2,
+                Expansion::Shorter(length) => left = length,
             }
-            state.pad *= 2;
         }
     }
 
-    /// The terms; `None` when something has reached an edge of the window.
+    /// The terms.
     #[inline(always)]
     fn fill<S: Simd>(
         &mut self,
@@ -156,7 +198,7 @@ impl Room {
         state: &Strip,
         (left, threshold): (f64, f64),
         edges: (usize, usize),
-    ) -> Option<f64> {
+    ) -> Expansion {
         let shape = self.shape;
         let (n, w) = (shape.n, shape.size());
         let mut parts = [Diagonal::default(); MOST_DIAGONALS];
@@ -197,20 +239,24 @@ impl Room {
             }
             spilt = spilt.max(edge * power);
             if spilt > lost {
-                return None;
+                return Expansion::Spilt;
             }
             self.order = order + 1;
             if size.max(before) * power <= vanished {
-                return Some(self.length * ratio);
+                return Expansion::Holds(self.length * ratio);
             }
             // No term may be so large that rounding in the sum shows.
             if size * power > norm * (2.0 * REACH).exp() {
                 ratio = (norm * (2.0 * REACH).exp() / size).powf(0.5 / (order + 1) as f64);
+                // Far beyond, the numbers would leave their range.
+                if ratio < SHRUNK {
+                    return Expansion::Shorter(self.length * ratio.max(SHRUNK * SHRUNK));
+                }
             }
             before = size;
         }
         let last = (vanished / before.max(f64::MIN_POSITIVE)).powf(0.5 / ORDER as f64);
-        Some(self.length * (0.9 * last).min(ratio))
+        Expansion::Holds(self.length * (0.9 * last).min(ratio))
     }
 
     /// Make room for a window, with the state as the first term.
