@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod extrapolate;
+pub mod integrate;
 pub mod limit_cycle;
 pub mod mean_field;
 pub mod naive;
