@@ -1,4 +1,4 @@
-//! The master equation without sampling.
+//! The master equation without sampling, and its mean-field theories.
 
 pub mod blocks;
 pub mod extrapolate;
@@ -8,6 +8,8 @@ pub mod mean_field;
 pub mod naive;
 pub mod propagator;
 pub mod rate_equation;
+pub mod spin_vectors;
+pub mod theory;
 
 use crate::error::RunError;
 use crate::problem::Problem;
