@@ -122,6 +122,25 @@ fn every_command_does_its_work_and_says_so() {
 }
 
 #[test]
+fn the_mean_field_is_of_ensembles() {
+    let place = Place::new();
+    for name in ["charger_2", "network"] {
+        let text = fs::read_to_string(format!("{}/examples/{name}.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        fs::write(place.path(&format!("{name}.toml")), text).unwrap();
+    }
+    place.succeeds("meanfield charger_2.toml -p N_C=1e7 -p N_B=100 -p gamma_down=1 -p t_end=3e-6 --out charging");
+    assert_eq!(place.manifest("charging")["representation"], "spin vectors");
+    let table = fs::read_to_string(place.path("charging/observables.csv")).unwrap();
+    let (heading, end) = (table.lines().next().unwrap(), table.lines().last().unwrap());
+    assert_eq!(heading, "time,step,cycle,energy_C,energy_B1,energy_B2,ergotropy_B1,ergotropy_B2");
+    let stored: f64 = end.split(',').nth(4).unwrap().parse().unwrap();
+    assert!((stored - 0.5).abs() < 1e-3, "{end}");
+    assert!(place.path("charging/observables.png").exists());
+    place.refuses("meanfield network.toml --out run", &["spin vectors", "B is no ensemble of spins"]);
+    place.refuses("meanfield charger_2.toml -p tilt=4 --out run", &["the tilt of C is 4", "from 0 to π"]);
+}
+
+#[test]
 fn the_manifest_vouches_for_every_file() {
     let place = Place::new();
     place.succeeds(&format!("run aging.toml {SMALL} --trajectories 50 --seed 7 --out run"));

@@ -6,7 +6,7 @@ use super::run::check_cutoffs;
 use super::summary::summary;
 use crate::error::RunError;
 use crate::exact;
-use crate::exact::mean_field::MeanField;
+use crate::exact::theory::Theory;
 use crate::input::{Input, InputError};
 use crate::output::folder::RunFolder;
 use crate::repr::choose::{Representation, smallest};
@@ -55,13 +55,12 @@ pub fn steady(args: &ExactArgs) -> Outcome {
     result(&args.input, &input, ("steady", &name, legend), |input| exact::steady(&input.problem, representation))
 }
 
-/// `leyden meanfield`: the second-order cumulant theory.
+/// `leyden meanfield`: the mean-field theory that fits the problem.
 pub fn mean_field(args: &InputArgs) -> Outcome {
     let input = args.read()?;
-    let missing = MeanField::missing(&input.problem);
-    let status = result(args, &input, ("meanfield", "second-order cumulants", "mean field"), |input| {
-        MeanField::new(&input.problem)?.solve()
-    })?;
+    let theory = Theory::of(&input.problem)?;
+    let status = result(args, &input, ("meanfield", theory.name(), "mean field"), |_| theory.solve())?;
+    let missing = theory.missing(&input.problem);
     if !missing.is_empty() {
         eprintln!("note: this theory has no {}; the columns are left out", missing.join(", "));
     }

@@ -6,7 +6,7 @@ use super::InputArgs;
 use super::common::{self, Outcome, catch_interrupt};
 use crate::error::RunError;
 use crate::estimate::columns;
-use crate::exact::{self, mean_field::MeanField};
+use crate::exact::{self, theory::Theory};
 use crate::input::{self, Input, Solve, Sweep, TAU, Value};
 use crate::output::folder::RunFolder;
 use crate::output::summary::{Number, charging_time, csv};
@@ -109,7 +109,7 @@ pub fn solve_point(input: &Input, how: Solve, stop: &AtomicBool) -> Result<Optio
     match how {
         Solve::Exact => exact::solve(problem, None).map(Some),
         Solve::Steady => exact::steady(problem, None).map(Some),
-        Solve::MeanField => MeanField::new(problem)?.solve().map(Some),
+        Solve::MeanField => Theory::of(problem)?.solve().map(Some),
         Solve::Trajectories => {
             let (trajectories, seed) = (input.run.trajectories, input.run.seed);
             // The points share the threads.

@@ -23,22 +23,17 @@ pub mod equations;
 mod tests;
 
 use super::extrapolate::reduced_rank;
+use super::integrate::integrate;
 use crate::error::{CompileError, RunError};
 use crate::estimate::columns::spin_length;
 use crate::problem::{Axis, Initial, Kind, Linear, Problem, Quantity, Reach, Step};
 use crate::table::Table;
-use diffsol::{NalgebraLU, NalgebraMat, OdeBuilder, OdeSolverMethod, OdeSolverStopReason, VectorCommon};
 use equations::{Dissipator, Equations, MOMENTS, Moments, PAIRS};
 
-/// Tolerances of the integrator, relative and on each moment.
-const RELATIVE: f64 = 1e-11;
-const ABSOLUTE: f64 = 1e-13;
 /// A fixed point is one that another cycle moves by no more than this.
 const SETTLED: f64 = 1e-11;
 /// Cycles that move a moment by less are near enough to a fixed point to extrapolate.
 const NEAR: f64 = 1e-3;
-/// An integration of more steps than this will not end.
-const MOST_STEPS: usize = 1_000_000;
 
 enum Stage {
     Rotate([[f64; 3]; 3]),
@@ -154,7 +149,7 @@ impl<'a> MeanField<'a> {
                 Stage::Evolve { equations, channels, duration, rows: times, step } => {
                     let mut now = state.to_vec();
                     now.resize(MOMENTS + channels.len(), 0.0);
-                    for path in integrate(equations, now, *duration, times)? {
+                    for path in integrate(&**equations, now, *duration, times)? {
                         let mut jumps = vec![0.0; self.problem.channels.len()];
                         for (channel, per_cell) in channels.iter().zip(&path[MOMENTS..]) {
                             jumps[*channel] = self.cells * per_cell;
@@ -236,7 +231,7 @@ fn initial(n: f64, initial: &Initial) -> [f64; MOMENTS] {
 }
 
 /// Rotation of the Bloch vector by `angle` about `axis`.
-fn rotation(axis: Axis, angle: f64) -> [[f64; 3]; 3] {
+pub(super) fn rotation(axis: Axis, angle: f64) -> [[f64; 3]; 3] {
     let a = match axis {
         Axis::X => 0,
         Axis::Y => 1,
@@ -261,54 +256,4 @@ fn rotated(r: &[[f64; 3]; 3], state: &[f64; MOMENTS]) -> [f64; MOMENTS] {
         out[3 + k] = each().map(|(c, d)| r[a][c] * r[b][d] * m.c(c, d)).sum();
     }
     out
-}
-
-/// The state at every time of `rows` in a step of `duration`, by variable-order BDF in t/duration.
-fn integrate(equations: &Equations, start: Vec<f64>, duration: f64, rows: &[f64]) -> Result<Vec<Vec<f64>>, RunError> {
-    let failed = |reason: String| RunError::Numerics { method: "the integration of the mean-field equations", reason };
-    let size = start.len();
-    let scaled = |out: &mut [f64]| out.iter_mut().for_each(|x| *x *= duration);
-    let first = start.clone();
-    let build = OdeBuilder::<NalgebraMat<f64>>::new()
-        .rtol(RELATIVE)
-        .atol([ABSOLUTE])
-        .h0((1e-3 / (1.0 + equations.stiffness() * duration)).min(1e-3))
-        .rhs_implicit(
-            |x, _, _, out| {
-                equations.derivative(x, out);
-                scaled(out);
-            },
-            |x, _, _, v, out| {
-                equations.jacobian(x, v, out);
-                scaled(out);
-            },
-        )
-        .init(move |_, _, out| out.copy_from_slice(&first), size)
-        .build();
-    let problem = build.map_err(|e| failed(e.to_string()))?;
-    let mut solver = problem.bdf::<NalgebraLU<f64>>().map_err(|e| failed(e.to_string()))?;
-    let mut states = vec![start];
-    let mut left = MOST_STEPS;
-    for pair in rows.windows(2) {
-        if pair[1] <= pair[0] {
-            // Nothing happens in no time; the solver refuses a stop time where it already is.
-            states.extend(states.last().cloned());
-            continue;
-        }
-        let target = pair[1] / duration;
-        solver.set_stop_time(target).map_err(|e| failed(e.to_string()))?;
-        loop {
-            left = left.checked_sub(1).ok_or_else(|| failed(format!("{MOST_STEPS} steps did not suffice")))?;
-            let reason = solver.step().map_err(|e| failed(format!("at t = {:e} of the step: {e}", pair[1])))?;
-            if matches!(reason, OdeSolverStopReason::TstopReached) {
-                break;
-            }
-        }
-        let state: Vec<f64> = solver.state().y.inner().iter().copied().collect();
-        if (solver.state().t - target).abs() > 1e-12 || state.iter().any(|x| !x.is_finite()) {
-            return Err(failed(format!("it stopped at {} instead of {target} of the step", solver.state().t)));
-        }
-        states.push(state);
-    }
-    Ok(states)
 }

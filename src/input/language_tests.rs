@@ -3,6 +3,7 @@
 use super::*;
 use crate::problem::*;
 use num_complex::Complex64;
+use std::f64::consts::PI;
 
 /// A problem with every kind of part; tests put things where the names in capitals stand.
 const SYSTEM: &str = r#"
@@ -435,4 +436,34 @@ fn a_graph_may_have_no_edges() {
     let problem = parse("m", &text, &[]).unwrap().problem;
     assert_eq!(problem.subsystems[1].kind, Kind::Network { cells: 3, edges: vec![] });
     assert_eq!(problem.hamiltonian, n(0));
+}
+
+#[test]
+fn the_mean_field_tilts_ensembles() {
+    let text = |tilt: &str| {
+        format!(
+            "[parameters]\nangle = 0.1\n[subsystems]\nC = {{ spins = 3 }}\nB = {{ spins = 2, copies = 2 }}\n\
+             M = {{ mode = 4 }}\n[battery]\nof = [\"C\"]\n[meanfield]\n{tilt}\n[protocol]\n\
+             steps = [ {{ name = \"t\", evolve = 1.0, samples = 1 }} ]\n[observe]\nquantities = [\"energy(C)\"]\n"
+        )
+    };
+    let read = |tilt: &str| parse("tilt.toml", &text(tilt), &[]);
+    let tilts = |tilt: &str| read(tilt).unwrap_or_else(|e| panic!("{e}")).problem.tilt;
+    assert_eq!(tilts("tilt = { C = \"2*angle\" }"), [0.2, 0.0, 0.0, 0.0]);
+    assert_eq!(tilts("tilt = { B = \"pi\", C = 0 }"), [0.0, PI, PI, 0.0]);
+    for (tilt, at, message, expected) in [
+        ("tilt = { D = 0.1 }", "D", "unknown subsystem `D`", "a subsystem"),
+        ("tilt = { M = 0.1 }", "M", "`M` is a mode", "an ensemble of spins"),
+        ("tilt = { C = -0.1 }", "-0.1", "the tilt of C is -0.1", "an angle from 0 to π"),
+        ("tilt = { C = 3.2 }", "3.2", "the tilt of C is 3.2", "an angle from 0 to π"),
+        ("tilt = { C = \"angel\" }", "angel", "unknown parameter `angel`", "`angle`"),
+        ("tilt = 0.1", "0.1", "`tilt` is a float", "a table"),
+        ("tlt = { C = 0.1 }", "tlt", "unknown key `tlt`", "`tilt`"),
+        ("", "meanfield", "[meanfield] has no `tilt`", "tilt = { C"),
+    ] {
+        let error = read(tilt).expect_err(tilt);
+        assert_eq!((error.text().as_str(), error.file.as_str()), (at, "tilt.toml"), "{error}");
+        assert_eq!(error.place.as_ref().map(|p| p.line), Some(Some(if tilt.is_empty() { 9 } else { 10 })), "{error}");
+        assert!(error.message.contains(message) && error.expected.contains(expected), "{error}");
+    }
 }

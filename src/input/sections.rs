@@ -17,12 +17,13 @@ use rand_distr::{Distribution, StandardNormal};
 use std::path::Path;
 
 /// All sections there are.
-pub(super) const SECTIONS: [&str; 13] = [
+pub(super) const SECTIONS: [&str; 14] = [
     "title",
     "parameters",
     "subsystems",
     "battery",
     "initial",
+    "meanfield",
     "hamiltonian",
     "drives",
     "channels",
@@ -60,6 +61,11 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             for id in parts.named(entry.key, entry.key_at)? {
                 builder.initial(id, initial(&entry.value, scope, &parts.all[id], folder)?);
             }
+        }
+    }
+    if let Some(section) = root.section("meanfield")? {
+        for (id, angle) in tilts(&section, scope, &parts)? {
+            builder.tilt(id, angle);
         }
     }
     if let Some(section) = root.section("hamiltonian")? {
@@ -167,6 +173,26 @@ fn battery(section: &Table<'_>, parts: &Parts) -> Result<Vec<usize>, InputError>
         true => Err(of.at.error("the battery is made of nothing", "at least one subsystem")),
         false => Ok(members),
     }
+}
+
+/// The angles by which the mean field turns ensembles where they start.
+fn tilts<'s>(section: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Vec<(SubsystemId, f64)>, InputError> {
+    section.allow("key", &["tilt"])?;
+    let table = section.need("tilt", "tilt = { C = 1e-3 }")?.table("`tilt`", section.at)?;
+    let mut all = Vec::new();
+    for entry in table.entries() {
+        let angle = scope.number(&entry.value)?;
+        let good = (0.0..=std::f64::consts::PI).contains(&angle.value);
+        let angle = angle.check(&format!("the tilt of {}", entry.key), good, "an angle from 0 to π")?;
+        for id in parts.named(entry.key, entry.key_at)? {
+            if !matches!(parts.all[id].kind, Kind::Ensemble { .. }) {
+                let message = format!("`{}` is {}", entry.key, described(&parts.all[id].kind));
+                return Err(entry.key_at.error(message, "an ensemble of spins, the mean field tilts nothing else"));
+            }
+            all.push((id, angle));
+        }
+    }
+    Ok(all)
 }
 
 /// The sum of the terms, which must be Hermitian to the precision of its coefficients.

@@ -111,8 +111,8 @@ fn every_parameter_takes_another_value() {
         let input = shipped(name, &[]).unwrap();
         let promised: Vec<&str> = promised.split(' ').filter_map(|p| p.split('=').next()).collect();
         let is_promised = |key: &str| promised.contains(&key) || ["samples", "omega"].contains(&key);
-        // A parameter that changes nothing is a parameter that is not wired; the tilt is read by the mean field only.
-        for (key, value) in input.parameters.iter().filter(|(key, _)| is_promised(key) && key != "tilt") {
+        // A parameter that changes nothing is a parameter that is not wired.
+        for (key, value) in input.parameters.iter().filter(|(key, _)| is_promised(key)) {
             let Value::Number(value) = value else { continue };
             let other = match *value {
                 v if ["alpha_c", "alpha_l", "eta", "Gamma_icl"].contains(&key.as_str()) => 0.5 * v + 0.1,

@@ -32,6 +32,7 @@ impl ProblemBuilder {
             title: title.to_owned(),
             subsystems: Vec::new(),
             initial: Vec::new(),
+            tilt: Vec::new(),
             hamiltonian: OpSum::default(),
             drives: Vec::new(),
             channels: Vec::new(),
@@ -48,6 +49,7 @@ impl ProblemBuilder {
         let id = self.problem.subsystems.len();
         self.problem.subsystems.push(Subsystem { name: name.to_owned(), kind, energy });
         self.problem.initial.push(Initial::Ground);
+        self.problem.tilt.push(0.0);
         self.problem.battery.push(id);
         id
     }
@@ -67,6 +69,15 @@ impl ProblemBuilder {
     pub fn initial(&mut self, subsystem: SubsystemId, state: Initial) -> &mut Self {
         if let Some(slot) = self.problem.initial.get_mut(subsystem) {
             *slot = state;
+        }
+        self
+    }
+
+    /// Turn an ensemble by `angle` about y wherever it starts, in the mean field alone: a fully excited spin vector is a
+    /// fixed point that fluctuations leave and mean values do not.
+    pub fn tilt(&mut self, ensemble: SubsystemId, angle: f64) -> &mut Self {
+        if let Some(slot) = self.problem.tilt.get_mut(ensemble) {
+            *slot = angle;
         }
         self
     }

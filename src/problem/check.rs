@@ -66,6 +66,14 @@ pub(super) fn check_subsystems(problem: &Problem) -> Result<(), ModelError> {
         }
         check_initial(subsystem, initial)?;
     }
+    for (subsystem, &tilt) in problem.subsystems.iter().zip(&problem.tilt) {
+        let name = &subsystem.name;
+        let good = (0.0..=std::f64::consts::PI).contains(&tilt);
+        range(format!("the tilt of {name}"), tilt, good, "an angle from 0 to π")?;
+        if tilt != 0.0 && !matches!(subsystem.kind, Kind::Ensemble { .. }) {
+            return Err(ModelError::Invalid(format!("{name} is no ensemble of spins that could be tilted")));
+        }
+    }
     let mut battery = problem.battery.clone();
     battery.sort_unstable();
     battery.dedup();

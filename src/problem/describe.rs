@@ -90,6 +90,9 @@ impl Problem {
             let start = state_text(initial);
             line(&subsystem.name, format!("{kind}, energy {}, starts in {start}", subsystem.energy));
         }
+        for (subsystem, tilt) in self.subsystems.iter().zip(&self.tilt).filter(|(_, tilt)| **tilt != 0.0) {
+            line("mean field", format!("{} starts turned by {tilt} about y", subsystem.name));
+        }
         let names = |of: &[usize]| of.iter().map(|&e| self.subsystems[e].name.as_str()).collect::<Vec<_>>().join(", ");
         line("battery", names(&self.battery));
         line("equation", "dρ/dt = −i[H, ρ] + Σ rate·D[L]ρ,  D[L]ρ = LρL† − ½(L†Lρ + ρL†L)".into());

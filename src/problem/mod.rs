@@ -134,6 +134,9 @@ pub struct Problem {
     pub subsystems: Vec<Subsystem>,
     /// Initial state of each subsystem.
     pub initial: Vec<Initial>,
+    /// Angle about y, in radians, by which the mean field of spin vectors turns the state in which each subsystem starts.
+    /// The master equation has no part in it.
+    pub tilt: Vec<f64>,
     /// H in the frame the user chose, on at all timed steps.
     pub hamiltonian: OpSum,
     /// Terms added to H that change in time or are on in some steps only.

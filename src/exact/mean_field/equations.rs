@@ -1,6 +1,7 @@
 //! The moment equations of N identical cells, exact up to the third moments, which a closure supplies.
 
 use crate::error::CompileError;
+use crate::exact::integrate::Flow;
 use crate::problem::{Factor, Op, OpSum};
 use ndarray::{Array2, arr2, linalg::kron};
 use num_complex::Complex64;
@@ -219,20 +220,27 @@ impl Equations {
         }
     }
 
-    /// d/dt with the third cumulant set to zero.
-    pub fn derivative(&self, state: &[f64], out: &mut [f64]) {
+    /// Of one cell under these dissipators alone: A with ds_a/dt = A\[a\]·(1, s), and of each dissipator q with q·(1, s)
+    /// jumps a time. Collective ones are not meant.
+    pub fn of_one_cell(&self) -> ([[f64; 4]; 3], Vec<[f64; 4]>) {
+        let linear = |rate: &JumpRate| [rate.constant, rate.one[0], rate.one[1], rate.one[2]];
+        (self.one, self.jumps.iter().map(linear).collect())
+    }
+}
+
+/// With the third cumulant set to zero.
+impl Flow for Equations {
+    fn derivative(&self, state: &[f64], out: &mut [f64]) {
         let m = Moments(state);
         self.linear(1.0, m, |a, b, c| without_third_cumulant(m, a, b, c), out);
     }
 
-    /// Its Jacobian at `state` times `direction`.
-    pub fn jacobian(&self, state: &[f64], direction: &[f64], out: &mut [f64]) {
+    fn jacobian(&self, state: &[f64], direction: &[f64], out: &mut [f64]) {
         let (m, v) = (Moments(state), Moments(direction));
         self.linear(0.0, v, |a, b, c| tangent(m, v, a, b, c), out);
     }
 
-    /// The fastest rate of change of one unknown by itself, to order of magnitude.
-    pub fn stiffness(&self) -> f64 {
+    fn stiffness(&self) -> f64 {
         let largest = |x: &mut dyn Iterator<Item = f64>| x.map(f64::abs).fold(0.0, f64::max);
         let cross = largest(&mut self.cross.iter().flatten().flatten().copied());
         largest(&mut self.pair.iter().flatten().copied()) + self.others[0] * cross

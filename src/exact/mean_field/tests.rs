@@ -1,6 +1,7 @@
 //! The moment equations against the full space, and the theory against independent numbers.
 
 use super::*;
+use crate::exact::integrate::Flow;
 use crate::exact::naive::{self, FullSpace, expectation};
 use crate::problem::{Op, OpSum, sm, sp, sz};
 use ndarray::Array2;

@@ -1,0 +1,60 @@
+//! Which mean-field theory fits a problem.
+
+use super::mean_field::MeanField;
+use super::spin_vectors::SpinVectors;
+use crate::error::RunError;
+use crate::problem::{Kind, Problem};
+use crate::table::Table;
+
+/// A mean-field theory of one problem.
+pub enum Theory<'a> {
+    /// Means and pair correlations of the cells of one ensemble.
+    Cumulants(MeanField<'a>),
+    /// A classical spin vector for each ensemble.
+    SpinVectors(SpinVectors<'a>),
+}
+
+impl<'a> Theory<'a> {
+    /// Second-order cumulants where they are derived, which is for one ensemble that no tilt is asked for; spin vectors
+    /// otherwise.
+    ///
+    /// # Errors
+    /// What of the problem the spin vectors do not describe.
+    pub fn of(problem: &'a Problem) -> Result<Self, RunError> {
+        let alone = matches!(&problem.subsystems[..], [one] if matches!(one.kind, Kind::Ensemble { .. }));
+        if alone
+            && problem.tilt.iter().all(|tilt| *tilt == 0.0)
+            && let Ok(theory) = MeanField::new(problem)
+        {
+            return Ok(Theory::Cumulants(theory));
+        }
+        SpinVectors::new(problem).map(Theory::SpinVectors)
+    }
+
+    /// What it is called in manifests.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Theory::Cumulants(_) => "second-order cumulants",
+            Theory::SpinVectors(_) => "spin vectors",
+        }
+    }
+
+    /// Every quantity it has, at every row.
+    ///
+    /// # Errors
+    /// When the integrator stops early.
+    pub fn solve(&self) -> Result<Table, RunError> {
+        match self {
+            Theory::Cumulants(theory) => theory.solve(),
+            Theory::SpinVectors(theory) => theory.solve(),
+        }
+    }
+
+    /// Columns asked for that it leaves out.
+    pub fn missing(&self, problem: &Problem) -> Vec<String> {
+        match self {
+            Theory::Cumulants(_) => MeanField::missing(problem),
+            Theory::SpinVectors(_) => Vec::new(),
+        }
+    }
+}
