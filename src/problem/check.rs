@@ -1,7 +1,9 @@
 //! The one place where a [`Problem`] is checked for consistency, part by part.
 
 use super::initial::is_unitary;
-use super::{Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem, SubsystemId};
+use super::{
+    Drive, Factor, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem, SubsystemId,
+};
 use crate::error::ModelError;
 use std::collections::HashSet;
 
@@ -262,6 +264,25 @@ fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelErro
     Ok(())
 }
 
+/// ‖H‖t beyond which the phases of double precision mean nothing: they are off by 10⁻¹⁶ of it.
+const LARGEST_PHASE: f64 = 1e11;
+
+/// A bound of ‖H‖, without envelopes that change.
+fn hamiltonian_bound(problem: &Problem) -> f64 {
+    let size = |factor: &Factor| match (&problem.subsystems[factor.subsystem].kind, factor.op) {
+        (Kind::Mode { cutoff }, Op::Number) => *cutoff as f64,
+        (Kind::Mode { cutoff }, _) => (*cutoff as f64).sqrt(),
+        (Kind::Ensemble { cells }, _) => *cells as f64,
+        (Kind::Network { cells, .. }, _) if factor.site.is_none() => *cells as f64,
+        _ => 1.0,
+    };
+    let bound = |sum: &OpSum| -> f64 {
+        sum.terms.iter().map(|t| t.coefficient.norm() * t.factors.iter().map(size).product::<f64>()).sum()
+    };
+    let drive = |drive: &Drive| drive.envelope.constant().unwrap_or(1.0).abs() * bound(&drive.operator);
+    bound(&problem.hamiltonian) + problem.drives.iter().map(drive).sum::<f64>()
+}
+
 /// Rows are held in memory, one line each.
 pub(crate) const MOST_ROWS: u64 = 10_000_000;
 
@@ -287,6 +308,13 @@ pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
             Step::Evolve { name, duration, rows, .. } => {
                 let good = duration.is_finite() && *duration >= 0.0;
                 range(format!("the duration of step {name}"), *duration, good, "a finite number ≥ 0")?;
+                let phase = hamiltonian_bound(problem) * duration;
+                range(
+                    format!("the largest energy of the Hamiltonian times the duration of step {name}"),
+                    phase,
+                    phase <= LARGEST_PHASE,
+                    "at most 10¹¹, beyond which double precision loses the phases",
+                )?;
                 let ordered = rows.first() == Some(&0.0)
                     && rows.last() == Some(duration)
                     && rows.windows(2).all(|w| w[0] <= w[1])
