@@ -2,7 +2,7 @@
 
 use super::equation::Density;
 use crate::error::RunError;
-use crate::problem::{Initial, SubsystemId};
+use crate::problem::{Initial, Kind, SubsystemId};
 use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, PartState, parts, rotate};
 use num_complex::Complex64;
 use std::collections::{BTreeSet, HashMap};
@@ -11,6 +11,10 @@ use std::sync::Arc;
 
 /// Most product states of a mixed initial state that are looked through.
 const MOST_PRODUCTS: usize = 2_000_000;
+
+/// Most cells of an ensemble whose initial state is turned, a matrix of (N + 1)², or mixed, of all spins.
+const MOST_TURNED: u64 = 2_000;
+const MOST_MIXED: u64 = 20_000;
 
 /// 2J, levels of row and column, and the element of a fresh state.
 type Fresh = (Vec<u64>, Vec<usize>, Vec<usize>, Complex64);
@@ -47,6 +51,21 @@ fn products(
 /// # Errors
 /// [`RunError::TooLarge`] when it has too many product states to look through.
 pub fn blocks(blocks: &Blocks, initial: &[Initial]) -> Result<Vec<BlockId>, RunError> {
+    for (part, state) in blocks.problem().subsystems.iter().zip(initial) {
+        let most = match state.cell() {
+            Some((_, coherence)) if coherence != Complex64::ZERO => MOST_TURNED,
+            Some((p, _)) if p > 0.0 && p < 1.0 => MOST_MIXED,
+            _ => continue,
+        };
+        if matches!(part.kind, Kind::Ensemble { .. }) && part.cells() > most {
+            return Err(RunError::TooLarge {
+                what: format!("the initial density matrix of {}", part.name),
+                needed: format!("{} cells", part.cells()),
+                limit: format!("{most}"),
+                advice: "sample it with `leyden run`".into(),
+            });
+        }
+    }
     let all: Vec<PartMixture> = initial.iter().enumerate().flat_map(|(e, state)| mixtures(blocks, e, state)).collect();
     let of_part = |(_, states): &PartMixture| states.iter().map(|s| s.basis.len()).sum::<usize>();
     let count = all.iter().map(of_part).try_fold(1usize, usize::checked_mul).unwrap_or(usize::MAX);

@@ -95,18 +95,17 @@ fn spin_density(cells: u64, diagonal: &Initial, axis: Option<(f64, f64)>) -> Vec
     let of_spin = |pairs: u64| {
         let two_j = cells - 2 * pairs;
         let d = two_j as usize + 1;
+        let occupied: Vec<(usize, f64)> =
+            (0..d).map(|up| (up, weight(two_j, up as u64))).filter(|(_, p)| *p > 0.0).collect();
+        let Some((theta, phi)) = axis else {
+            let p = |i: usize, j: usize| if i == j { occupied[i].1.into() } else { Complex64::ZERO };
+            let matrix = Mat::from_fn(occupied.len(), occupied.len(), p);
+            return PartState { two_j: vec![two_j], basis: indexed(occupied.iter().map(|(up, _)| vec![*up])), matrix };
+        };
         let mut matrix = Mat::zeros(d, d);
-        for up in 0..d {
-            let p = weight(two_j, up as u64);
-            if p == 0.0 {
-                continue;
-            }
+        for (up, p) in occupied {
             let mut ket = vec![Complex64::ZERO; d];
             ket[up] = Complex64::ONE;
-            let Some((theta, phi)) = axis else {
-                matrix[(up, up)] += Complex64::from(p);
-                continue;
-            };
             rotate::spin(&mut ket, Axis::Y, theta);
             rotate::spin(&mut ket, Axis::Z, phi);
             for i in 0..d {
@@ -116,7 +115,13 @@ fn spin_density(cells: u64, diagonal: &Initial, axis: Option<(f64, f64)>) -> Vec
         PartState { two_j: vec![two_j], basis: indexed((0..d).map(|level| vec![level])), matrix }
     };
     let occupied = |s: &PartState| (0..s.matrix.nrows()).any(|i| s.matrix[(i, i)].re > 1e-18);
-    (0..=cells / 2).map(of_spin).filter(occupied).collect()
+    // A pure state has one spin; to look for others would take a time that grows with N².
+    let pairs = match diagonal {
+        Initial::Dicke { two_j, .. } => (cells - two_j) / 2..=(cells - two_j) / 2,
+        other if other.cell().is_some_and(|(p, _)| p == 0.0 || p == 1.0) => 0..=0,
+        _ => 0..=cells / 2,
+    };
+    pairs.map(of_spin).filter(occupied).collect()
 }
 
 /// The projector on all states of N cells with spin J and this M over its trace, from the eigenvectors of S² among the
