@@ -84,12 +84,13 @@ fn windows_lose_nothing() {
 /// Where something is a million times faster than what happens, tables take over from polynomials.
 #[test]
 fn stiff_blocks_take_the_same_paths() {
-    for rate in [1e4, 1e7, 1e12] {
+    for rate in [1e3, 1e6] {
         let mut p = Problem::builder("a fast channel");
         let b = p.ensemble("B", 20, 1.0);
         p.hamiltonian(sx(b));
-        p.collective("release", sm(b), rate).each("loss", b, sm(b), 0.3);
-        p.evolve("drive", if rate < 1e5 { 10.0 } else { 1e4 }, 3).observe([Quantity::Magnetisation(b)]);
+        p.collective("release", sm(b), rate).each("loss", b, sm(b), 0.1 / rate);
+        // Watched so closely, the drive excites a cell once in a time of `rate`.
+        p.evolve("drive", 5.0 * rate, 3).observe([Quantity::Magnetisation(b)]);
         assert_same_paths(&p.build().unwrap(), 16);
     }
 }
