@@ -77,7 +77,7 @@ pub fn figures(results: &mut Results) -> Result<(), Box<dyn Error>> {
     let families: [Family; 3] = [
         ("chain of N cells from |+⟩, full space", &chain, &[2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14]),
         ("charger and star of N cells, symmetric", &star, &[1, 2, 5, 10, 20, 40, 80]),
-        ("driven ensemble of N cells, symmetric", &driven, &[2, 5, 10, 20, 40, 80, 160]),
+        ("driven ensemble of N cells, symmetric", &driven, &[2, 5, 10, 20, 40, 80, 160, 320, 640]),
     ];
     let mut text = String::from("family,N,seconds_per_trajectory,seconds_to_1_percent,seconds_exact\n");
     let mut panels = Vec::new();
