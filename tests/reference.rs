@@ -5,7 +5,7 @@ mod common;
 use common::{assert_close, example, numbers, reference};
 use faer::Mat;
 use leyden::exact;
-use leyden::problem::{Initial, Problem};
+use leyden::problem::{Initial, Problem, Quantity, sm, sx};
 use leyden::table::Table;
 use num_complex::Complex64;
 use serde_json::Value;
@@ -351,4 +351,16 @@ fn jumps_are_counted() {
         let table = solve(&example(input!("dephased_cells"), &overrides));
         assert_close(column(&table, "jumps_dephasing")[1], count["mean"].as_f64().unwrap(), 1e-7, "mean");
     }
+}
+
+/// Coherence, collective and local decay together at N = 50, by a permutation-invariant solver of another program.
+#[test]
+fn a_driven_ensemble_agrees() {
+    let mut p = Problem::builder("driven ensemble");
+    let b = p.ensemble("B", 50, 1.0);
+    p.hamiltonian(sx(b) * 0.5).collective("release", sm(b), 0.02).each("loss", b, sm(b), 0.1);
+    p.evolve("drive", 10.0, 2).observe([Quantity::Magnetisation(b)]);
+    let table = leyden::exact::solve(&p.build().unwrap(), None).unwrap();
+    assert_close(table.columns[0].value[1], 14.5925, 4e-6, "S_z at t = 5");
+    assert_close(table.columns[0].value[2], -1.2694, 4e-5, "S_z at t = 10");
 }
