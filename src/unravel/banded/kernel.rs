@@ -180,6 +180,12 @@ pub fn gather<S: Simd>(
     }
 }
 
+/// y − μx in place of y; returns its norm².
+#[inline(always)]
+pub fn shift<S: Simd>(simd: S, shape: Shape, x: &[f64], y: &mut [f64], by: (f64, f64)) -> f64 {
+    pass::<S, 0>(simd, &[], shape, x, y, true, Some((by, 1.0)))
+}
+
 /// y (+)= Σ of K diagonals, and with the last of them the shift, the factor and the norm.
 #[inline(always)]
 fn pass<S: Simd, const K: usize>(

@@ -4,8 +4,9 @@
 //! ψ(t + s) = e^{μs} Σ_n v_n sⁿ, (n + 1) v_{n+1} = (K − μ) v_n, with μ = ⟨K⟩ in ψ itself: the terms then fall with the
 //! spread of K in the state, which is far less than its norm when the state is narrow.
 
-use super::kernel::{Shape, dot, gather, polynomial, scale};
+use super::kernel::{Shape, dot, gather, polynomial, scale, shift};
 use crate::repr::blocks::{Banded, Bands, Blocks, Diagonal, Frame, MOST_DIAGONALS};
+use crate::unravel::propagate::Bracket;
 use pulp::Simd;
 use std::ops::Range;
 
@@ -222,8 +223,7 @@ impl Room {
                 gather(simd, parts, shape, x, y, ((0.0, 0.0), 1.0));
                 (mean, turn) = expectation(simd, shape, x, y, norm);
                 self.mean = mean;
-                // Once more, with the shift.
-                size = gather(simd, parts, shape, x, y, ((mean, turn), 1.0));
+                size = shift(simd, shape, x, y, (mean, turn));
                 self.length = proposed(left, norm, threshold, -2.0 * mean, (size / norm).sqrt());
                 scale(simd, y, self.length);
                 size *= self.length * self.length;
@@ -309,7 +309,7 @@ impl Room {
     /// straight. Each squares the error; the last is one whose square is lost in rounding.
     #[inline(always)]
     fn crossing<S: Simd>(&mut self, simd: S, length: f64, start: f64, end: f64, threshold: f64) -> f64 {
-        let (mut low, mut high) = (0.0, length);
+        let mut bracket = Bracket::up_to(length);
         // First the parabola through both ends with the slope at the start.
         let (wanted, slope) = ((start / threshold).ln(), -2.0 * self.mean);
         let bend = (slope * length - (start / end).ln()) / (length * length);
@@ -319,15 +319,7 @@ impl Room {
             let (size, change) = self.sum::<S, true>(simd, s);
             let value = size.ln() + 2.0 * self.mean * s - threshold.ln();
             let slope = 2.0 * change / size / self.length + 2.0 * self.mean;
-            if value > 0.0 {
-                low = s;
-            } else {
-                high = s;
-            }
-            let mut next = s - value / slope;
-            if !(next >= low && next <= high) {
-                next = 0.5 * (low + high);
-            }
+            let next = bracket.newton(s, value, slope);
             let moved = (next - s).abs();
             s = next;
             if moved <= 1e-8 * length {

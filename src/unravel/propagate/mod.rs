@@ -7,11 +7,13 @@
 
 mod flips;
 mod kernel;
+mod root;
 mod series;
 mod table;
 
 pub use flips::Flips;
 pub use kernel::{Operator, norm_sqr};
+pub use root::Bracket;
 pub use series::{Series, Workspace};
 use table::Table;
 

@@ -5,8 +5,8 @@
 //! polynomial is its own dense output. Terms are added until they vanish to rounding, so the step length is a matter of
 //! speed alone (À. Jorba and M. Zou, Exp. Math. 14, 99 (2005)).
 
-use super::Flight;
 use super::kernel::{Operator, REGISTERS, norm_sqr};
+use super::{Bracket, Flight};
 use crate::problem::Envelope;
 use num_complex::Complex64;
 
@@ -175,20 +175,12 @@ impl Series {
     /// rounding since each squares the error.
     #[inline(always)]
     fn crossing(&self, length: f64, start: f64, end: f64, threshold: f64, work: &mut Workspace) -> f64 {
-        let (mut low, mut high) = (0.0, length);
+        let mut bracket = Bracket::up_to(length);
         let mut s = length * ((start - threshold) / (start - end).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
         for _ in 0..60 {
             let (norm, slope) = self.value_and_slope(s, work);
             let value = norm - threshold;
-            if value > 0.0 {
-                low = s
-            } else {
-                high = s
-            }
-            let mut next = s - value / slope;
-            if !(next >= low && next <= high) {
-                next = 0.5 * (low + high);
-            }
+            let next = bracket.newton(s, value, slope);
             let moved = (next - s).abs();
             s = next;
             if moved <= 1e-9 * length {
