@@ -88,6 +88,9 @@ pub enum RunError {
         /// What to do instead.
         advice: String,
     },
+    /// It was asked to stop (see [`Stop`](crate::stop::Stop)) before there was a result.
+    #[error("interrupted before there was a result")]
+    Interrupted,
     /// An output folder that holds something else.
     #[error("{0}")]
     Occupied(String),

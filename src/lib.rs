@@ -37,6 +37,7 @@ pub mod output;
 pub mod problem;
 pub mod repr;
 pub mod runner;
+pub mod stop;
 pub mod table;
 pub mod trajectory;
 pub mod unravel;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 /// estimate draws on nothing that samples, so that results can be evaluated wherever they come from. The exact rate
 /// equation shares with the ladder the compilation of a problem and with estimate the formulas of its columns; the
 /// naive reference under exact has a rule of its own.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
+    ("stop", &["error"]),
     // `exact` only for the propagator's error inside `RunError`.
     ("error", &["exact"]),
     ("problem", &["error"]),
@@ -16,14 +17,14 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("battery", &["problem"]),
     ("density", &[]),
     ("input", &["error", "problem"]),
-    ("repr", &["battery", "density", "error", "problem"]),
-    ("unravel", &["battery", "density", "error", "problem", "repr"]),
-    ("trajectory", &["problem", "unravel"]),
-    ("estimate", &["battery", "density", "error", "problem", "table"]),
-    ("runner", &["density", "error", "estimate", "problem", "trajectory", "unravel"]),
-    ("exact", &["battery", "density", "error", "estimate", "problem", "repr", "table"]),
+    ("repr", &["battery", "density", "error", "problem", "stop"]),
+    ("unravel", &["battery", "density", "error", "problem", "repr", "stop"]),
+    ("trajectory", &["problem", "unravel", "stop"]),
+    ("estimate", &["battery", "density", "error", "problem", "table", "stop"]),
+    ("runner", &["density", "error", "estimate", "problem", "trajectory", "unravel", "stop"]),
+    ("exact", &["battery", "density", "error", "estimate", "problem", "repr", "table", "stop"]),
     // `runner` only for the shots it writes, `estimate` only for the 95 % point that pictures draw.
-    ("output", &["battery", "density", "error", "estimate", "problem", "runner", "table"]),
+    ("output", &["battery", "density", "error", "estimate", "problem", "runner", "table", "stop"]),
     ("models", &["error", "problem"]),
     (
         "cli",
@@ -39,6 +40,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "problem",
             "repr",
             "runner",
+            "stop",
             "table",
             "trajectory",
             "unravel",
