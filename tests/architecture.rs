@@ -157,3 +157,37 @@ fn imports_are_found() {
     assert_eq!(imports("fn f(x: crate::battery::Battery) -> crate::error::RunError {"), ["battery", "error"]);
     assert!(imports("use super::Advance;").is_empty());
 }
+
+/// A comment that cites a page cites one that exists, and a section that it has.
+#[test]
+fn cited_pages_and_sections_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    let mut cited = 0;
+    for file in rust_files(&source()) {
+        let text = fs::read_to_string(&file).unwrap();
+        for comment in text.lines().filter_map(|line| line.find("//").map(|at| &line[at..])) {
+            for (at, _) in comment.match_indices(".md`") {
+                let page = comment[..at].rsplit('`').next().unwrap_or("");
+                let after = comment[at + ".md`".len()..].trim_start();
+                let section = after.strip_prefix('§').map(|rest| {
+                    let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
+                    rest[..end].trim_end_matches('.')
+                });
+                cited += 1;
+                let found = fs::read_to_string(root.join(format!("{page}.md"))).is_ok_and(|whole| {
+                    let heading = |line: &str| {
+                        let title = line.strip_prefix('#')?.trim_start_matches('#').trim_start();
+                        title.split_whitespace().next().map(|number| number.trim_end_matches('.').to_owned())
+                    };
+                    section.is_none_or(|s| whole.lines().filter_map(heading).any(|number| number == s))
+                });
+                if !found {
+                    wrong.push(format!("{}: {page}.md {section:?}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(cited >= 10, "only {cited} citations were recognised");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

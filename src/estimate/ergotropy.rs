@@ -1,6 +1,6 @@
 //! Ergotropy W = E − Σ_k r_k↓ε_k↑ of a block-diagonal battery state, exactly, and from trajectories with honest bounds.
 //!
-//! A cell |J, M⟩ with probability p stands for ν_J eigenvalues p/ν_J (`physics.md` §3). W is convex in ρ, so the
+//! A cell |J, M⟩ with probability p stands for ν_J eigenvalues p/ν_J (`docs/physics.md` §3.2). W is convex in ρ, so the
 //! plug-in value of sampled probabilities is too large, badly so where eigenvalues are degenerate or cells are many.
 //! Bounds therefore come from both sides. Above: the plug-in, and E minus the energy of the Gibbs state with the
 //! entropy ⟨ln ν_J⟩ ≤ S(ρ), linear in ρ. Below, cross-fitting: any fixed order of the cells gives a unitary and hence

@@ -256,7 +256,7 @@ fn without_coherence(shape: &BlockShape, m: &Mat<Complex64>) -> Mat<Complex64> {
 }
 
 /// H − U†HU: the eigenvalues λ/ν of all blocks in falling order, ν times each, meet the levels in rising order
-/// (`physics.md` §3), in logarithms.
+/// (`docs/physics.md` §3.2), in logarithms.
 fn ergotropy(
     levels: &Levels,
     (pinched, inverted): (bool, bool),

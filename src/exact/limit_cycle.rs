@@ -1,6 +1,6 @@
 //! The spin length in the limit cycle of storage and discharge, in closed form: the paper's Eq. 8 and its correction.
 //!
-//! To first order in the times, with the weights of local decay (`physics.md` §2; rate γ) and x = 2S/N:
+//! To first order in the times, with the weights of local decay (`docs/physics.md` §2.2; rate γ) and x = 2S/N:
 //!
 //! - in storage, from |S, M = S⟩: S → S − 1 at the rate γ(N/2 + S + 1)(2S − 1)/(2S + 1), so ⟨S²⟩ falls by
 //!   γτ_s(N²/2)·\[x + x² − 2/N\] up to terms of relative order 1/N²;

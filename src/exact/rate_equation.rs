@@ -1,6 +1,6 @@
 //! The exact rate equation dP(J, M)/dt of a problem whose state stays diagonal: no sampling.
 //!
-//! The weights are those of `physics.md` §2 written in J and M, not the integer forms that the trajectories use, and
+//! The weights are those of `docs/physics.md` §2.3 written in J and M, not the integer forms that the trajectories use, and
 //! the ensembles, which nothing ties together here, are solved one by one.
 
 use super::propagator::Propagator;

@@ -1,4 +1,4 @@
-//! Angular-momentum weights of local channels on the ladder (`physics.md` §2), in integers that stay exact.
+//! Angular-momentum weights of local channels on the ladder (`docs/physics.md` §2.2), in integers that stay exact.
 //!
 //! A state |J, M⟩ of N cells is held as `Rung { singlets, two_j, up }` with `singlets` = N/2 − J pairs bound in
 //! singlets and `up` = J + M quanta above the bottom of the ladder. Then n_e = singlets + up cells are excited,
@@ -57,7 +57,7 @@ impl Rung {
         self.down() * (self.up + 1.0)
     }
 
-    /// w(J→J−1) of `physics.md` §2, without its V²: (N/2+J+1)/(2J(2J+1)); 0 at J = 0, whence no such jump starts.
+    /// w(J→J−1) of `docs/physics.md` §2.2, without its V²: (N/2+J+1)/(2J(2J+1)); 0 at J = 0, whence no such jump starts.
     fn shorter(&self) -> f64 {
         match self.two_j {
             0.0 => 0.0,
@@ -107,7 +107,7 @@ pub fn inverse_weight(cells: u64, two_j: u64) -> f64 {
     two_j * (two_j + 2.0) / (cells as f64 + 2.0)
 }
 
-/// The weight w(J → J') and the sign of a part of a local operator (`physics.md` §2), without V.
+/// The weight w(J → J') and the sign of a part of a local operator (`docs/physics.md` §2.2), without V.
 pub fn local_scale(cells: u64, two_j: u64, dj: i8, dm: i8) -> (f64, f64) {
     let rung = Rung::new(cells, two_j, two_j as i64);
     let weight = match dj {
@@ -120,7 +120,7 @@ pub fn local_scale(cells: u64, two_j: u64, dj: i8, dm: i8) -> (f64, f64) {
     (weight, sign)
 }
 
-/// √w(J → J')·V of `physics.md` §2: what the part of a local operator with ΔJ = `dj` and ΔM = `dm` (−1 for σ⁻, 0 for
+/// √w(J → J')·V of `docs/physics.md` §2.2: what the part of a local operator with ΔJ = `dj` and ΔM = `dm` (−1 for σ⁻, 0 for
 /// σz/2, 1 for σ⁺) makes of |J, M⟩: the new 2J and J + M, and the amplitude. `None` where it vanishes.
 pub fn local_amplitude(cells: u64, two_j: u64, up: u64, dj: i8, dm: i8) -> Option<(u64, u64, f64)> {
     let rung = Rung::new(cells, two_j, 2 * up as i64 - two_j as i64);
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn weights_sum_to_the_total_rate() {
-        // The J→J weight of physics.md §2, (N/2+1)/(2J(2J+1))·…, must be what the other two leave.
+        // The J→J weight of `docs/physics.md` §2.2, (N/2+1)/(2J(2J+1))·…, must be what the other two leave.
         for cells in [1, 2, 3, 7, 12] {
             for rung in rungs(cells) {
                 let j = rung.two_j / 2.0;

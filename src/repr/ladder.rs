@@ -1,5 +1,5 @@
 //! The ladder: one state |J, M⟩ per block and ensemble, so that a trajectory is a classical jump process and N may
-//! reach 10⁷. Exact when every jump and every pulse takes a |J, M⟩ to a |J', M'⟩ (`physics.md` §2).
+//! reach 10⁷. Exact when every jump and every pulse takes a |J, M⟩ to a |J', M'⟩ (`docs/physics.md` §2.3).
 
 use super::angular::Rung;
 use crate::battery::Battery;

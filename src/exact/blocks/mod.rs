@@ -1,6 +1,6 @@
 //! The master equation on blocks, ρ = ⊕ρ_b, without ever forming a superoperator:
 //!
-//! dρ_b/dt = K_b ρ_b + ρ_b K_b† + Σ_{b'→b} L ρ_b' L†  (`physics.md` §2).
+//! dρ_b/dt = K_b ρ_b + ρ_b K_b† + Σ_{b'→b} L ρ_b' L†  (`docs/physics.md` §2.1).
 //!
 //! It carries what trajectories on blocks carry, and is itself checked against the full space
 //! ([`naive`](super::naive)). Memory is some fifty times Σ d_b² complex numbers, time proportional to ‖L‖t·Σ d_b·nnz(K_b).

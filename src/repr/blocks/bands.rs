@@ -278,7 +278,7 @@ impl Amplitude {
         a
     }
 
-    /// The part of a local operator between spins (`physics.md` §2): weight and sign into the scale, V² returned.
+    /// The part of a local operator between spins (`docs/physics.md` §2.2): weight and sign into the scale, V² returned.
     fn local(&mut self, cells: u64, two_j: u64, dj: i8, dm: i8, moved: f64) -> [(f64, f64); 2] {
         let (weight, sign) = angular::local_scale(cells, two_j, dj, dm);
         self.scale *= sign * weight.sqrt();

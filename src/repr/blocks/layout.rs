@@ -45,7 +45,7 @@ pub enum SlotOp {
     Create,
     /// |i⟩⟨j|.
     Transition(usize, usize),
-    /// One of the maps K of a local operator between spins (`physics.md` §2), with √w: J → J + `dj`, M → M + `dm`.
+    /// One of the maps K of a local operator between spins (`docs/physics.md` §2.2), with √w: J → J + `dj`, M → M + `dm`.
     Local {
         /// Change of J.
         dj: i8,

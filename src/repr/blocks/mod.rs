@@ -1,4 +1,4 @@
-//! States as a walk on blocks (`physics.md` §2): invariant subspaces labelled by the spins of the ensembles and by
+//! States as a walk on blocks (`docs/physics.md` §2.1): invariant subspaces labelled by the spins of the ensembles and by
 //! conserved charges, with a non-Hermitian generator inside each and sparse jump maps from one to another.
 //!
 //! Full tensor space, excitation sectors, collective spins and permutation symmetry differ only in the slots and
