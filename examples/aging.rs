@@ -14,7 +14,7 @@ fn main() -> Result<(), leyden::RunError> {
         RunOptions { trajectories: 5_000, seed: 1, threads: 0, shots: false, covariance: false, states: false };
     let outcome = run(&engine, &problem, options, &AtomicBool::new(false), &mut |_, _| true);
     let sampled = columns::table(&problem, &outcome.accumulated)?;
-    let exact = exact::solve(&problem, None)?;
+    let exact = exact::solve(&problem, None, &Default::default())?;
 
     println!("cycle  released (sampled)   released (exact)");
     let (Some(ours), Some(theirs)) = (sampled.column("released"), exact.column("released")) else { return Ok(()) };

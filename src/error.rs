@@ -73,9 +73,6 @@ pub enum RunError {
         /// What it saw.
         reason: String,
     },
-    /// The propagator of a rate equation missed its tolerance.
-    #[error("the rate equation failed: {0}")]
-    Propagator(#[from] crate::exact::propagator::PropagatorError),
     /// The request would not fit.
     #[error("{what} would take {needed}, more than {limit}; {advice}")]
     TooLarge {

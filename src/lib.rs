@@ -15,7 +15,7 @@
 //! let options =
 //!     runner::RunOptions { trajectories: 2_000, seed: 1, threads: 0, shots: false, covariance: false, states: false };
 //! let outcome = runner::run(&engine, &problem, options, &AtomicBool::new(false), &mut |_, _| true);
-//! let (sampled, exact) = (columns::table(&problem, &outcome.accumulated)?, exact::solve(&problem, None)?);
+//! let (sampled, exact) = (columns::table(&problem, &outcome.accumulated)?, exact::solve(&problem, None, &Default::default())?);
 //! let (energy, truth) = (&sampled.columns[0], &exact.columns[0]);
 //! let error = energy.se.as_ref().map_or(0.0, |se| se[7]);
 //! assert!((energy.value[7] - truth.value[7]).abs() < 5.0 * error);
@@ -35,6 +35,7 @@ pub mod input;
 pub mod models;
 pub mod output;
 pub mod problem;
+pub mod protocol;
 pub mod repr;
 pub mod runner;
 pub mod stop;

@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 /// estimate draws on nothing that samples, so that results can be evaluated wherever they come from. The exact rate
 /// equation shares with the ladder the compilation of a problem and with estimate the formulas of its columns; the
 /// naive reference under exact has a rule of its own.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("stop", &["error"]),
-    // `exact` only for the propagator's error inside `RunError`.
-    ("error", &["exact"]),
+    ("error", &[]),
     ("problem", &["error"]),
+    ("protocol", &["error", "problem", "stop"]),
     ("table", &["problem"]),
     ("battery", &["problem"]),
     ("density", &[]),
     ("input", &["error", "problem"]),
     ("repr", &["battery", "density", "error", "problem", "stop"]),
-    ("unravel", &["battery", "density", "error", "problem", "repr", "stop"]),
-    ("trajectory", &["problem", "unravel", "stop"]),
+    ("unravel", &["battery", "density", "error", "problem", "protocol", "repr", "stop"]),
+    ("trajectory", &["error", "problem", "protocol", "unravel", "stop"]),
     ("estimate", &["battery", "density", "error", "problem", "table", "stop"]),
     ("runner", &["density", "error", "estimate", "problem", "trajectory", "unravel", "stop"]),
-    ("exact", &["battery", "density", "error", "estimate", "problem", "repr", "table", "stop"]),
+    ("exact", &["battery", "density", "error", "estimate", "problem", "protocol", "repr", "table", "stop"]),
     // `runner` only for the shots it writes, `estimate` only for the 95 % point that pictures draw.
     ("output", &["battery", "density", "error", "estimate", "problem", "runner", "table", "stop"]),
     ("models", &["error", "problem"]),

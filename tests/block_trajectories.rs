@@ -165,7 +165,7 @@ fn measured_energies_are_eigenvalues() {
     assert!(shots.energy_outcome.iter().all(|e| *e == 0.0 || *e == 1.0));
     let n = shots.energy_outcome.len() as f64;
     let mean = shots.energy_outcome.iter().sum::<f64>() / n;
-    let exact = leyden::exact::solve(&problem, None).unwrap();
+    let exact = leyden::exact::solve(&problem, None, &Default::default()).unwrap();
     let truth = *exact.column("energy_B").unwrap().value.last().unwrap();
     assert_z(mean, (mean * (1.0 - mean) / n).sqrt(), truth, 1e-9, 0.01);
 }
@@ -185,7 +185,7 @@ const PINNED: [u64; 16] = [16, 4, 4, 6, 9, 6, 5, 16, 11, 19, 14, 12, 13, 8, 10, 
 fn intervals_of_nonlinear_quantities_cover() {
     let text = NETWORK.replace("\"coherence\"]", "\"coherence\", \"purity\", \"ergotropy_local\", \"capacity\"]");
     let problem = example(&text, "N=2 samples=3 t_end=1.5");
-    let exact = leyden::exact::solve(&problem, None).unwrap();
+    let exact = leyden::exact::solve(&problem, None, &Default::default()).unwrap();
     let runs = 200;
     let names = ["ergotropy", "efficiency", "concurrence", "coherence", "purity", "ergotropy_local", "capacity"];
     let mut inside = [0u64; 7];

@@ -17,7 +17,7 @@ fn column<'t>(table: &'t Table, name: &str) -> &'t [f64] {
 
 /// Weight, loss and return in the first or the last row.
 fn flows(problem: &Problem, at_end: bool) -> [f64; 3] {
-    let table = exact::solve(problem, None).unwrap();
+    let table = exact::solve(problem, None, &Default::default()).unwrap();
     let row = if at_end { table.rows.len() - 1 } else { 0 };
     ["bright", "bright_loss", "bright_return"].map(|name| column(&table, name)[row])
 }
@@ -84,7 +84,7 @@ fn agree(problem: &Problem) -> usize {
     assert!(lost.iter().any(|x| *x > 1e-3) && gained.iter().any(|x| *x > 1e-3), "{}: no flow", problem.title);
     let mut carried = 0;
     for representation in Representation::ALL {
-        let table = match exact::solve(problem, Some(representation)) {
+        let table = match exact::solve(problem, Some(representation), &Default::default()) {
             Ok(table) => table,
             Err(leyden::RunError::Compile(_)) => continue,
             Err(error) => panic!("{}: {error}", problem.title),
@@ -113,7 +113,7 @@ fn diagonal_states_agree_in_every_representation() {
         if cells > 1 {
             assert_eq!(agree(&problem), 4);
         } else {
-            let table = exact::solve(&problem, None).unwrap();
+            let table = exact::solve(&problem, None, &Default::default()).unwrap();
             assert!(column(&table, "bright").iter().all(|x| (x - 1.0).abs() < 1e-12));
             assert!(column(&table, "bright_loss").iter().chain(column(&table, "bright_return")).all(|x| *x == 0.0));
         }

@@ -268,7 +268,7 @@ fn check(seed: u64) -> [usize; 3] {
     let reference = naive::solve(&problem).unwrap_or_else(|e| panic!("{seed}: {e}\n{}", problem.describe()));
     let mut accepted = [0; 3];
     for (count, style) in accepted.iter_mut().zip(STYLES) {
-        let table = match blocks::solve(&problem, style) {
+        let table = match blocks::solve(&problem, style, &Default::default()) {
             Ok(table) => table,
             Err(leyden::RunError::Compile(_)) => continue,
             Err(error) => panic!("{seed}: {error}\n{}", problem.describe()),
@@ -317,7 +317,7 @@ fn check_trajectories(seed: u64, trajectories: u64) {
     let options = RunOptions { trajectories, seed, threads: 0, shots: false, covariance: true, states: false };
     for representation in Representation::ALL {
         let Ok((_, engine)) = Engine::new(&problem, Some(representation)) else { continue };
-        let exact = leyden::exact::solve(&problem, Some(representation)).unwrap();
+        let exact = leyden::exact::solve(&problem, Some(representation), &Default::default()).unwrap();
         let never = AtomicBool::new(false);
         let outcome = with_engine!(&engine, e => runner::run(&**e, &problem, options, &never, &mut |_, _| true));
         let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
@@ -391,7 +391,7 @@ fn short_pulses_are_not_overlooked() {
         p.evolve("drive", 3.0, samples).observe([Quantity::Energy]);
         let problem = p.build().unwrap();
         let expected = 0.8f64.sin().powi(2);
-        let exact = leyden::exact::solve(&problem, None).unwrap();
+        let exact = leyden::exact::solve(&problem, None, &Default::default()).unwrap();
         let at_end = |table: &leyden::table::Table| *table.columns[0].value.last().unwrap();
         assert!((at_end(&exact) - expected).abs() < 1e-9, "width {width}: {}", at_end(&exact));
         let (_, engine) = Engine::new(&problem, None).unwrap();
@@ -419,14 +419,15 @@ fn networks_of_identical_cells_are_recognised() {
                 problem
             };
             let problem = network(Graph::Symmetric);
-            let (found, exact) = (blocks::solve(&problem, STYLES[2]).unwrap(), naive::solve(&problem).unwrap());
+            let (found, exact) =
+                (blocks::solve(&problem, STYLES[2], &Default::default()).unwrap(), naive::solve(&problem).unwrap());
             for (a, b) in found.columns.iter().zip(&exact.columns) {
                 for (x, y) in a.value.iter().zip(&b.value) {
                     assert!((x - y).abs() < 1e-9, "{cells} cells, {}: {x} {y}", a.name);
                 }
             }
             assert_eq!(Engine::new(&problem, None).unwrap().0, Representation::Symmetric);
-            assert!(cells == 2 || blocks::solve(&network(Graph::Linear), STYLES[2]).is_err());
+            assert!(cells == 2 || blocks::solve(&network(Graph::Linear), STYLES[2], &Default::default()).is_err());
         }
     }
 }

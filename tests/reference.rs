@@ -18,7 +18,7 @@ macro_rules! input {
 }
 
 fn solve(problem: &Problem) -> Table {
-    exact::solve(problem, None).unwrap()
+    exact::solve(problem, None, &Default::default()).unwrap()
 }
 
 fn column<'t>(table: &'t Table, name: &str) -> &'t [f64] {
@@ -158,7 +158,8 @@ fn stars_are_charged() {
     for n in [1, 2, 3, 4] {
         for (force, key) in [(0.2, "F/g=0.2"), (0.5, "F/g=0.5"), (10.0, "F/g=10")] {
             let expected = &data["scalars"][format!("N={n}")]["fixed_F"][key];
-            let table = exact::steady(&example(input!("star"), &format!("N={n} F={force}")), None).unwrap();
+            let table = exact::steady(&example(input!("star"), &format!("N={n} F={force}")), None, &Default::default())
+                .unwrap();
             assert_eq!(table.rows.len(), 1);
             assert!(table.rows[0].time.is_infinite());
             assert_close(column(&table, "energy_B")[0], expected["E"].as_f64().unwrap(), 1e-8, "star E");
@@ -176,7 +177,7 @@ fn thermal_noise_charges() {
             continue;
         }
         let overrides = format!("N={} eta=1 alpha_c={} q={}", number("N"), number("ac"), number("q"));
-        let table = exact::steady(&example(input!("thermal"), &overrides), None).unwrap();
+        let table = exact::steady(&example(input!("thermal"), &overrides), None, &Default::default()).unwrap();
         assert_close(column(&table, "energy")[0], number("E"), 1e-8, &format!("E of {case}"));
         assert_close(column(&table, "ergotropy")[0], number("W"), 1e-8, &format!("W of {case}"));
     }
@@ -187,7 +188,7 @@ fn thermal_noise_charges() {
             for (j, alpha_l) in list("al").into_iter().enumerate().step_by(2) {
                 let gamma_r = case["gr"].as_f64().unwrap();
                 let overrides = format!("N=7 eta=0.9 gamma_r={gamma_r} alpha_c={alpha_c} alpha_l={alpha_l}");
-                let table = exact::steady(&example(input!("thermal"), &overrides), None).unwrap();
+                let table = exact::steady(&example(input!("thermal"), &overrides), None, &Default::default()).unwrap();
                 let expected = |key: &str| case[key][i][j].as_f64().unwrap();
                 assert_close(column(&table, "energy")[0], expected("E[ac][al]"), 1e-8, &format!("E, {overrides}"));
                 assert_close(column(&table, "ergotropy")[0], expected("W[ac][al]"), 1e-8, &format!("W, {overrides}"));
@@ -204,7 +205,7 @@ fn the_closed_form_of_collective_noise_from_the_ground_state() {
         for alpha in [0.05f64, 0.4, 0.7, 0.95] {
             let n = f64::from(cells);
             let overrides = format!("N={cells} eta=1 alpha_c={alpha}");
-            let table = exact::steady(&example(input!("thermal"), &overrides), None).unwrap();
+            let table = exact::steady(&example(input!("thermal"), &overrides), None, &Default::default()).unwrap();
             let rest = alpha.powi(cells + 1) - 1.0;
             let ergotropy = n + alpha / (1.0 - alpha) + (n + alpha) / rest;
             let energy = n + 1.0 / (1.0 - alpha) + (n + 1.0) / rest;
@@ -221,7 +222,7 @@ fn collective_noise_keeps_the_weight_of_every_spin() {
     for cells in [2i32, 3, 6, 9] {
         for (alpha, q) in [(0.0f64, 0.8f64), (0.3, 0.6), (0.7, 0.2), (0.9, 0.9)] {
             let overrides = format!("N={cells} eta=1 alpha_c={alpha} q={q}");
-            let table = exact::steady(&example(input!("thermal"), &overrides), None).unwrap();
+            let table = exact::steady(&example(input!("thermal"), &overrides), None, &Default::default()).unwrap();
             let choose = |k: i32| (1..=k).fold(1.0, |c, i| c * f64::from(cells - k + i) / f64::from(i));
             // Excited cells and population of every eigenstate, copies one by one.
             let mut states: Vec<(i32, f64)> = Vec::new();
@@ -293,7 +294,7 @@ fn rotated_gibbs_states_lose_their_ergotropy_to_collective_noise() {
         let start = solve(&problem);
         assert_close(column(&start, "ergotropy")[0], case["W_initial"].as_f64().unwrap(), 1e-8, label);
         assert_close(column(&start, "energy")[0], case["E_initial"].as_f64().unwrap(), 1e-8, label);
-        let steady = exact::steady(&problem, None).unwrap();
+        let steady = exact::steady(&problem, None, &Default::default()).unwrap();
         let initial = case["W_initial"].as_f64().unwrap();
         assert_close(column(&steady, "ergotropy_initial")[0], initial, 1e-8, label);
         assert_close(column(&steady, "ergotropy")[0], case["W_steady"].as_f64().unwrap(), 1e-8, label);
@@ -330,7 +331,7 @@ fn chargers_fill_their_batteries() {
         let (n_c, n_b) = (case["NC"].as_f64().unwrap(), case["NB"].as_f64().unwrap());
         if n_c <= 12.0 {
             let problem = example(input!("charger_1"), &format!("N_C={n_c} N_B={n_b}"));
-            let table = exact::steady(&problem, None).unwrap();
+            let table = exact::steady(&problem, None, &Default::default()).unwrap();
             assert_close(column(&table, "energy_B1")[0], case["E_B"].as_f64().unwrap(), 1e-8, "dark state");
         }
     }
@@ -360,7 +361,7 @@ fn a_driven_ensemble_agrees() {
     let b = p.ensemble("B", 50, 1.0);
     p.hamiltonian(sx(b) * 0.5).collective("release", sm(b), 0.02).each("loss", b, sm(b), 0.1);
     p.evolve("drive", 10.0, 2).observe([Quantity::Magnetisation(b)]);
-    let table = leyden::exact::solve(&p.build().unwrap(), None).unwrap();
+    let table = leyden::exact::solve(&p.build().unwrap(), None, &Default::default()).unwrap();
     assert_close(table.columns[0].value[1], 14.5925, 4e-6, "S_z at t = 5");
     assert_close(table.columns[0].value[2], -1.2694, 4e-5, "S_z at t = 10");
 }

@@ -412,7 +412,7 @@ fn intervals_of_averaged_states_cover() {
     let mut verdicts = Vec::new();
     for problem in [pair.build().unwrap(), driven.build().unwrap()] {
         let (representation, engine) = Engine::new(&problem, None).unwrap();
-        let truth = leyden::exact::solve(&problem, Some(representation)).unwrap();
+        let truth = leyden::exact::solve(&problem, Some(representation), &Default::default()).unwrap();
         let (rows, columns) = (truth.rows.len(), truth.columns.len());
         let mut covered = vec![0; rows * columns];
         let (mut width, mut square) = (vec![0.0; rows * columns], vec![0.0; rows * columns]);

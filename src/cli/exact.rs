@@ -43,7 +43,9 @@ pub fn exact(args: &ExactArgs) -> Outcome {
     let input = args.read()?;
     let representation = args.representation.or_else(|| smallest(&input.problem));
     let name = representation.map_or_else(|| "none".into(), |r| r.to_string());
-    result(&args.input, &input, ("exact", &name, "exact"), |input| exact::solve(&input.problem, representation))
+    result(&args.input, &input, ("exact", &name, "exact"), |input| {
+        exact::solve(&input.problem, representation, &Default::default())
+    })
 }
 
 /// `leyden steady`: the state reached as t → ∞, or the cycle that a repeated protocol settles in.
@@ -52,7 +54,9 @@ pub fn steady(args: &ExactArgs) -> Outcome {
     let representation = args.representation.or_else(|| smallest(&input.problem));
     let name = representation.map_or_else(|| "none".into(), |r| r.to_string());
     let legend = if input.problem.protocol.repeat > 1 { "fixed point of the cycle" } else { "steady state" };
-    result(&args.input, &input, ("steady", &name, legend), |input| exact::steady(&input.problem, representation))
+    result(&args.input, &input, ("steady", &name, legend), |input| {
+        exact::steady(&input.problem, representation, &Default::default())
+    })
 }
 
 /// `leyden meanfield`: the mean-field theory that fits the problem.

@@ -107,8 +107,8 @@ fn grid_axis(axis: &input::SweepAxis) -> GridAxis {
 pub fn solve_point(input: &Input, how: Solve, stop: &AtomicBool) -> Result<Option<Table>, RunError> {
     let problem = &input.problem;
     match how {
-        Solve::Exact => exact::solve(problem, None).map(Some),
-        Solve::Steady => exact::steady(problem, None).map(Some),
+        Solve::Exact => exact::solve(problem, None, &Default::default()).map(Some),
+        Solve::Steady => exact::steady(problem, None, &Default::default()).map(Some),
         Solve::MeanField => Theory::of(problem)?.solve().map(Some),
         Solve::Trajectories => {
             let (trajectories, seed) = (input.run.trajectories, input.run.seed);
@@ -190,7 +190,8 @@ fn only(problem: &mut Problem, wanted: &[String], timed: bool) {
 /// τ towards the energy that the protocol settles at; NaN when it has not fallen for good.
 fn time_to_charge(problem: &Problem, table: &Table) -> Result<f64, RunError> {
     let energy = problem.column(&Quantity::Energy);
-    let limit = exact::steady(problem, None)?.column(&energy).and_then(|c| c.value.last().copied());
+    let limit =
+        exact::steady(problem, None, &Default::default())?.column(&energy).and_then(|c| c.value.last().copied());
     let times: Vec<f64> = table.rows.iter().map(|row| row.time).collect();
     let tau = table.column(&energy).zip(limit).and_then(|(c, limit)| charging_time(&times, &c.value, limit));
     Ok(tau.unwrap_or(f64::NAN))

@@ -53,7 +53,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     let mut folder = RunFolder::claim(&args.input.out("-verify"), identity, expected)?;
 
     let spinner = common::spinner(&format!("{}: exact", problem.title));
-    let exact = exact::solve(problem, None);
+    let exact = exact::solve(problem, None, &Default::default());
     spinner.finish_and_clear();
     let exact = exact?;
     let outcome = sample(problem, &engine, options, None)?;

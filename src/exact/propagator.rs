@@ -1,5 +1,7 @@
 //! Propagation exp(tA)p of a classical master equation by a contour integral with sparse LU, built to fail loudly.
 
+use crate::error::RunError;
+use crate::stop::Stop;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::linalg::lu::{LuRef, LuSymbolicParams, NumericLu, SymbolicLu, factorize_symbolic_lu};
 use faer::sparse::{SparseColMatRef, SymbolicSparseColMat};
@@ -16,42 +18,6 @@ const ROUNDING: [f64; 2] = [16.0 * f64::EPSILON, 3.0 * f64::EPSILON];
 const MAX_NODES: usize = 120;
 /// The time step is halved at most this many times.
 const HALVINGS: u32 = 10;
-/// Largest rate·time of one plain Poisson sum; e⁻²⁵⁶ is still far from underflow.
-const POISSON_MEAN: f64 = 256.0;
-
-/// Why a propagator could not be built, or a result could not be trusted.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-#[allow(missing_docs)] // the messages name the fields
-pub enum PropagatorError {
-    /// The generator is not a square matrix.
-    #[error("the generator has {rows} rows and {columns} columns, but must be square")]
-    NotSquare { rows: usize, columns: usize },
-    /// A rate is not finite, or an off-diagonal one is negative.
-    #[error("generator entry ({row}, {column}) is {value:e}: rates must be finite and, off the diagonal, not negative")]
-    InvalidRate { row: usize, column: usize, value: f64 },
-    /// A column does not sum to zero, so that the equation would not conserve probability.
-    #[error("column {column} of the generator sums to {sum:e}, but its largest entry is {scale:e}")]
-    NotConservative { column: usize, sum: f64, scale: f64 },
-    /// A vector does not fit the generator.
-    #[error("{what} has {found} entries, but the generator has {expected} states")]
-    WrongLength { what: &'static str, found: usize, expected: usize },
-    /// A number is out of its range.
-    #[error("{what} is {value:e}, which is out of range")]
-    OutOfRange { what: &'static str, value: f64 },
-    /// The sparse factorisation of z − tA failed.
-    #[error("factorisation at the shift {re:e} + {im:e}i failed: {reason}")]
-    Factorisation { re: f64, im: f64, reason: String },
-    /// Two successive contours still differ by more than the tolerance.
-    #[error("contours of {nodes} nodes in {substeps} steps differ by {estimate:e}, above the tolerance {tolerance:e}")]
-    NotConverged { nodes: usize, substeps: usize, estimate: f64, tolerance: f64 },
-    /// The total probability changed, or is not finite any more.
-    #[error("the total probability went from {before:e} to {after:e} (relative tolerance {tolerance:e})")]
-    NotConserved { before: f64, after: f64, tolerance: f64 },
-    /// A state received a probability below minus the tolerance.
-    #[error("state {state} received the probability {value:e}, below minus the tolerance {tolerance:e}")]
-    Negative { state: usize, value: f64, tolerance: f64 },
-}
 
 /// Real sparse generator, column convention dp/dt = A p, prepared for one duration t and many vectors p.
 ///
@@ -76,6 +42,7 @@ pub struct Propagator {
     counted: Vec<Vec<f64>>,
     duration: f64,
     tolerance: f64,
+    stop: Stop,
     substeps: usize,
     /// Empty where tA = 0.
     nodes: Vec<Node>,
@@ -98,23 +65,22 @@ impl Propagator {
     /// Σᵢ|δpᵢ| of a distribution of total 1, and the error of ∫c·p ds relative to t·max|c|.
     ///
     /// # Errors
-    /// Any argument out of range or shape, a generator that does not conserve probability, a failed factorisation, or
-    /// [`PropagatorError::NotConverged`] where rounding forbids the tolerance; [`uniformisation`] may then serve.
+    /// [`RunError::Numerics`] where a rate is not finite, the generator does not conserve probability, a factorisation
+    /// fails or rounding forbids the tolerance; [`RunError::Interrupted`] when `stop` is raised, here or in
+    /// [`apply`](Self::apply).
     pub fn new(
         generator: &CsMat<f64>,
         duration: f64,
         counted: &[Vec<f64>],
         tolerance: f64,
-    ) -> Result<Self, PropagatorError> {
+        stop: &Stop,
+    ) -> Result<Self, RunError> {
         let rates = Rates::new(generator, duration, counted)?;
-        if !(tolerance > 0.0 && tolerance < 1.0) {
-            return Err(PropagatorError::OutOfRange { what: "tolerance", value: tolerance });
-        }
-        let counted = counted.to_vec();
-        let mut this = Self { rates, counted, duration, tolerance, substeps: 1, nodes: vec![], symbolic: None };
+        let (counted, stop) = (counted.to_vec(), stop.clone());
+        let mut this = Self { rates, counted, duration, tolerance, stop, substeps: 1, nodes: vec![], symbolic: None };
         if this.rates.fastest * duration > 0.0 {
             let symbolic = factorize_symbolic_lu(this.rates.pattern.as_ref(), LuSymbolicParams::default())
-                .map_err(|error| failed(c64::ZERO, &error))?;
+                .map_err(|error| failed(format!("its matrix cannot be ordered: {error}")))?;
             this.choose_contour(&symbolic)?;
             this.symbolic = Some(symbolic);
         }
@@ -126,10 +92,13 @@ impl Propagator {
     /// Negative entries above −tolerance are rounding: they are set to 0 and p is scaled to its previous total.
     ///
     /// # Errors
-    /// p of wrong length, not finite or negative; a result that is not finite, loses probability or has entries below
+    /// A p that is not finite or negative; a result that is not finite, loses probability or has entries below
     /// −tolerance (both relative to the total of p). p is then left as it was.
-    pub fn apply(&self, p: &mut [f64]) -> Result<Vec<f64>, PropagatorError> {
-        let before = self.rates.check_distribution(p)?;
+    pub fn apply(&self, p: &mut [f64]) -> Result<Vec<f64>, RunError> {
+        if let Some(value) = p.iter().find(|p| !(**p >= 0.0 && p.is_finite())) {
+            return Err(failed(format!("it starts from the probability {value:e}")));
+        }
+        let before: f64 = p.iter().sum();
         let Some(symbolic) = &self.symbolic else {
             return Ok(self.counted.iter().map(|c| self.duration * dot(c, p)).collect());
         };
@@ -140,15 +109,15 @@ impl Propagator {
         let tolerance = self.tolerance;
         let mut current = p.to_vec();
         for _ in 0..self.substeps {
-            let (mut next, counts) = self.sum(symbolic, &self.nodes, |_| 1.0, &current);
+            let (mut next, counts) = self.sum(symbolic, &self.nodes, |_| 1.0, &current)?;
             let after: f64 = next.iter().sum();
             // Written so that NaN fails.
             if !((after - before).abs() <= tolerance * before) {
-                return Err(PropagatorError::NotConserved { before, after, tolerance });
+                return Err(failed(format!("the total probability went from {before} to {after}")));
             }
             for (state, value) in next.iter_mut().enumerate() {
                 if *value < -tolerance * before {
-                    return Err(PropagatorError::Negative { state, value: *value, tolerance });
+                    return Err(failed(format!("state {state} received the probability {value:e}")));
                 }
                 *value = value.max(0.0);
             }
@@ -166,13 +135,8 @@ impl Propagator {
         self.nodes.len()
     }
 
-    /// Number of equal steps into which t is split.
-    pub fn substeps(&self) -> usize {
-        self.substeps
-    }
-
     /// Sets `substeps` and `nodes` to the cheapest contour found that meets the tolerance.
-    fn choose_contour(&mut self, symbolic: &SymbolicLu<usize>) -> Result<(), PropagatorError> {
+    fn choose_contour(&mut self, symbolic: &SymbolicLu<usize>) -> Result<(), RunError> {
         let mut failure = None;
         let attempts = (0..=HALVINGS).flat_map(|halvings| ROUNDING.map(|rounding| (halvings, rounding)));
         for (halvings, rounding) in attempts {
@@ -189,7 +153,7 @@ impl Propagator {
             let mut previous = f64::INFINITY;
             loop {
                 nodes.iter_mut().for_each(|node| node.set_weight(width, h));
-                let (estimate, tail) = self.difference(symbolic, &nodes);
+                let (estimate, tail) = self.difference(symbolic, &nodes)?;
                 if estimate <= 0.5 * allowed {
                     // Keep the rule of spacing 2h: that of spacing h has served as its reference.
                     nodes.pop();
@@ -219,24 +183,28 @@ impl Propagator {
             }
         }
         let (nodes, substeps, estimate) = failure.unwrap_or((0, 1, f64::INFINITY));
-        Err(PropagatorError::NotConverged { nodes, substeps, estimate, tolerance: self.tolerance })
+        let tolerance = self.tolerance;
+        Err(failed(format!(
+            "contours of {nodes} nodes in {substeps} steps differ by {estimate:e}, above the tolerance {tolerance:e}"
+        )))
     }
 
     /// Factorises z(u) − tA, one step's t, for each u; the weights are left at 0.
-    fn factorise(&self, symbolic: &SymbolicLu<usize>, width: f64, us: Vec<f64>) -> Result<Vec<Node>, PropagatorError> {
+    fn factorise(&self, symbolic: &SymbolicLu<usize>, width: f64, us: Vec<f64>) -> Result<Vec<Node>, RunError> {
         let (rates, step) = (&self.rates, self.duration / self.substeps as f64);
         let factorise_one = |u: f64| {
+            self.stop.check()?;
             let shift = width * c64::new(1.0, u) * c64::new(1.0, u);
             let mut values: Vec<c64> = rates.values.iter().map(|rate| c64::new(-step * rate, 0.0)).collect();
             rates.diagonal.iter().for_each(|&at| values[at] += shift);
             let mut factors = NumericLu::new();
             let need = symbolic.factorize_numeric_lu_scratch::<c64>(Par::Seq, Spec::default());
-            let mut memory = MemBuffer::try_new(need).map_err(|_| failed(shift, &"out of memory"))?;
+            let mut memory = MemBuffer::try_new(need).map_err(|_| failed("it is out of memory".into()))?;
             let matrix = SparseColMatRef::new(rates.pattern.as_ref(), &values);
             let stack = MemStack::new(&mut memory);
             symbolic
                 .factorize_numeric_lu(&mut factors, matrix, Par::Seq, stack, Spec::default())
-                .map_err(|error| failed(shift, &error))?;
+                .map_err(|error| failed(format!("the factorisation at the shift {shift} fails: {error}")))?;
             Ok(Node { u, shift, weight: c64::ZERO, factors })
         };
         us.into_par_iter().map(factorise_one).collect()
@@ -249,53 +217,56 @@ impl Propagator {
         nodes: &[Node],
         sign: impl Fn(usize) -> f64 + Sync,
         p: &[f64],
-    ) -> (Vec<f64>, Vec<f64>) {
+    ) -> Result<(Vec<f64>, Vec<f64>), RunError> {
         let step = self.duration / self.substeps as f64;
         let term = |(k, node): (usize, &Node)| {
+            self.stop.check()?;
             let x = node.solve(symbolic, p, false);
             let weight = sign(k) * node.weight;
             let count = |c: &Vec<f64>| {
                 let product: c64 = c.iter().zip(&x).map(|(&c, &x)| c * x).sum();
                 step * (weight * product / node.shift).re
             };
-            (real_part(weight, &x), self.counted.iter().map(count).collect())
+            Ok((real_part(weight, &x), self.counted.iter().map(count).collect()))
         };
-        let terms: Vec<(Vec<f64>, Vec<f64>)> = nodes.par_iter().enumerate().map(term).collect();
+        let terms: Vec<(Vec<f64>, Vec<f64>)> =
+            nodes.par_iter().enumerate().map(term).collect::<Result<_, RunError>>()?;
         let mut total = (vec![0.0; p.len()], vec![0.0; self.counted.len()]);
         // The far nodes are the smallest: adding them first loses least.
         for (x, counts) in terms.iter().rev() {
             total.0.iter_mut().zip(x).for_each(|(sum, term)| *sum += term);
             total.1.iter_mut().zip(counts).for_each(|(sum, term)| *sum += term);
         }
-        total
+        Ok(total)
     }
 
     /// Estimates max over distributions p of Σᵢ|δpᵢ| (or of the relative error of an integral), where δ is the rule of
     /// all nodes minus the rule of the even nodes without the last, which has twice the weight.
-    fn difference(&self, symbolic: &SymbolicLu<usize>, nodes: &[Node]) -> (f64, f64) {
+    fn difference(&self, symbolic: &SymbolicLu<usize>, nodes: &[Node]) -> Result<(f64, f64), RunError> {
         let states = self.rates.states();
         let last = nodes.len() - 1;
         let sign = |k: usize| if k.is_multiple_of(2) && k != last { -1.0 } else { 1.0 };
         let step = self.duration / self.substeps as f64;
         let forward = |p: &[f64]| {
-            let (y, counts) = self.sum(symbolic, nodes, sign, p);
+            let (y, counts) = self.sum(symbolic, nodes, sign, p)?;
             let scales = self.counted.iter().map(|c| step * c.iter().fold(f64::MIN_POSITIVE, |a, c| a.max(c.abs())));
             let counts = counts.iter().zip(scales).map(|(count, scale)| count.abs() / scale);
-            (counts.fold(norm(&y), f64::max), y)
+            Ok::<_, RunError>((counts.fold(norm(&y), f64::max), y))
         };
         let backward = |signs: &[f64]| {
-            let term = |(k, node): (usize, &Node)| -> Vec<f64> {
-                real_part(sign(k) * node.weight, &node.solve(symbolic, signs, true))
+            let term = |(k, node): (usize, &Node)| {
+                self.stop.check()?;
+                Ok(real_part(sign(k) * node.weight, &node.solve(symbolic, signs, true)))
             };
-            let parts: Vec<Vec<f64>> = nodes.par_iter().enumerate().map(term).collect();
-            (0..states).map(|i| parts.iter().map(|part| part[i]).sum::<f64>()).collect::<Vec<f64>>()
+            let parts: Vec<Vec<f64>> = nodes.par_iter().enumerate().map(term).collect::<Result<_, RunError>>()?;
+            Ok::<_, RunError>((0..states).map(|i| parts.iter().map(|part| part[i]).sum()).collect::<Vec<f64>>())
         };
         let mut p = vec![1.0 / states as f64; states];
         let (mut largest, mut tail) = (0.0f64, 0.0f64);
         for _ in 0..5 {
-            let (size, y) = forward(&p);
+            let (size, y) = forward(&p)?;
             if !size.is_finite() {
-                return (f64::INFINITY, 0.0);
+                return Ok((f64::INFINITY, 0.0));
             }
             if size <= largest {
                 break;
@@ -303,7 +274,7 @@ impl Propagator {
             largest = size;
             tail = norm(&real_part(nodes[last].weight, &nodes[last].solve(symbolic, &p, false)));
             let signs: Vec<f64> = y.iter().map(|y| y.signum()).collect();
-            let slope = backward(&signs);
+            let slope = backward(&signs)?;
             let steepest = (0..states).fold(0, |best, i| if slope[i].abs() > slope[best].abs() { i } else { best });
             if slope[steepest].abs() <= dot(&slope, &p) {
                 break;
@@ -311,7 +282,7 @@ impl Propagator {
             p.fill(0.0);
             p[steepest] = 1.0;
         }
-        (largest, tail)
+        Ok((largest, tail))
     }
 }
 
@@ -337,52 +308,6 @@ impl Node {
     }
 }
 
-/// exp(tA)p by plain uniformisation, an independent cross-check and the better method where rate·t is small.
-///
-/// With Λ the fastest exit rate and P = 1 + A/Λ, p(t) = Σₖ e^(−Λt)(Λt)ᵏ/k! Pᵏp and ∫₀ᵗ c·p ds = Λ⁻¹ Σₖ Pr(N > k) c·Pᵏp,
-/// N Poissonian of mean Λt (A. Jensen, Skand. Aktuarietidskr. 36, 87 (1953)). All terms are positive; t is split so
-/// that e^(−Λt) does not underflow. The work is about Λt sparse products, however stiff A is.
-///
-/// Replaces p, of the generator's length, and returns one integral per vector in `counted`.
-///
-/// # Errors
-/// Arguments of wrong shape or out of range, or a generator that does not conserve probability.
-pub fn uniformisation(
-    generator: &CsMat<f64>,
-    duration: f64,
-    counted: &[Vec<f64>],
-    p: &mut [f64],
-) -> Result<Vec<f64>, PropagatorError> {
-    let rates = Rates::new(generator, duration, counted)?;
-    rates.check_distribution(p)?;
-    if rates.fastest * duration == 0.0 {
-        return Ok(counted.iter().map(|c| duration * dot(c, p)).collect());
-    }
-    let steps = (rates.fastest * duration / POISSON_MEAN).ceil().max(1.0);
-    let mean = rates.fastest * duration / steps;
-    let terms = (mean + 12.0 * mean.sqrt() + 30.0) as usize;
-    let mut weights = vec![(-mean).exp()];
-    for k in 1..=terms {
-        weights.push(weights[k - 1] * mean / k as f64);
-    }
-    // Tails summed from the small end, where 1 minus a sum would cancel.
-    let mut tails = vec![0.0; terms + 1];
-    for k in (0..terms).rev() {
-        tails[k] = tails[k + 1] + weights[k + 1];
-    }
-    let mut integrals = vec![0.0; counted.len()];
-    for _ in 0..steps as u64 {
-        let mut power = p.to_vec();
-        p.fill(0.0);
-        for (weight, tail) in weights.iter().zip(&tails) {
-            p.iter_mut().zip(&power).for_each(|(p, power)| *p += weight * power);
-            integrals.iter_mut().zip(counted).for_each(|(sum, c)| *sum += tail / rates.fastest * dot(c, &power));
-            power = rates.jump(&power);
-        }
-    }
-    Ok(integrals)
-}
-
 /// A generator in compressed columns, its diagonal rebuilt from the rates so that columns sum to zero to rounding.
 #[derive(Debug)]
 struct Rates {
@@ -394,26 +319,10 @@ struct Rates {
 }
 
 impl Rates {
-    /// Checks all that [`Propagator::new`] and [`uniformisation`] have in common.
-    fn new(generator: &CsMat<f64>, duration: f64, counted: &[Vec<f64>]) -> Result<Self, PropagatorError> {
-        let (rows, columns) = generator.shape();
-        if rows != columns {
-            return Err(PropagatorError::NotSquare { rows, columns });
-        }
-        if !(duration >= 0.0 && duration.is_finite()) {
-            return Err(PropagatorError::OutOfRange { what: "duration", value: duration });
-        }
-        for c in counted {
-            if c.len() != rows {
-                return Err(PropagatorError::WrongLength {
-                    what: "counted rate vector",
-                    found: c.len(),
-                    expected: rows,
-                });
-            }
-            if let Some(&value) = c.iter().find(|c| !c.is_finite()) {
-                return Err(PropagatorError::OutOfRange { what: "counted rate", value });
-            }
+    fn new(generator: &CsMat<f64>, duration: f64, counted: &[Vec<f64>]) -> Result<Self, RunError> {
+        let states = generator.rows();
+        if let Some(value) = counted.iter().flatten().find(|c| !c.is_finite()) {
+            return Err(failed(format!("a channel has the rate {value:e}")));
         }
         let (mut starts, mut indices, mut values, mut diagonal) = (vec![0], vec![], vec![], vec![]);
         let mut fastest = 0.0f64;
@@ -422,7 +331,7 @@ impl Rates {
             let mut stored: Vec<(usize, f64)> = vec![(column, 0.0)];
             for (row, &value) in entries.iter() {
                 if !value.is_finite() || (row != column && value < 0.0) {
-                    return Err(PropagatorError::InvalidRate { row, column, value });
+                    return Err(failed(format!("the rate from state {column} to {row} is {value:e}")));
                 }
                 if row == column {
                     given = value;
@@ -432,8 +341,7 @@ impl Rates {
                 }
             }
             if (given + exit).abs() > COLUMN_DEFECT * exit.max(-given) {
-                let scale = exit.max(given.abs());
-                return Err(PropagatorError::NotConservative { column, sum: given + exit, scale });
+                return Err(failed(format!("its rates out of state {column} sum to {exit:e} instead of {:e}", -given)));
             }
             stored[0].1 = -exit;
             stored.sort_unstable_by_key(|&(row, _)| row);
@@ -448,36 +356,16 @@ impl Rates {
             fastest = fastest.max(exit);
         }
         if !(fastest * duration).is_finite() {
-            return Err(PropagatorError::OutOfRange { what: "fastest rate times duration", value: fastest * duration });
+            return Err(failed(format!(
+                "its fastest rate, {fastest:e}, makes no finite number of jumps in {duration:e}"
+            )));
         }
-        let pattern = SymbolicSparseColMat::new_checked(rows, rows, starts, None, indices);
+        let pattern = SymbolicSparseColMat::new_checked(states, states, starts, None, indices);
         Ok(Self { pattern, values, diagonal, fastest })
     }
 
     fn states(&self) -> usize {
         self.diagonal.len()
-    }
-
-    /// Total of p, if p is a distribution up to a positive factor.
-    fn check_distribution(&self, p: &[f64]) -> Result<f64, PropagatorError> {
-        if p.len() != self.states() {
-            return Err(PropagatorError::WrongLength { what: "distribution", found: p.len(), expected: self.states() });
-        }
-        if let Some(&value) = p.iter().find(|p| !(**p >= 0.0 && p.is_finite())) {
-            return Err(PropagatorError::OutOfRange { what: "initial probability", value });
-        }
-        Ok(p.iter().sum())
-    }
-
-    /// (1 + A/Λ) p: one jump of the uniformised chain.
-    fn jump(&self, p: &[f64]) -> Vec<f64> {
-        let mut next = p.to_vec();
-        for (column, p) in p.iter().enumerate() {
-            for at in self.pattern.col_range(column) {
-                next[self.pattern.row_idx()[at]] += self.values[at] / self.fastest * p;
-            }
-        }
-        next
     }
 }
 
@@ -494,6 +382,6 @@ fn real_part(weight: c64, x: &[c64]) -> Vec<f64> {
     x.iter().map(|x| weight.re * x.re - weight.im * x.im).collect()
 }
 
-fn failed(shift: c64, reason: &dyn std::fmt::Display) -> PropagatorError {
-    PropagatorError::Factorisation { re: shift.re, im: shift.im, reason: reason.to_string() }
+fn failed(reason: String) -> RunError {
+    RunError::Numerics { method: "the rate equation", reason }
 }

@@ -8,8 +8,10 @@ use crate::battery::{Battery, CellKey, Levels, ln_multiplicity};
 use crate::error::RunError;
 use crate::estimate::columns::{battery_levels, spin_length};
 use crate::estimate::ergotropy;
-use crate::problem::{Initial, Linear, Problem, Quantity, Step};
+use crate::problem::{Axis, Initial, Linear, Problem, Quantity, SubsystemId};
+use crate::protocol::{Evolve, Moment, Rows, Span, walk, walk_cycle};
 use crate::repr::ladder::{Action, Jump, Ladder, LadderStep};
+use crate::stop::Stop;
 use crate::table::Table;
 use sprs::{CsMat, TriMat};
 use std::collections::BTreeMap;
@@ -20,6 +22,8 @@ const MOST_STATES: u64 = 200_000;
 const MOST_JOINT: usize = 5_000_000;
 /// Absolute tolerance on probabilities.
 const TOLERANCE: f64 = 1e-11;
+/// Most nodes × states of all propagators that are kept at a time: some 3 GB.
+const MOST_KEPT: usize = 10_000_000;
 
 /// All |J, M⟩ of N cells.
 struct Space {
@@ -157,8 +161,11 @@ pub struct RateEquation<'a> {
     problem: &'a Problem,
     ladder: Ladder,
     spaces: Vec<Space>,
-    /// Propagators by (step, duration in units of 1e-12 of the step, ensemble), made when first needed.
-    propagators: BTreeMap<(usize, u64, usize), Propagator>,
+    /// Propagators by (step, ensemble, bits of the interval, which sort as it does), made when first needed.
+    propagators: BTreeMap<(usize, usize, u64), Propagator>,
+    /// Nodes × states of these.
+    kept: usize,
+    stop: Stop,
     /// The battery's levels, when a quantity needs them.
     levels: Option<(Battery, Levels)>,
 }
@@ -183,7 +190,13 @@ impl<'a> RateEquation<'a> {
         }
         let spaces = ladder.cells.iter().map(|&cells| Space::new(cells)).collect();
         let levels = problem.needs_state().then(|| battery_levels(problem)).transpose()?;
-        Ok(Self { problem, ladder, spaces, propagators: BTreeMap::new(), levels })
+        Ok(Self { problem, ladder, spaces, propagators: BTreeMap::new(), kept: 0, stop: Stop::default(), levels })
+    }
+
+    /// The same, to be given up when `stop` is raised.
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
+        self
     }
 
     /// Number of states (J, M), summed over the ensembles.
@@ -196,11 +209,10 @@ impl<'a> RateEquation<'a> {
     /// # Errors
     /// When the propagator misses its tolerance.
     pub fn solve(&mut self) -> Result<Table, RunError> {
-        let mut p: Vec<Vec<f64>> = self.spaces.iter().zip(&self.ladder.initial).map(|(s, i)| s.start(i)).collect();
-        let mut rows = Vec::with_capacity(self.problem.protocol.row_count());
-        for _ in 0..self.problem.protocol.repeat {
-            self.cycle(&mut p, Some(&mut rows))?;
-        }
+        let (protocol, stop) = (&self.problem.protocol, self.stop.clone());
+        let mut state = State::new(self);
+        walk(protocol, &stop, &mut state)?;
+        let rows = state.rows;
         Ok(self.table(rows))
     }
 
@@ -213,24 +225,25 @@ impl<'a> RateEquation<'a> {
     /// When it does not settle within 10,000 cycles, or the propagator misses its tolerance.
     pub fn fixed_point(&mut self) -> Result<Table, RunError> {
         const WINDOW: usize = 12;
-        let mut p: Vec<Vec<f64>> = self.spaces.iter().zip(&self.ladder.initial).map(|(s, i)| s.start(i)).collect();
+        let (protocol, stop) = (&self.problem.protocol, self.stop.clone());
+        let mut state = State::new(self);
         let mut residual = f64::INFINITY;
         for _ in 0..10_000 / WINDOW {
-            let mut iterates = vec![p.concat()];
+            let mut iterates = vec![state.p.concat()];
             for _ in 0..WINDOW {
-                self.cycle(&mut p, None)?;
-                iterates.push(p.concat());
+                walk_cycle(protocol, 0, Rows::Skip, &stop, &mut state)?;
+                iterates.push(state.p.concat());
             }
             let last = &iterates[WINDOW - 1..];
             residual = last[0].iter().zip(&last[1]).map(|(a, b)| (a - b).abs()).sum();
             if residual <= TOLERANCE {
-                let mut rows = Vec::new();
-                self.cycle(&mut p, Some(&mut rows))?;
+                walk_cycle(protocol, 0, Rows::Read, &stop, &mut state)?;
+                let rows = state.rows;
                 return Ok(self.table(rows));
             }
             if let Some(better) = super::extrapolate::reduced_rank(&iterates) {
                 let mut rest = &better[..];
-                for p in &mut p {
+                for p in &mut state.p {
                     let (mine, others) = rest.split_at(p.len());
                     p.copy_from_slice(mine);
                     p.iter_mut().for_each(|p| *p = p.max(0.0));
@@ -246,62 +259,37 @@ impl<'a> RateEquation<'a> {
         })
     }
 
-    /// One cycle of the protocol; `record` takes every quantity at every row.
-    fn cycle(&mut self, p: &mut [Vec<f64>], mut record: Option<&mut Vec<Vec<f64>>>) -> Result<(), RunError> {
-        for (index, step) in self.problem.protocol.steps.iter().enumerate() {
-            match &self.ladder.steps[index] {
-                LadderStep::Flip(e) => self.spaces[*e].flip(&mut p[*e]),
-                LadderStep::Idle => {}
-                LadderStep::Evolve(_) => {
-                    let Step::Evolve { duration, rows, .. } = step else { continue };
-                    let whole = [0.0, *duration];
-                    let rows = if record.is_some() { &rows[..] } else { &whole };
-                    let mut jumps = vec![0.0; self.problem.channels.len()];
-                    for (i, &time) in rows.iter().enumerate() {
-                        if i > 0 {
-                            self.advance(index, time - rows[i - 1], *duration, p, &mut jumps)?;
-                        }
-                        if let Some(recorded) = &mut record {
-                            recorded.push(self.quantities(&Snapshot { step: index, p, jumps: &jumps })?);
-                        }
-                    }
-                }
+    /// The propagator of ensemble `e` over the interval from `from` to `until` in `step`.
+    ///
+    /// One made for another interval serves where the two differ by no more than the rounding of the times: evenly
+    /// spaced rows share one.
+    fn propagator(&mut self, step: usize, e: usize, from: f64, until: f64) -> Result<&Propagator, RunError> {
+        let (interval, rounding) = (until - from, 2.0 * f64::EPSILON * until);
+        let near = (interval - rounding).max(0.0).to_bits()..=(interval + rounding).to_bits();
+        let known = self.propagators.range((step, e, *near.start())..=(step, e, *near.end())).next();
+        let key = known.map_or((step, e, interval.to_bits()), |(key, _)| *key);
+        if known.is_none() {
+            let (space, active) = (&self.spaces[e], self.jumps(step, e));
+            let rates = |jump: &Jump| space.states.iter().map(|s| total_rate(space, jump, *s)).collect();
+            let counted: Vec<Vec<f64>> = active.iter().map(rates).collect();
+            let made = Propagator::new(&space.generator(active), interval, &counted, TOLERANCE, &self.stop)?;
+            let size = made.nodes() * space.states.len();
+            if self.kept + size > MOST_KEPT {
+                self.propagators.clear();
+                self.kept = 0;
             }
+            self.kept += size;
+            self.propagators.insert(key, made);
         }
-        Ok(())
+        Ok(&self.propagators[&key])
     }
 
-    fn advance(
-        &mut self,
-        step: usize,
-        interval: f64,
-        duration: f64,
-        p: &mut [Vec<f64>],
-        jumps: &mut [f64],
-    ) -> Result<(), RunError> {
-        let LadderStep::Evolve(per_ensemble) = &self.ladder.steps[step] else { return Ok(()) };
-        let ticks = (interval / duration * 1e12).round() as u64;
-        if ticks == 0 {
-            return Ok(());
+    /// The jumps of ensemble `e` in `step`; none in a pulse.
+    fn jumps(&self, step: usize, e: usize) -> &[Jump] {
+        match &self.ladder.steps[step] {
+            LadderStep::Evolve(jumps) => &jumps[e],
+            LadderStep::Flip(_) | LadderStep::Idle => &[],
         }
-        for (e, p) in p.iter_mut().enumerate() {
-            let space = &self.spaces[e];
-            let active = &per_ensemble[e];
-            let propagator = match self.propagators.entry((step, ticks, e)) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    let counted: Vec<Vec<f64>> = active
-                        .iter()
-                        .map(|jump| space.states.iter().map(|s| total_rate(space, jump, *s)).collect())
-                        .collect();
-                    entry.insert(Propagator::new(&space.generator(active), interval, &counted, TOLERANCE)?)
-                }
-            };
-            for (jump, mean) in active.iter().zip(propagator.apply(p)?) {
-                jumps[jump.channel] += mean;
-            }
-        }
-        Ok(())
     }
 
     /// Every quantity, in the order asked for.
@@ -379,11 +367,10 @@ impl<'a> RateEquation<'a> {
 
     /// Flow of probability from J = N/2 − `below` to J + `dj` through the jumps of the step.
     fn spin_flow(&self, snapshot: &Snapshot, e: usize, below: f64, dj: f64) -> f64 {
-        let LadderStep::Evolve(jumps) = &self.ladder.steps[snapshot.step] else { return 0.0 };
-        let space = &self.spaces[e];
+        let (space, jumps) = (&self.spaces[e], self.jumps(snapshot.step, e));
         let from = space.cells as f64 / 2.0 - below;
         let rate = |j: f64, m: f64| {
-            let targets = jumps[e].iter().flat_map(|jump| space.targets(jump, j, m));
+            let targets = jumps.iter().flat_map(|jump| space.targets(jump, j, m));
             targets.filter(|target| target.0 == j + dj).map(|target| target.2).sum::<f64>()
         };
         space.mean(&snapshot.p[e], |j, m| if j == from { rate(j, m) } else { 0.0 })
@@ -424,6 +411,62 @@ impl<'a> RateEquation<'a> {
             joint = joint.iter().flat_map(extend).collect();
         }
         Ok(joint.into_iter().map(|(states, p)| (self.ladder.keys.key(states), p)).collect())
+    }
+}
+
+/// The probabilities on their way through the protocol, and what was read off them.
+struct State<'e, 'a> {
+    equation: &'e mut RateEquation<'a>,
+    p: Vec<Vec<f64>>,
+    jumps: Vec<f64>,
+    rows: Vec<Vec<f64>>,
+}
+
+impl<'e, 'a> State<'e, 'a> {
+    fn new(equation: &'e mut RateEquation<'a>) -> Self {
+        let p = equation.spaces.iter().zip(&equation.ladder.initial).map(|(s, i)| s.start(i)).collect();
+        let jumps = vec![0.0; equation.problem.channels.len()];
+        Self { equation, p, jumps, rows: Vec::new() }
+    }
+}
+
+impl Evolve for State<'_, '_> {
+    type Ended = RunError;
+
+    fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
+        if let LadderStep::Flip(e) = self.equation.ladder.steps[step] {
+            self.equation.spaces[e].flip(&mut self.p[e]);
+        }
+        Ok(())
+    }
+
+    /// The ladder has refused them.
+    fn reset(&mut self, _: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    fn begin(&mut self, _: &Span) -> Result<(), RunError> {
+        self.jumps.fill(0.0);
+        Ok(())
+    }
+
+    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
+        if until <= from {
+            return Ok(());
+        }
+        for (e, p) in self.p.iter_mut().enumerate() {
+            let means = self.equation.propagator(span.step, e, from, until)?.apply(p)?;
+            for (jump, mean) in self.equation.jumps(span.step, e).iter().zip(means) {
+                self.jumps[jump.channel] += mean;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
+        let snapshot = Snapshot { step: moment.step, p: &self.p, jumps: &self.jumps };
+        self.rows.push(self.equation.quantities(&snapshot)?);
+        Ok(())
     }
 }
 

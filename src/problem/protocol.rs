@@ -87,9 +87,14 @@ impl Protocol {
         }
     }
 
+    /// Number of output rows of one cycle.
+    pub fn rows_of_cycle(&self) -> usize {
+        self.steps.iter().map(Self::rows_of).sum()
+    }
+
     /// Number of output rows of the whole run.
     pub fn row_count(&self) -> usize {
-        self.repeat as usize * self.steps.iter().map(Self::rows_of).sum::<usize>()
+        self.repeat as usize * self.rows_of_cycle()
     }
 
     /// Duration of one cycle.

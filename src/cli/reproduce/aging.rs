@@ -33,7 +33,7 @@ struct Solved {
 impl Solved {
     fn new(results: &mut Results, name: &str, problem: &Problem) -> Done<Self> {
         let sampled = results.sampled(name, problem, TRAJECTORIES)?;
-        let exact = solve(problem, None)?;
+        let exact = solve(problem, None, &Default::default())?;
         let mean_field = MeanField::new(problem)?.solve()?;
         results.data(&format!("{name}_exact"), &exact)?;
         results.data(&format!("{name}_meanfield"), &mean_field)?;

@@ -48,7 +48,7 @@ fn cost(cells: u64, problem: &Problem) -> Result<Cost, Box<dyn Error>> {
     let exact = match work {
         Some(work) if exact::blocks::seconds(work) < MOST_SECONDS => {
             let started = Instant::now();
-            exact::solve(problem, None)?;
+            exact::solve(problem, None, &Default::default())?;
             Some(started.elapsed().as_secs_f64())
         }
         _ => None,

@@ -4,6 +4,7 @@ use super::{MOST_ELEMENTS, initial};
 use crate::error::RunError;
 use crate::problem::{Axis, Envelope, Initial, SubsystemId};
 use crate::repr::blocks::{Block, BlockId, Blocks, Sparse, rotate};
+use crate::stop::Stop;
 use num_complex::Complex64;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Equation<'b> {
     pub rho: Density,
     /// Mean jumps of each channel since the step began.
     pub counters: Vec<f64>,
+    /// Ends an evolution early.
+    pub stop: Stop,
     generators: HashMap<usize, Generator>,
 }
 
@@ -55,7 +58,7 @@ impl<'b> Equation<'b> {
     ///
     /// # Errors
     /// [`RunError::TooLarge`] when these hold more than [`MOST_ELEMENTS`] numbers.
-    pub fn new(blocks: &'b Blocks) -> Result<Self, RunError> {
+    pub fn new(blocks: &'b Blocks, stop: &Stop) -> Result<Self, RunError> {
         let mut ids = initial::blocks(blocks, &blocks.problem().initial)?;
         let mut size = 0;
         let mut next = 0;
@@ -66,6 +69,7 @@ impl<'b> Equation<'b> {
             advice: "sample it with `leyden run`".into(),
         };
         while next < ids.len() {
+            stop.check()?;
             let block = blocks.get(ids[next]);
             size += block.dimension().saturating_mul(block.dimension());
             if size > MOST_ELEMENTS {
@@ -82,7 +86,7 @@ impl<'b> Equation<'b> {
         let place = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
         let rho = initial::density(blocks, &reached, &blocks.problem().initial)?;
         let counters = vec![0.0; blocks.problem().channels.len()];
-        Ok(Self { blocks, reached, place, rho, counters, generators: HashMap::new() })
+        Ok(Self { blocks, reached, place, rho, counters, stop: stop.clone(), generators: HashMap::new() })
     }
 
     /// Back to the initial state.
@@ -122,7 +126,7 @@ impl<'b> Equation<'b> {
     /// [`RunError::TooLarge`] when that would take more than hours, [`RunError::Numerics`] when a sum does not converge.
     pub fn evolve(&mut self, stage: usize, from: f64, until: f64) -> Result<(), RunError> {
         self.generator(stage);
-        let Self { generators, rho, counters, .. } = self;
+        let Self { generators, rho, counters, stop, .. } = self;
         let Some(generator) = generators.get(&stage) else { return Ok(()) };
         let work = generator.work(until - from);
         if !(work <= MOST_WORK) {
@@ -136,7 +140,7 @@ impl<'b> Equation<'b> {
         let mut now = from;
         while now < until {
             let left = until - now;
-            let length = generator.leap(rho, counters, now, left)?;
+            let length = generator.leap(rho, counters, now, left, stop)?;
             now = if length == left { until } else { now + length };
         }
         Ok(())
@@ -249,7 +253,7 @@ impl Generator {
     }
 
     /// ρ ← ρ(now + length) by its Taylor polynomial; returns the length, at most `left`.
-    fn leap(&self, rho: &mut Density, counters: &mut [f64], now: f64, left: f64) -> Result<f64, RunError> {
+    fn leap(&self, rho: &mut Density, counters: &mut [f64], now: f64, left: f64, stop: &Stop) -> Result<f64, RunError> {
         let at = |t: f64| -> f64 { self.varying.iter().map(|(f, _, size)| f.at(t).abs() * size).sum() };
         let left = self.varying.iter().fold(left, |left, (envelope, ..)| left.min(envelope.longest_step(now)));
         let norm = self.norm + at(now).max(at(now + left));
@@ -263,6 +267,7 @@ impl Generator {
         let small = SMALL * SMALL * size(rho);
         let (mut power, mut before, mut converged) = (1.0, f64::INFINITY, false);
         for n in 0..ORDER {
+            stop.check()?;
             let mut next = self.apply(&terms[n]);
             for ((_, each, _), c) in self.varying.iter().zip(&coefficients) {
                 for (j, f) in c[..=n].iter().enumerate().filter(|(_, f)| **f != 0.0) {

@@ -13,8 +13,10 @@ mod steady;
 pub use steady::steady;
 
 use crate::error::RunError;
-use crate::problem::{Problem, Step};
+use crate::problem::{Axis, Initial, Problem, Step, SubsystemId};
+use crate::protocol::{Evolve, Moment, Rows, Span, walk, walk_cycle};
 use crate::repr::blocks::{BlockStep, Blocks, Style};
+use crate::stop::Stop;
 use crate::table::Table;
 use equation::Equation;
 use readout::Readout;
@@ -25,14 +27,13 @@ pub const MOST_ELEMENTS: usize = 4_000_000;
 /// Every quantity at every row.
 ///
 /// # Errors
-/// When the problem does not fit this style, its blocks are too large, or the state at a row is not one.
-pub fn solve(problem: &Problem, style: Style) -> Result<Table, RunError> {
+/// When the problem does not fit this style, its blocks are too large, the state at a row is not one, or `stop` is raised.
+pub fn solve(problem: &Problem, style: Style, stop: &Stop) -> Result<Table, RunError> {
     let blocks = Blocks::compile(problem, style)?;
-    let mut equation = Equation::new(&blocks)?;
+    let mut equation = Equation::new(&blocks, stop)?;
     let mut readout = Readout::new(problem);
-    for cycle in 0..problem.protocol.repeat {
-        run_cycle(&mut equation, problem, cycle, Some(&mut readout))?;
-    }
+    let mut state = Read { equation: &mut equation, readout: Some(&mut readout) };
+    walk(&problem.protocol, stop, &mut state)?;
     Ok(readout.table(false))
 }
 
@@ -42,7 +43,7 @@ pub fn solve(problem: &Problem, style: Style) -> Result<Table, RunError> {
 /// As for [`solve`]: what does not fit has no cost.
 pub fn work(problem: &Problem, style: Style) -> Result<f64, RunError> {
     let blocks = Blocks::compile(problem, style)?;
-    let mut equation = Equation::new(&blocks)?;
+    let mut equation = Equation::new(&blocks, &Stop::default())?;
     let mut work = 0.0;
     for (kind, step) in blocks.steps.iter().zip(&problem.protocol.steps) {
         if let (BlockStep::Evolve(stage), Step::Evolve { duration, .. }) = (kind, step) {
@@ -62,28 +63,44 @@ fn run_cycle(
     equation: &mut Equation,
     problem: &Problem,
     cycle: u64,
-    mut readout: Option<&mut Readout>,
+    readout: Option<&mut Readout>,
 ) -> Result<(), RunError> {
-    let mut start = cycle as f64 * problem.protocol.period();
-    for (index, step) in problem.protocol.steps.iter().enumerate() {
-        match (&equation.blocks.steps[index], step) {
-            (BlockStep::Rotate(subsystem, axis, angle), _) => equation.rotate(*subsystem, *axis, *angle),
-            (BlockStep::Reset(subsystem, state), _) => equation.reset(*subsystem, &state.clone())?,
-            (BlockStep::Evolve(stage), Step::Evolve { rows, duration, .. }) => {
-                let stage = *stage;
-                equation.counters.fill(0.0);
-                let mut now = 0.0;
-                for &row in rows {
-                    equation.evolve(stage, now, row)?;
-                    now = row;
-                    if let Some(readout) = &mut readout {
-                        readout.read(equation, index, start + row)?;
-                    }
-                }
-                start += duration;
-            }
-            _ => {}
+    let rows = if readout.is_some() { Rows::Read } else { Rows::Skip };
+    let stop = equation.stop.clone();
+    walk_cycle(&problem.protocol, cycle, rows, &stop, &mut Read { equation, readout })
+}
+
+/// The state, and what is read off it.
+struct Read<'e, 'b, 'p> {
+    equation: &'e mut Equation<'b>,
+    readout: Option<&'e mut Readout<'p>>,
+}
+
+impl Evolve for Read<'_, '_, '_> {
+    type Ended = RunError;
+
+    fn rotate(&mut self, _: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
+        self.equation.rotate(subsystem, axis, angle);
+        Ok(())
+    }
+
+    fn reset(&mut self, _: usize, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
+        self.equation.reset(subsystem, state)
+    }
+
+    fn begin(&mut self, _: &Span) -> Result<(), RunError> {
+        self.equation.counters.fill(0.0);
+        Ok(())
+    }
+
+    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
+        self.equation.evolve(self.equation.blocks.stage_of(span.step), from, until)
+    }
+
+    fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
+        match &mut self.readout {
+            Some(readout) => readout.read(self.equation, moment.step, moment.time),
+            None => Ok(()),
         }
     }
-    Ok(())
 }

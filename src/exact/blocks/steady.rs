@@ -10,6 +10,7 @@ use super::run_cycle;
 use crate::error::RunError;
 use crate::problem::{Problem, Step};
 use crate::repr::blocks::{BlockStep, Blocks, Sparse, Style};
+use crate::stop::Stop;
 use crate::table::Table;
 use faer::prelude::Solve;
 use faer::sparse::{SparseColMat, Triplet};
@@ -33,9 +34,9 @@ const MOST_CYCLES: usize = 100_000;
 /// # Errors
 /// As [`solve`](super::solve); [`RunError::TooLarge`] above 60,000 unknowns; [`RunError::Numerics`] when the limit is not
 /// reached; a drive that changes in time has none.
-pub fn steady(problem: &Problem, style: Style) -> Result<Table, RunError> {
+pub fn steady(problem: &Problem, style: Style, stop: &Stop) -> Result<Table, RunError> {
     let blocks = Blocks::compile(problem, style)?;
-    let mut equation = Equation::new(&blocks)?;
+    let mut equation = Equation::new(&blocks, stop)?;
     if problem.protocol.repeat > 1 {
         return limit_cycle(problem, &mut equation);
     }
@@ -134,6 +135,7 @@ fn settle(equation: &mut Equation, stage: usize) -> Result<(), RunError> {
         let lu = matrix.sp_lu().map_err(|e| failed(format!("{e:?}")))?;
         let mut last = f64::INFINITY;
         for _ in 0..MOST_SOLVES {
+            equation.stop.check()?;
             let right = Mat::from_fn(unknowns, 1, {
                 let flat: Vec<Complex64> = equation.rho.iter().flatten().copied().collect();
                 move |i, _| flat[i] * s
