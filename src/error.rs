@@ -91,6 +91,16 @@ pub enum RunError {
     /// An output folder that holds something else.
     #[error("{0}")]
     Occupied(String),
+    /// The work was done, but the result is not where it was to be.
+    #[error("{reason}; {what} is in {place}")]
+    Kept {
+        /// What was in the way.
+        reason: String,
+        /// How much of it there is.
+        what: &'static str,
+        /// Where it is instead.
+        place: String,
+    },
     /// The file system refused.
     #[error("cannot {action} {path}: {source}")]
     Io {

@@ -1,6 +1,7 @@
 //! What several commands share: reading the input, claiming the folder, printing.
 
 use super::InputArgs;
+use super::print::{note, say};
 use crate::error::RunError;
 use crate::input::{self, Input, InputError, Value};
 use crate::output::figure::FigureError;
@@ -30,11 +31,15 @@ pub fn catch_interrupt() -> &'static AtomicBool {
 /// What a command returns: its exit status, or an error to print before leaving with status 2.
 pub type Outcome = Result<ExitCode, Box<dyn Error>>;
 
-/// Print an error once, whatever it already begins with.
-pub fn report(error: &dyn Error) {
+/// Print an error once, whatever it already begins with, and what the command line can do about it.
+pub fn report(error: &(dyn Error + 'static)) {
     let text = error.to_string();
     let prefix = if text.starts_with("error") { "" } else { "error: " };
-    eprintln!("{prefix}{text}");
+    let advice = match error.downcast_ref::<RunError>() {
+        Some(RunError::Occupied(_)) => "; choose another folder with --out, or move away what is there",
+        _ => "",
+    };
+    note!("{prefix}{text}{advice}");
 }
 
 /// `name=value`.
@@ -147,7 +152,7 @@ pub fn write_result(
     draw(&mut folder, title, &[(legend, table)])?;
     let place = folder.finish(Map::new(), environment(started, 1))?;
     print_end(table);
-    println!("\n{} rows in {}", table.rows.len(), place.join("observables.csv").display());
+    say!("\n{} rows in {}", table.rows.len(), place.join("observables.csv").display());
     Ok(())
 }
 
@@ -173,9 +178,9 @@ pub fn print_end(table: &Table) {
     });
     for row in ends {
         let Some(at) = table.rows.get(row) else { continue };
-        println!("\nend of {} in cycle {}, t = {:.6}", table.steps[row], at.cycle + 1, at.time);
+        say!("\nend of {} in cycle {}, t = {:.6}", table.steps[row], at.cycle + 1, at.time);
         for column in table.columns.iter().filter(|c| !c.name.ends_with("_undersampled")) {
-            println!("  {:<18} {}", column.name, value_with_error(column, row));
+            say!("  {:<18} {}", column.name, value_with_error(column, row));
         }
     }
 }

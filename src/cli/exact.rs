@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use super::print::note;
 use super::run::check_cutoffs;
 use super::summary::summary;
 use crate::error::RunError;
@@ -66,7 +67,7 @@ pub fn mean_field(args: &InputArgs) -> Outcome {
     let status = result(args, &input, ("meanfield", theory.name(), "mean field"), |_| theory.solve())?;
     let missing = theory.missing(&input.problem);
     if !missing.is_empty() {
-        eprintln!("note: this theory has no {}; the columns are left out", missing.join(", "));
+        note!("note: this theory has no {}; the columns are left out", missing.join(", "));
     }
     Ok(status)
 }

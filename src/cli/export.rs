@@ -1,9 +1,12 @@
 //! `leyden export`: the same problem as a script for QuTiP.
 
 use super::common::{Outcome, at_small_size, parse_override};
+use super::print::{self, say};
+use crate::error::RunError;
 use crate::input;
-use crate::output::{folder::replace_file, qutip};
+use crate::output::{files::replace_file, qutip};
 use clap::Args;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,10 +37,14 @@ pub fn export(args: &ExportArgs) -> Outcome {
     let script = qutip::script(&input.problem, &csv)?;
     match &args.out {
         Some(path) => {
+            let theirs = fs::read(path).is_ok_and(|text| !text.is_empty() && !qutip::is_script(&text));
+            if theirs {
+                return Err(RunError::Occupied(format!("{} is no script of leyden", path.display())).into());
+            }
             replace_file(path, script.as_bytes())?;
-            println!("{}", path.display());
+            say!("{}", path.display());
         }
-        None => print!("{script}"),
+        None => print::out(format_args!("{script}")),
     }
     Ok(ExitCode::SUCCESS)
 }

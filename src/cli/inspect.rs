@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{Outcome, bytes};
+use super::print::{self, say};
 use crate::error::RunError;
 use crate::exact::{self, rate_equation::RateEquation};
 use crate::output::latex;
@@ -40,14 +41,14 @@ pub fn inspect(args: &InspectArgs) -> Outcome {
     let input = args.input.read()?;
     let problem = &input.problem;
     if args.latex {
-        print!("{}", latex::document(problem));
+        print::out(format_args!("{}", latex::document(problem)));
         return Ok(ExitCode::SUCCESS);
     }
     let trajectories = args.trajectories.unwrap_or(input.run.trajectories);
-    println!("{}\n\n{}", problem.title, problem.describe());
+    say!("{}\n\n{}", problem.title, problem.describe());
 
     for subsystem in problem.subsystems.iter().filter(|s| matches!(s.kind, Kind::Ensemble { .. })) {
-        println!("{:<15} permutations of the {} cells of {}", "symmetry", subsystem.cells(), subsystem.name);
+        say!("{:<15} permutations of the {} cells of {}", "symmetry", subsystem.cells(), subsystem.name);
     }
     let choice = choose(problem);
     for (representation, verdict) in &choice.verdicts {
@@ -56,7 +57,7 @@ pub fn inspect(args: &InspectArgs) -> Outcome {
             Ok(text) => ("possible", text),
             Err(reason) => ("refused", reason),
         };
-        println!("{:<15} {mark}: {text}", representation.to_string());
+        say!("{:<15} {mark}: {text}", representation.to_string());
     }
     let Ok((_, engine)) = Engine::new(problem, None) else { return Ok(ExitCode::SUCCESS) };
     memory(problem, trajectories, input.run.shots, &engine);
@@ -75,13 +76,13 @@ fn recommend(problem: &Problem, chosen: Option<Representation>, sampling: Option
         }),
     };
     match exact {
-        Err(error) => println!("{:<15} not for `leyden exact`: {error}", "exact"),
+        Err(error) => say!("{:<15} not for `leyden exact`: {error}", "exact"),
         Ok((size, time)) => {
-            println!("{:<15} `leyden exact` solves it without sampling: {size}", "exact");
+            say!("{:<15} `leyden exact` solves it without sampling: {size}", "exact");
             if let (Some(exact), Some(sampling)) = (time, sampling) {
                 let (better, by) =
                     if exact < sampling { ("exact", sampling / exact) } else { ("run", exact / sampling) };
-                println!(
+                say!(
                     "{:<15} `leyden {better}`: {by:.0} times cheaper than the other for averages to 1 %; single shots need `run`",
                     "recommended"
                 );
@@ -94,11 +95,11 @@ fn memory(problem: &Problem, trajectories: u64, shots: bool, engine: &Engine) {
     let ladder = matches!(engine, Engine::Ladder(_));
     let rows = problem.protocol.row_count() as f64;
     let linear = rows * problem.linear().len() as f64 * 40.0;
-    println!("\n{:<15} averages {}, whatever N and the number of trajectories", "memory", bytes(linear));
+    say!("\n{:<15} averages {}, whatever N and the number of trajectories", "memory", bytes(linear));
     if problem.needs_state() && ladder {
         let states: f64 = problem.battery.iter().map(|&e| ladder_states(problem.subsystems[e].cells())).product();
         let cells = states.min(trajectories as f64);
-        println!(
+        say!(
             "{:<15} ergotropy at most {}: {rows} rows × {cells} cells (J, M) occupied × {CELL_BYTES} B for two halves",
             "",
             bytes(rows * cells * CELL_BYTES)
@@ -106,10 +107,10 @@ fn memory(problem: &Problem, trajectories: u64, shots: bool, engine: &Engine) {
     }
     if !ladder && !problem.reductions().is_empty() {
         let total = with_engine!(engine, e => runner::density_bytes(&**e, problem, rayon::current_num_threads()));
-        println!("{:<15} averaged density matrices {}", "", bytes(total));
+        say!("{:<15} averaged density matrices {}", "", bytes(total));
     }
     if shots {
-        println!("{:<15} single shots {}", "", bytes(Shots::bytes_each(problem) as f64 * trajectories as f64));
+        say!("{:<15} single shots {}", "", bytes(Shots::bytes_each(problem) as f64 * trajectories as f64));
     }
 }
 
@@ -125,7 +126,7 @@ fn pilot(problem: &Problem, engine: &impl Advance, trajectories: u64, seed: u64)
     let outcome = runner::run(engine, problem, options, &AtomicBool::new(false), &mut |_, _| true);
     let each = started.elapsed().as_secs_f64() / few as f64;
     let cores = rayon::current_num_threads();
-    println!(
+    say!(
         "{:<15} about {} for {trajectories} trajectories on {cores} threads ({} each, timed on a pilot of {few})",
         "time",
         seconds(each * trajectories as f64 / cores as f64),
@@ -133,10 +134,7 @@ fn pilot(problem: &Problem, engine: &impl Advance, trajectories: u64, seed: u64)
     );
     let linear = problem.linear();
     let moments = &outcome.accumulated.moments;
-    println!(
-        "{:<15} trajectories for a standard error of 1 % of the largest value, by the pilot's scatter",
-        "precision"
-    );
+    say!("{:<15} trajectories for a standard error of 1 % of the largest value, by the pilot's scatter", "precision");
     let mut first = None;
     for quantity in problem.quantities.iter().filter(|q| !q.needs_state() && !q.needs_variance()) {
         let slot = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
@@ -146,7 +144,7 @@ fn pilot(problem: &Problem, engine: &impl Advance, trajectories: u64, seed: u64)
         let variance = rows.map(|r| moments.variance(at(r))).fold(0.0, f64::max);
         if largest > 0.0 {
             let needed = (variance / (0.01 * largest).powi(2)).ceil().max(1.0);
-            println!("  {:<13} {needed}", problem.column(quantity));
+            say!("  {:<13} {needed}", problem.column(quantity));
             first = first.or(Some(needed * each));
         }
     }

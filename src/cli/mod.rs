@@ -5,6 +5,7 @@ mod exact;
 mod export;
 mod inspect;
 mod plot;
+mod print;
 mod reproduce;
 mod run;
 mod summary;
@@ -66,22 +67,37 @@ struct InputArgs {
 /// Parse the command line, do what it says, and return the exit status: 0 done, 1 a check failed, 2 bad input, 130
 /// interrupted with results saved.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Run(args) => run::run(&args),
-        Command::Exact(args) => exact::exact(&args),
-        Command::Steady(args) => exact::steady(&args),
-        Command::Meanfield(args) => exact::mean_field(&args),
-        Command::Sweep(args) => sweep::sweep(&args),
-        Command::Verify(args) => verify::verify(&args),
-        Command::Export(args) => export::export(&args),
-        Command::Inspect(args) => inspect::inspect(&args),
-        Command::Plot { folder } => plot::plot(&folder),
-        Command::Reproduce(args) => reproduce::reproduce(&args),
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        // What `--help` and `--version` print comes this way too.
+        Err(message) => {
+            let status = ExitCode::from(message.exit_code() as u8);
+            return match message.print() {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(2),
+                _ => status,
+            };
+        }
     };
-    match outcome {
-        Ok(status) => status,
-        Err(error) => {
-            common::report(&*error);
+    let outcome = match &command {
+        Command::Run(args) => run::run(args),
+        Command::Exact(args) => exact::exact(args),
+        Command::Steady(args) => exact::steady(args),
+        Command::Meanfield(args) => exact::mean_field(args),
+        Command::Sweep(args) => sweep::sweep(args),
+        Command::Verify(args) => verify::verify(args),
+        Command::Export(args) => export::export(args),
+        Command::Inspect(args) => inspect::inspect(args),
+        Command::Plot { folder } => plot::plot(folder),
+        Command::Reproduce(args) => reproduce::reproduce(args),
+    };
+    let status = outcome.unwrap_or_else(|error| {
+        common::report(&*error);
+        ExitCode::from(2)
+    });
+    match print::finish() {
+        Ok(()) => status,
+        Err(text) => {
+            print::aside(format_args!("error: {text}\n"));
             ExitCode::from(2)
         }
     }

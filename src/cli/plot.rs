@@ -1,8 +1,10 @@
 //! `leyden plot`: the pictures of a result folder, again.
 
 use super::common::{self, Outcome};
+use super::print::say;
 use crate::error::RunError;
-use crate::output::folder::{manifest, replace_file};
+use crate::output::files::replace_file;
+use crate::output::folder::manifest;
 use crate::output::table::from_csv;
 use serde_json::Value;
 use std::path::Path;
@@ -30,7 +32,7 @@ pub fn plot(folder: &Path) -> Outcome {
     let (svg, png) = common::picture(&text_of("title").unwrap_or_default(), &[(&legend, &table)])?;
     for (name, bytes) in [("observables.svg", svg.as_bytes()), ("observables.png", &png)] {
         replace_file(&folder.join(name), bytes)?;
-        println!("{}", folder.join(name).display());
+        say!("{}", folder.join(name).display());
     }
     Ok(ExitCode::SUCCESS)
 }

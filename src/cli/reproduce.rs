@@ -4,6 +4,7 @@ mod aging;
 mod scaling;
 
 use super::common::Outcome;
+use super::print::{note, say};
 use super::run::sample;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns;
@@ -56,7 +57,7 @@ pub fn reproduce(args: &ReproduceArgs) -> Outcome {
         let mut results = Results { folder, seed: args.seed, interrupted: false };
         make(&mut results)?;
         if results.interrupted {
-            eprintln!("interrupted: nothing was written");
+            note!("interrupted: nothing was written");
             return Ok(ExitCode::from(130));
         }
         let mut facts = Map::new();
@@ -64,7 +65,7 @@ pub fn reproduce(args: &ReproduceArgs) -> Outcome {
         facts.insert("seed".into(), json!(args.seed));
         let environment = super::common::environment(started, rayon::current_num_threads());
         let place = results.folder.finish(facts, environment)?;
-        println!("{} in {:.1} s", place.display(), started.elapsed().as_secs_f64());
+        say!("{} in {:.1} s", place.display(), started.elapsed().as_secs_f64());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -89,7 +90,7 @@ impl Results {
 
     /// Sample, and keep the table as `name`_trajectories.csv.
     fn sampled(&mut self, name: &str, problem: &Problem, trajectories: u64) -> Result<Table, Box<dyn Error>> {
-        println!("{name}: {trajectories} trajectories");
+        say!("{name}: {trajectories} trajectories");
         let options =
             RunOptions { trajectories, seed: self.seed, threads: 0, shots: false, covariance: false, states: false };
         let outcome = sample(problem, &Engine::new(problem, None)?.1, options, None)?;

@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use super::print::{note, say};
 use super::summary::summary;
 use crate::density::Density;
 use crate::error::{ModelError, RunError, nearest};
@@ -147,7 +148,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let folder = RunFolder::claim(&args.input.out(""), identity, expected)?;
 
     let (n, seed) = (options.trajectories, options.seed);
-    eprintln!("{}: {representation} representation, {n} trajectories, seed {seed}", problem.title);
+    note!("{}: {representation} representation, {n} trajectories, seed {seed}", problem.title);
     let outcome = sample(problem, &engine, options, target.as_ref())?;
     if outcome.trajectories == 0 {
         return Err(
@@ -160,22 +161,23 @@ pub fn run(args: &RunArgs) -> Outcome {
     warn_undersampled(&table);
     let cutoffs = check_cutoffs(&table);
     let place = args.input.out("");
-    println!(
+    say!(
         "\n{} trajectories in {:.2} s; results in {}",
         outcome.trajectories,
         started.elapsed().as_secs_f64(),
         place.display()
     );
     if outcome.interrupted {
-        eprintln!("interrupted: {} of {} trajectories were kept", outcome.trajectories, options.trajectories);
+        note!("interrupted: {} of {} trajectories were kept", outcome.trajectories, options.trajectories);
         return Ok(ExitCode::from(130));
     }
     if let Some(target) = &target {
         let worst = target.worst(problem, &outcome.accumulated)?;
         if !(worst <= target.error) {
-            eprintln!(
+            note!(
                 "the error of {} is still {worst:.3e} after all trajectories, above {:.3e}",
-                target.column, target.error
+                target.column,
+                target.error
             );
             return Ok(ExitCode::from(1));
         }
@@ -206,12 +208,12 @@ pub fn check_cutoffs(table: &Table) -> bool {
         let name = &column.name["top_level_".len()..];
         if !(worst <= TOP_LEVEL.0) {
             passed = false;
-            eprintln!(
+            note!(
                 "error: the highest Fock level of {name} holds up to {worst:.1e}, allowed are {:.0e}: its cutoff is too small",
                 TOP_LEVEL.0
             );
         } else if worst > TOP_LEVEL.1 {
-            eprintln!("note: the highest Fock level of {name} holds up to {worst:.1e}");
+            note!("note: the highest Fock level of {name} holds up to {worst:.1e}");
         }
     }
     passed
@@ -297,7 +299,7 @@ fn warn_undersampled(table: &Table) {
     let flags = table.columns.iter().find(|c| c.name.ends_with("_undersampled"));
     let count = flags.map_or(0, |c| c.value.iter().filter(|v| **v > 0.0).count());
     if count > 0 {
-        eprintln!(
+        note!(
             "note: the ergotropy is undersampled at {count} of {} rows: its bounds hold, its value will move with more trajectories",
             table.rows.len()
         );
@@ -339,7 +341,7 @@ impl<'a> Progress<'a> {
         if self.plain {
             let elapsed = self.started.elapsed().as_secs_f64();
             let rate = done as f64 / elapsed;
-            eprintln!(
+            note!(
                 "{done}/{} trajectories, {rate:.0}/s, {:.0} s left, {message}",
                 self.total,
                 (self.total - done) as f64 / rate

@@ -4,6 +4,7 @@ mod optimum;
 
 use super::InputArgs;
 use super::common::{self, Outcome, catch_interrupt};
+use super::print::{note, say};
 use crate::error::RunError;
 use crate::estimate::columns;
 use crate::exact::{self, theory::Theory};
@@ -80,10 +81,10 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     facts.insert("points".into(), json!(done));
     facts.insert("points_asked".into(), json!(count));
     let place = folder.finish(facts, common::environment(started, pool.current_num_threads()))?;
-    summary.iter().for_each(|number| println!("{} = {:.9}", number.name, number.value));
-    println!("{done} points in {}", place.join("sweep.csv").display());
+    summary.iter().for_each(|number| say!("{} = {:.9}", number.name, number.value));
+    say!("{done} points in {}", place.join("sweep.csv").display());
     if done < count || stop.load(Ordering::Relaxed) {
-        eprintln!("interrupted after {done} of {count} points; they are kept");
+        note!("interrupted after {done} of {count} points; they are kept");
         return Ok(ExitCode::from(130));
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use super::print::{note, say};
 use super::run::{SamplingArgs, check, check_cutoffs, sample};
 use crate::estimate::columns;
 use crate::estimate::verify::{Comparison, Verdict, compare};
@@ -58,7 +59,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     let exact = exact?;
     let outcome = sample(problem, &engine, options, None)?;
     if outcome.interrupted {
-        eprintln!("interrupted after {} of {} trajectories: no verdict", outcome.trajectories, options.trajectories);
+        note!("interrupted after {} of {} trajectories: no verdict", outcome.trajectories, options.trajectories);
         return Ok(ExitCode::from(130));
     }
     let sampled = columns::table(problem, &outcome.accumulated)?;
@@ -74,31 +75,33 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     facts.insert("passed".into(), json!(verdict.passed()));
     facts.insert("false_alarm".into(), json!(FALSE_ALARM));
     let place = folder.finish(facts, common::environment(started, rayon::current_num_threads()))?;
-    println!("\nboth tables and their picture are in {}", place.display());
+    say!("\nboth tables and their picture are in {}", place.display());
     let cutoffs = check_cutoffs(&exact);
     Ok(ExitCode::from(u8::from(!(verdict.passed() && cutoffs))))
 }
 
 fn print(verdict: &Verdict, sampled: &Table, exact: &Table) {
-    println!("{} trajectories against the exact solution, {} rows", verdict.trajectories, sampled.rows.len());
-    println!("{:<18} {:>8}  {:>9} {:>5} {:>9}   ", "quantity", "max |z|", "χ²", "dof", "p");
+    say!("{} trajectories against the exact solution, {} rows", verdict.trajectories, sampled.rows.len());
+    say!("{:<18} {:>8}  {:>9} {:>5} {:>9}   ", "quantity", "max |z|", "χ²", "dof", "p");
     for comparison in &verdict.comparisons {
         let curve = match comparison.curve {
             Some((statistic, degrees, p)) => format!("{statistic:>9.2} {degrees:>5} {p:>9.2e}"),
             None => format!("{:>9} {:>5} {:>9}", "–", "", ""),
         };
         let result = if comparison.passed { "agrees" } else { "DISAGREES" };
-        println!("{:<18} {:>8.3}  {curve}   {result}", comparison.name, comparison.worst.0);
+        say!("{:<18} {:>8.3}  {curve}   {result}", comparison.name, comparison.worst.0);
         if !comparison.passed {
             explain(comparison, sampled, exact);
         }
     }
-    println!(
+    say!(
         "largest |z| allowed {:.3} (Bonferroni over all numbers), smallest p allowed {:.2e}; together they fail a correct \
          program with a probability of {}",
-        verdict.z_limit, verdict.p_limit, verdict.false_alarm
+        verdict.z_limit,
+        verdict.p_limit,
+        verdict.false_alarm
     );
-    println!(
+    say!(
         "{}",
         if verdict.passed() { "verified" } else { "NOT verified: the samples disagree with the exact solution" }
     );
@@ -109,7 +112,7 @@ fn explain(comparison: &Comparison, sampled: &Table, exact: &Table) {
     let row = comparison.worst.1;
     let (Some(mine), Some(theirs)) = (sampled.column(&comparison.name), exact.column(&comparison.name)) else { return };
     let se = mine.se.as_ref().map_or(f64::NAN, |se| se[row]);
-    println!(
+    say!(
         "    at t = {:.6} ({}, cycle {}): sampled {:.8} ± {se:.1e}, exact {:.8}",
         sampled.rows[row].time,
         sampled.steps[row],

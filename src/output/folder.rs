@@ -1,25 +1,41 @@
-//! The folder of a run: written under another name and renamed when complete, so that it is there whole or not at all.
+//! The folder of a run: written under another name and renamed when complete, so that it is there whole or not at all,
+//! and so that it takes the place of nothing but a result of the same run.
 
+mod contents;
+mod lock;
+mod reserve;
+mod unfinished;
+
+pub use lock::Lock;
+pub use unfinished::{abandon, is_writing};
+
+use super::files::{follow, free_name, io, place, write_whole};
 use crate::error::RunError;
+use reserve::Reserve;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use unfinished::Writing;
 
 /// A folder being written.
 #[derive(Debug)]
 pub struct RunFolder {
+    /// Where it will be, and how the caller calls that.
     target: PathBuf,
+    shown: PathBuf,
+    /// Where it is.
     partial: PathBuf,
     /// What makes two runs the same.
     identity: Map<String, Value>,
     files: Map<String, Value>,
-}
-
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
-    let path = path.display().to_string();
-    move |source| RunError::Io { action, path, source }
+    reserve: Reserve,
+    writing: Option<Writing>,
+    /// Why it is not beside its target any more.
+    elsewhere: Option<RunError>,
+    /// Whether `partial` stays when this is dropped.
+    stays: bool,
+    _lock: Lock,
 }
 
 /// SHA-256 in hexadecimal.
@@ -36,62 +52,96 @@ pub fn manifest(folder: &Path) -> Option<Map<String, Value>> {
 }
 
 impl RunFolder {
-    /// Claim `target` for the run that `identity` describes, and make sure that `expected` bytes fit.
+    /// Claim `shown` for the run that `identity` describes, and keep `expected` bytes of its disk until they are needed.
+    /// A link to a folder is followed.
     ///
     /// # Errors
-    /// When the folder holds anything else than the same run, or the disk is full or cannot be written.
-    pub fn claim(target: &Path, identity: Map<String, Value>, expected: u64) -> Result<Self, RunError> {
-        check_vacant(target, &identity)?;
-        let name = target.file_name().ok_or_else(|| {
-            RunError::Request(format!("{} cannot be an output folder: it has no name of its own", target.display()))
-        })?;
-        let parent = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
+    /// When the folder holds anything else than the same run, when another run is writing it, or when the disk is full
+    /// or cannot be written.
+    pub fn claim(shown: &Path, identity: Map<String, Value>, expected: u64) -> Result<Self, RunError> {
+        let target = follow(shown)?;
+        let (parent, name) = place(&target)?;
+        contents::is_replaced(&target, &identity)?;
         fs::create_dir_all(&parent).map_err(io("create the folder", &parent))?;
-        let partial = parent.join(format!(".{}.partial-{}", name.to_string_lossy(), std::process::id()));
-        fs::create_dir(&partial).map_err(io("create the folder", &partial))?;
-        let folder = Self { target: target.to_owned(), partial, identity, files: Map::new() };
-        folder.reserve(expected)?;
-        Ok(folder)
+        let lock = Lock::take(&target)?;
+        contents::is_replaced(&target, &identity)?;
+        let stem = parent.join(format!(".{name}.partial-{}", std::process::id()));
+        let (partial, ()) = free_name(&stem, |p| fs::create_dir(p)).map_err(io("create the folder", &stem))?;
+        unfinished::add(&partial);
+        let reserve = Reserve::take(&partial, expected).inspect_err(|_| forget(&partial))?;
+        Ok(Self {
+            target,
+            shown: shown.to_owned(),
+            partial,
+            identity,
+            files: Map::new(),
+            reserve,
+            writing: None,
+            elsewhere: None,
+            stays: false,
+            _lock: lock,
+        })
     }
 
-    /// Write and delete as many bytes as the results will take: better refused now than after an hour.
-    fn reserve(&self, bytes: u64) -> Result<(), RunError> {
-        let path = self.partial.join("reserve");
-        let mut file = fs::File::create(&path).map_err(io("write", &path))?;
-        let block = vec![0x5au8; 1 << 20];
-        let mut left = bytes;
-        while left > 0 {
-            let now = left.min(block.len() as u64);
-            file.write_all(&block[..now as usize]).map_err(io("reserve space in", &self.partial))?;
-            left -= now;
-        }
-        file.sync_all().map_err(io("reserve space in", &self.partial))?;
-        drop(file);
-        fs::remove_file(&path).map_err(io("delete", &path))
-    }
-
-    /// Add a file.
+    /// Add a file. Where the disk takes no more, the folder goes on in the system's folder for temporary files, and
+    /// [`finish`](Self::finish) says so.
     ///
     /// # Errors
-    /// When it cannot be written; the folder is then abandoned, with no trace.
+    /// When it cannot be written there either; what was written until then stays, and the error says where.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
         self.put(name, bytes)?;
         self.files.insert(name.to_owned(), json!(sha256(bytes)));
         Ok(())
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
-        write_whole(&self.partial.join(name), bytes)
+    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+        self.writing.get_or_insert_with(Writing::begin);
+        self.reserve.release(bytes.len());
+        let Err(error) = write_whole(&self.partial.join(name), bytes) else { return Ok(()) };
+        if self.elsewhere.is_none() {
+            let reason = error.to_string();
+            let moved = self.move_elsewhere().and_then(|()| write_whole(&self.partial.join(name), bytes));
+            self.elsewhere = Some(error);
+            if moved.is_ok() {
+                return Ok(());
+            }
+            return Err(self.give_up(reason));
+        }
+        Err(self.give_up(error.to_string()))
+    }
+
+    /// Take what is written so far to the system's folder for temporary files.
+    fn move_elsewhere(&mut self) -> Result<(), RunError> {
+        let (_, name) = place(&self.shown)?;
+        let stem = std::env::temp_dir().join(format!("leyden-{name}"));
+        let (elsewhere, ()) = free_name(&stem, |p| fs::create_dir(p)).map_err(io("create the folder", &stem))?;
+        for (name, _) in &self.files {
+            let (from, to) = (self.partial.join(name), elsewhere.join(name));
+            if let Err(error) = fs::copy(&from, &to) {
+                let _ = fs::remove_dir_all(&elsewhere);
+                return Err(io("copy", &from)(error));
+            }
+        }
+        self.reserve.end();
+        forget(&self.partial);
+        self.partial = elsewhere;
+        Ok(())
+    }
+
+    /// Leave things where they are.
+    fn give_up(&mut self, reason: String) -> RunError {
+        self.stays = true;
+        self.reserve.end();
+        unfinished::remove(&self.partial);
+        RunError::Kept { reason, what: "part of the result", place: self.partial.display().to_string() }
     }
 
     /// Write the manifest (the identity, `facts`, the checksums and `environment`) and give the folder its name.
     ///
     /// # Errors
-    /// When something cannot be written or renamed.
-    pub fn finish(self, facts: Map<String, Value>, environment: Value) -> Result<PathBuf, RunError> {
+    /// When something cannot be written, or when the place has been taken since it was claimed: the result then has a name
+    /// of its own, which the error tells.
+    pub fn finish(mut self, facts: Map<String, Value>, environment: Value) -> Result<PathBuf, RunError> {
         let mut all = self.identity.clone();
         all.extend(facts);
         all.insert("files".into(), Value::Object(self.files.clone()));
@@ -99,77 +149,69 @@ impl RunFolder {
         let text = serde_json::to_string_pretty(&Value::Object(all))
             .map_err(|e| RunError::Request(format!("cannot encode the manifest: {e}")))?;
         self.put("manifest.json", format!("{text}\n").as_bytes())?;
-        let aside = self.partial.with_extension("old");
-        let replaced = self.target.exists();
-        if replaced {
-            fs::rename(&self.target, &aside).map_err(io("move aside", &self.target))?;
+        self.reserve.end();
+        self.stays = true;
+        let kept = |reason: String, place: &Path| RunError::Kept {
+            reason,
+            what: "the result",
+            place: place.display().to_string(),
+        };
+        if let Some(error) = &self.elsewhere {
+            return Err(kept(error.to_string(), &self.partial));
         }
-        fs::rename(&self.partial, &self.target).map_err(io("create", &self.target))?;
-        if replaced {
-            fs::remove_dir_all(&aside).map_err(io("delete", &aside))?;
+        let settled = unfinished::settle(&self.partial, || self.take_place());
+        let Err(error) = settled else { return Ok(self.shown.clone()) };
+        // Somebody else's: a name beside it.
+        let beside = unfinished::settle(&self.partial, || move_to_free(&self.partial, &self.target));
+        unfinished::remove(&self.partial);
+        Err(kept(error.to_string(), beside.as_deref().unwrap_or(&self.partial)))
+    }
+
+    /// Rename the folder to its target. What was there is put aside first and deleted last.
+    fn take_place(&self) -> Result<(), RunError> {
+        let target = &self.target;
+        let put = || rename(&self.partial, target).map_err(io("create", target));
+        if !contents::is_replaced(target, &self.identity)? {
+            return put();
         }
-        Ok(self.target.clone())
+        let (parent, name) = place(target)?;
+        let stem = parent.join(format!(".{name}.old-{}", std::process::id()));
+        let aside = move_to_free(target, &stem).map_err(io("move aside", target))?;
+        // Nobody finds it under this name by accident: what is in it now is all that there will be.
+        if let Err(error) = contents::is_replaced(&aside, &self.identity).and_then(|_| put()) {
+            let _ = rename(&aside, target);
+            return Err(error);
+        }
+        contents::delete(&aside);
+        Ok(())
     }
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let mut file = fs::File::create(path).map_err(io("write", path))?;
-    file.write_all(bytes).map_err(io("write", path))?;
-    file.sync_all().map_err(io("write", path))
+/// Rename a folder; an empty folder may be in the way, any other is an error.
+fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
+    let _ = fs::remove_dir(to);
+    fs::rename(from, to)
 }
 
-/// Put `bytes` under `path`, whole or not at all.
-///
-/// # Errors
-/// When it cannot be written; what was there before then still is.
-pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let partial = path.with_file_name(format!(".{name}.partial-{}", std::process::id()));
-    let written = write_whole(&partial, bytes).and_then(|()| fs::rename(&partial, path).map_err(io("write", path)));
-    if written.is_err() {
-        let _ = fs::remove_file(&partial);
-    }
-    written
+/// Rename a folder to the first free name of `stem`, `stem-1`, ….
+fn move_to_free(from: &Path, stem: &Path) -> std::io::Result<PathBuf> {
+    let (free, ()) = free_name(stem, |p| fs::create_dir(p))?;
+    rename(from, &free).map(|()| free)
+}
+
+/// Delete an unfinished folder of ours.
+fn forget(partial: &Path) {
+    let _ = fs::remove_dir_all(partial);
+    unfinished::remove(partial);
 }
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
-        // After `finish` there is nothing under this name; after an error nothing must be left.
-        let _ = fs::remove_dir_all(&self.partial);
-    }
-}
-
-fn check_vacant(target: &Path, identity: &Map<String, Value>) -> Result<(), RunError> {
-    if !target.exists() {
-        return Ok(());
-    }
-    let shown = target.display();
-    if !target.is_dir() {
-        return Err(RunError::Occupied(format!("{shown} exists and is not a folder; choose another with --out")));
-    }
-    let Some(existing) = manifest(target) else {
-        let empty = fs::read_dir(target).map_err(io("read", target))?.next().is_none();
-        return match empty {
-            true => Ok(()),
-            false => Err(RunError::Occupied(format!(
-                "{shown} holds files that are no run of leyden; choose another folder with --out"
-            ))),
-        };
-    };
-    match identity.iter().find(|(key, value)| existing.get(*key) != Some(value)) {
-        None => Ok(()),
-        Some((key, value)) => {
-            let brief = |v: Option<&Value>| match v {
-                Some(Value::String(text)) if text.contains('\n') => "another text".to_owned(),
-                Some(v) => v.to_string(),
-                None => "nothing".to_owned(),
-            };
-            Err(RunError::Occupied(format!(
-                "{shown} already holds a different run ({key}: {} there, {} here); \
-                 choose another folder with --out or delete it",
-                brief(existing.get(key)),
-                brief(Some(value))
-            )))
+        if !self.stays {
+            forget(&self.partial);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,14 @@ const MOST_STATES: f64 = 1024.0;
 /// Functions of which a script takes those it calls, two empty lines apart.
 const TOOLBOX: &str = include_str!("qutip/toolbox.py");
 
+/// What a script says about itself.
+const ORIGIN: &str = "Written by `leyden export`";
+
+/// Whether `text` is a script that this program has written.
+pub fn is_script(text: &[u8]) -> bool {
+    text.windows(ORIGIN.len()).any(|part| part == ORIGIN.as_bytes())
+}
+
 /// A script for Python with QuTiP 5 that builds H, drives, jump operators and the initial state, follows the protocol
 /// row by row with `mesolve`, and writes `csv` (or the file named on its command line) with the columns of
 /// `observables.csv`. Ensembles are expanded into single cells; basis (g, e) of a cell.
@@ -43,7 +51,7 @@ fn opening(problem: &Problem) -> String {
     let mut text = format!(
         "\"\"\"{title}\n\n\
          d rho/dt = -i[H, rho] + sum over c_ops of (c rho c^+ - {{c^+ c, rho}}/2), solved by mesolve in the full tensor space.\n\
-         Written by `leyden export`; needs `pip install qutip`.\n\"\"\"\n\n\
+         {ORIGIN}; needs `pip install qutip`.\n\"\"\"\n\n\
          import csv\nimport sys\nfrom functools import cache\n\nimport numpy as np\nimport qutip as qt\n\n\
          OPTIONS = {{\"atol\": 1e-12, \"rtol\": 1e-10, \"nsteps\": 10**7, \"store_final_state\": True, \"progress_bar\": \"\"{}}}\n\n\
          # The factors of the tensor product: those of each subsystem, their dimensions, and the energies of their levels.\n",

@@ -1,6 +1,7 @@
 //! What a trajectory costs against N, and where sampling to 1 % overtakes the exact density matrix.
 
 use super::Results;
+use crate::cli::print::say;
 use crate::exact;
 use crate::models::{Dephased, Network, Part};
 use crate::output::figure::{Axis, Figure, Mark, Panel, Point, Series};
@@ -87,7 +88,7 @@ pub fn figures(results: &mut Results) -> Result<(), Box<dyn Error>> {
             let found = cost(n, &problem(n)?)?;
             let exact = found.exact.map_or(String::new(), |x| format!("{x:e}"));
             writeln!(text, "\"{name}\",{n},{:e},{:e},{exact}", found.trajectory, found.sampled)?;
-            println!("{name}: N = {n}, {:.2e} s a trajectory", found.trajectory);
+            say!("{name}: N = {n}, {:.2e} s a trajectory", found.trajectory);
             costs.push(found);
         }
         let line = |label: &str, colour, mark, value: &dyn Fn(&Cost) -> Option<f64>| {
