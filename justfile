@@ -11,6 +11,11 @@ ci:
 test:
     cargo test --release
 
+# The library without the command, its inputs and its pictures
+physics:
+    cargo build --no-default-features --lib
+    cargo test --no-default-features --lib
+
 # The long statistical tests
 statistical:
     cargo test --release --test statistical --test properties --test block_trajectories -- --ignored

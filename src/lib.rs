@@ -26,11 +26,13 @@
 #![deny(missing_docs)]
 
 pub mod battery;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod density;
 mod error;
 pub mod estimate;
 pub mod exact;
+#[cfg(feature = "input")]
 pub mod input;
 pub mod models;
 pub mod output;

@@ -334,6 +334,39 @@ fn edges_are_ordinary_cases() {
     place.succeeds(&format!("verify aging.toml -p N=1 -p cycles=2 {off} --trajectories 50 --out verify"));
 }
 
+/// A mode left in a coherent state with |α|² = 1, of which cutoff c cuts a Poisson tail: the highest level kept holds
+/// e^{−1}/(c−1)! of it.
+#[test]
+fn a_cutoff_that_is_too_small_fails_and_one_that_is_nearly_so_is_noted() {
+    let place = Place::new();
+    let text = r#"
+title = "A coherent state"
+[parameters]
+cutoff = 7
+[subsystems]
+A = { mode = "cutoff", energy = 1.0 }
+[initial]
+A = "coherent(1)"
+[protocol]
+steps = [ { name = "wait", evolve = 1.0, samples = 2 } ]
+[observe]
+quantities = ["energy"]
+[run]
+trajectories = 20
+"#;
+    fs::write(place.path("coherent.toml"), text).unwrap();
+    for (cutoff, status, says) in [
+        (6, 1, "error: the highest Fock level of A holds up to 3.1e-3, allowed are 1e-3: its cutoff is too small\n"),
+        (7, 0, "note: the highest Fock level of A holds up to 5.1e-4\n"),
+    ] {
+        for command in ["exact", "run"] {
+            let arguments = format!("{command} coherent.toml -p cutoff={cutoff} --out {command}-{cutoff}");
+            place.leyden(&arguments).assert().code(status).stderr(predicate::str::contains(says));
+        }
+    }
+    place.succeeds("exact coherent.toml -p cutoff=16 --out fine");
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_keeps_a_prefix_of_the_run() {

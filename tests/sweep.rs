@@ -78,6 +78,25 @@ fn the_grid_is_solved_and_the_optimum_refined() {
 }
 
 #[test]
+fn the_pictures_of_a_sweep_are_drawn_again() {
+    let all = TURNED.replace("optimise = \"max energy over theta\"", "row = \"all\"");
+    for (name, text) in [("last", TURNED), ("all", &all)] {
+        let folder = place(text);
+        assert!(leyden(folder.path(), &format!("sweep cell.toml --out {name}")).status.success());
+        let picture = folder.path().join(name).join("sweep.svg");
+        let drawn = fs::read(&picture).unwrap();
+        fs::remove_file(&picture).unwrap();
+        let output = leyden(folder.path(), &format!("plot {name}"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(fs::read(&picture).unwrap() == drawn, "{name} looks different");
+        fs::write(folder.path().join(name).join("sweep.csv"), "theta,gamma\n1,2\n").unwrap();
+        let output = leyden(folder.path(), &format!("plot {name}"));
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && message.contains("sweep.csv"), "{message}");
+    }
+}
+
+#[test]
 fn all_rows_and_trajectories_carry_their_errors() {
     let all = TURNED.replace("theta = { from = 1, to = 5, points = 9 }\n", "solve = \"trajectories\"\nrow = \"all\"\n");
     let all =

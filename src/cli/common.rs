@@ -4,7 +4,6 @@ use super::InputArgs;
 use super::print::{note, say};
 use crate::error::RunError;
 use crate::input::{self, Input, InputError, Value};
-use crate::output::figure::FigureError;
 use crate::output::folder::RunFolder;
 use crate::output::{pictures, table as files};
 use crate::repr::choose::Representation;
@@ -112,16 +111,10 @@ pub fn expected_bytes(rows: usize, columns: usize) -> u64 {
 
 /// The standard picture of `tables` as SVG and PNG.
 pub fn draw(folder: &mut RunFolder, title: &str, tables: &[(&str, &Table)]) -> Result<(), Box<dyn Error>> {
-    let (svg, png) = picture(title, tables)?;
-    folder.write("observables.svg", svg.as_bytes())?;
-    folder.write("observables.png", &png)?;
-    Ok(())
-}
-
-/// The standard picture of `tables`, drawn.
-pub fn picture(title: &str, tables: &[(&str, &Table)]) -> Result<(String, Vec<u8>), FigureError> {
     let figure = pictures::standard(title, tables);
-    Ok((figure.svg()?, figure.png()?))
+    folder.write("observables.svg", figure.svg()?.as_bytes())?;
+    folder.write("observables.png", &figure.png()?)?;
+    Ok(())
 }
 
 /// What the samples are called in a legend.

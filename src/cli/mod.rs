@@ -44,7 +44,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Draw the pictures of a result folder again
     Plot {
-        /// A folder written by `run`, `exact`, `steady` or `meanfield`
+        /// A folder written by `run`, `exact`, `steady`, `meanfield`, `verify` or `sweep`
         folder: PathBuf,
     },
     /// Make the figures of the papers, data and pictures

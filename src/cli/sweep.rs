@@ -49,7 +49,7 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     if let Some((name, _)) = args.input.parameters.iter().find(|(name, _)| sweep.axes.iter().any(|a| a.name == *name)) {
         return Err(RunError::Request(format!("-p sets {name}, which [sweep] varies; leave one of them out")).into());
     }
-    let axes: Vec<GridAxis> = sweep.axes.iter().map(grid_axis).collect();
+    let axes = grid_axes(sweep);
     let count = axes.iter().map(|axis| axis.values.len()).product();
     let mut grid = Grid { axes, points: vec![None; count] };
     let rows = if sweep.all_rows { input.problem.protocol.row_count() } else { 1 };
@@ -88,6 +88,11 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
         return Ok(ExitCode::from(130));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The parameters of a sweep as its grid and its pictures take them.
+pub fn grid_axes(sweep: &Sweep) -> Vec<GridAxis> {
+    sweep.axes.iter().map(grid_axis).collect()
 }
 
 fn grid_axis(axis: &input::SweepAxis) -> GridAxis {

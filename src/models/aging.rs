@@ -121,10 +121,11 @@ impl Release {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input;
 
+    #[cfg(feature = "input")]
     #[test]
     fn the_shipped_inputs_say_the_same() {
+        use crate::input;
         let aging = input::parse("aging.toml", include_str!("../../examples/aging.toml"), &[]).unwrap();
         assert_eq!(Aging::default().problem().unwrap(), aging.problem);
         let release =

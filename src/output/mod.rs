@@ -1,11 +1,16 @@
 //! What is left behind: the folder of a run, its tables and pictures.
 
+#[cfg(feature = "figures")]
 pub mod figure;
+#[cfg(feature = "cli")]
 pub mod files;
+#[cfg(feature = "cli")]
 pub mod folder;
 pub mod latex;
+#[cfg(feature = "figures")]
 pub mod pictures;
 pub mod qutip;
 pub mod summary;
+#[cfg(feature = "figures")]
 pub mod sweep;
 pub mod table;

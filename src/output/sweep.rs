@@ -2,7 +2,7 @@
 
 use super::figure::{Axis, Figure, Heat, Mark, Panel, Point, Scale, Series};
 use super::pictures::{label, points};
-use super::table::csv;
+use super::table::{csv, from_csv};
 use crate::table::Table;
 
 /// Lines that one panel can hold.
@@ -74,6 +74,36 @@ impl Grid {
             lines.for_each(|line| text.push_str(&format!("{values}{line}\n")));
         }
         text
+    }
+
+    /// Read back what [`csv`](Self::csv) wrote, into a grid of the same parameters. `None` if it is something else.
+    pub fn read(axes: Vec<GridAxis>, text: &str) -> Option<Self> {
+        let width = axes.len();
+        let split = |line: &str| -> Option<(Vec<String>, String)> {
+            let mut cells = line.splitn(width + 1, ',').map(str::to_owned);
+            let values: Vec<String> = cells.by_ref().take(width).collect();
+            Some((values, cells.next()?))
+        };
+        let (names, header) = split(text.lines().next()?)?;
+        if !names.iter().eq(axes.iter().map(|axis| &axis.name)) {
+            return None;
+        }
+        let count = axes.iter().map(|axis| axis.values.len()).product();
+        let mut lines = vec![String::new(); count];
+        for line in text.lines().skip(1) {
+            let (values, rest) = split(line)?;
+            let mut point = 0;
+            for (axis, value) in axes.iter().zip(values) {
+                point = point * axis.values.len() + axis.values.iter().position(|v| *v == value)?;
+            }
+            lines[point].push_str(&format!("\n{rest}"));
+        }
+        let table = |lines: &String| match lines.is_empty() {
+            true => Some(None),
+            false => from_csv(&format!("{header}{lines}\n")).map(Some),
+        };
+        let points = lines.iter().map(table).collect::<Option<Vec<_>>>()?;
+        Some(Self { axes, points })
     }
 
     /// A panel a column: against time when there are several rows, else a curve along one parameter, or along the longer
@@ -173,6 +203,9 @@ mod tests {
     fn the_long_table_leaves_out_what_is_not_finished() {
         let lines = "a,b,time,step,cycle,W\n1,1,0,s,0,11\n1,2,0,s,0,12\n2,2,0,s,0,22\n";
         assert_eq!(grid(2, 2, 1).csv(), lines);
+        assert_eq!(Grid::read(grid(2, 2, 1).axes, lines).map(|g| g.csv()).as_deref(), Some(lines));
+        assert_eq!(Grid::read(grid(1, 2, 1).axes, lines), None);
+        assert_eq!(Grid::read(vec![axis("c", 2), axis("b", 2)], lines), None);
         assert_eq!(grid(2, 2, 1).name(3), "a = 2, b = 2");
     }
 

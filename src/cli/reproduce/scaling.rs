@@ -66,6 +66,24 @@ fn driven(cells: u64) -> Result<Problem, Box<dyn Error>> {
     Ok(p.build()?)
 }
 
+/// Where sampling becomes the cheaper way, from (N, seconds sampled, seconds exact): where straight lines between the
+/// points of the picture, whose axes are logarithmic, cross for the last time.
+fn cheaper(known: &[(u64, f64, f64)]) -> String {
+    let ratio = |k: usize| (known[k].1 / known[k].2).ln();
+    let dearer = (0..known.len()).rev().find(|k| ratio(*k) >= 0.0);
+    match dearer {
+        None => "sampling to 1 % is cheaper throughout".into(),
+        Some(last) if last + 1 == known.len() => {
+            format!("the exact solution is cheaper up to N = {}, the largest made", known[last].0)
+        }
+        Some(before) => {
+            let share = ratio(before) / (ratio(before) - ratio(before + 1));
+            let (from, to) = ((known[before].0 as f64).ln(), (known[before + 1].0 as f64).ln());
+            format!("sampling to 1 % is cheaper from N ≈ {:.0}", (from + share * (to - from)).exp())
+        }
+    }
+}
+
 /// The figure and its table.
 pub fn figures(results: &mut Results) -> Result<(), Box<dyn Error>> {
     let chain = |n: u64| -> Result<Problem, Box<dyn Error>> {
@@ -95,11 +113,8 @@ pub fn figures(results: &mut Results) -> Result<(), Box<dyn Error>> {
             let points = costs.iter().filter_map(|c| Some(Point::exact(c.cells as f64, value(c)?)));
             Series::new(label, colour, mark, points.collect())
         };
-        let crossing = costs.iter().find(|c| c.exact.is_none_or(|exact| c.sampled < exact));
-        let title = match crossing {
-            Some(c) => format!("{name}: sampling to 1 % is cheaper from N ≈ {}", c.cells),
-            None => format!("{name}: the exact solution is cheaper throughout"),
-        };
+        let known: Vec<(u64, f64, f64)> = costs.iter().filter_map(|c| Some((c.cells, c.sampled, c.exact?))).collect();
+        let title = format!("{name}: {}", cheaper(&known));
         panels.push(Panel::new(
             title,
             Axis::log("number of cells N"),
@@ -113,4 +128,22 @@ pub fn figures(results: &mut Results) -> Result<(), Box<dyn Error>> {
     }
     results.folder.write("scaling.csv", text.as_bytes())?;
     results.picture("scaling", &Figure::new("Cost against N", 1, panels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cheaper;
+
+    #[test]
+    fn the_title_tells_where_the_curves_cross() {
+        // Exact ~ N⁴, sampled constant: equal at N = 28.
+        let crossing = |sizes: &[u64]| {
+            let of = |n: &u64| (*n, 1.0, (*n as f64 / 28.0).powi(4));
+            cheaper(&sizes.iter().map(of).collect::<Vec<_>>())
+        };
+        assert_eq!(crossing(&[5, 10, 20, 40, 80]), "sampling to 1 % is cheaper from N ≈ 28");
+        assert_eq!(crossing(&[5, 10, 20]), "the exact solution is cheaper up to N = 20, the largest made");
+        assert_eq!(crossing(&[40, 80]), "sampling to 1 % is cheaper throughout");
+        assert_eq!(crossing(&[]), "sampling to 1 % is cheaper throughout");
+    }
 }

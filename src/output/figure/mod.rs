@@ -1,6 +1,7 @@
 //! Figures of lines, points, bands with error bars and heat maps, drawn as SVG or PNG with an embedded font.
 
 mod axis;
+mod bitmap;
 mod font;
 mod geometry;
 mod heat;
@@ -9,10 +10,11 @@ mod paint;
 
 pub use heat::Heat;
 
+use bitmap::Bitmap;
 use font::Face;
 use plotters::drawing::IntoDrawingArea;
 use plotters::prelude::{SVGBackend, WHITE};
-use resvg::{tiny_skia, usvg};
+use tiny_skia::{Color, Pixmap};
 
 /// More panels than this is a mistake, and would need an unreasonably large bitmap.
 const MOST_PANELS: usize = 64;
@@ -211,16 +213,16 @@ impl Figure {
         Ok(text.replacen(&grid, &page, 1))
     }
 
-    /// The figure as a PNG image, at two pixels per SVG pixel: the SVG, drawn with the embedded font alone.
+    /// The figure as a PNG image, at two pixels per SVG pixel.
     pub fn png(&self) -> Result<Vec<u8>, FigureError> {
         const ZOOM: u32 = 2;
         let (width, height) = self.size()?;
-        let mut options = usvg::Options { font_family: "DejaVu Sans".into(), ..Default::default() };
-        options.fontdb_mut().load_font_data(font::BYTES.to_vec());
-        let tree = usvg::Tree::from_str(&self.svg()?, &options).map_err(|e| FigureError::Render(e.to_string()))?;
-        let mut pixels = tiny_skia::Pixmap::new(width * ZOOM, height * ZOOM).ok_or(FigureError::Empty)?;
-        let zoom = tiny_skia::Transform::from_scale(ZOOM as f32, ZOOM as f32);
-        resvg::render(&tree, zoom, &mut pixels.as_mut());
+        let face = &Face::load()?;
+        let mut pixels = Pixmap::new(width * ZOOM, height * ZOOM).ok_or(FigureError::Empty)?;
+        pixels.fill(Color::WHITE);
+        let (scale, size) = (ZOOM as f32 / paint::UNITS as f32, (width * paint::UNITS, height * paint::UNITS));
+        let bitmap = Bitmap { pixels: &mut pixels, face, scale, size };
+        paint::figure(self, face, bitmap.into_drawing_area())?;
         pixels.encode_png().map_err(|e| FigureError::Render(e.to_string()))
     }
 

@@ -1,6 +1,6 @@
 //! One writer at a time: a lock beside a result folder, which the system takes back from a process that dies.
 
-use super::super::files::{io, place};
+use super::super::files::{follow, io, place};
 use super::unfinished;
 use crate::error::RunError;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -15,12 +15,12 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Take the lock of `folder`, or say at once that somebody else has it.
+    /// Take the lock of `folder`, or of where a link leads, or say at once that somebody else has it.
     ///
     /// # Errors
     /// [`RunError::Occupied`] while another process writes the folder; otherwise what the file system says.
     pub fn take(folder: &Path) -> Result<Self, RunError> {
-        let (parent, name) = place(folder)?;
+        let (parent, name) = place(&follow(folder)?)?;
         let path = parent.join(format!(".{name}.lock"));
         loop {
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
