@@ -132,7 +132,10 @@ fn the_mean_field_is_of_ensembles() {
     assert_eq!(place.manifest("charging")["representation"], "spin vectors");
     let table = fs::read_to_string(place.path("charging/observables.csv")).unwrap();
     let (heading, end) = (table.lines().next().unwrap(), table.lines().last().unwrap());
-    assert_eq!(heading, "time,step,cycle,energy_C,energy_B1,energy_B2,ergotropy_B1,ergotropy_B2");
+    assert_eq!(
+        heading,
+        "time,step,cycle,energy_density_C,energy_density_B1,energy_density_B2,ergotropy_B1,ergotropy_B2"
+    );
     let stored: f64 = end.split(',').nth(4).unwrap().parse().unwrap();
     assert!((stored - 0.5).abs() < 1e-3, "{end}");
     assert!(place.path("charging/observables.png").exists());

@@ -70,7 +70,7 @@ fn one_cell_discharges() {
             ("ergotropy", "W"),
             ("efficiency", "eff"),
             ("quanta_B", "p_e"),
-            ("coherence", "abs_coherence"),
+            ("coherence_cell", "abs_coherence"),
             ("ergotropy_local", "W"),
         ];
         for (name, key) in pairs {
@@ -394,7 +394,7 @@ fn engines_charge_ten_cells() {
         evolve(&mut p, &numbers(&data["times"])[..2]);
         p.observe([Quantity::EnergyDensity(b), Quantity::EnergyDeviation, Quantity::Ergotropy]);
         let table = solve(&p.build().unwrap()).unwrap();
-        for (column, key) in [("energy_B", "e_N"), ("energy_std", "sigma_N"), ("ergotropy", "W")] {
+        for (column, key) in [("energy_density_B", "e_N"), ("energy_std", "sigma_N"), ("ergotropy", "W")] {
             agree(&table, column, &data["observables"][format!("{key}_{style}")], TOLERANCE, style);
         }
     }

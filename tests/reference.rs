@@ -64,7 +64,7 @@ fn one_cell_discharges() {
         same(&table, "energy", &of("E"), 1.0, 1e-10);
         same(&table, "ergotropy", &of("W"), 1.0, 1e-10);
         same(&table, "efficiency", &of("eff"), 1.0, 1e-9);
-        same(&table, "coherence", &of("abs_coherence"), 1.0, 1e-10);
+        same(&table, "coherence_cell", &of("abs_coherence"), 1.0, 1e-10);
     }
 }
 
@@ -322,8 +322,8 @@ fn chargers_fill_their_batteries() {
         let overrides = format!("N_C={} N_B={} gamma_up={}", number("NC"), number("NB"), number("gu"));
         let text = at_times(inputs[number("m") as usize - 1], &numbers(&data["times"]));
         let table = solve(&example(&text, &overrides));
-        same(&table, "energy_C", &data["observables"]["E_C"], 1.0, 1e-9);
-        same(&table, "energy_B1", &data["observables"]["E_B"], 1.0, 1e-9);
+        same(&table, "energy_density_C", &data["observables"]["E_C"], 1.0, 1e-9);
+        same(&table, "energy_density_B1", &data["observables"]["E_B"], 1.0, 1e-9);
         same(&table, "ergotropy_B1", &data["observables"]["W_B"], 1.0, 1e-9);
     }
     let data = reference("S4_ladder_steady");
@@ -332,7 +332,7 @@ fn chargers_fill_their_batteries() {
         if n_c <= 12.0 {
             let problem = example(input!("charger_1"), &format!("N_C={n_c} N_B={n_b}"));
             let table = exact::steady(&problem, None, &Default::default()).unwrap();
-            assert_close(column(&table, "energy_B1")[0], case["E_B"].as_f64().unwrap(), 1e-8, "dark state");
+            assert_close(column(&table, "energy_density_B1")[0], case["E_B"].as_f64().unwrap(), 1e-8, "dark state");
         }
     }
 }

@@ -65,7 +65,7 @@ pub fn mean_field(args: &InputArgs) -> Outcome {
     let input = args.read()?;
     let theory = Theory::of(&input.problem)?;
     let status = result(args, &input, ("meanfield", theory.name(), "mean field"), |_| theory.solve())?;
-    let missing = theory.missing(&input.problem);
+    let missing = theory.missing();
     if !missing.is_empty() {
         note!("note: this theory has no {}; the columns are left out", missing.join(", "));
     }

@@ -11,7 +11,7 @@ use crate::estimate::functional::functional;
 use crate::input::Input;
 use crate::output::folder::RunFolder;
 use crate::output::table as files;
-use crate::problem::Problem;
+use crate::problem::{Problem, Quantity};
 use crate::repr::choose::{Representation, choose};
 use crate::runner::{self, RunOptions, Shots};
 use crate::table::Table;
@@ -190,8 +190,8 @@ pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<
     if let Engine::Ladder(_) = engine {
         return if problem.needs_state() || options.states { battery_levels(problem).map(|_| ()) } else { Ok(()) };
     }
-    for quantity in &problem.quantities {
-        functional(problem, quantity)?;
+    for (what, of) in problem.quantities.iter().filter_map(Quantity::nonlinear) {
+        functional(problem, what, of)?;
     }
     let threads = if options.threads == 0 { rayon::current_num_threads() } else { options.threads };
     with_engine!(engine, e => runner::check_memory(&**e, problem, threads))

@@ -1,15 +1,16 @@
 //! From accumulated moments and occupations to the columns of a result table.
 
+use super::answers::{Answers, Columns, Estimate, Sided};
 use super::covariance::Covariance;
-use super::ergotropy::{self, Bounded};
+use super::ergotropy;
 use super::moments::Moments;
 use super::occupation::Occupation;
-use super::sampled::{self, student};
+use super::sampled;
 use crate::battery::{Battery, Levels};
 use crate::density::Density;
 use crate::error::RunError;
-use crate::problem::{Linear, Problem, Quantity};
-use crate::table::{Column, Table};
+use crate::problem::{Linear, Nonlinear, Part, Problem, Quantity, Varied};
+use crate::table::Table;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -61,16 +62,17 @@ pub fn battery_levels(problem: &Problem) -> Result<(Battery, Levels), RunError> 
     levels.ok_or_else(|| RunError::Request("this battery has too many levels for its ergotropy".into()))
 }
 
-/// A nonlinear quantity at each row, with the degrees of freedom of its errors: from the occupied cells on the ladder,
-/// from the averaged density matrices elsewhere.
+/// What a function of the averaged state of a part is at each row, with the degrees of freedom of its errors: from the
+/// occupied cells on the ladder, which is asked for ergotropies only, from the averaged density matrices elsewhere.
 ///
 /// # Errors
-/// When the battery's levels cannot be tabulated, or a quantity has no meaning in a state.
+/// When the battery's levels cannot be tabulated, or the function has no meaning in a state.
 pub fn bounded(
     problem: &Problem,
-    quantity: &Quantity,
+    what: Nonlinear,
+    of: Part,
     accumulated: &Accumulated,
-) -> Result<Vec<(Bounded, f64)>, RunError> {
+) -> Result<Vec<Sided>, RunError> {
     if accumulated.densities.is_empty() {
         let (battery, levels) = battery_levels(problem)?;
         let effective = accumulated.moments.effective();
@@ -79,11 +81,48 @@ pub fn bounded(
         return Ok(rows.map(|o| (of(o), f64::INFINITY)).collect());
     }
     let reductions = problem.reductions();
-    let needed = quantity.reduction(problem);
-    let index = reductions.iter().position(|r| Some(r) == needed.as_ref()).unwrap_or(0);
+    let needed = what.reduction(problem, of);
+    let index = reductions.iter().position(|r| *r == needed).unwrap_or(0);
     let rows: Vec<&Density> = accumulated.densities.iter().skip(index).step_by(reductions.len()).collect();
-    let found = sampled::sampled(problem, quantity, &rows)?;
+    let found = sampled::sampled(problem, what, of, &rows)?;
     Ok(found.into_iter().zip(rows).map(|(bounded, density)| (bounded, sampled::degrees(density))).collect())
+}
+
+/// What trajectories answer at one row.
+struct Sample<'a> {
+    moments: &'a Moments,
+    linear: &'a [Linear],
+    /// Functions of density matrices at all rows.
+    nonlinear: &'a [((Nonlinear, Part), Vec<Sided>)],
+    row: usize,
+}
+
+impl Sample<'_> {
+    fn index(&self, of: Linear) -> Option<usize> {
+        Some(self.row * self.linear.len() + self.linear.iter().position(|known| *known == of)?)
+    }
+}
+
+impl Answers for Sample<'_> {
+    fn mean(&self, of: Linear) -> Option<Estimate> {
+        let index = self.index(of)?;
+        Some(Estimate { value: self.moments.mean(index), se: self.moments.mean_error(index) })
+    }
+
+    /// Between trajectories and within them. Their errors may be correlated, so they are added.
+    fn variance(&self, of: Varied) -> Option<Estimate> {
+        let (between, within) = (self.index(of.mean())?, self.index(of.spread())?);
+        let error = if self.moments.variance(within) > 0.0 { self.moments.mean_error(within) } else { 0.0 };
+        Some(Estimate {
+            value: self.moments.variance(between) + self.moments.mean(within),
+            se: self.moments.variance_error(between) + error,
+        })
+    }
+
+    fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
+        let known = self.nonlinear.iter().find(|(known, _)| *known == (what, of));
+        Ok(known.and_then(|(_, rows)| rows.get(self.row).copied()))
+    }
 }
 
 /// The result table of a sampled run.
@@ -91,87 +130,19 @@ pub fn bounded(
 /// # Errors
 /// When a quantity cannot be evaluated (see [`bounded`]).
 pub fn table(problem: &Problem, accumulated: &Accumulated) -> Result<Table, RunError> {
-    let mut table = Table::new(problem);
-    let linear = problem.linear();
-    let moments = &accumulated.moments;
-    let rows = table.rows.len();
-    for quantity in &problem.quantities {
-        let needed = quantity.linear();
-        let place = |l: Linear| linear.iter().position(|known| *known == l).unwrap_or(0);
-        let slot = place(needed);
-        let at = |row: usize| row * linear.len() + slot;
-        let pairs = |f: &dyn Fn(usize) -> (f64, f64)| (0..rows).map(f).unzip::<f64, f64, Vec<f64>, Vec<f64>>();
-        let plain = |r: usize| (moments.mean(at(r)), moments.mean_error(at(r)));
-        let mut undersampled = None;
-        let (value, se, bounds) = if quantity.needs_state() {
-            let found = bounded(problem, quantity, accumulated)?;
-            if matches!(quantity, Quantity::Ergotropy | Quantity::ErgotropyOf(_)) {
-                undersampled = Some(found.iter().map(|(w, _)| f64::from(u8::from(w.undersampled))).collect());
-            }
-            let with = |r: usize| match quantity {
-                Quantity::Efficiency => ratio(found[r].0, plain(r), found[r].1),
-                _ => {
-                    let (w, degrees) = found[if *quantity == Quantity::InitialErgotropy { 0 } else { r }];
-                    (w.value, w.se, w.interval(student(Z95, degrees), quantity.range()))
-                }
-            };
-            let all: Vec<_> = (0..rows).map(with).collect();
-            let (value, se) = all.iter().map(|x| (x.0, x.1)).unzip();
-            (value, se, Some(all.iter().map(|x| x.2).unzip()))
-        } else {
-            let spread = quantity.spread().map(place);
-            let variance = |r: usize| {
-                // Between trajectories and within them. Their errors may be correlated, so they are added.
-                let within = spread.map_or((0.0, 0.0), |s| {
-                    let index = r * linear.len() + s;
-                    (moments.mean(index), if moments.variance(index) > 0.0 { moments.mean_error(index) } else { 0.0 })
-                });
-                (moments.variance(at(r)) + within.0, moments.variance_error(at(r)) + within.1)
-            };
-            let (value, se) = match quantity {
-                Quantity::EnergyVariance | Quantity::MagnetisationVariance(_) => pairs(&variance),
-                Quantity::EnergyDeviation => pairs(&|r| {
-                    let (variance, error) = variance(r);
-                    let deviation = variance.sqrt();
-                    (deviation, if deviation > 0.0 { 0.5 * error / deviation } else { 0.0 })
-                }),
-                Quantity::SpinLength(_) => pairs(&|r| {
-                    let (squared, error) = plain(r);
-                    let s = spin_length(squared);
-                    (s, error / (2.0 * s + 1.0))
-                }),
-                Quantity::EnergyDensity(e) => {
-                    let unit = problem.subsystems[*e].cells() as f64 * problem.subsystems[*e].energy;
-                    pairs(&|r| (plain(r).0 / unit, plain(r).1 / unit))
-                }
-                Quantity::Power => pairs(&|r| {
-                    let time = table.rows[r].time;
-                    if time > 0.0 { (plain(r).0 / time, plain(r).1 / time) } else { (f64::NAN, f64::NAN) }
-                }),
-                _ => pairs(&plain),
-            };
-            (value, se, None)
-        };
-        table.columns.push(Column { name: problem.column(quantity), value, se: Some(se), bounds });
-        if let Some(flags) = undersampled {
-            table.push_exact(format!("{}_undersampled", problem.column(quantity)), flags);
+    let mut nonlinear: Vec<((Nonlinear, Part), Vec<Sided>)> = Vec::new();
+    for (what, of) in problem.quantities.iter().filter_map(Quantity::nonlinear) {
+        if !nonlinear.iter().any(|(known, _)| *known == (what, of)) {
+            nonlinear.push(((what, of), bounded(problem, what, of, accumulated)?));
         }
     }
-    Ok(table)
-}
-
-/// W/E with its error and interval. The relative error of E adds to that of W; E and W are positively correlated, so this
-/// is not too small.
-fn ratio(w: Bounded, (e, e_error): (f64, f64), degrees: f64) -> (f64, f64, (f64, f64)) {
-    let over = |x: f64| if e > 1e-14 { x / e } else { f64::NAN };
-    let error = over(w.se).hypot(over(w.value) * over(e_error));
-    let margin = student(Z95, degrees) * error;
-    (over(w.value), error, ((over(w.below.0) - margin).clamp(0.0, 1.0), (over(w.above.0) + margin).clamp(0.0, 1.0)))
-}
-
-/// S with S(S+1) = ⟨S²⟩.
-pub fn spin_length(squared: f64) -> f64 {
-    0.5 * ((1.0 + 4.0 * squared.max(0.0)).sqrt() - 1.0)
+    let linear = problem.linear();
+    let mut columns = Columns::sampled(problem);
+    for (row, at) in problem.protocol.rows().iter().enumerate() {
+        let sample = Sample { moments: &accumulated.moments, linear: &linear, nonlinear: &nonlinear, row };
+        columns.read(&sample, at.time)?;
+    }
+    Ok(columns.table())
 }
 
 #[cfg(test)]
@@ -253,11 +224,8 @@ mod tests {
             assert!((found - se).abs() < 1e-12, "{}: error {found}, expected {se}", c.name);
         };
         close(0, mean, error);
-        // EnergyOf and EnergyDensity share a name.
         close(1, mean, error);
-        let density = &table.columns[2];
-        assert!((density.value[1] - mean / (2.0 * OMEGA)).abs() < 1e-12);
-        assert!((density.se.as_ref().unwrap()[1] - error / (2.0 * OMEGA)).abs() < 1e-12);
+        close(2, mean / (2.0 * OMEGA), error / (2.0 * OMEGA));
         close(3, mean / 4.0, error / 4.0);
         assert!(column(3).value[0].is_nan());
         let spread = |slot: usize| (accumulated.moments.variance_error(slot), accumulated.moments.mean_error(slot));

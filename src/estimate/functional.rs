@@ -9,7 +9,7 @@ use super::concurrence;
 use crate::battery::{Levels, ln_add};
 use crate::density::{BlockShape, Label};
 use crate::error::RunError;
-use crate::problem::{Kind, Problem, Quantity, SubsystemId};
+use crate::problem::{Basis, Kind, Nonlinear, Part, Problem, SubsystemId};
 use faer::{Mat, Side};
 use num_complex::Complex64;
 use std::collections::BTreeMap;
@@ -75,50 +75,48 @@ impl Witness {
     }
 }
 
-/// The functional behind a quantity, or `None` for one that is not of this kind (purity, differences). That of the
-/// efficiency is the ergotropy, that of the anti-ergotropy minus it.
+/// The functional behind a function of the state of a part, or `None` for one that is not of this kind (purity,
+/// differences). That of the anti-ergotropy is minus it.
 ///
 /// # Errors
 /// When the levels are too many to tabulate.
-pub fn functional(problem: &Problem, quantity: &Quantity) -> Result<Option<Functional>, RunError> {
-    let battery = &problem.battery;
+pub fn functional(problem: &Problem, what: Nonlinear, of: Part) -> Result<Option<Functional>, RunError> {
+    let members = of.members(problem);
     let tabulated = |levels: Option<Levels>| {
         levels.ok_or_else(|| RunError::Request("this battery has too many levels for its ergotropy".into()))
     };
-    let levels = |part: &[SubsystemId]| tabulated(Levels::of(problem, part));
-    let ergotropy = |levels: Levels, pinched| Functional::Ergotropy { levels, pinched, inverted: false };
-    Ok(Some(match *quantity {
-        Quantity::Ergotropy | Quantity::InitialErgotropy | Quantity::Efficiency => ergotropy(levels(battery)?, false),
-        Quantity::ErgotropyOf(e) => ergotropy(levels(&[e])?, false),
-        Quantity::IncoherentErgotropy => ergotropy(levels(battery)?, true),
-        Quantity::SymmetricErgotropy => {
-            let part = &problem.subsystems[battery[0]];
+    let ergotropy = |levels, pinched| Functional::Ergotropy { levels, pinched, inverted: false };
+    Ok(Some(match what {
+        Nonlinear::Ergotropy => ergotropy(tabulated(Levels::of(problem, &members))?, false),
+        Nonlinear::IncoherentErgotropy => ergotropy(tabulated(Levels::of(problem, &members))?, true),
+        Nonlinear::SymmetricErgotropy => {
+            let part = &problem.subsystems[members[0]];
             ergotropy(Levels::new((0..=part.cells()).map(|k| (part.energy * k as f64, 0.0)).collect()), false)
         }
-        Quantity::AntiErgotropy => {
-            let levels = tabulated(Levels::inverted(problem, battery))?;
+        Nonlinear::AntiErgotropy => {
+            let levels = tabulated(Levels::inverted(problem, &members))?;
             Functional::Ergotropy { levels, pinched: false, inverted: true }
         }
-        Quantity::LocalErgotropy => Functional::Local(cells(problem)),
-        Quantity::CellCoherence => Functional::CellCoherence(cells(problem)),
-        Quantity::Coherence => {
-            let dimension: f64 = battery.iter().map(|e| problem.subsystems[*e].ln_dimension()).sum::<f64>().exp();
+        Nonlinear::LocalErgotropy => Functional::Local(cells(problem, &members)),
+        Nonlinear::CellCoherence => Functional::CellCoherence(cells(problem, &members)),
+        Nonlinear::Coherence => {
+            let dimension: f64 = members.iter().map(|e| problem.subsystems[*e].ln_dimension()).sum::<f64>().exp();
             Functional::Coherence((dimension - 1.0).max(1.0))
         }
-        Quantity::Concurrence => Functional::Concurrence,
-        _ => return Ok(None),
+        Nonlinear::Concurrence => Functional::Concurrence,
+        Nonlinear::Purity | Nonlinear::CoherentErgotropy | Nonlinear::Capacity => return Ok(None),
     }))
 }
 
-/// Whether a quantity has a meaning in a state.
+/// Whether a function has a meaning in a state of a part.
 ///
 /// # Errors
 /// [`RunError::Request`] when it has none: the symmetric ergotropy of a battery that has left J = N/2, and the l1
 /// coherence of blocks with copies, whose bases are not product bases.
-pub fn check(problem: &Problem, quantity: &Quantity, state: &State) -> Result<(), RunError> {
-    match quantity {
-        Quantity::SymmetricErgotropy => {
-            let cells = problem.subsystems[problem.battery[0]].cells() as i64;
+pub fn check(problem: &Problem, what: Nonlinear, of: Part, state: &State) -> Result<(), RunError> {
+    match what.basis() {
+        Basis::Spins => {
+            let cells = of.members(problem).iter().map(|e| problem.subsystems[*e].cells() as i64).sum();
             let outside = state.blocks.iter().filter(|(label, ..)| label.first() != Some(&cells));
             let weight: f64 = outside.map(|(.., m)| (0..m.nrows()).map(|i| m[(i, i)].re).sum::<f64>()).sum();
             if !(weight <= 1e-9) {
@@ -127,19 +125,19 @@ pub fn check(problem: &Problem, quantity: &Quantity, state: &State) -> Result<()
                 )));
             }
         }
-        Quantity::Coherence if state.blocks.iter().any(|(_, shape, _)| shape.ln_copies > 0.0) => {
+        Basis::Product if state.blocks.iter().any(|(_, shape, _)| shape.ln_copies > 0.0) => {
             return Err(RunError::Request(
                 "the l1 coherence depends on the basis, and this state is known in one of collective spins".into(),
             ));
         }
-        _ => {}
+        Basis::Product | Basis::SingleCells | Basis::Any => {}
     }
     Ok(())
 }
 
-/// The labels of the battery's cells in [`Reduction::Cells`](crate::problem::Reduction::Cells) with the number of cells that each stands for: both ways
+/// The labels of a part's cells in [`Reduction::Cells`](crate::problem::Reduction::Cells) with the number of cells that each stands for: both ways
 /// an ensemble may be stored are listed, and only one of them occurs.
-fn cells(problem: &Problem) -> Vec<(Label, f64)> {
+fn cells(problem: &Problem, members: &[SubsystemId]) -> Vec<(Label, f64)> {
     let of = |(index, e): (usize, &SubsystemId)| {
         let part = &problem.subsystems[*e];
         let shared = matches!(part.kind, Kind::Ensemble { .. });
@@ -148,7 +146,7 @@ fn cells(problem: &Problem) -> Vec<(Label, f64)> {
             (vec![index as i64, cell as i64], copies)
         })
     };
-    problem.battery.iter().enumerate().flat_map(of).collect()
+    members.iter().enumerate().flat_map(of).collect()
 }
 
 impl Functional {
@@ -320,34 +318,28 @@ fn purity(state: &State) -> f64 {
     state.blocks.iter().map(of).sum()
 }
 
-/// E of the state.
-fn energy(state: &State) -> f64 {
-    let of = |(_, shape, m): &(Label, BlockShape, Mat<Complex64>)| {
-        shape.energies.iter().enumerate().map(|(i, e)| e * m[(i, i)].re).sum::<f64>()
-    };
-    state.blocks.iter().map(of).sum()
-}
-
-/// A quantity of an exactly known state, which is that of its [`reduction`](Quantity::reduction).
+/// A function of the exactly known state of a part.
 ///
 /// # Errors
-/// [`RunError::Numerics`] when the state is none; [`RunError::Request`] when it has no such quantity.
-pub fn exact(problem: &Problem, quantity: &Quantity, state: &State) -> Result<f64, RunError> {
-    let of = |q: &Quantity| match functional(problem, q)? {
+/// [`RunError::Numerics`] when the state is none; [`RunError::Request`] when it has no such number.
+pub fn exact(problem: &Problem, what: Nonlinear, of: Part, state: &State) -> Result<f64, RunError> {
+    let value = |what: Nonlinear| match functional(problem, what, of)? {
         Some(functional) => functional.value(state),
         None => Ok(f64::NAN),
     };
-    check(problem, quantity, state)?;
-    match quantity {
-        Quantity::Purity => Ok(purity(state)),
-        Quantity::CoherentErgotropy => Ok(of(&Quantity::Ergotropy)? - of(&Quantity::IncoherentErgotropy)?),
-        Quantity::AntiErgotropy => Ok(-of(quantity)?),
-        Quantity::Capacity => Ok(of(&Quantity::Ergotropy)? + of(&Quantity::AntiErgotropy)?),
-        Quantity::Efficiency => {
-            let (w, e) = (of(&Quantity::Ergotropy)?, energy(state));
-            Ok(if e.abs() > 1e-14 { w / e } else { f64::NAN })
-        }
-        _ => of(quantity),
+    check(problem, what, of, state)?;
+    match what {
+        Nonlinear::Purity => Ok(purity(state)),
+        Nonlinear::CoherentErgotropy => Ok(value(Nonlinear::Ergotropy)? - value(Nonlinear::IncoherentErgotropy)?),
+        Nonlinear::AntiErgotropy => Ok(-value(what)?),
+        Nonlinear::Capacity => Ok(value(Nonlinear::Ergotropy)? + value(Nonlinear::AntiErgotropy)?),
+        Nonlinear::Ergotropy
+        | Nonlinear::LocalErgotropy
+        | Nonlinear::SymmetricErgotropy
+        | Nonlinear::IncoherentErgotropy
+        | Nonlinear::Coherence
+        | Nonlinear::CellCoherence
+        | Nonlinear::Concurrence => value(what),
     }
 }
 

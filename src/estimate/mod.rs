@@ -1,5 +1,6 @@
 //! What is concluded from trajectories: means and variances with standard errors, the averaged state, ergotropy.
 
+pub mod answers;
 pub mod columns;
 pub mod concurrence;
 pub mod covariance;

@@ -16,7 +16,7 @@ use super::ergotropy::Bounded;
 use super::functional::{Functional, State, Witness, check, functional};
 use crate::density::{BlockShape, BlockSums, Density, Label};
 use crate::error::RunError;
-use crate::problem::{Problem, Quantity};
+use crate::problem::{Nonlinear, Part, Problem};
 use faer::Mat;
 use num_complex::Complex64;
 use rayon::prelude::*;
@@ -310,33 +310,39 @@ fn purity(density: &Density) -> Bounded {
     Bounded { value: value.clamp(0.0, 1.0), se, below: (value, se), above: (above, se), undersampled: false }
 }
 
-/// A nonlinear quantity with bounds from the averaged states of groups of trajectories, for each of `densities`; for the
-/// efficiency the ergotropy.
+/// A function of the state of a part with bounds from the averaged states of groups of trajectories, for each of
+/// `densities`.
 ///
 /// # Errors
 /// As [`functional::exact`](super::functional::exact).
-pub fn sampled(problem: &Problem, quantity: &Quantity, densities: &[&Density]) -> Result<Vec<Bounded>, RunError> {
+pub fn sampled(problem: &Problem, what: Nonlinear, of: Part, densities: &[&Density]) -> Result<Vec<Bounded>, RunError> {
     // Levels are tabulated once for all rows.
-    let parts: Vec<Functional> = match quantity {
-        Quantity::Capacity => vec![Quantity::Ergotropy, Quantity::AntiErgotropy],
-        Quantity::CoherentErgotropy => vec![Quantity::Ergotropy, Quantity::IncoherentErgotropy],
-        other => vec![other.clone()],
-    }
-    .iter()
-    .filter_map(|q| functional(problem, q).transpose())
-    .collect::<Result<_, RunError>>()?;
-    let of = |density: &&Density| -> Result<Bounded, RunError> {
+    let made_of = match what {
+        Nonlinear::Capacity => vec![Nonlinear::Ergotropy, Nonlinear::AntiErgotropy],
+        Nonlinear::CoherentErgotropy => vec![Nonlinear::Ergotropy, Nonlinear::IncoherentErgotropy],
+        other => vec![other],
+    };
+    let parts: Vec<Functional> =
+        made_of.into_iter().filter_map(|f| functional(problem, f, of).transpose()).collect::<Result<_, RunError>>()?;
+    let parts: Vec<&Functional> = parts.iter().collect();
+    let at = |density: &&Density| -> Result<Bounded, RunError> {
         let Some(whole) = state(density, &|_| true) else { return Ok(UNKNOWN) };
-        check(problem, quantity, &whole)?;
-        match (quantity, &parts[..]) {
-            (Quantity::Purity, _) => Ok(purity(density)),
-            (Quantity::Concurrence, _) => entanglement(density, &whole),
-            (Quantity::AntiErgotropy, [f]) => Ok(turned(convex(density, &whole, &[f])?)),
-            (Quantity::CoherentErgotropy, [all, incoherent]) => difference(density, &whole, all, incoherent),
-            _ => convex(density, &whole, &parts.iter().collect::<Vec<_>>()),
+        check(problem, what, of, &whole)?;
+        match what {
+            Nonlinear::Purity => Ok(purity(density)),
+            Nonlinear::Concurrence => entanglement(density, &whole),
+            Nonlinear::AntiErgotropy => Ok(turned(convex(density, &whole, &parts)?)),
+            Nonlinear::CoherentErgotropy => difference(density, &whole, parts[0], parts[1]),
+            Nonlinear::Ergotropy
+            | Nonlinear::LocalErgotropy
+            | Nonlinear::SymmetricErgotropy
+            | Nonlinear::IncoherentErgotropy
+            | Nonlinear::Capacity
+            | Nonlinear::Coherence
+            | Nonlinear::CellCoherence => convex(density, &whole, &parts),
         }
     };
-    densities.par_iter().map(of).collect()
+    densities.par_iter().map(at).collect()
 }
 
 /// −f.

@@ -7,7 +7,7 @@
 
 use super::columns::{Accumulated, Z95};
 use super::sampled::{self, normal_equivalent, student};
-use crate::problem::{Channel, Linear, Problem, Quantity, Reach, SubsystemId};
+use crate::problem::{Channel, Linear, Problem, Quantity, Reach, Recipe, SubsystemId};
 use crate::table::Table;
 use faer::{Mat, Side};
 use statrs::distribution::{ContinuousCDF, FisherSnedecor, Normal};
@@ -92,9 +92,9 @@ pub fn compare(
             let se = mine.se.as_ref().map_or(0.0, |se| se[row]);
             let unchanged = accumulated.moments.variance(index) == 0.0;
             comparison.unchanged += usize::from(unchanged);
-            let z = match quantity {
+            let z = match quantity.entry().recipe {
                 _ if estimate.is_nan() && truth.is_nan() => 0.0,
-                q if q.needs_state() => {
+                Recipe::State(..) | Recipe::FirstState(..) | Recipe::OverEnergy(..) => {
                     // Distance outside the estimates from below and above, whose 95 % interval the table holds.
                     let degrees = degrees(problem, accumulated, quantity, row);
                     let t95 = student(Z95, degrees);
@@ -104,33 +104,34 @@ pub fn compare(
                     let outside = (truth - (hi - t95 * se)).max((lo + t95 * se) - truth).max(0.0);
                     normal_equivalent(deviation(outside, se, event * bernstein), degrees)
                 }
-                Quantity::EnergyVariance | Quantity::MagnetisationVariance(_) => {
-                    deviation(estimate - truth, se, event * event * bernstein)
-                }
-                Quantity::EnergyDeviation => deviation(
+                Recipe::Variance(_) => deviation(estimate - truth, se, event * event * bernstein),
+                Recipe::Deviation(_) => deviation(
                     estimate * estimate - truth * truth,
                     accumulated.moments.variance_error(index),
                     event * event * bernstein,
                 ),
-                Quantity::SpinLength(_) => deviation(estimate - truth, se, event * bernstein / (2.0 * truth + 1.0)),
-                _ => deviation(estimate - truth, se, event * bernstein),
+                Recipe::SpinLength(_) => deviation(estimate - truth, se, event * bernstein / (2.0 * truth + 1.0)),
+                Recipe::Mean(_) | Recipe::PerCell(..) | Recipe::PerTime(_) => {
+                    deviation(estimate - truth, se, event * bernstein)
+                }
             };
             if !(z <= comparison.worst.0) {
                 comparison.worst = (z, row);
             }
         }
-        comparison.curve = match quantity {
-            q if q.needs_state() || q.needs_variance() || *q == Quantity::Power => None,
-            Quantity::EnergyDensity(e) => {
-                let unit = problem.subsystems[*e].cells() as f64 * problem.subsystems[*e].energy;
+        comparison.curve = match quantity.entry().recipe {
+            Recipe::Mean(_) => curve(problem, accumulated, slot, &theirs.value),
+            Recipe::PerCell(_, e) => {
+                let unit = problem.subsystems[e].unit();
                 let energies: Vec<f64> = theirs.value.iter().map(|x| x * unit).collect();
                 curve(problem, accumulated, slot, &energies)
             }
-            Quantity::SpinLength(_) => {
+            Recipe::SpinLength(_) => {
                 let squared: Vec<f64> = theirs.value.iter().map(|s| s * (s + 1.0)).collect();
                 curve(problem, accumulated, slot, &squared)
             }
-            _ => curve(problem, accumulated, slot, &theirs.value),
+            Recipe::PerTime(_) | Recipe::Variance(_) | Recipe::Deviation(_) => None,
+            Recipe::State(..) | Recipe::FirstState(..) | Recipe::OverEnergy(..) => None,
         };
         comparison.passed = comparison.worst.0 <= z_limit && comparison.curve.is_none_or(|(.., p)| p >= p_limit);
         comparison

@@ -25,8 +25,8 @@ mod tests;
 use super::extrapolate::reduced_rank;
 use super::integrate::integrate;
 use crate::error::{CompileError, RunError};
-use crate::estimate::columns::spin_length;
-use crate::problem::{Axis, Initial, Kind, Linear, Problem, Quantity, Reach, Step};
+use crate::estimate::answers::{Answers, Columns, Estimate, Sided, derive};
+use crate::problem::{Axis, Initial, Kind, Linear, Nonlinear, Part, Problem, Quantity, Reach, Step, Varied};
 use crate::table::Table;
 use equations::{Dissipator, Equations, MOMENTS, Moments, PAIRS};
 
@@ -91,8 +91,20 @@ impl<'a> MeanField<'a> {
     }
 
     /// Columns asked for that this theory does not have.
-    pub fn missing(problem: &Problem) -> Vec<String> {
-        problem.quantities.iter().filter(|q| q.needs_state()).map(|q| problem.column(q)).collect()
+    pub fn missing(&self) -> Vec<String> {
+        let left_out = self.problem.quantities.iter().filter(|q| !self.has(q));
+        left_out.map(|quantity| self.problem.column(quantity)).collect()
+    }
+
+    /// Whether means and pair correlations give a quantity: they do at all rows or at none.
+    fn has(&self, quantity: &Quantity) -> bool {
+        let jumps = vec![0.0; self.problem.channels.len()];
+        let start = Point { theory: self, moments: Moments(&self.initial), jumps: &jumps, step: 0 };
+        matches!(derive(self.problem, quantity, &start, 0.0), Ok(Some(_)))
+    }
+
+    fn columns(&self) -> Columns<'a> {
+        Columns::exact_where(self.problem, |quantity| self.has(quantity))
     }
 
     /// Every quantity it has, at every row.
@@ -101,11 +113,11 @@ impl<'a> MeanField<'a> {
     /// When the integrator stops early.
     pub fn solve(&self) -> Result<Table, RunError> {
         let mut state = self.initial;
-        let mut rows = Vec::with_capacity(self.problem.protocol.row_count());
-        for _ in 0..self.problem.protocol.repeat {
-            self.cycle(&mut state, &mut rows)?;
+        let mut columns = self.columns();
+        for cycle in 0..self.problem.protocol.repeat {
+            self.cycle(&mut state, cycle, &mut columns)?;
         }
-        Ok(self.table(&rows))
+        Ok(columns.table())
     }
 
     /// The fixed point of one cycle that is reached from the initial state, at the rows of one cycle.
@@ -118,16 +130,16 @@ impl<'a> MeanField<'a> {
         let mut residual = f64::INFINITY;
         for _ in 0..10_000 / WINDOW {
             let mut iterates = vec![state.to_vec()];
-            let mut rows = Vec::new();
+            let mut columns = self.columns();
             for _ in 0..WINDOW {
-                rows.clear();
-                self.cycle(&mut state, &mut rows)?;
+                columns.clear();
+                self.cycle(&mut state, 0, &mut columns)?;
                 iterates.push(state.to_vec());
             }
             let moved = iterates[WINDOW].iter().zip(&iterates[WINDOW - 1]).map(|(a, b)| (a - b).abs());
             residual = moved.fold(0.0, f64::max);
             if residual <= SETTLED {
-                return Ok(self.table(&rows));
+                return Ok(columns.table());
             }
             // Extrapolating is for the last digits: from afar it could lead to another fixed point.
             match reduced_rank(&iterates) {
@@ -141,68 +153,82 @@ impl<'a> MeanField<'a> {
         Err(RunError::Numerics { method: "the mean-field fixed point of one cycle", reason })
     }
 
-    /// One cycle; every quantity at every row is added to `rows`.
-    fn cycle(&self, state: &mut [f64; MOMENTS], rows: &mut Vec<Vec<f64>>) -> Result<(), RunError> {
+    /// One cycle, with number `cycle`; every quantity at every row is added to `columns`.
+    fn cycle(&self, state: &mut [f64; MOMENTS], cycle: u64, columns: &mut Columns) -> Result<(), RunError> {
+        let mut start = cycle as f64 * self.problem.protocol.period();
         for stage in &self.stages {
             match stage {
                 Stage::Rotate(by) => *state = rotated(by, state),
-                Stage::Evolve { equations, channels, duration, rows: times, step } => {
+                Stage::Evolve { equations, channels, duration, rows, step } => {
                     let mut now = state.to_vec();
                     now.resize(MOMENTS + channels.len(), 0.0);
-                    for path in integrate(&**equations, now, *duration, times)? {
+                    for (path, time) in integrate(&**equations, now, *duration, rows)?.iter().zip(rows) {
                         let mut jumps = vec![0.0; self.problem.channels.len()];
                         for (channel, per_cell) in channels.iter().zip(&path[MOMENTS..]) {
                             jumps[*channel] = self.cells * per_cell;
                         }
                         state.copy_from_slice(&path[..MOMENTS]);
-                        rows.push(self.quantities(state, &jumps, *step));
+                        let point = Point { theory: self, moments: Moments(&state[..]), jumps: &jumps, step: *step };
+                        columns.read(&point, start + time)?;
                     }
+                    start += duration;
                 }
             }
         }
         Ok(())
     }
+}
 
-    fn quantities(&self, state: &[f64], jumps: &[f64], step: usize) -> Vec<f64> {
-        let (n, m) = (self.cells, Moments(state));
-        let magnetisation = 0.5 * n * m.s(2);
-        let pairs = n * (n - 1.0);
-        let squared = 0.25 * (3.0 * n + pairs * (m.c(0, 0) + m.c(1, 1) + m.c(2, 2)));
-        let variance = 0.25 * (n + pairs * m.c(2, 2)) - magnetisation * magnetisation;
-        let omega = if self.problem.battery.is_empty() { 0.0 } else { self.problem.subsystems[0].energy };
-        let released = || jumps.iter().enumerate().map(|(c, n)| n * self.problem.released_per_jump(c)).sum();
-        let value = |quantity: &Quantity| match quantity {
-            Quantity::EnergyVariance => omega * omega * variance,
-            Quantity::EnergyDeviation => omega * variance.max(0.0).sqrt(),
-            Quantity::MagnetisationVariance(_) => variance,
-            Quantity::SpinLength(_) => spin_length(squared),
-            other => match other.linear() {
-                Linear::Energy | Linear::EnergyOf(_) => omega * (0.5 * n + magnetisation),
-                Linear::Quanta(_) => 0.5 * n + magnetisation,
-                Linear::EnergySpread
-                | Linear::MagnetisationSpread(_)
-                | Linear::Bright(_)
-                | Linear::BrightLoss(_)
-                | Linear::BrightReturn(_)
-                | Linear::TopLevel(_) => f64::NAN,
-                Linear::Magnetisation(_) => magnetisation,
-                Linear::SpinSquared(_) => squared,
-                Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,
-                Linear::Released(_) => released(),
-                Linear::Jumps(channel) => jumps[channel],
-            },
-        };
-        self.problem.quantities.iter().map(value).collect()
+/// What is known at a row.
+struct Point<'a> {
+    theory: &'a MeanField<'a>,
+    moments: Moments<'a>,
+    /// Mean number of jumps of each channel since the step began.
+    jumps: &'a [f64],
+    step: usize,
+}
+
+impl Point<'_> {
+    fn magnetisation(&self) -> f64 {
+        0.5 * self.theory.cells * self.moments.s(2)
     }
 
-    fn table(&self, rows: &[Vec<f64>]) -> Table {
-        let mut table = Table::new(self.problem);
-        table.rows.truncate(rows.len());
-        table.steps.truncate(rows.len());
-        for (i, quantity) in self.problem.quantities.iter().enumerate().filter(|(_, q)| !q.needs_state()) {
-            table.push_exact(self.problem.column(quantity), rows.iter().map(|row| row[i]).collect());
-        }
-        table
+    /// Energy of an excited cell.
+    fn omega(&self) -> f64 {
+        let problem = self.theory.problem;
+        if problem.battery.is_empty() { 0.0 } else { problem.subsystems[0].energy }
+    }
+}
+
+impl Answers for Point<'_> {
+    fn mean(&self, of: Linear) -> Option<Estimate> {
+        let (n, m) = (self.theory.cells, &self.moments);
+        let problem = self.theory.problem;
+        let quanta = 0.5 * n + self.magnetisation();
+        Some(Estimate::exact(match of {
+            Linear::Energy | Linear::EnergyOf(_) => self.omega() * quanta,
+            Linear::Quanta(_) => quanta,
+            Linear::Magnetisation(_) => self.magnetisation(),
+            Linear::SpinSquared(_) => 0.25 * (3.0 * n + n * (n - 1.0) * (m.c(0, 0) + m.c(1, 1) + m.c(2, 2))),
+            Linear::Released(Some(only)) if only != self.step => 0.0,
+            Linear::Released(_) => self.jumps.iter().enumerate().map(|(c, n)| n * problem.released_per_jump(c)).sum(),
+            Linear::Jumps(channel) => self.jumps[channel],
+            Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => return None,
+            Linear::Bright(_) | Linear::BrightLoss(_) | Linear::BrightReturn(_) => return None,
+        }))
+    }
+
+    fn variance(&self, of: Varied) -> Option<Estimate> {
+        let (n, m) = (self.theory.cells, self.magnetisation());
+        let variance = 0.25 * (n + n * (n - 1.0) * self.moments.c(2, 2)) - m * m;
+        Some(Estimate::exact(match of {
+            Varied::Energy => self.omega() * self.omega() * variance,
+            Varied::Magnetisation(_) => variance,
+        }))
+    }
+
+    fn nonlinear(&self, _what: Nonlinear, _of: Part) -> Result<Option<Sided>, RunError> {
+        Ok(None)
     }
 }
 

@@ -6,9 +6,10 @@
 use super::propagator::Propagator;
 use crate::battery::{Battery, CellKey, Levels, ln_multiplicity};
 use crate::error::RunError;
-use crate::estimate::columns::{battery_levels, spin_length};
+use crate::estimate::answers::{Answers, Columns, Estimate, Sided, exactly};
+use crate::estimate::columns::battery_levels;
 use crate::estimate::ergotropy;
-use crate::problem::{Axis, Initial, Linear, Problem, Quantity, SubsystemId};
+use crate::problem::{Axis, Initial, Linear, Nonlinear, Part, Problem, SubsystemId, Varied};
 use crate::protocol::{Evolve, Moment, Rows, Span, walk, walk_cycle};
 use crate::repr::ladder::{Action, Jump, Ladder, LadderStep};
 use crate::stop::Stop;
@@ -151,9 +152,31 @@ fn only(j: f64, m: f64, rate: f64) -> [(f64, f64, f64); 3] {
 
 /// P of every ensemble at one row, and the mean jumps of each channel since the step began.
 struct Snapshot<'a> {
+    equation: &'a RateEquation<'a>,
     step: usize,
     p: &'a [Vec<f64>],
     jumps: &'a [f64],
+}
+
+impl Answers for Snapshot<'_> {
+    fn mean(&self, of: Linear) -> Option<Estimate> {
+        Some(Estimate::exact(self.equation.linear(self, of)))
+    }
+
+    fn variance(&self, of: Varied) -> Option<Estimate> {
+        Some(Estimate::exact(match of {
+            Varied::Energy => self.equation.energy_variance(self),
+            Varied::Magnetisation(e) => self.equation.variance(self, e),
+        }))
+    }
+
+    /// The ergotropy of the battery; the ladder has refused all else.
+    fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
+        let (Some((battery, levels)), Nonlinear::Ergotropy, Part::Battery) = (&self.equation.levels, what, of) else {
+            return Ok(None);
+        };
+        Ok(Some(exactly(ergotropy::exact(battery, levels, &self.equation.joint(self.p)?))))
+    }
 }
 
 /// A diagonal problem ready to be solved exactly.
@@ -212,8 +235,7 @@ impl<'a> RateEquation<'a> {
         let (protocol, stop) = (&self.problem.protocol, self.stop.clone());
         let mut state = State::new(self);
         walk(protocol, &stop, &mut state)?;
-        let rows = state.rows;
-        Ok(self.table(rows))
+        Ok(state.columns.table())
     }
 
     /// The state that repeating the cycle for ever leads to from the initial state, at the rows of one cycle.
@@ -238,8 +260,7 @@ impl<'a> RateEquation<'a> {
             residual = last[0].iter().zip(&last[1]).map(|(a, b)| (a - b).abs()).sum();
             if residual <= TOLERANCE {
                 walk_cycle(protocol, 0, Rows::Read, &stop, &mut state)?;
-                let rows = state.rows;
-                return Ok(self.table(rows));
+                return Ok(state.columns.table());
             }
             if let Some(better) = super::extrapolate::reduced_rank(&iterates) {
                 let mut rest = &better[..];
@@ -290,52 +311,6 @@ impl<'a> RateEquation<'a> {
             LadderStep::Evolve(jumps) => &jumps[e],
             LadderStep::Flip(_) | LadderStep::Idle => &[],
         }
-    }
-
-    /// Every quantity, in the order asked for.
-    fn quantities(&self, snapshot: &Snapshot) -> Result<Vec<f64>, RunError> {
-        let ergotropy = match &self.levels {
-            Some((battery, levels)) => ergotropy::exact(battery, levels, &self.joint(snapshot.p)?),
-            None => f64::NAN,
-        };
-        let value = |quantity: &Quantity| match quantity {
-            Quantity::EnergyVariance => self.energy_variance(snapshot),
-            Quantity::EnergyDeviation => self.energy_variance(snapshot).sqrt(),
-            Quantity::MagnetisationVariance(e) => self.variance(snapshot, *e),
-            Quantity::SpinLength(_) => spin_length(self.linear(snapshot, quantity.linear())),
-            Quantity::Ergotropy => ergotropy,
-            Quantity::Efficiency => {
-                let energy = self.linear(snapshot, Linear::Energy);
-                if energy > 1e-14 { ergotropy / energy } else { f64::NAN }
-            }
-            linear => self.linear(snapshot, linear.linear()),
-        };
-        Ok(self.problem.quantities.iter().map(value).collect())
-    }
-
-    fn table(&self, rows: Vec<Vec<f64>>) -> Table {
-        let mut table = Table::new(self.problem);
-        table.rows.truncate(rows.len());
-        table.steps.truncate(rows.len());
-        for (i, quantity) in self.problem.quantities.iter().enumerate() {
-            let times = table.rows.iter().map(|row| row.time);
-            let value = |(time, row): (f64, &Vec<f64>)| match *quantity {
-                Quantity::Power => {
-                    if time > 0.0 {
-                        row[i] / time
-                    } else {
-                        f64::NAN
-                    }
-                }
-                Quantity::EnergyDensity(e) => {
-                    row[i] / (self.problem.subsystems[e].cells() as f64 * self.problem.subsystems[e].energy)
-                }
-                _ => row[i],
-            };
-            let values = times.zip(&rows).map(value).collect();
-            table.push_exact(self.problem.column(quantity), values);
-        }
-        table
     }
 
     fn linear(&self, snapshot: &Snapshot, linear: Linear) -> f64 {
@@ -419,14 +394,15 @@ struct State<'e, 'a> {
     equation: &'e mut RateEquation<'a>,
     p: Vec<Vec<f64>>,
     jumps: Vec<f64>,
-    rows: Vec<Vec<f64>>,
+    columns: Columns<'a>,
 }
 
 impl<'e, 'a> State<'e, 'a> {
     fn new(equation: &'e mut RateEquation<'a>) -> Self {
         let p = equation.spaces.iter().zip(&equation.ladder.initial).map(|(s, i)| s.start(i)).collect();
         let jumps = vec![0.0; equation.problem.channels.len()];
-        Self { equation, p, jumps, rows: Vec::new() }
+        let columns = Columns::exact(equation.problem);
+        Self { equation, p, jumps, columns }
     }
 }
 
@@ -464,9 +440,8 @@ impl Evolve for State<'_, '_> {
     }
 
     fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
-        let snapshot = Snapshot { step: moment.step, p: &self.p, jumps: &self.jumps };
-        self.rows.push(self.equation.quantities(&snapshot)?);
-        Ok(())
+        let Self { equation, p, jumps, columns } = self;
+        columns.read(&Snapshot { equation, step: moment.step, p, jumps }, moment.time)
     }
 }
 

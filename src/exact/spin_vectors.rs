@@ -31,8 +31,8 @@ mod tests;
 use super::integrate::integrate;
 use super::mean_field::rotation;
 use crate::error::RunError;
-use crate::estimate::columns::spin_length;
-use crate::problem::{Axis, Initial, Linear, Problem, Quantity, Reach, Step, SubsystemId};
+use crate::estimate::answers::{Answers, Columns, Estimate, Sided, derive, exactly};
+use crate::problem::{Axis, Initial, Linear, Nonlinear, Part, Problem, Quantity, Reach, Step, SubsystemId, Varied};
 use crate::table::Table;
 use equations::{SpinEquations, ensembles_alone};
 
@@ -51,8 +51,9 @@ pub struct SpinVectors<'a> {
 }
 
 /// What is known at a row.
-struct Point {
-    vectors: Vec<f64>,
+struct Point<'a> {
+    theory: &'a SpinVectors<'a>,
+    vectors: &'a [f64],
     /// Mean number of jumps of each channel since the step began.
     jumps: Vec<f64>,
     step: usize,
@@ -97,16 +98,11 @@ impl<'a> SpinVectors<'a> {
         }
     }
 
-    /// Whether the vectors give a quantity. Variances are left out: their leading order is what fluctuations make of the
-    /// burst, which is neglected.
+    /// Whether the vectors give a quantity: they do at all rows or at none.
     fn has(&self, quantity: &Quantity) -> bool {
-        match quantity {
-            Quantity::ErgotropyOf(_) | Quantity::LocalErgotropy | Quantity::CellCoherence => true,
-            // Ensembles of unequal entropy share a passive state that is no product of theirs.
-            Quantity::Ergotropy | Quantity::Efficiency => self.problem.battery.len() == 1 || self.battery_is_pure(),
-            Quantity::Bright(_) | Quantity::TopLevel(_) => false,
-            other => !other.needs_state() && !other.needs_variance(),
-        }
+        let jumps = vec![0.0; self.problem.channels.len()];
+        let start = Point { theory: self, vectors: &self.initial, jumps, step: 0 };
+        matches!(derive(self.problem, quantity, &start, 0.0), Ok(Some(_)))
     }
 
     /// Whether every cell of the battery is pure at all times.
@@ -128,23 +124,18 @@ impl<'a> SpinVectors<'a> {
     /// When the integrator stops early.
     pub fn solve(&self) -> Result<Table, RunError> {
         let mut vectors = self.initial.clone();
-        let mut points = Vec::with_capacity(self.problem.protocol.row_count());
-        for _ in 0..self.problem.protocol.repeat {
+        let mut columns = Columns::exact(self.problem);
+        for cycle in 0..self.problem.protocol.repeat {
+            let mut start = cycle as f64 * self.problem.protocol.period();
             for stage in &self.stages {
-                self.pass(stage, &mut vectors, &mut points)?;
+                start = self.pass(stage, &mut vectors, start, &mut columns)?;
             }
         }
-        let mut table = Table::new(self.problem);
-        for quantity in &self.problem.quantities {
-            let values = points.iter().zip(&table.rows).map(|(point, row)| self.value(quantity, point, row.time));
-            let values = values.collect();
-            table.push_exact(self.problem.column(quantity), values);
-        }
-        Ok(table)
+        Ok(columns.table())
     }
 
-    /// One entry of the protocol, with the points at its rows.
-    fn pass(&self, stage: &Stage, vectors: &mut [f64], points: &mut Vec<Point>) -> Result<(), RunError> {
+    /// One entry of the protocol, which begins at the time `start`; returns when it ends.
+    fn pass(&self, stage: &Stage, vectors: &mut [f64], start: f64, columns: &mut Columns) -> Result<f64, RunError> {
         match stage {
             Stage::Rotate { ensemble, by } => {
                 let s = &mut vectors[3 * ensemble..3 * ensemble + 3];
@@ -154,61 +145,96 @@ impl<'a> SpinVectors<'a> {
             Stage::Reset { ensemble, to } => vectors[3 * ensemble..3 * ensemble + 3].copy_from_slice(to),
             Stage::Evolve { equations, duration, rows, step } => {
                 let size = vectors.len();
-                let mut start = vectors.to_vec();
-                start.resize(size + equations.channels.len(), 0.0);
-                for state in integrate(equations, start, *duration, rows)? {
+                let mut now = vectors.to_vec();
+                now.resize(size + equations.channels.len(), 0.0);
+                for (state, time) in integrate(equations, now, *duration, rows)?.iter().zip(rows) {
                     let mut jumps = vec![0.0; self.problem.channels.len()];
                     for (channel, count) in equations.channels.iter().zip(&state[size..]) {
                         jumps[*channel] = equations.all_cells() * count;
                     }
                     vectors.copy_from_slice(&state[..size]);
-                    points.push(Point { vectors: vectors.to_vec(), jumps, step: *step });
+                    columns.read(&Point { theory: self, vectors, jumps, step: *step }, start + time)?;
                 }
+                return Ok(start + duration);
             }
         }
-        Ok(())
+        Ok(start)
+    }
+}
+
+impl Point<'_> {
+    fn s(&self, e: SubsystemId) -> &[f64] {
+        &self.vectors[3 * e..3 * e + 3]
     }
 
-    fn value(&self, quantity: &Quantity, point: &Point, time: f64) -> f64 {
-        let problem = self.problem;
-        let s = |e: SubsystemId| &point.vectors[3 * e..3 * e + 3];
-        let cells = |e: SubsystemId| problem.subsystems[e].cells() as f64;
-        let quanta = |e: SubsystemId| 0.5 * cells(e) * (1.0 + s(e)[2]);
-        let energy = |e: SubsystemId| problem.subsystems[e].energy * quanta(e);
-        let sum = |of: &dyn Fn(SubsystemId) -> f64| problem.battery.iter().map(|e| of(*e)).sum::<f64>();
-        // The eigenvalues of N equal cells and the levels of H_B have the same degeneracies C(N, k), so the passive state
-        // is a product of N passive cells: W = N ω(s_z + |s|)/2 over all 2^N levels.
-        let ergotropy =
-            |e: SubsystemId| 0.5 * problem.subsystems[e].energy * cells(e) * (s(e)[2] + norm(s(e))).max(0.0);
-        let ratio = |x: f64, y: f64| if y > 0.0 { x / y } else { f64::NAN };
-        match *quantity {
-            Quantity::Ergotropy | Quantity::LocalErgotropy => sum(&ergotropy),
-            Quantity::ErgotropyOf(e) => ergotropy(e),
-            Quantity::Efficiency => ratio(sum(&ergotropy), sum(&energy)),
-            Quantity::CellCoherence => {
-                let part = |a: usize| sum(&|e| 0.5 * cells(e) * s(e)[a]);
-                part(0).hypot(part(1)) / sum(&cells)
+    fn cells(&self, e: SubsystemId) -> f64 {
+        self.theory.problem.subsystems[e].cells() as f64
+    }
+
+    fn quanta(&self, e: SubsystemId) -> f64 {
+        0.5 * self.cells(e) * (1.0 + self.s(e)[2])
+    }
+
+    fn energy(&self, e: SubsystemId) -> f64 {
+        self.theory.problem.subsystems[e].energy * self.quanta(e)
+    }
+
+    /// The eigenvalues of N equal cells and the levels of H_B have the same degeneracies C(N, k), so the passive state is
+    /// a product of N passive cells: W = N ω(s_z + |s|)/2 over all 2^N levels.
+    fn ergotropy(&self, e: SubsystemId) -> f64 {
+        let energy = self.theory.problem.subsystems[e].energy;
+        0.5 * energy * self.cells(e) * (self.s(e)[2] + norm(self.s(e))).max(0.0)
+    }
+}
+
+impl Answers for Point<'_> {
+    fn mean(&self, of: Linear) -> Option<Estimate> {
+        let problem = self.theory.problem;
+        Some(Estimate::exact(match of {
+            Linear::Energy => problem.battery.iter().map(|e| self.energy(*e)).sum(),
+            Linear::EnergyOf(e) => self.energy(e),
+            Linear::Quanta(e) => self.quanta(e),
+            Linear::Magnetisation(e) => 0.5 * self.cells(e) * self.s(e)[2],
+            Linear::SpinSquared(e) => {
+                let (n, length) = (self.cells(e), norm(self.s(e)));
+                0.25 * (3.0 * n + n * (n - 1.0) * length * length)
             }
-            Quantity::EnergyDensity(e) => energy(e) / (cells(e) * problem.subsystems[e].energy),
-            Quantity::Power => ratio(sum(&energy), time),
-            Quantity::SpinLength(e) => {
-                let (n, length) = (cells(e), norm(s(e)));
-                spin_length(0.25 * (3.0 * n + n * (n - 1.0) * length * length))
+            Linear::Released(Some(only)) if only != self.step => 0.0,
+            Linear::Released(_) => {
+                self.jumps.iter().enumerate().map(|(channel, n)| n * problem.released_per_jump(channel)).sum()
             }
-            _ => match quantity.linear() {
-                Linear::Energy => sum(&energy),
-                Linear::EnergyOf(e) => energy(e),
-                Linear::Quanta(e) => quanta(e),
-                Linear::Magnetisation(e) => 0.5 * cells(e) * s(e)[2],
-                Linear::Released(only) if only.is_some_and(|only| only != point.step) => 0.0,
-                Linear::Released(_) => {
-                    let each = point.jumps.iter().enumerate();
-                    each.map(|(channel, n)| n * problem.released_per_jump(channel)).sum()
-                }
-                Linear::Jumps(channel) => point.jumps[channel],
-                _ => f64::NAN, // refused by `has`
-            },
-        }
+            Linear::Jumps(channel) => self.jumps[channel],
+            Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => return None,
+            Linear::Bright(_) | Linear::BrightLoss(_) | Linear::BrightReturn(_) => return None,
+        }))
+    }
+
+    /// None: their leading order is what fluctuations make of the burst, which is neglected.
+    fn variance(&self, _of: Varied) -> Option<Estimate> {
+        None
+    }
+
+    fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
+        let members = of.members(self.theory.problem);
+        let sum = |of: &dyn Fn(SubsystemId) -> f64| members.iter().map(|e| of(*e)).sum::<f64>();
+        let value = match what {
+            // Ensembles of unequal entropy share a passive state that is no product of theirs.
+            Nonlinear::Ergotropy if members.len() > 1 && !self.theory.battery_is_pure() => return Ok(None),
+            Nonlinear::Ergotropy | Nonlinear::LocalErgotropy => sum(&|e| self.ergotropy(e)),
+            Nonlinear::CellCoherence => {
+                let part = |a: usize| sum(&|e| 0.5 * self.cells(e) * self.s(e)[a]);
+                part(0).hypot(part(1)) / sum(&|e| self.cells(e))
+            }
+            Nonlinear::SymmetricErgotropy
+            | Nonlinear::IncoherentErgotropy
+            | Nonlinear::CoherentErgotropy
+            | Nonlinear::AntiErgotropy
+            | Nonlinear::Capacity
+            | Nonlinear::Coherence
+            | Nonlinear::Concurrence
+            | Nonlinear::Purity => return Ok(None),
+        };
+        Ok(Some(exactly(value)))
     }
 }
 

@@ -51,9 +51,9 @@ impl<'a> Theory<'a> {
     }
 
     /// Columns asked for that it leaves out.
-    pub fn missing(&self, problem: &Problem) -> Vec<String> {
+    pub fn missing(&self) -> Vec<String> {
         match self {
-            Theory::Cumulants(_) => MeanField::missing(problem),
+            Theory::Cumulants(theory) => theory.missing(),
             Theory::SpinVectors(_) => Vec::new(),
         }
     }

@@ -127,9 +127,13 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     }
     let asking = |quantities: &mut dyn Iterator<Item = Quantity>| builder.clone().observe(quantities).build();
     let mut problem = asking(&mut asked.iter().map(|(quantity, _)| quantity.clone())).map_err(|error| {
-        let alone = |quantity: Quantity| asking(&mut std::iter::once(quantity));
-        let refused = |(quantity, at): &(Quantity, Span<'s>)| Some((alone(quantity.clone()).err()?, *at));
-        match alone(Quantity::Energy).is_ok().then(|| asked.iter().find_map(refused)).flatten() {
+        // The first that cannot be asked for, alone or beside those before it.
+        let refused = |count: usize| {
+            let first = &mut asked[..count].iter().map(|(quantity, _)| quantity.clone());
+            Some((asking(first).err()?, asked[count - 1].1))
+        };
+        let others_fine = asking(&mut std::iter::once(Quantity::Energy)).is_ok();
+        match others_fine.then(|| (1..=asked.len()).find_map(refused)).flatten() {
             Some((error, at)) => at.error(error.to_string(), "another quantity"),
             None => InputError::in_file(file, error.to_string(), ""),
         }
@@ -144,7 +148,6 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             driven.iter_mut().enumerate().for_each(|(drive, active)| *active &= lists(on, drive));
         }
     }
-    distinct_columns(&problem, &asked)?;
     Ok(problem)
 }
 
@@ -290,17 +293,6 @@ fn agreement<'s>(
                 let message = format!("`only` of {kind} `{}` leaves out the step `{}`", names[index], name(&step.step));
                 return Err(place.error(message, format!("the step in that list too, or the {kind} not in this one")));
             }
-        }
-    }
-    Ok(())
-}
-
-/// Two different quantities may share the name of their column; a table holds one of them.
-fn distinct_columns(problem: &Problem, asked: &[(Quantity, Span<'_>)]) -> Result<(), InputError> {
-    for (at, (quantity, place)) in asked.iter().enumerate() {
-        let column = problem.column(quantity);
-        if asked[..at].iter().any(|(other, _)| other != quantity && problem.column(other) == column) {
-            return Err(place.error(format!("there is a column `{column}` already"), "one quantity of that name"));
         }
     }
     Ok(())

@@ -13,17 +13,21 @@ const SHIPPED: [(&str, &str, &str); 21] = [
         AGING,
         "N=20 gamma=1 Gamma=1600 tau_p=0.001 tau_s=0.0187 tau_d=0.0187 cycles=5 gamma_phi=0 gamma_up=0",
     ),
-    ("echo", "energy, coherence, released", "cells=4 spread detuning_seed Gamma gamma t_free"),
+    ("echo", "energy, coherence_cell, released", "cells=4 spread detuning_seed Gamma gamma t_free"),
     ("cavity", "M, S, energy, photons", "N=4 g kappa delta gamma cutoff t_end"),
-    ("cell_discharge", "energy, ergotropy, efficiency, coherence", "Gamma t_end p_e=0.5 c_eg=0.5"),
+    ("cell_discharge", "energy, ergotropy, efficiency, coherence_cell", "Gamma t_end p_e=0.5 c_eg=0.5"),
     (
         "network",
         "energy, ergotropy, efficiency, concurrence, coherence",
         "N=5 graph=linear J=2 Gamma=1 Gamma_icl=0.5 t_end p_e=0.5 c_eg=0.5",
     ),
-    ("charger_1", "energy_C, energy_B1, ergotropy_B1", CHARGER),
-    ("charger_2", "energy_C, energy_B1, energy_B2, ergotropy_B1, ergotropy_B2", CHARGER),
-    ("charger_3", "energy_C, energy_B1, energy_B2, energy_B3, ergotropy_B1, ergotropy_B2, ergotropy_B3", CHARGER),
+    ("charger_1", "energy_density_C, energy_density_B1, ergotropy_B1", CHARGER),
+    ("charger_2", "energy_density_C, energy_density_B1, energy_density_B2, ergotropy_B1, ergotropy_B2", CHARGER),
+    (
+        "charger_3",
+        "energy_density_C, energy_density_B1, energy_density_B2, energy_density_B3, ergotropy_B1, ergotropy_B2, ergotropy_B3",
+        CHARGER,
+    ),
     (
         "thermal",
         "energy, ergotropy, energy_var, bright, bright_loss, bright_return",
@@ -41,7 +45,7 @@ const SHIPPED: [(&str, &str, &str); 21] = [
     ("engine_collective", ENGINE_COLUMNS, "N=10 beta_omega=-0.8 Gamma_e=0.1 t_end"),
     ("engine_individual", ENGINE_COLUMNS, "N=10 beta_omega=-0.8 Gamma_e=0.1 t_end"),
     ("engine_masers", "energy_B, ergotropy_B", "N=2 engines=2 g gamma_h n_h gamma_c n_c t_end"),
-    ("field_noise", "coherence, energy", "gamma=1 t_end unraveling=jump"),
+    ("field_noise", "coherence_cell, energy", "gamma=1 t_end unraveling=jump"),
     ("reenergise", "energy_B, ergotropy_B", "N=1 chargers=3 J t_wait rounds"),
 ];
 

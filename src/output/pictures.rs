@@ -2,6 +2,7 @@
 
 use super::figure::{Axis, Figure, Mark, Panel, Point, Series};
 use crate::estimate::columns::Z95;
+use crate::problem::Quantity;
 use crate::table::{Column, Table};
 
 /// Points of a column against x with its 95 % errors.
@@ -20,32 +21,10 @@ pub fn points(x: impl Iterator<Item = f64>, column: &Column) -> Vec<Point> {
 
 /// What a column is called on an axis.
 pub fn label(name: &str) -> String {
-    match name {
-        "M" => "M = ⟨Sᶻ⟩".into(),
-        "S" => "S, from S(S+1) = ⟨S²⟩".into(),
-        "M_var" => "Var(Sᶻ)".into(),
-        "energy" => "energy E (units of the input)".into(),
-        "energy_var" => "Var(H_B)".into(),
-        "energy_std" => "standard deviation of H_B".into(),
-        "ergotropy" => "ergotropy W (units of the input)".into(),
-        "efficiency" => "W/E".into(),
-        "released" => "energy released in the step".into(),
-        "power" => "charging power E/t".into(),
-        "tau" => "charging time τ (units of the input)".into(),
-        "bright" => "weight in J = N/2".into(),
-        "bright_loss" => "rate out of J = N/2".into(),
-        "bright_return" => "rate back into J = N/2".into(),
-        "photons" => "photons ⟨a†a⟩".into(),
-        "antiergotropy" => "anti-ergotropy (units of the input)".into(),
-        "capacity" => "capacity (units of the input)".into(),
-        "purity" => "purity Tr ρ²".into(),
-        other => {
-            let of = |prefix: &str, what: &str| other.strip_prefix(prefix).map(|name| what.replace('@', name));
-            of("jumps_", "jumps of @ in the step")
-                .or_else(|| of("energy_", "energy of @"))
-                .or_else(|| of("quanta_", "quanta ⟨n⟩ of @"))
-                .unwrap_or_else(|| other.replace('_', ", "))
-        }
+    match (name, Quantity::of_column(name)) {
+        ("tau", _) => "charging time τ (units of the input)".into(),
+        (_, Some((quantity, of))) => quantity.label(of),
+        (other, None) => other.replace('_', ", "),
     }
 }
 

@@ -1,9 +1,8 @@
 //! The one place where a [`Problem`] is checked for consistency, part by part.
 
 use super::initial::is_unitary;
-use super::{
-    Drive, Factor, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem, SubsystemId,
-};
+use super::quantity::{check_columns, check_quantity};
+use super::{Drive, Factor, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem};
 use crate::error::ModelError;
 use std::collections::HashSet;
 
@@ -341,55 +340,6 @@ pub(super) fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
         if matches!(quantity, Quantity::Released(_)) {
             (0..problem.channels.len()).try_for_each(|channel| problem.release(channel).map(|_| ()))?;
         }
-        let missing = match *quantity {
-            Quantity::Jumps(channel) => channel >= problem.channels.len(),
-            Quantity::Released(Some(step)) => problem.protocol.name(step).is_empty(),
-            _ => false,
-        };
-        if missing {
-            return Err(ModelError::Invalid(format!("{quantity:?} names a channel or step that does not exist")));
-        }
     }
-    Ok(())
-}
-
-/// Whether the quantity is asked of something that has it.
-fn check_quantity(problem: &Problem, quantity: &Quantity) -> Result<(), ModelError> {
-    let kind = |e: &SubsystemId| problem.subsystems.get(*e).map(|s| &s.kind);
-    let invalid = |text: &str| Err(ModelError::Invalid(text.into()));
-    let cells = |e: &SubsystemId| matches!(kind(e), Some(Kind::Ensemble { .. } | Kind::Network { .. }));
-    match quantity {
-        Quantity::Magnetisation(e)
-        | Quantity::MagnetisationVariance(e)
-        | Quantity::SpinLength(e)
-        | Quantity::Bright(e)
-        | Quantity::BrightLoss(e)
-        | Quantity::BrightReturn(e)
-            if !matches!(kind(e), Some(Kind::Ensemble { .. })) =>
-        {
-            invalid("M, S, the bright weight and its flows are quantities of an ensemble of spins")
-        }
-        Quantity::Photons(e) | Quantity::TopLevel(e) if !matches!(kind(e), Some(Kind::Mode { .. })) => {
-            invalid("photons are counted in a mode")
-        }
-        Quantity::EnergyOf(e) | Quantity::EnergyDensity(e) | Quantity::ErgotropyOf(e) | Quantity::Quanta(e)
-            if kind(e).is_none() =>
-        {
-            invalid("a quantity of a subsystem that does not exist")
-        }
-        Quantity::Quanta(e) if matches!(kind(e), Some(Kind::Levels { .. })) => {
-            invalid("a multi-level system has no number of quanta")
-        }
-        Quantity::LocalErgotropy | Quantity::CellCoherence if !problem.battery.iter().all(cells) => {
-            invalid("this quantity needs a battery of two-level cells")
-        }
-        Quantity::SymmetricErgotropy if !matches!(problem.battery[..], [e] if matches!(kind(&e), Some(Kind::Ensemble { .. }))) => {
-            invalid("the ergotropy within the symmetric subspace needs a battery of one ensemble of spins")
-        }
-        Quantity::Concurrence => match problem.battery[..] {
-            [e] if matches!(kind(&e), Some(Kind::Network { .. })) => Ok(()),
-            _ => invalid("the concurrence needs a battery of one network of cells"),
-        },
-        _ => Ok(()),
-    }
+    check_columns(problem)
 }

@@ -20,7 +20,10 @@ pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
 pub use operator::{Factor, Op, OpSum, SubsystemId, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
-pub use quantity::{Linear, Quantity, Reduction};
+pub use quantity::{
+    Basis, BatteryKinds, Entry, Kinds, Linear, Nonlinear, Part, Quantity, Recipe, Reduction, Scope, Unit, Varied,
+    spin_length,
+};
 pub use rates::{RateMatrix, free_space_rates};
 
 use crate::error::ModelError;
@@ -72,9 +75,12 @@ impl Subsystem {
             Kind::Mode { .. } | Kind::Levels { .. } => 1,
         }
     }
-}
 
-impl Subsystem {
+    /// Nω, what energies are divided by to be per cell and per ω.
+    pub fn unit(&self) -> f64 {
+        self.cells() as f64 * self.energy
+    }
+
     /// ln of the Hilbert space dimension.
     pub fn ln_dimension(&self) -> f64 {
         match &self.kind {
@@ -157,83 +163,6 @@ impl Problem {
     /// Start describing a problem.
     pub fn builder(title: &str) -> ProblemBuilder {
         ProblemBuilder::new(title)
-    }
-
-    /// The distinct linear averages that the quantities need, E first.
-    pub fn linear(&self) -> Vec<Linear> {
-        let mut all = vec![Linear::Energy];
-        for quantity in &self.quantities {
-            let needed = quantity.linear();
-            for linear in [Some(needed), quantity.spread()].into_iter().flatten() {
-                if !all.contains(&linear) {
-                    all.push(linear);
-                }
-            }
-        }
-        all
-    }
-
-    /// Whether a quantity needs an averaged density matrix.
-    pub fn needs_state(&self) -> bool {
-        self.quantities.iter().any(Quantity::needs_state)
-    }
-
-    /// The distinct averaged density matrices that the quantities need.
-    pub fn reductions(&self) -> Vec<Reduction> {
-        let mut all = Vec::new();
-        let kept = self.keep_state.then(|| Reduction::Joint(self.battery.clone()));
-        for reduction in kept.into_iter().chain(self.quantities.iter().filter_map(|q| q.reduction(self))) {
-            if !all.contains(&reduction) {
-                all.push(reduction);
-            }
-        }
-        all
-    }
-
-    /// Column name of a quantity: `M` with one ensemble, `M_B` with several.
-    pub fn column(&self, quantity: &Quantity) -> String {
-        let ensembles = self.subsystems.iter().filter(|s| matches!(s.kind, Kind::Ensemble { .. })).count();
-        let of = |stem: &str, e: SubsystemId| match ensembles {
-            1 => stem.to_owned(),
-            _ => format!("{stem}_{}", self.subsystems[e].name),
-        };
-        match *quantity {
-            Quantity::Energy => "energy".into(),
-            Quantity::EnergyOf(e) | Quantity::EnergyDensity(e) => format!("energy_{}", self.subsystems[e].name),
-            Quantity::Power => "power".into(),
-            Quantity::ErgotropyOf(e) => format!("ergotropy_{}", self.subsystems[e].name),
-            Quantity::InitialErgotropy => "ergotropy_initial".into(),
-            Quantity::LocalErgotropy => "ergotropy_local".into(),
-            Quantity::SymmetricErgotropy => "ergotropy_symmetric".into(),
-            Quantity::IncoherentErgotropy => "ergotropy_incoherent".into(),
-            Quantity::CoherentErgotropy => "ergotropy_coherent".into(),
-            Quantity::AntiErgotropy => "antiergotropy".into(),
-            Quantity::Capacity => "capacity".into(),
-            Quantity::Coherence | Quantity::CellCoherence => "coherence".into(),
-            Quantity::Concurrence => "concurrence".into(),
-            Quantity::Purity => "purity".into(),
-            Quantity::Quanta(e) => format!("quanta_{}", self.subsystems[e].name),
-            Quantity::Photons(_) => "photons".into(),
-            Quantity::Bright(e) => of("bright", e),
-            Quantity::BrightLoss(e) => of("bright_loss", e),
-            Quantity::BrightReturn(e) => of("bright_return", e),
-            Quantity::TopLevel(e) => format!("top_level_{}", self.subsystems[e].name),
-            Quantity::EnergyVariance => "energy_var".into(),
-            Quantity::EnergyDeviation => "energy_std".into(),
-            Quantity::Ergotropy => "ergotropy".into(),
-            Quantity::Efficiency => "efficiency".into(),
-            Quantity::Magnetisation(e) => of("M", e),
-            Quantity::MagnetisationVariance(e) => of("M_var", e),
-            Quantity::SpinLength(e) => of("S", e),
-            Quantity::Released(None) => "released".into(),
-            Quantity::Released(Some(step)) => {
-                match self.quantities.iter().filter(|q| matches!(q, Quantity::Released(_))).count() {
-                    1 => "released".into(),
-                    _ => format!("released_{}", self.protocol.name(step)),
-                }
-            }
-            Quantity::Jumps(channel) => format!("jumps_{}", self.channels[channel].name),
-        }
     }
 
     /// Energy that one jump of `channel` takes out of the battery as useful work: ω for a collective lowering

@@ -2,13 +2,19 @@
 
 use super::*;
 use crate::density::{BlockShape, GROUPS};
-use crate::estimate::functional::exact;
+use crate::estimate::functional;
 use crate::estimate::random::Random;
-use crate::problem::Kind;
+use crate::problem::{Kind, Quantity};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 const Z95: f64 = crate::estimate::columns::Z95;
 const OMEGA: f64 = 1.3;
+
+/// The function of the state behind a quantity.
+fn sampled(problem: &Problem, quantity: &Quantity, densities: &[&Density]) -> Result<Vec<Bounded>, RunError> {
+    let (what, of) = quantity.nonlinear().unwrap();
+    super::sampled(problem, what, of, densities)
+}
 
 /// A pure state in a block, or of each of several cells.
 type Pure = Vec<(Label, Vec<Complex64>)>;
@@ -78,7 +84,8 @@ impl Ensemble {
         let mut density = Density::default();
         density.count(0, 1.0);
         self.states.iter().for_each(|(p, pure)| record(&mut density, 0, *p, pure));
-        exact(&self.problem, quantity, &state(&density, &|_| true).unwrap()).unwrap()
+        let (what, of) = quantity.nonlinear().unwrap();
+        functional::exact(&self.problem, what, of, &state(&density, &|_| true).unwrap()).unwrap()
     }
 
     /// Of many runs of `batches` × `size` trajectories: coverage, mean width and root mean square error.
@@ -89,7 +96,7 @@ impl Ensemble {
             let density = self.sample(&mut Random::new(1000 + seed), batches, size);
             let found = sampled(&self.problem, quantity, &[&density]).unwrap()[0];
             let t = student(Z95, degrees(&density));
-            let (lo, hi) = found.interval(t, quantity.range());
+            let (lo, hi) = found.interval(t, quantity.range(&self.problem));
             covered += u64::from(lo - 1e-9 <= truth && truth <= hi + 1e-9);
             width += (hi - lo) / seeds as f64;
             square += (found.value - truth).powi(2) / seeds as f64;
@@ -246,7 +253,7 @@ fn too_few_groups_bound_nothing() {
     for q in e.quantities() {
         let one = e.sample(&mut Random::new(1), 1, 200);
         let found = sampled(&e.problem, &q, &[&one]).unwrap()[0];
-        let (lo, hi) = found.interval(student(Z95, degrees(&one)), q.range());
+        let (lo, hi) = found.interval(student(Z95, degrees(&one)), q.range(&e.problem));
         assert!(found.value.is_finite(), "{q:?}");
         assert!(found.se.is_nan() && lo.is_nan() && hi.is_nan(), "{q:?}: {lo} to {hi}");
         let nothing = sampled(&e.problem, &q, &[&Density::default()]).unwrap()[0];

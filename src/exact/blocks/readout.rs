@@ -3,9 +3,9 @@
 use super::equation::Equation;
 use crate::density::{BlockShape, Label};
 use crate::error::RunError;
-use crate::estimate::columns::spin_length;
+use crate::estimate::answers::{Answers, Columns, Estimate, Sided, exactly};
 use crate::estimate::functional::{self, State};
-use crate::problem::{Linear, Problem, Quantity};
+use crate::problem::{Linear, Nonlinear, Part, Problem, Row, Varied};
 use crate::table::Table;
 use faer::Mat;
 use num_complex::Complex64;
@@ -17,15 +17,13 @@ const TOLERANCE: f64 = 1e-8;
 /// The rows read so far.
 pub struct Readout<'p> {
     problem: &'p Problem,
-    columns: Vec<Vec<f64>>,
-    /// Ergotropy at the first row that was read.
-    initial: Option<f64>,
+    columns: Columns<'p>,
 }
 
 impl<'p> Readout<'p> {
     /// None yet.
     pub fn new(problem: &'p Problem) -> Self {
-        Self { problem, columns: vec![Vec::new(); problem.quantities.len()], initial: None }
+        Self { problem, columns: Columns::exact(problem) }
     }
 
     /// Read one row, `time` after the run began, in step `step`.
@@ -38,70 +36,69 @@ impl<'p> Readout<'p> {
             let reason = format!("the density matrix has trace {trace}");
             return Err(RunError::Numerics { method: "the evolution on blocks", reason });
         }
-        let reductions = &equation.blocks.reductions;
-        let states: Vec<State> = (0..reductions.len()).map(|index| reduced(equation, index)).collect();
-        let stage = equation.blocks.stage_of(step);
-        let linear = |needed: Linear| linear(equation, needed, stage);
-        let released = |step_only: Option<usize>| match step_only {
-            Some(only) if only != step => 0.0,
-            _ => {
-                let each = equation.counters.iter().enumerate();
-                each.map(|(c, n)| n * self.problem.released_per_jump(c)).sum()
-            }
-        };
-        for (quantity, column) in self.problem.quantities.iter().zip(&mut self.columns) {
-            let plain = |l: Linear| linear(l).0;
-            let value = match *quantity {
-                Quantity::Released(only) => released(only),
-                Quantity::Jumps(channel) => equation.counters[channel],
-                Quantity::EnergyVariance | Quantity::MagnetisationVariance(_) => linear(quantity.linear()).1,
-                Quantity::EnergyDeviation => linear(Linear::Energy).1.max(0.0).sqrt(),
-                Quantity::SpinLength(_) => spin_length(plain(quantity.linear())),
-                Quantity::EnergyDensity(e) => {
-                    let part = &self.problem.subsystems[e];
-                    plain(Linear::EnergyOf(e)) / (part.cells() as f64 * part.energy)
-                }
-                Quantity::Power => {
-                    if time > 0.0 {
-                        plain(Linear::Energy) / time
-                    } else {
-                        f64::NAN
-                    }
-                }
-                _ => match quantity.reduction(self.problem) {
-                    Some(reduction) => {
-                        let index = reductions.iter().position(|r| *r == reduction).unwrap_or(0);
-                        functional::exact(self.problem, quantity, &states[index])?
-                    }
-                    None => plain(quantity.linear()),
-                },
-            };
-            let value = match quantity {
-                Quantity::InitialErgotropy => *self.initial.get_or_insert(value),
-                _ => value,
-            };
-            column.push(value);
-        }
-        Ok(())
+        let states = (0..equation.blocks.reductions.len()).map(|index| reduced(equation, index)).collect();
+        self.columns.read(&Reading { problem: self.problem, equation, states, step }, time)
     }
 
     /// Forget the rows read so far, but not the ergotropy of the first.
     pub fn clear(&mut self) {
-        self.columns.iter_mut().for_each(Vec::clear);
+        self.columns.clear();
     }
 
     /// The table of all rows, or of a steady state: one row at t = ∞, named after the last timed step.
     pub fn table(self, steady: bool) -> Table {
-        let mut table = Table::new(self.problem);
-        if steady && let (Some(mut row), Some(step)) = (table.rows.pop(), table.steps.pop()) {
-            row.time = f64::INFINITY;
-            row.cycle = 0;
-            (table.rows, table.steps) = (vec![row], vec![step]);
-        }
-        for (quantity, values) in self.problem.quantities.iter().zip(self.columns) {
-            table.push_exact(self.problem.column(quantity), values);
+        let mut table = self.columns.table();
+        let all = Table::new(self.problem);
+        if steady && let (Some(row), Some(step)) = (all.rows.last(), all.steps.last()) {
+            table.rows = vec![Row { time: f64::INFINITY, cycle: 0, ..*row }];
+            table.steps = vec![step.clone()];
         }
         table
+    }
+}
+
+/// The state at one row.
+struct Reading<'a, 'p> {
+    problem: &'p Problem,
+    equation: &'a Equation<'a>,
+    /// The reduced states that the quantities need.
+    states: Vec<State>,
+    step: usize,
+}
+
+impl Answers for Reading<'_, '_> {
+    fn mean(&self, of: Linear) -> Option<Estimate> {
+        let counters = &self.equation.counters;
+        let value = match of {
+            Linear::Released(Some(only)) if only != self.step => 0.0,
+            Linear::Released(_) => {
+                counters.iter().enumerate().map(|(c, n)| n * self.problem.released_per_jump(c)).sum()
+            }
+            Linear::Jumps(channel) => counters[channel],
+            Linear::Energy
+            | Linear::EnergySpread
+            | Linear::EnergyOf(_)
+            | Linear::Quanta(_)
+            | Linear::Magnetisation(_)
+            | Linear::MagnetisationSpread(_)
+            | Linear::SpinSquared(_)
+            | Linear::Bright(_)
+            | Linear::BrightLoss(_)
+            | Linear::BrightReturn(_)
+            | Linear::TopLevel(_) => linear(self.equation, of, self.equation.blocks.stage_of(self.step))?.0,
+        };
+        Some(Estimate::exact(value))
+    }
+
+    fn variance(&self, of: Varied) -> Option<Estimate> {
+        let (_, variance) = linear(self.equation, of.mean(), self.equation.blocks.stage_of(self.step))?;
+        Some(Estimate::exact(variance))
+    }
+
+    fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
+        let needed = what.reduction(self.problem, of);
+        let Some(index) = self.equation.blocks.reductions.iter().position(|r| *r == needed) else { return Ok(None) };
+        functional::exact(self.problem, what, of, &self.states[index]).map(|value| Some(exactly(value)))
     }
 }
 
@@ -109,9 +106,9 @@ fn trace(rho: &[Complex64], d: usize) -> f64 {
     (0..d).map(|i| rho[i * d + i].re).sum()
 }
 
-/// Mean and variance of a linear average in a stage.
-fn linear(equation: &Equation, needed: Linear, stage: usize) -> (f64, f64) {
-    let Some(slot) = equation.blocks.linear.iter().position(|l| *l == needed) else { return (f64::NAN, f64::NAN) };
+/// Mean and variance of a linear average in a stage, if the blocks hold it.
+fn linear(equation: &Equation, needed: Linear, stage: usize) -> Option<(f64, f64)> {
+    let slot = equation.blocks.linear.iter().position(|l| *l == needed)?;
     let (mut mean, mut square) = (0.0, 0.0);
     for (block, rho) in equation.reached.iter().zip(&equation.rho) {
         let d = block.dimension();
@@ -126,7 +123,7 @@ fn linear(equation: &Equation, needed: Linear, stage: usize) -> (f64, f64) {
         let diagonal = &block.observable(equation.blocks, slot, stage).diagonal;
         variance += diagonal.iter().enumerate().map(|(i, o)| (o - mean).powi(2) * rho[i * d + i].re).sum::<f64>();
     }
-    (mean, if square > 0.0 { variance } else { 0.0 })
+    Some((mean, if square > 0.0 { variance } else { 0.0 }))
 }
 
 /// The reduced state number `index` of the problem's reductions.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exact::naive;
-use crate::problem::{Axis, Op, OpSum, ProblemBuilder, n, sm, sp, sz};
+use crate::problem::{Axis, Op, OpSum, ProblemBuilder, Quantity, n, sm, sp, sz};
 use std::f64::consts::PI;
 
 fn everything(ensembles: &[usize]) -> Vec<Quantity> {

@@ -205,7 +205,7 @@ fn agrees_with_the_reference_and_its_plateaus() {
         let problem = charger(m, up, tilt, numbers(&reference["times"]));
         let table = SpinVectors::new(&problem).unwrap().solve().unwrap();
         let column = |name: &str| &table.column(name).unwrap().value;
-        for (name, expected) in [("energy_C", "E_C"), ("energy_B1", "E_B")] {
+        for (name, expected) in [("energy_density_C", "E_C"), ("energy_density_B1", "E_B")] {
             for (row, (found, expected)) in column(name).iter().zip(numbers(&case[expected])).enumerate() {
                 let gap = (found - expected).abs();
                 assert!(gap < 1e-8, "m = {m}, γ↑ = {up}: {name} at row {row}: {found}, {expected}");
@@ -214,7 +214,7 @@ fn agrees_with_the_reference_and_its_plateaus() {
         // sin²(π/2k), short of it by what N_B/N_C and the tilt leave.
         let plateau = (PI / 2.0 / (m as f64 - up)).sin().powi(2);
         for k in 1..=m {
-            let end = *column(&format!("energy_B{k}")).last().unwrap();
+            let end = *column(&format!("energy_density_B{k}")).last().unwrap();
             assert!((end - plateau).abs() < 2e-4, "m = {m}, γ↑ = {up}: {end} instead of {plateau}");
         }
         // Spins stay pure, so all of the energy is ergotropy.
@@ -224,7 +224,8 @@ fn agrees_with_the_reference_and_its_plateaus() {
         // What the cells lose is what was emitted less what was pumped.
         let jumps = |row: usize, channel: usize| table.columns[table.columns.len() - 1 - m + channel].value[row];
         for row in 0..table.rows.len() {
-            let quanta = 1e7 * (column("energy_C")[row] - column("energy_C")[0]) + column("energy")[row];
+            let quanta =
+                1e7 * (column("energy_density_C")[row] - column("energy_density_C")[0]) + column("energy")[row];
             let emitted: f64 = (0..m).map(|channel| jumps(row, channel)).sum();
             assert!((quanta + emitted - jumps(row, m)).abs() < 1.0, "row {row}: {quanta}, {emitted}");
         }
@@ -238,7 +239,7 @@ fn pumped_plateaus_are_not_steady_even_here() {
     let end = |up: f64| {
         let problem = charger(3, up, 4.47e-4, vec![0.0, 6e-6, 1.0]);
         let table = SpinVectors::new(&problem).unwrap().solve().unwrap();
-        table.column("energy_B1").unwrap().value[1..].to_vec()
+        table.column("energy_density_B1").unwrap().value[1..].to_vec()
     };
     let (still, moving) = (end(0.0), end(1.0));
     assert!((still[0] - 0.25).abs() < 1e-3 && (still[1] - still[0]).abs() < 1e-6, "{still:?}");
@@ -249,7 +250,7 @@ fn pumped_plateaus_are_not_steady_even_here() {
 fn an_excited_charger_moves_when_tilted_only() {
     let end = |tilt: f64| {
         let table = SpinVectors::new(&charger(1, 0.0, tilt, vec![0.0, 6e-6])).unwrap().solve().unwrap();
-        table.column("energy_B1").unwrap().value[1]
+        table.column("energy_density_B1").unwrap().value[1]
     };
     assert_eq!(end(0.0), 0.0);
     assert!(end(1e-3) > 0.999);

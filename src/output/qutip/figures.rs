@@ -2,7 +2,7 @@
 
 use super::quoted;
 use crate::error::RunError;
-use crate::problem::{Kind, Problem, Quantity, Reach, Reduction, Step, SubsystemId};
+use crate::problem::{Kind, Nonlinear, Part, Problem, Quantity, Reach, Reduction, Step, SubsystemId};
 use std::fmt::Write;
 
 /// `columns`, and the function `observe` that gives their values in a state.
@@ -21,8 +21,10 @@ pub(super) fn observe(problem: &Problem) -> Result<String, RunError> {
     let _ = writeln!(text, "counting = [{}]  # channels whose jumps are counted", counted.join(", "));
     text.push_str("\n\ndef observe(rho, jumps, time, step, on):\n    \"\"\"The columns in the state rho, with the channels that are on.\"\"\"\n");
     let battery = of(problem, &problem.battery);
-    let joint = Some(Reduction::Joint(problem.battery.clone()));
-    if problem.quantities.iter().any(|q| q.reduction(problem) == joint && !matches!(q, Quantity::ErgotropyOf(_))) {
+    let whole = |(what, of): (Nonlinear, Part)| {
+        of == Part::Battery && matches!(what.reduction(problem, of), Reduction::Joint(_))
+    };
+    if problem.quantities.iter().filter_map(Quantity::nonlinear).any(whole) {
         let _ = writeln!(text, "    r, levels_B = state_of(rho, {battery}), spectrum({battery})");
     }
     text.push_str("    return [\n");
@@ -48,10 +50,7 @@ fn expression(problem: &Problem, quantity: &Quantity) -> Result<String, RunError
         Quantity::EnergyVariance => format!("variance(energy({battery}), rho)"),
         Quantity::EnergyDeviation => format!("np.sqrt(variance(energy({battery}), rho))"),
         Quantity::EnergyOf(e) => format!("mean(energy({}), rho)", name(e)),
-        Quantity::EnergyDensity(e) => {
-            let part = &problem.subsystems[e];
-            format!("mean(energy({}), rho) / {:?}", name(e), part.energy * part.cells() as f64)
-        }
+        Quantity::EnergyDensity(e) => format!("mean(energy({}), rho) / {:?}", name(e), problem.subsystems[e].unit()),
         Quantity::Power => format!("ratio(mean(energy({battery}), rho), time)"),
         Quantity::Ergotropy => "ergotropy(r, levels_B)".into(),
         Quantity::InitialErgotropy => "initial(ergotropy(r, levels_B))".into(),

@@ -1,6 +1,6 @@
 //! Networks whose cells cannot be told apart, such as the complete graph: stored like an ensemble.
 
-use crate::problem::{Factor, Initial, Kind, Op, OpSum, Problem, Quantity, Reach, SubsystemId, Term};
+use crate::problem::{Basis, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, Reach, SubsystemId, Term};
 use num_complex::Complex64;
 use std::collections::BTreeMap;
 
@@ -11,13 +11,11 @@ pub fn as_ensembles(problem: &Problem) -> Result<Problem, String> {
         let subsystem = &problem.subsystems[e];
         let Kind::Network { cells, .. } = subsystem.kind else { continue };
         let refuse = |why: &str| Err(format!("the cells of {} are not all alike: {why}", subsystem.name));
-        let asked = |q: &Quantity| {
-            matches!(
-                q,
-                Quantity::Concurrence | Quantity::Coherence | Quantity::LocalErgotropy | Quantity::CellCoherence
-            )
+        let asked = |q: &&Quantity| {
+            let basis = q.nonlinear().map(|(what, _)| what.basis());
+            matches!(basis, Some(Basis::SingleCells | Basis::Product))
         };
-        if let Some(quantity) = problem.quantities.iter().find(|q| asked(q)) {
+        if let Some(quantity) = problem.quantities.iter().find(asked) {
             return Err(format!("`{}` is of single cells", problem.column(quantity)));
         }
         if matches!(problem.initial[e], Initial::Rotated { .. }) {

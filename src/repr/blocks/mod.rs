@@ -32,7 +32,7 @@ pub use space::{Key, Space};
 
 use crate::error::CompileError;
 use crate::problem::{
-    Axis, Channel, Envelope, Initial, Kind, Linear, Op, OpSum, Problem, Quantity, Reach, Reduction, Step, SubsystemId,
+    Axis, Basis, Channel, Envelope, Initial, Kind, Linear, Op, OpSum, Problem, Reach, Reduction, Step, SubsystemId,
 };
 use charges::{Charge, Constraints};
 use num_complex::Complex64;
@@ -340,17 +340,21 @@ impl Blocks {
 /// What the averages in the product basis of the slots cannot give.
 fn check_quantities(problem: &Problem, style: Style) -> Result<(), CompileError> {
     let ensemble = |e: &SubsystemId| matches!(problem.subsystems[*e].kind, Kind::Ensemble { .. });
-    if !style.spins && problem.quantities.contains(&Quantity::SymmetricErgotropy) {
-        return Err(refuse(style, "it does not tell J = N/2 apart, which `ergotropy_symmetric` needs".into()));
+    for quantity in &problem.quantities {
+        let Some((what, of)) = quantity.nonlinear() else { continue };
+        let column = problem.column(quantity);
+        match what.basis() {
+            Basis::Spins if !style.spins => {
+                return Err(refuse(style, format!("it does not tell J = N/2 apart, which `{column}` needs")));
+            }
+            Basis::Product if style.spins && of.members(problem).iter().any(ensemble) => {
+                let reason = format!("`{column}` is taken in the basis of single cells, which it does not hold");
+                return Err(refuse(style, reason));
+            }
+            Basis::Any | Basis::Spins | Basis::SingleCells | Basis::Product => {}
+        }
     }
-    let basis = |q: &&Quantity| matches!(q, Quantity::Coherence) && problem.battery.iter().any(ensemble);
-    match problem.quantities.iter().find(basis) {
-        Some(q) if style.spins => Err(refuse(
-            style,
-            format!("`{}` is taken in the basis of single cells, which it does not hold", problem.column(q)),
-        )),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The jump operators of a channel, √rate included.
