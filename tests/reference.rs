@@ -365,3 +365,62 @@ fn a_driven_ensemble_agrees() {
     assert_close(table.columns[0].value[1], 14.5925, 4e-6, "S_z at t = 5");
     assert_close(table.columns[0].value[2], -1.2694, 4e-5, "S_z at t = 10");
 }
+
+macro_rules! case {
+    ($name:literal) => {
+        include_str!(concat!("data/cases/", $name, ".toml"))
+    };
+}
+
+/// Values at t = 0.5 and t = 1 by QuTiP's mesolve; each column is called what was asked for.
+#[test]
+fn columns_hold_what_they_are_called() {
+    let table = solve(&example(case!("columns"), ""));
+    for (name, half, end) in [
+        ("energy_density_B", 0.3324051, 0.2922226),
+        ("coherence_cell", 0.3144947, 0.0066365),
+        ("photons_A", 1.4341390, 1.3424876),
+        ("photons_D", 0.0654452, 0.2546037),
+    ] {
+        assert_close(column(&table, name)[1], half, 1e-7, name);
+        assert_close(column(&table, name)[2], end, 1e-7, name);
+    }
+    let beside =
+        case!("columns_names").replace("\"coherence_cell\",", "\"coherence_cell\", \"coherence\", \"energy(B)\",");
+    let together = beside.replace("spins = 3", "cells = 3, graph = \"none\"");
+    let problem = example(&together, "");
+    let names: Vec<String> = problem.quantities.iter().map(|q| problem.column(q)).collect();
+    assert_eq!(names[..5], ["energy_density_B", "coherence_cell", "coherence", "energy_B", "photons_A"]);
+    let table = solve(&problem);
+    for row in 0..3 {
+        let (energy, density) = (column(&table, "energy_B")[row], column(&table, "energy_density_B")[row]);
+        assert_close(energy, 6.0 * density, 1e-12, "3 cells of energy 2");
+    }
+}
+
+/// 10(1 − e^−½) over the time and over the cells.
+#[test]
+fn the_mean_field_divides_power_and_density() {
+    let problem = example(case!("meanfield_columns"), "");
+    let mean_field = leyden::exact::theory::Theory::of(&problem).unwrap().solve().unwrap();
+    let energy = 10.0 * (1.0 - (-0.5f64).exp());
+    for table in [mean_field, solve(&problem)] {
+        for (name, expected) in [("energy", energy), ("power", energy / 0.5), ("energy_density_B", energy / 10.0)] {
+            assert_close(column(&table, name)[1], expected, 1e-8, name);
+        }
+        assert!(column(&table, "power")[0].is_nan());
+    }
+}
+
+/// Channels `a` and `a_se` would put the jumps of one where the error of the other is.
+#[test]
+fn a_channel_called_like_an_error_is_refused() {
+    let text = case!("channel_names");
+    for suffix in ["_se", "_lo", "_hi", "_undersampled"] {
+        let text = text.replace("a_se", &format!("a{suffix}"));
+        let error = leyden::input::parse("channel_names.toml", &text, &[]).unwrap_err().to_string();
+        assert!(error.contains(&format!("channel a{suffix}")), "{error}");
+        assert!(error.contains("channel_names.toml:12"), "the line that asks for both: {error}");
+    }
+    assert!(leyden::input::parse("channel_names.toml", &text.replace("a_se", "b"), &[]).is_ok());
+}

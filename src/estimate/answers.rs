@@ -271,3 +271,128 @@ impl<'p> Columns<'p> {
         table
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::{Kind, Linear};
+
+    const OMEGA: f64 = 2.0;
+
+    /// Four cells, with a few numbers about them.
+    struct Known {
+        energy: f64,
+        ergotropy: Option<Sided>,
+    }
+
+    impl Answers for Known {
+        fn mean(&self, of: Linear) -> Option<Estimate> {
+            match of {
+                Linear::Energy | Linear::EnergyOf(_) => Some(Estimate { value: self.energy, se: 0.25 }),
+                Linear::SpinSquared(_) => Some(Estimate { value: 3.75, se: 0.5 }),
+                _ => None,
+            }
+        }
+
+        fn variance(&self, of: Varied) -> Option<Estimate> {
+            (of == Varied::Energy).then_some(Estimate { value: 4.0, se: 0.2 })
+        }
+
+        fn nonlinear(&self, _: Nonlinear, _: Part) -> Result<Option<Sided>, RunError> {
+            Ok(self.ergotropy)
+        }
+    }
+
+    fn problem() -> Problem {
+        let mut p = Problem::builder("answers");
+        let b = p.ensemble("B", 4, OMEGA);
+        p.evolve("wait", 2.0, 2).observe([Quantity::Energy, Quantity::InitialErgotropy]).observe([Quantity::Power]);
+        assert_eq!(b, 0);
+        p.build().unwrap()
+    }
+
+    fn found(known: &Known, quantity: Quantity, time: f64) -> Derived {
+        derive(&problem(), &quantity, known, time).unwrap().unwrap()
+    }
+
+    #[test]
+    fn linear_quantities_follow_from_averages() {
+        let known = Known { energy: 6.0, ergotropy: None };
+        let expected = [
+            (Quantity::Energy, 6.0, 0.25),
+            (Quantity::EnergyDensity(0), 6.0 / 8.0, 0.25 / 8.0),
+            (Quantity::Power, 12.0, 0.5),
+            (Quantity::EnergyVariance, 4.0, 0.2),
+            (Quantity::EnergyDeviation, 2.0, 0.05),
+            (Quantity::SpinLength(0), 1.5, 0.125),
+        ];
+        for (quantity, value, se) in expected {
+            assert_eq!(found(&known, quantity, 0.5).estimate, Estimate { value, se });
+        }
+        assert!(found(&known, Quantity::Power, 0.0).estimate.value.is_nan());
+        assert_eq!(found(&known, Quantity::Power, f64::INFINITY).estimate.value, 0.0);
+    }
+
+    #[test]
+    fn what_is_not_answered_is_not_derived() {
+        let known = Known { energy: 6.0, ergotropy: None };
+        for quantity in [Quantity::Magnetisation(0), Quantity::MagnetisationVariance(0), Quantity::Efficiency] {
+            assert_eq!(derive(&problem(), &quantity, &known, 1.0).unwrap(), None);
+        }
+        let problem = problem();
+        let error = Columns::exact(&problem).read(&known, 0.0).unwrap_err().to_string();
+        assert!(error.contains("`ergotropy_initial`"), "{error}");
+    }
+
+    #[test]
+    fn intervals_and_values_stay_in_the_range() {
+        let bounded = Bounded { value: 8.5, se: 1.0, below: (7.0, 1.0), above: (8.5, 1.0), undersampled: true };
+        let known = Known { energy: 7.5, ergotropy: Some((bounded, f64::INFINITY)) };
+        let w = found(&known, Quantity::Ergotropy, 1.0);
+        assert_eq!((w.estimate.value, w.undersampled), (8.0, Some(true)), "no more than Nω");
+        assert_eq!(w.bounds, Some((7.0 - Z95, 8.0)));
+        let ratio = found(&known, Quantity::Efficiency, 1.0);
+        assert_eq!((ratio.estimate.value, ratio.undersampled), (1.0, None));
+        let (lo, hi) = ratio.bounds.unwrap();
+        assert!(lo > 0.0 && lo < 7.0 / 7.5 && hi == 1.0, "{lo} to {hi}");
+    }
+
+    #[test]
+    fn the_efficiency_of_nothing_is_empty_in_any_unit() {
+        let ratio = |energy: f64, w: f64| {
+            let known = Known { energy, ergotropy: Some(exactly(w)) };
+            found(&known, Quantity::Efficiency, 1.0).estimate.value
+        };
+        assert_eq!(ratio(4.0, 3.0), 0.75);
+        assert!(ratio(0.0, 0.0).is_nan() && ratio(1e-15, 0.0).is_nan());
+        // A battery whose ω is 1e-20 holds an energy of 1e-20.
+        let mut small = Problem::builder("small");
+        small.ensemble("B", 4, 1e-20);
+        let small = small.evolve("wait", 1.0, 1).observe([Quantity::Efficiency]).build().unwrap();
+        let known = Known { energy: 2e-20, ergotropy: Some(exactly(1e-20)) };
+        let found = derive(&small, &Quantity::Efficiency, &known, 1.0).unwrap().unwrap();
+        assert_eq!(found.estimate.value, 0.5);
+        // Levels below zero: the energy may be negative, and the bounds stay in order.
+        let mut levels = Problem::builder("levels");
+        levels.subsystem("L", Kind::Levels { energies: vec![-3.0, 1.0] }, 1.0);
+        let levels = levels.evolve("wait", 1.0, 1).observe([Quantity::Efficiency]).build().unwrap();
+        let bounded = Bounded { value: 1.0, se: 0.1, below: (0.9, 0.1), above: (1.1, 0.1), undersampled: false };
+        let known = Known { energy: -2.0, ergotropy: Some((bounded, f64::INFINITY)) };
+        let found = derive(&levels, &Quantity::Efficiency, &known, 1.0).unwrap().unwrap();
+        let (lo, hi) = found.bounds.unwrap();
+        assert!(lo < -0.5 && -0.5 < hi && found.estimate.value == -0.5, "{lo} to {hi}");
+    }
+
+    #[test]
+    fn the_first_row_is_repeated() {
+        let problem = problem();
+        let mut columns = Columns::exact(&problem);
+        for (w, time) in [(3.0, 0.0), (2.0, 1.0), (1.0, 2.0)] {
+            columns.read(&Known { energy: 6.0, ergotropy: Some(exactly(w)) }, time).unwrap();
+        }
+        let table = columns.table();
+        assert_eq!(table.column("ergotropy_initial").unwrap().value, [3.0; 3]);
+        assert_eq!(table.column("power").unwrap().value[1..], [6.0, 3.0]);
+        assert!(table.columns.iter().all(|column| column.se.is_none() && column.bounds.is_none()));
+    }
+}

@@ -18,7 +18,7 @@ pub use space::{FullSpace, expectation};
 pub use steady::steady;
 
 use crate::error::RunError;
-use crate::problem::{Envelope, Problem, Quantity, Step};
+use crate::problem::{Envelope, Problem, Recipe, Step};
 use crate::table::Table;
 use evolve::Propagator;
 use ndarray::Array2;
@@ -50,10 +50,8 @@ pub fn solve(problem: &Problem) -> Result<Table, RunError> {
     }
     let mut table = Table::new(problem);
     for (quantity, values) in problem.quantities.iter().zip(columns) {
-        let values = match quantity {
-            Quantity::InitialErgotropy => vec![values[0]; values.len()],
-            _ => values,
-        };
+        let of_the_first = matches!(quantity.entry().recipe, Recipe::FirstState(..));
+        let values = if of_the_first { vec![values[0]; values.len()] } else { values };
         table.push_exact(problem.column(quantity), values);
     }
     Ok(table)

@@ -3,7 +3,7 @@
 use super::flow::Flow;
 use super::space::{FullSpace, expectation};
 use crate::error::{ModelError, RunError};
-use crate::problem::{Kind, Problem, Quantity, SubsystemId, n};
+use crate::problem::{Kind, Linear, Nonlinear, Part, Problem, Quantity, Recipe, SubsystemId, Varied, n};
 use faer::{Mat, Side};
 use ndarray::Array2;
 use num_complex::Complex64;
@@ -27,16 +27,12 @@ pub(super) struct Meter<'p> {
 impl<'p> Meter<'p> {
     pub(super) fn new(problem: &'p Problem, space: &'p FullSpace<'p>) -> Result<Self, ModelError> {
         let (mut spins, mut flows): (_, Vec<Flow>) = (Vec::new(), Vec::new());
-        for quantity in &problem.quantities {
-            if let Quantity::Magnetisation(e)
-            | Quantity::MagnetisationVariance(e)
-            | Quantity::SpinLength(e)
-            | Quantity::Bright(e) = *quantity
-            {
+        for linear in problem.linear() {
+            if let Linear::Magnetisation(e) | Linear::SpinSquared(e) | Linear::Bright(e) = linear {
                 let (z, squared) = space.spin(e)?;
                 spins.push((e, z, squared));
             }
-            if let Quantity::BrightLoss(e) | Quantity::BrightReturn(e) = *quantity
+            if let Linear::BrightLoss(e) | Linear::BrightReturn(e) = linear
                 && !flows.iter().any(|flow| flow.is_of(e))
             {
                 flows.push(Flow::new(problem, space, e)?);
@@ -68,11 +64,6 @@ impl<'p> Meter<'p> {
             let reason = format!("the battery has energy {energy} with variance {energy_variance}");
             return Err(RunError::Numerics { method: "the full-space evolution", reason });
         }
-        let whole = Part::new(self.space, rho, &self.problem.battery);
-        let part = |of: &[SubsystemId]| Part::new(self.space, rho, of);
-        let energy_of = |e: SubsystemId| part(&[e]).energy();
-        let released =
-            || jumps.iter().enumerate().map(|(c, count)| self.problem.released_per_jump(c) * count).sum::<f64>();
         let spin = |e: SubsystemId| {
             let found = self.spins.iter().find(|(id, ..)| *id == e);
             found.map_or((f64::NAN, f64::NAN, f64::NAN), |(_, z, squared)| {
@@ -83,57 +74,76 @@ impl<'p> Meter<'p> {
             let found = self.flows.iter().find(|flow| flow.is_of(e));
             found.map_or((f64::NAN, f64::NAN), |flow| flow.rates(rho, self.problem.protocol.steps.get(step)))
         };
-        let value = |quantity: &Quantity| -> Result<f64, RunError> {
-            Ok(match *quantity {
-                Quantity::Energy => energy,
-                Quantity::EnergyVariance => energy_variance,
-                Quantity::EnergyDeviation => energy_variance.max(0.0).sqrt(),
-                Quantity::EnergyOf(e) => energy_of(e),
-                Quantity::EnergyDensity(e) => {
-                    let subsystem = &self.problem.subsystems[e];
-                    energy_of(e) / (subsystem.cells() as f64 * subsystem.energy)
-                }
-                Quantity::Power if time == 0.0 => f64::NAN,
-                Quantity::Power => energy / time,
-                Quantity::Quanta(e) | Quantity::Photons(e) => expectation(&self.space.operator(&n(e))?, rho).re,
-                Quantity::Ergotropy | Quantity::InitialErgotropy => whole.ergotropy()?,
-                Quantity::ErgotropyOf(e) => part(&[e]).ergotropy()?,
-                Quantity::Efficiency if energy.abs() < 1e-14 => f64::NAN,
-                Quantity::Efficiency => whole.ergotropy()? / energy,
-                Quantity::IncoherentErgotropy => whole.without_coherence().ergotropy()?,
-                Quantity::CoherentErgotropy => whole.ergotropy()? - whole.without_coherence().ergotropy()?,
-                Quantity::AntiErgotropy => energy - whole.active()?,
-                Quantity::Capacity => whole.active()? - whole.energy() + whole.ergotropy()?,
-                Quantity::SymmetricErgotropy => whole.symmetric()?.ergotropy()?,
-                Quantity::Coherence => whole.coherence(),
-                Quantity::Purity => whole.purity(),
-                Quantity::LocalErgotropy => {
-                    let cells = self.space.cells(&self.problem.battery);
-                    let each = cells.map(|cell| Part::of_factors(self.space, rho, &[cell]).ergotropy());
-                    each.sum::<Result<f64, RunError>>()?
-                }
-                Quantity::CellCoherence => {
-                    let cells: Vec<usize> = self.space.cells(&self.problem.battery).collect();
-                    let each = cells.iter().map(|cell| Part::of_factors(self.space, rho, &[*cell]).rho[(1, 0)]);
-                    each.sum::<Complex64>().norm() / cells.len() as f64
-                }
-                Quantity::Concurrence => self.concurrence(rho)?,
-                Quantity::Bright(e) => self.bright(rho, e)?,
-                Quantity::BrightLoss(e) => flow(e).0,
-                Quantity::BrightReturn(e) => flow(e).1,
-                Quantity::TopLevel(e) => {
-                    let mode = part(&[e]).rho;
+        let linear = |of: Linear| -> Result<f64, RunError> {
+            Ok(match of {
+                Linear::Energy => energy,
+                Linear::EnergyOf(e) => Reduced::new(self.space, rho, &[e]).energy(),
+                Linear::Quanta(e) => expectation(&self.space.operator(&n(e))?, rho).re,
+                Linear::Magnetisation(e) => spin(e).0,
+                Linear::SpinSquared(e) => spin(e).2,
+                Linear::Bright(e) => self.bright(rho, e)?,
+                Linear::BrightLoss(e) => flow(e).0,
+                Linear::BrightReturn(e) => flow(e).1,
+                Linear::TopLevel(e) => {
+                    let mode = Reduced::new(self.space, rho, &[e]).rho;
                     mode[(mode.nrows() - 1, mode.nrows() - 1)].re
                 }
-                Quantity::Magnetisation(e) => spin(e).0,
-                Quantity::MagnetisationVariance(e) => spin(e).1 - spin(e).0.powi(2),
-                Quantity::SpinLength(e) => ((1.0 + 4.0 * spin(e).2.max(0.0)).sqrt() - 1.0) / 2.0,
-                Quantity::Released(Some(only)) if only != step => 0.0,
-                Quantity::Released(_) => released(),
-                Quantity::Jumps(channel) => jumps[channel],
+                Linear::Released(Some(only)) if only != step => 0.0,
+                Linear::Released(_) => {
+                    jumps.iter().enumerate().map(|(c, count)| self.problem.released_per_jump(c) * count).sum()
+                }
+                Linear::Jumps(channel) => jumps[channel],
+                // Of single trajectories, which there are none of here.
+                Linear::EnergySpread | Linear::MagnetisationSpread(_) => f64::NAN,
+            })
+        };
+        let variance = |of: Varied| match of {
+            Varied::Energy => energy_variance,
+            Varied::Magnetisation(e) => spin(e).1 - spin(e).0.powi(2),
+        };
+        let value = |quantity: &Quantity| -> Result<f64, RunError> {
+            Ok(match quantity.entry().recipe {
+                Recipe::Mean(of) => linear(of)?,
+                Recipe::PerCell(of, e) => {
+                    linear(of)? / (self.problem.subsystems[e].cells() as f64 * self.problem.subsystems[e].energy)
+                }
+                Recipe::PerTime(_) if time == 0.0 => f64::NAN,
+                Recipe::PerTime(of) => linear(of)? / time,
+                Recipe::Variance(of) => variance(of),
+                Recipe::Deviation(of) => variance(of).max(0.0).sqrt(),
+                Recipe::SpinLength(of) => ((1.0 + 4.0 * linear(of)?.max(0.0)).sqrt() - 1.0) / 2.0,
+                Recipe::State(what, of) | Recipe::FirstState(what, of) => self.nonlinear(rho, what, of)?,
+                Recipe::OverEnergy(..) if energy.abs() < 1e-14 => f64::NAN,
+                Recipe::OverEnergy(what, of) => self.nonlinear(rho, what, of)? / energy,
             })
         };
         self.problem.quantities.iter().map(value).collect()
+    }
+
+    /// A function of the reduced state of a part.
+    fn nonlinear(&self, rho: &Array2<Complex64>, what: Nonlinear, of: Part) -> Result<f64, RunError> {
+        let members = of.members(self.problem);
+        let part = Reduced::new(self.space, rho, &members);
+        Ok(match what {
+            Nonlinear::Ergotropy => part.ergotropy()?,
+            Nonlinear::IncoherentErgotropy => part.without_coherence().ergotropy()?,
+            Nonlinear::CoherentErgotropy => part.ergotropy()? - part.without_coherence().ergotropy()?,
+            Nonlinear::AntiErgotropy => part.energy() - part.active()?,
+            Nonlinear::Capacity => part.active()? - part.energy() + part.ergotropy()?,
+            Nonlinear::SymmetricErgotropy => part.symmetric()?.ergotropy()?,
+            Nonlinear::Coherence => part.coherence(),
+            Nonlinear::Purity => part.purity(),
+            Nonlinear::LocalErgotropy => {
+                let each = self.space.cells(&members).map(|cell| Reduced::of_factors(self.space, rho, &[cell]));
+                each.map(|cell| cell.ergotropy()).sum::<Result<f64, RunError>>()?
+            }
+            Nonlinear::CellCoherence => {
+                let cells: Vec<usize> = self.space.cells(&members).collect();
+                let each = cells.iter().map(|cell| Reduced::of_factors(self.space, rho, &[*cell]).rho[(1, 0)]);
+                each.sum::<Complex64>().norm() / cells.len() as f64
+            }
+            Nonlinear::Concurrence => self.concurrence(rho)?,
+        })
     }
 
     /// Mean of Wootters' concurrence over the edges of the battery's network.
@@ -143,7 +153,7 @@ impl<'p> Meter<'p> {
         let cells: Vec<usize> = self.space.cells(&[network]).collect();
         let mut sum = 0.0;
         for &(a, b) in edges {
-            sum += wootters(&Part::of_factors(self.space, rho, &[cells[a.min(b)], cells[a.max(b)]]).rho)?;
+            sum += wootters(&Reduced::of_factors(self.space, rho, &[cells[a.min(b)], cells[a.max(b)]]).rho)?;
         }
         Ok(sum / edges.len() as f64)
     }
@@ -164,12 +174,12 @@ impl<'p> Meter<'p> {
 }
 
 /// The reduced state of some tensor factors with the energies of their product basis.
-struct Part {
+struct Reduced {
     rho: Mat<Complex64>,
     energies: Vec<f64>,
 }
 
-impl Part {
+impl Reduced {
     fn new(space: &FullSpace, rho: &Array2<Complex64>, of: &[SubsystemId]) -> Self {
         Self::from_split(&space.split(of), rho)
     }

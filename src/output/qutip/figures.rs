@@ -2,7 +2,9 @@
 
 use super::quoted;
 use crate::error::RunError;
-use crate::problem::{Kind, Nonlinear, Part, Problem, Quantity, Reach, Reduction, Step, SubsystemId};
+use crate::problem::{
+    Kind, Linear, Nonlinear, Part, Problem, Quantity, Reach, Recipe, Reduction, Step, SubsystemId, Varied,
+};
 use std::fmt::Write;
 
 /// `columns`, and the function `observe` that gives their values in a state.
@@ -12,9 +14,10 @@ use std::fmt::Write;
 pub(super) fn observe(problem: &Problem) -> Result<String, RunError> {
     let names: Vec<String> = problem.quantities.iter().map(|q| quoted(&problem.column(q))).collect();
     let mut text = format!("\ncolumns = [{}]\n", names.join(", "));
-    let released = problem.quantities.iter().any(|q| matches!(q, Quantity::Released(_)));
+    let asked_for = problem.linear();
+    let released = asked_for.iter().any(|linear| matches!(linear, Linear::Released(_)));
     let counted = problem.channels.iter().enumerate().filter(|(c, _)| {
-        let asked = problem.quantities.contains(&Quantity::Jumps(*c));
+        let asked = asked_for.contains(&Linear::Jumps(*c));
         asked || released && problem.released_per_jump(*c) != 0.0
     });
     let counted: Vec<String> = counted.map(|(_, channel)| quoted(&channel.name)).collect();
@@ -43,49 +46,34 @@ fn of(problem: &Problem, subsystems: &[SubsystemId]) -> String {
 }
 
 fn expression(problem: &Problem, quantity: &Quantity) -> Result<String, RunError> {
-    let battery = of(problem, &problem.battery);
+    let energy = || mean(problem, Linear::Energy);
+    Ok(match quantity.entry().recipe {
+        Recipe::Mean(of) => mean(problem, of)?,
+        Recipe::PerCell(of, e) => format!("{} / {:?}", mean(problem, of)?, problem.subsystems[e].unit()),
+        Recipe::PerTime(of) => format!("ratio({}, time)", mean(problem, of)?),
+        Recipe::Variance(of) => variance(problem, of),
+        Recipe::Deviation(of) => format!("np.sqrt({})", variance(problem, of)),
+        Recipe::SpinLength(of) => format!("spin_length({})", mean(problem, of)?),
+        Recipe::State(what, part) => nonlinear(problem, what, part),
+        Recipe::FirstState(what, part) => format!("initial({})", nonlinear(problem, what, part)),
+        Recipe::OverEnergy(what, part) => format!("ratio({}, {})", nonlinear(problem, what, part), energy()?),
+    })
+}
+
+fn mean(problem: &Problem, of: Linear) -> Result<String, RunError> {
     let name = |e: SubsystemId| quoted(&problem.subsystems[e].name);
-    Ok(match *quantity {
-        Quantity::Energy => format!("mean(energy({battery}), rho)"),
-        Quantity::EnergyVariance => format!("variance(energy({battery}), rho)"),
-        Quantity::EnergyDeviation => format!("np.sqrt(variance(energy({battery}), rho))"),
-        Quantity::EnergyOf(e) => format!("mean(energy({}), rho)", name(e)),
-        Quantity::EnergyDensity(e) => format!("mean(energy({}), rho) / {:?}", name(e), problem.subsystems[e].unit()),
-        Quantity::Power => format!("ratio(mean(energy({battery}), rho), time)"),
-        Quantity::Ergotropy => "ergotropy(r, levels_B)".into(),
-        Quantity::InitialErgotropy => "initial(ergotropy(r, levels_B))".into(),
-        Quantity::ErgotropyOf(e) => format!("ergotropy(state_of(rho, {0}), spectrum({0}))", name(e)),
-        Quantity::LocalErgotropy => format!("local_ergotropy(rho, {battery})"),
-        Quantity::SymmetricErgotropy => {
-            let omega = problem.battery.first().map_or(0.0, |e| problem.subsystems[*e].energy);
-            let cells: u64 = problem.battery.iter().map(|e| problem.subsystems[*e].cells()).sum();
-            format!("ergotropy(symmetric(r), {omega:?} * np.arange({}))", cells + 1)
-        }
-        Quantity::IncoherentErgotropy => "ergotropy(dephased(r, levels_B), levels_B)".into(),
-        Quantity::CoherentErgotropy => "ergotropy(r, levels_B) - ergotropy(dephased(r, levels_B), levels_B)".into(),
-        Quantity::AntiErgotropy => "-ergotropy(r, -levels_B)".into(),
-        Quantity::Capacity => "ergotropy(r, levels_B) + ergotropy(r, -levels_B)".into(),
-        Quantity::Efficiency => format!("ratio(ergotropy(r, levels_B), mean(energy({battery}), rho))"),
-        Quantity::Coherence => "coherence(r)".into(),
-        Quantity::CellCoherence => format!("cell_coherence(rho, {battery})"),
-        Quantity::Concurrence => {
-            let edges = |e: &SubsystemId| match &problem.subsystems[*e].kind {
-                Kind::Network { edges, .. } => Some(format!("concurrence(rho, {}, {edges:?})", name(*e))),
-                _ => None,
-            };
-            problem.battery.iter().find_map(edges).unwrap_or_else(|| "np.nan".into())
-        }
-        Quantity::Purity => "np.vdot(r, r).real".into(),
-        Quantity::Quanta(e) | Quantity::Photons(e) => format!("mean(n({}), rho)", name(e)),
-        Quantity::Bright(e) => format!("np.trace(symmetric(state_of(rho, {}))).real", name(e)),
-        Quantity::BrightLoss(e) => bright_flow(problem, e, "loss"),
-        Quantity::BrightReturn(e) => bright_flow(problem, e, "gain"),
-        Quantity::TopLevel(e) => format!("state_of(rho, {})[-1, -1].real", name(e)),
-        Quantity::Magnetisation(e) => format!("mean(sz({}), rho) / 2", name(e)),
-        Quantity::MagnetisationVariance(e) => format!("variance(sz({}), rho) / 4", name(e)),
-        Quantity::SpinLength(e) => format!("spin_length({}, rho)", name(e)),
-        Quantity::Released(None) => released(problem),
-        Quantity::Released(Some(only)) => {
+    Ok(match of {
+        Linear::Energy => format!("mean(energy({}), rho)", self::of(problem, &problem.battery)),
+        Linear::EnergyOf(e) => format!("mean(energy({}), rho)", name(e)),
+        Linear::Quanta(e) => format!("mean(n({}), rho)", name(e)),
+        Linear::Magnetisation(e) => format!("mean(sz({}), rho) / 2", name(e)),
+        Linear::SpinSquared(e) => format!("mean(spin_squared({}), rho)", name(e)),
+        Linear::Bright(e) => format!("np.trace(symmetric(state_of(rho, {}))).real", name(e)),
+        Linear::BrightLoss(e) => bright_flow(problem, e, "loss"),
+        Linear::BrightReturn(e) => bright_flow(problem, e, "gain"),
+        Linear::TopLevel(e) => format!("state_of(rho, {})[-1, -1].real", name(e)),
+        Linear::Released(None) => released(problem),
+        Linear::Released(Some(only)) => {
             let wanted = problem.protocol.name(only);
             let same =
                 problem.protocol.steps.iter().filter(|s| matches!(s, Step::Evolve { name, .. } if name == wanted));
@@ -96,8 +84,51 @@ fn expression(problem: &Problem, quantity: &Quantity) -> Result<String, RunError
             }
             format!("({}) * (step == {})", released(problem), quoted(wanted))
         }
-        Quantity::Jumps(channel) => format!("jumps[{}]", quoted(&problem.channels[channel].name)),
+        Linear::Jumps(channel) => format!("jumps[{}]", quoted(&problem.channels[channel].name)),
+        // What adds to the variance between trajectories; one averaged state has none.
+        Linear::EnergySpread | Linear::MagnetisationSpread(_) => "0.0".into(),
     })
+}
+
+fn variance(problem: &Problem, of: Varied) -> String {
+    match of {
+        Varied::Energy => format!("variance(energy({}), rho)", self::of(problem, &problem.battery)),
+        Varied::Magnetisation(e) => format!("variance(sz({}), rho) / 4", quoted(&problem.subsystems[e].name)),
+    }
+}
+
+fn nonlinear(problem: &Problem, what: Nonlinear, part: Part) -> String {
+    let members = part.members(problem);
+    let names = of(problem, &members);
+    let (r, levels) = match part {
+        Part::Battery => ("r".to_owned(), "levels_B".to_owned()),
+        Part::One(_) => (format!("state_of(rho, {names})"), format!("spectrum({names})")),
+    };
+    let ergotropy = format!("ergotropy({r}, {levels})");
+    let incoherent = || format!("ergotropy(dephased({r}, {levels}), {levels})");
+    match what {
+        Nonlinear::Ergotropy => ergotropy,
+        Nonlinear::LocalErgotropy => format!("local_ergotropy(rho, {names})"),
+        Nonlinear::SymmetricErgotropy => {
+            let omega = members.first().map_or(0.0, |e| problem.subsystems[*e].energy);
+            let cells: u64 = members.iter().map(|e| problem.subsystems[*e].cells()).sum();
+            format!("ergotropy(symmetric({r}), {omega:?} * np.arange({}))", cells + 1)
+        }
+        Nonlinear::IncoherentErgotropy => incoherent(),
+        Nonlinear::CoherentErgotropy => format!("{ergotropy} - {}", incoherent()),
+        Nonlinear::AntiErgotropy => format!("-ergotropy({r}, -{levels})"),
+        Nonlinear::Capacity => format!("{ergotropy} + ergotropy({r}, -{levels})"),
+        Nonlinear::Coherence => format!("coherence({r})"),
+        Nonlinear::CellCoherence => format!("cell_coherence(rho, {names})"),
+        Nonlinear::Concurrence => {
+            let edges = |e: &SubsystemId| match &problem.subsystems[*e].kind {
+                Kind::Network { edges, .. } => Some(format!("concurrence(rho, {names}, {edges:?})")),
+                Kind::Ensemble { .. } | Kind::Mode { .. } | Kind::Levels { .. } => None,
+            };
+            members.iter().find_map(edges).unwrap_or_else(|| "np.nan".into())
+        }
+        Nonlinear::Purity => format!("np.vdot({r}, {r}).real"),
+    }
 }
 
 /// The loss or gain of J = N/2 through the local channels of an ensemble.

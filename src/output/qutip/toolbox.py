@@ -230,9 +230,9 @@ def variance(op, rho):
     return max(mean(op @ op, rho) - mean(op, rho) ** 2, 0.0)
 
 
-def spin_length(name, rho):
+def spin_length(squared):
     """S with S(S+1) = <S^2>."""
-    return (np.sqrt(1 + 4 * mean(spin_squared(name), rho)) - 1) / 2
+    return (np.sqrt(1 + 4 * squared) - 1) / 2
 
 
 def ratio(part, whole):
