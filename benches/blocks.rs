@@ -6,9 +6,8 @@ use leyden::models::{Dephased, Graph, Network, Part};
 use leyden::problem::{Problem, Quantity, sm, sx};
 use leyden::repr::choose::Representation;
 use leyden::runner::{self, RunOptions};
+use leyden::stop::Stop;
 use leyden::unravel::engine::Engine;
-use leyden::with_engine;
-use std::sync::atomic::AtomicBool;
 
 const CHARGER_1: &str = include_str!("../examples/charger_1.toml");
 const CHARGER_3: &str = include_str!("../examples/charger_3.toml");
@@ -64,9 +63,7 @@ fn trajectories(criterion: &mut Criterion) {
         let options = RunOptions { trajectories, seed: 1, threads: 1, shots: false, covariance: false, states: false };
         group.throughput(Throughput::Elements(trajectories));
         group.bench_function(name, |b| {
-            b.iter(|| {
-                with_engine!(&engine, e => runner::run(&**e, &problem, options, &AtomicBool::new(false), &mut |_, _| true))
-            });
+            b.iter(|| runner::run(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap());
         });
     }
     group.finish();

@@ -6,10 +6,10 @@ use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_
 use leyden::problem::Problem;
 use leyden::repr::ladder::Ladder;
 use leyden::runner::{Outcome, RunOptions, run};
+use leyden::stop::Stop;
 use leyden::unravel::ladder_jump::LadderJump;
 use leyden::unravel::stream::Stream;
 use std::hint::black_box;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// N and the trajectories that take a few tenths of a second.
@@ -17,7 +17,7 @@ const SIZES: [(u64, u64); 3] = [(140, 10_000), (10_000, 200), (1_000_000, 1)];
 
 fn trajectories(engine: &LadderJump, problem: &Problem, trajectories: u64, shots: bool) -> Outcome {
     let options = RunOptions { trajectories, seed: 1, threads: 1, shots, covariance: false, states: false };
-    run(engine, problem, options, &AtomicBool::new(false), &mut |_, _| true)
+    run(engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
 }
 
 fn jumps(engine: &LadderJump, problem: &Problem, n: u64) -> u64 {

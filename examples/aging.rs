@@ -3,16 +3,16 @@
 use leyden::models::Aging;
 use leyden::repr::ladder::Ladder;
 use leyden::runner::{RunOptions, run};
+use leyden::stop::Stop;
 use leyden::unravel::ladder_jump::LadderJump;
 use leyden::{estimate::columns, exact};
-use std::sync::atomic::AtomicBool;
 
 fn main() -> Result<(), leyden::RunError> {
     let problem = Aging { cells: 60, cycles: 10, samples: 1, ..Aging::default() }.problem()?;
     let engine = LadderJump::new(Ladder::compile(&problem)?);
     let options =
         RunOptions { trajectories: 5_000, seed: 1, threads: 0, shots: false, covariance: false, states: false };
-    let outcome = run(&engine, &problem, options, &AtomicBool::new(false), &mut |_, _| true);
+    let outcome = run(&engine, &problem, options, &Stop::default(), &mut |_, _| true)?;
     let sampled = columns::table(&problem, &outcome.accumulated)?;
     let exact = exact::solve(&problem, None, &Default::default())?;
 

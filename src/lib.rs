@@ -6,16 +6,15 @@
 //!
 //! ```
 //! use leyden::{exact, models::Aging, problem::Quantity, repr::ladder::Ladder};
-//! use leyden::{estimate::columns, runner, unravel::ladder_jump::LadderJump};
-//! use std::sync::atomic::AtomicBool;
+//! use leyden::{estimate::columns, runner, stop::Stop, unravel::ladder_jump::LadderJump};
 //!
 //! let mut problem = Aging { cells: 20, cycles: 2, samples: 1, ..Aging::default() }.problem()?;
 //! problem.quantities = vec![Quantity::Energy];
 //! let engine = LadderJump::new(Ladder::compile(&problem)?);
 //! let options =
 //!     runner::RunOptions { trajectories: 2_000, seed: 1, threads: 0, shots: false, covariance: false, states: false };
-//! let outcome = runner::run(&engine, &problem, options, &AtomicBool::new(false), &mut |_, _| true);
-//! let (sampled, exact) = (columns::table(&problem, &outcome.accumulated)?, exact::solve(&problem, None, &Default::default())?);
+//! let outcome = runner::run(&engine, &problem, options, &Stop::default(), &mut |_, _| true)?;
+//! let (sampled, exact) = (columns::table(&problem, &outcome.accumulated)?, exact::solve(&problem, None, &Stop::default())?);
 //! let (energy, truth) = (&sampled.columns[0], &exact.columns[0]);
 //! let error = energy.se.as_ref().map_or(0.0, |se| se[7]);
 //! assert!((energy.value[7] - truth.value[7]).abs() < 5.0 * error);

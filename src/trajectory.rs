@@ -1,46 +1,69 @@
-//! The loop: protocol × output rows for a batch of trajectories, handing each row to the estimators.
+//! A batch of trajectories through the protocol, each row handed to whoever records.
 
-use crate::problem::{Problem, Step};
-use crate::unravel::Advance;
+use crate::error::RunError;
+use crate::problem::{Axis, Initial, Problem, SubsystemId};
+use crate::protocol::{Evolve, Moment, Span, walk};
+use crate::stop::Stop;
+use crate::unravel::Batch;
 
-/// What the loop hands over at each row and each end of a step.
-pub trait Recorder<A: Advance> {
+/// What is told of each row and each end of a step.
+pub trait Recorder<B: Batch> {
     /// All trajectories of the batch at row `row` of step `step`.
-    fn row(&mut self, engine: &A, batch: &[A::Walker], row: usize, step: usize);
+    fn row(&mut self, batch: &B, row: usize, step: usize);
 
-    /// The end of timed step `step` in cycle `cycle`.
-    fn step_end(&mut self, engine: &A, batch: &[A::Walker], step: usize, cycle: u64);
-
-    /// Whether to give the batch up at this row.
-    fn give_up(&self) -> bool {
-        false
-    }
+    /// The end of timed step `step`.
+    fn step_end(&mut self, _batch: &B, _step: usize) {}
 }
 
-/// Run one batch through the whole protocol; false if it was given up.
-pub fn run_batch<A: Advance>(
-    engine: &A,
+/// Run one batch through the whole protocol.
+///
+/// # Errors
+/// When `stop` was raised or the batch failed, see [`Batch::evolve`]: what was recorded then says nothing.
+pub fn run_batch<B: Batch>(
     problem: &Problem,
-    batch: &mut [A::Walker],
-    recorder: &mut impl Recorder<A>,
-) -> bool {
-    let mut row = 0;
-    for cycle in 0..problem.protocol.repeat {
-        for (index, step) in problem.protocol.steps.iter().enumerate() {
-            engine.begin(batch, index);
-            if let Step::Evolve { duration, rows, .. } = step {
-                for &until in rows {
-                    engine.advance(batch, index, until);
-                    recorder.row(engine, batch, row, index);
-                    row += 1;
-                    if recorder.give_up() {
-                        return false;
-                    }
-                }
-                engine.finish(batch, index, *duration);
-                recorder.step_end(engine, batch, index, cycle);
-            }
-        }
+    batch: &mut B,
+    stop: &Stop,
+    recorder: &mut impl Recorder<B>,
+) -> Result<(), RunError> {
+    walk(&problem.protocol, stop, &mut Recorded { batch, recorder })
+}
+
+/// A batch with its recorder. It was compiled for the steps of the protocol, so that a step's number says it all.
+struct Recorded<'a, B, R> {
+    batch: &'a mut B,
+    recorder: &'a mut R,
+}
+
+impl<B: Batch, R: Recorder<B>> Evolve for Recorded<'_, B, R> {
+    type Ended = RunError;
+
+    fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
+        self.batch.begin(step);
+        Ok(())
     }
-    true
+
+    fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
+        self.batch.begin(step);
+        Ok(())
+    }
+
+    fn begin(&mut self, span: &Span) -> Result<(), RunError> {
+        self.batch.begin(span.step);
+        Ok(())
+    }
+
+    fn evolve(&mut self, span: &Span, _: f64, until: f64) -> Result<(), RunError> {
+        self.batch.evolve(span.step, until)
+    }
+
+    fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
+        self.recorder.row(self.batch, moment.row, moment.step);
+        Ok(())
+    }
+
+    fn end(&mut self, span: &Span) -> Result<(), RunError> {
+        self.batch.finish(span.step, span.duration);
+        self.recorder.step_end(self.batch, span.step);
+        Ok(())
+    }
 }

@@ -44,8 +44,6 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
             "table",
             "trajectory",
             "unravel",
-            // The macro that calls whichever engine it is.
-            "with_engine",
         ],
     ),
 ];
@@ -155,7 +153,7 @@ fn imports_are_found() {
     assert_eq!(imports("use crate::problem::{Axis, Row};"), ["problem"]);
     assert_eq!(imports("use crate::{table::Table, RunError, repr};"), ["table", "repr"]);
     assert_eq!(imports("fn f(x: crate::battery::Battery) -> crate::error::RunError {"), ["battery", "error"]);
-    assert!(imports("use super::Advance;").is_empty());
+    assert!(imports("use super::Stream;").is_empty());
 }
 
 /// A comment that cites a page cites one that exists, and a section that it has.

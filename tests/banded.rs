@@ -9,14 +9,14 @@ use leyden::problem::{Axis, Initial, OpSum, Problem, Quantity, n, sm, sp, sx, sy
 use leyden::repr::blocks::Blocks;
 use leyden::repr::choose::Representation;
 use leyden::runner::{self, Outcome};
-use leyden::unravel::Advance;
+use leyden::stop::Stop;
+use leyden::unravel::Unraveling;
 use leyden::unravel::banded::BandedJump;
 use leyden::unravel::block_jump::BlockJump;
 use num_complex::Complex64;
-use std::sync::atomic::AtomicBool;
 
-fn sample(engine: &impl Advance, problem: &Problem, trajectories: u64) -> Outcome {
-    runner::run(engine, problem, options(trajectories, 9), &AtomicBool::new(false), &mut |_, _| true)
+fn sample(engine: &impl Unraveling, problem: &Problem, trajectories: u64) -> Outcome {
+    runner::run(engine, problem, options(trajectories, 9), &Stop::default(), &mut |_, _| true).unwrap()
 }
 
 fn blocks(problem: &Problem) -> Blocks {

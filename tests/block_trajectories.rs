@@ -9,14 +9,14 @@ use leyden::problem::{Problem, Step, even_rows};
 use leyden::repr::blocks::Blocks;
 use leyden::repr::choose::Representation;
 use leyden::runner::{self, Outcome, RunOptions};
+use leyden::stop::Stop;
 use leyden::trajectory::{Recorder, run_batch};
-use leyden::unravel::Advance;
-use leyden::unravel::block_jump::{BlockJump, BlockWalker};
+use leyden::unravel::block_jump::BlockJump;
 use leyden::unravel::engine::Engine;
 use leyden::unravel::propagate::{Flight, Propagator, Workspace};
+use leyden::unravel::{Batch, Unraveling};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::sync::atomic::AtomicBool;
 
 const CELLS: &str = include_str!("../examples/dephased_cells.toml");
 const NETWORK: &str = include_str!("../examples/network.toml");
@@ -29,26 +29,24 @@ fn engine(problem: &Problem, representation: Option<Representation>) -> Box<Bloc
 }
 
 fn run(problem: &Problem, options: RunOptions) -> Outcome {
-    runner::run(&*engine(problem, None), problem, options, &AtomicBool::new(false), &mut |_, _| true)
+    runner::run(&*engine(problem, None), problem, options, &Stop::default(), &mut |_, _| true).unwrap()
 }
 
 /// Jumps of channel 0 of every trajectory at every row.
 #[derive(Default)]
 struct Counts(Vec<Vec<u64>>);
 
-impl Recorder<BlockJump> for Counts {
-    fn row(&mut self, engine: &BlockJump, batch: &[BlockWalker], _: usize, _: usize) {
-        self.0.push(batch.iter().map(|walker| engine.counts(walker)[0]).collect());
+impl<B: Batch> Recorder<B> for Counts {
+    fn row(&mut self, batch: &B, _: usize, _: usize) {
+        self.0.push((0..batch.trajectories()).map(|k| batch.counts(k)[0]).collect());
     }
-
-    fn step_end(&mut self, _: &BlockJump, _: &[BlockWalker], _: usize, _: u64) {}
 }
 
 fn counts(problem: &Problem, trajectories: u64, seed: u64) -> Vec<Vec<u64>> {
     let engine = engine(problem, None);
-    let mut batch: Vec<BlockWalker> = (0..trajectories).map(|k| engine.start(seed, k)).collect();
+    let mut batch = engine.start(seed, 0..trajectories, &Stop::default());
     let mut counts = Counts::default();
-    run_batch(&*engine, problem, &mut batch, &mut counts);
+    run_batch(problem, &mut batch, &Stop::default(), &mut counts).unwrap();
     counts.0
 }
 

@@ -10,14 +10,13 @@ use leyden::problem::{Axis, Envelope, Factor, Initial, Kind, Op, OpSum, Problem,
 use leyden::repr::blocks::{Blocks, Style};
 use leyden::repr::choose::Representation;
 use leyden::runner::{self, RunOptions};
+use leyden::stop::Stop;
 use leyden::unravel::banded::BandedJump;
 use leyden::unravel::block_jump::BlockJump;
 use leyden::unravel::engine::Engine;
-use leyden::with_engine;
 use num_complex::Complex64;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::sync::atomic::AtomicBool;
 
 /// Number of random problems of the fast tier; the statistical tier runs many more.
 const FEW: u64 = 100;
@@ -317,9 +316,8 @@ fn check_trajectories(seed: u64, trajectories: u64) {
     let options = RunOptions { trajectories, seed, threads: 0, shots: false, covariance: true, states: false };
     for representation in Representation::ALL {
         let Ok((_, engine)) = Engine::new(&problem, Some(representation)) else { continue };
-        let exact = leyden::exact::solve(&problem, Some(representation), &Default::default()).unwrap();
-        let never = AtomicBool::new(false);
-        let outcome = with_engine!(&engine, e => runner::run(&**e, &problem, options, &never, &mut |_, _| true));
+        let exact = leyden::exact::solve(&problem, Some(representation), &Stop::default()).unwrap();
+        let outcome = runner::run(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
         let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
         let verdict = verify::compare(&problem, &outcome.accumulated, &sampled, &exact, 1e-6);
         if let Some(c) = verdict.comparisons.iter().find(|c| !c.passed) {
@@ -353,13 +351,12 @@ fn trajectories_agree_with_the_exact_solution_on_many_problems() {
 fn check_banded(seed: u64) -> [usize; 3] {
     let problem = random(seed);
     let options = RunOptions { trajectories: 24, seed, threads: 0, shots: true, covariance: false, states: false };
-    let never = AtomicBool::new(false);
     STYLES.map(|style| {
         let Ok(compiled) = Blocks::compile(&problem, style) else { return 0 };
         let Ok(banded) = BandedJump::new(compiled) else { return 0 };
         let stored = BlockJump::new(Blocks::compile(&problem, style).unwrap());
-        let a = runner::run(&stored, &problem, options, &never, &mut |_, _| true);
-        let b = runner::run(&banded, &problem, options, &never, &mut |_, _| true);
+        let a = runner::run(&stored, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
+        let b = runner::run(&banded, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
         let (a_shots, b_shots) = (a.shots.unwrap(), b.shots.unwrap());
         assert_eq!(a_shots.jumps, b_shots.jumps, "{seed}, {style:?}\n{}", problem.describe());
         for slot in 0..problem.protocol.row_count() * problem.linear().len() {
@@ -397,8 +394,7 @@ fn short_pulses_are_not_overlooked() {
         let (_, engine) = Engine::new(&problem, None).unwrap();
         let options =
             RunOptions { trajectories: 4, seed: 1, threads: 1, shots: false, covariance: false, states: false };
-        let never = AtomicBool::new(false);
-        let outcome = with_engine!(&engine, e => runner::run(&**e, &problem, options, &never, &mut |_, _| true));
+        let outcome = runner::run(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
         let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
         assert!((at_end(&sampled) - expected).abs() < 1e-9, "width {width}: {}", at_end(&sampled));
     }

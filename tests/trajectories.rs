@@ -8,13 +8,13 @@ use leyden::exact::{naive, rate_equation::RateEquation};
 use leyden::problem::{Axis, Initial, Problem, ProblemBuilder, Quantity, n, sm, sp, sz};
 use leyden::repr::ladder::Ladder;
 use leyden::runner::{self, RunOptions};
+use leyden::stop::Stop;
 use leyden::table::Table;
 use leyden::trajectory::{Recorder, run_batch};
-use leyden::unravel::Advance;
-use leyden::unravel::ladder_jump::{LadderJump, LadderWalker};
+use leyden::unravel::ladder_jump::LadderJump;
+use leyden::unravel::{Batch, Unraveling};
 use proptest::prelude::*;
 use std::f64::consts::PI;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 const AGING: &str = include_str!("../examples/aging.toml");
 const RELEASE: &str = include_str!("../examples/aging_release.toml");
@@ -47,14 +47,14 @@ struct Inspector {
 /// Change of M by a jump of each channel of [`all_channels`], and whether J may change.
 const EFFECTS: [(i64, bool); 5] = [(-1, true), (-1, false), (0, true), (1, true), (1, false)];
 
-impl Recorder<LadderJump> for Inspector {
-    fn row(&mut self, engine: &LadderJump, batch: &[LadderWalker], _row: usize, _step: usize) {
+impl<B: Batch> Recorder<B> for Inspector {
+    fn row(&mut self, batch: &B, _row: usize, _step: usize) {
         let first = self.before.is_empty();
-        for (k, walker) in batch.iter().enumerate() {
-            let (two_j, up) = self.battery.states(engine.cell(walker).unwrap())[0];
+        for k in 0..batch.trajectories() {
+            let (two_j, up) = self.battery.states(batch.cell(k).unwrap())[0];
             let (two_j, two_m) = (two_j as i64, 2 * up as i64 - two_j as i64);
             assert!(two_m.abs() <= two_j && two_j <= self.cells && (self.cells - two_j) % 2 == 0, "{two_j} {two_m}");
-            let counts = engine.counts(walker).to_vec();
+            let counts = batch.counts(k).to_vec();
             if first {
                 self.before.push((two_j, two_m, counts));
                 continue;
@@ -76,18 +76,16 @@ impl Recorder<LadderJump> for Inspector {
             self.before[k] = (two_j, two_m, counts);
         }
     }
-
-    fn step_end(&mut self, _: &LadderJump, _: &[LadderWalker], _: usize, _: u64) {}
 }
 
 /// Follow `trajectories` through a grid so fine that most rows see one jump at most; how often it was one.
 fn inspect(problem: &Problem, seed: u64, trajectories: u64) -> usize {
     let engine = LadderJump::new(Ladder::compile(problem).unwrap());
-    let mut batch: Vec<LadderWalker> = (0..trajectories).map(|k| engine.start(seed, k)).collect();
+    let mut batch = engine.start(seed, 0..trajectories, &Stop::default());
     let cells = problem.subsystems[0].cells() as i64;
     let battery = Battery::of(problem).unwrap();
     let mut inspector = Inspector { battery, cells, before: Vec::new(), single_jumps: 0 };
-    run_batch(&engine, problem, &mut batch, &mut inspector);
+    run_batch(problem, &mut batch, &Stop::default(), &mut inspector).unwrap();
     inspector.single_jumps
 }
 
@@ -149,14 +147,17 @@ fn a_path_does_not_depend_on_the_output_grid() {
 fn an_interrupted_run_is_the_shorter_run() {
     let problem = example(AGING, "N=10 cycles=2 samples=2");
     let engine = LadderJump::new(Ladder::compile(&problem).unwrap());
-    let size = runner::batch_size(&engine);
+    let size = runner::batch_size(&engine, &problem, options(1, 5));
     for threads in [1, 4] {
-        let stop = AtomicBool::new(false);
+        let stop = Stop::default();
         let asked = RunOptions { threads, covariance: true, ..options(40 * size, 5) };
         let cut = runner::run(&engine, &problem, asked, &stop, &mut |done, _| {
-            stop.store(done >= 3 * size, Ordering::Relaxed);
+            if done >= 3 * size {
+                stop.request();
+            }
             true
         });
+        let cut = cut.unwrap();
         assert!(cut.interrupted && cut.trajectories >= 3 * size && cut.trajectories % size == 0);
         let whole = run(&problem, RunOptions { trajectories: cut.trajectories, threads: 3, ..asked });
         assert!(!whole.interrupted);
@@ -168,10 +169,10 @@ fn an_interrupted_run_is_the_shorter_run() {
 fn a_stopping_rule_does_not_depend_on_threads() {
     let problem = example(AGING, "N=10 cycles=2 samples=2");
     let engine = LadderJump::new(Ladder::compile(&problem).unwrap());
-    let size = runner::batch_size(&engine);
+    let size = runner::batch_size(&engine, &problem, options(1, 5));
     let run = |threads| {
         let options = RunOptions { threads, ..options(40 * size, 5) };
-        runner::run(&engine, &problem, options, &AtomicBool::new(false), &mut |done, _| done < 5 * size)
+        runner::run(&engine, &problem, options, &Stop::default(), &mut |done, _| done < 5 * size).unwrap()
     };
     let one = run(1);
     assert_eq!((one.trajectories, one.interrupted), (5 * size, false));

@@ -7,6 +7,7 @@ use crate::input::{self, Input, InputError, Value};
 use crate::output::folder::RunFolder;
 use crate::output::{pictures, table as files};
 use crate::repr::choose::Representation;
+use crate::stop::Stop;
 use crate::table::{Column, Table};
 use crate::unravel::engine::Engine;
 use indicatif::ProgressBar;
@@ -14,17 +15,15 @@ use serde_json::{Map, Value as Json, json};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// Set by Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Let Ctrl-C (and termination) set a flag instead of ending the program: finish what is under way, keep it, leave.
-pub fn catch_interrupt() -> &'static AtomicBool {
+/// Let Ctrl-C (and termination) raise a flag instead of ending the program: keep what is complete, leave.
+pub fn catch_interrupt() -> Stop {
+    static STOP: LazyLock<Stop> = LazyLock::new(Stop::default);
     // A second call, or a system without signals, leaves things as they are.
-    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
-    &STOP
+    let _ = ctrlc::set_handler(|| STOP.request());
+    STOP.clone()
 }
 
 /// What a command returns: its exit status, or an error to print before leaving with status 2.

@@ -9,12 +9,11 @@ use crate::output::latex;
 use crate::problem::{Kind, Problem};
 use crate::repr::choose::{Representation, choose};
 use crate::runner::{self, RunOptions, Shots};
-use crate::unravel::Advance;
+use crate::stop::Stop;
+use crate::unravel::Unraveling;
 use crate::unravel::engine::Engine;
-use crate::with_engine;
 use clap::Args;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// Arguments of `leyden inspect`.
@@ -61,7 +60,7 @@ pub fn inspect(args: &InspectArgs) -> Outcome {
     }
     let Ok((_, engine)) = Engine::new(problem, None) else { return Ok(ExitCode::SUCCESS) };
     memory(problem, trajectories, input.run.shots, &engine);
-    let sampling = with_engine!(&engine, e => pilot(problem, &**e, trajectories, input.run.seed))?;
+    let sampling = pilot(problem, &engine, trajectories, input.run.seed)?;
     recommend(problem, choice.chosen(), sampling);
     Ok(ExitCode::SUCCESS)
 }
@@ -106,7 +105,8 @@ fn memory(problem: &Problem, trajectories: u64, shots: bool, engine: &Engine) {
         );
     }
     if !ladder && !problem.reductions().is_empty() {
-        let total = with_engine!(engine, e => runner::density_bytes(&**e, problem, rayon::current_num_threads()));
+        let options = RunOptions { trajectories, seed: 0, threads: 0, shots, covariance: false, states: false };
+        let total = runner::density_bytes(engine, problem, options);
         say!("{:<15} averaged density matrices {}", "", bytes(total));
     }
     if shots {
@@ -119,11 +119,11 @@ fn ladder_states(cells: u64) -> f64 {
 }
 
 /// Time a few trajectories, and see how much they scatter; returns the seconds on one core to 1 % of the first quantity.
-fn pilot(problem: &Problem, engine: &impl Advance, trajectories: u64, seed: u64) -> Result<Option<f64>, RunError> {
+fn pilot(problem: &Problem, engine: &Engine, trajectories: u64, seed: u64) -> Result<Option<f64>, RunError> {
     let few = ((PILOT_WORK / engine.work()) as u64).clamp(4, 256);
     let options = RunOptions { trajectories: few, seed, threads: 1, shots: false, covariance: false, states: false };
     let started = Instant::now();
-    let outcome = runner::run(engine, problem, options, &AtomicBool::new(false), &mut |_, _| true);
+    let outcome = runner::run(engine, problem, options, &Stop::default(), &mut |_, _| true)?;
     let each = started.elapsed().as_secs_f64() / few as f64;
     let cores = rayon::current_num_threads();
     say!(

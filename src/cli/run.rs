@@ -11,18 +11,16 @@ use crate::estimate::functional::functional;
 use crate::input::Input;
 use crate::output::folder::RunFolder;
 use crate::output::table as files;
-use crate::problem::{Problem, Quantity};
+use crate::problem::{Problem, Quantity, Reduction};
 use crate::repr::choose::{Representation, choose};
 use crate::runner::{self, RunOptions, Shots};
 use crate::table::Table;
 use crate::unravel::engine::Engine;
-use crate::with_engine;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, json};
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Arguments of `leyden run`.
@@ -62,15 +60,6 @@ pub struct SamplingArgs {
 
 /// Largest total size of single shots.
 const MOST_SHOT_BYTES: u64 = 4_000_000_000;
-
-/// Set by Ctrl-C: finish the batches under way, keep everything, leave.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Let Ctrl-C (and termination) end sampling cleanly.
-fn catch_interrupt() {
-    // A second call, or a system without signals, leaves things as they are.
-    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
-}
 
 /// When to stop: the largest error allowed in a column.
 pub struct Target {
@@ -114,8 +103,7 @@ impl Target {
 /// Sample `input` and write its folder.
 pub fn run(args: &RunArgs) -> Outcome {
     let started = Instant::now();
-    let mut input = args.input.read()?;
-    input.problem.keep_state = args.states;
+    let input = args.input.read()?;
     let problem = &input.problem;
     let target = Target::parse(problem, &args.target_error)?;
     let (representation, engine) = common::engine(&input, args.sampling.representation)?;
@@ -193,8 +181,7 @@ pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<
     for (what, of) in problem.quantities.iter().filter_map(Quantity::nonlinear) {
         functional(problem, what, of)?;
     }
-    let threads = if options.threads == 0 { rayon::current_num_threads() } else { options.threads };
-    with_engine!(engine, e => runner::check_memory(&**e, problem, threads))
+    runner::check_memory(engine, problem, options)
 }
 
 /// Largest weight of a mode's highest level that passes, and that passes without a note.
@@ -226,9 +213,9 @@ pub fn sample(
     options: RunOptions,
     target: Option<&Target>,
 ) -> Result<runner::Outcome, RunError> {
-    catch_interrupt();
+    let stop = common::catch_interrupt();
     let mut progress = Progress::new(problem, options.trajectories);
-    let size = with_engine!(engine, e => runner::batch_size(&**e));
+    let size = runner::batch_size(engine, problem, options);
     let (mut next_check, mut failed) = (4u64, None);
     let mut watch = |done: u64, accumulated: &Accumulated| {
         progress.update(done, accumulated);
@@ -247,11 +234,11 @@ pub fn sample(
         }
         true
     };
-    let outcome = with_engine!(engine, e => runner::run(&**e, problem, options, &STOP, &mut watch));
+    let outcome = runner::run(engine, problem, options, &stop, &mut watch);
     progress.finish();
     match failed {
         Some(error) => Err(error),
-        None => Ok(outcome),
+        None => outcome,
     }
 }
 
@@ -272,9 +259,11 @@ fn write(
         folder.write("shots.npz", &files::shots_npz(problem, shots)?)?;
     }
     if options.states && !outcome.accumulated.densities.is_empty() {
-        let width = problem.reductions().len();
-        let first: Vec<&Density> = outcome.accumulated.densities.iter().step_by(width.max(1)).collect();
-        folder.write("states.npz", &files::densities_npz(&first)?)?;
+        let kept = runner::reductions(problem, options);
+        let battery = Reduction::Joint(problem.battery.clone());
+        let first = kept.iter().position(|reduction| *reduction == battery).unwrap_or(0);
+        let rows: Vec<&Density> = outcome.accumulated.densities.iter().skip(first).step_by(kept.len()).collect();
+        folder.write("states.npz", &files::densities_npz(&rows)?)?;
     } else if options.states {
         let (battery, _) = battery_levels(problem)?;
         let rows = outcome.accumulated.occupations.iter().map(|o| {

@@ -14,9 +14,9 @@ use crate::output::summary::{Number, charging_time, csv};
 use crate::output::sweep::{Grid, GridAxis};
 use crate::problem::{Problem, Quantity};
 use crate::runner::{self, RunOptions};
+use crate::stop::Stop;
 use crate::table::Table;
 use crate::unravel::engine::Engine;
-use crate::with_engine;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
@@ -57,13 +57,13 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     let mut folder = RunFolder::claim(&args.input.out("-sweep"), common::identity("sweep", &input), expected)?;
 
     let stop = catch_interrupt();
-    let search = Search { input: &input, sweep, overrides: &args.input.parameters, stop };
+    let search = Search { input: &input, sweep, overrides: &args.input.parameters, stop: &stop };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0) as usize).build();
     let pool = pool.map_err(|e| RunError::Request(format!("the threads cannot be started: {e}")))?;
     let summary = pool.install(|| -> Result<Vec<Number>, RunError> {
         grid.points = search.points(&grid)?;
         match &sweep.optimise {
-            Some(aim) if !stop.load(Ordering::Relaxed) => optimum::summary(&search, &grid, aim),
+            Some(aim) if !stop.is_requested() => optimum::summary(&search, &grid, aim),
             _ => Ok(Vec::new()),
         }
     })?;
@@ -83,7 +83,7 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     let place = folder.finish(facts, common::environment(started, pool.current_num_threads()))?;
     summary.iter().for_each(|number| say!("{} = {:.9}", number.name, number.value));
     say!("{done} points in {}", place.join("sweep.csv").display());
-    if done < count || stop.load(Ordering::Relaxed) {
+    if done < count || stop.is_requested() {
         note!("interrupted after {done} of {count} points; they are kept");
         return Ok(ExitCode::from(130));
     }
@@ -110,18 +110,18 @@ fn grid_axis(axis: &input::SweepAxis) -> GridAxis {
 }
 
 /// What is done at one point of a sweep, whatever the point.
-pub fn solve_point(input: &Input, how: Solve, stop: &AtomicBool) -> Result<Option<Table>, RunError> {
+pub fn solve_point(input: &Input, how: Solve, stop: &Stop) -> Result<Option<Table>, RunError> {
     let problem = &input.problem;
     match how {
-        Solve::Exact => exact::solve(problem, None, &Default::default()).map(Some),
-        Solve::Steady => exact::steady(problem, None, &Default::default()).map(Some),
+        Solve::Exact => exact::solve(problem, None, stop).map(Some),
+        Solve::Steady => exact::steady(problem, None, stop).map(Some),
         Solve::MeanField => Theory::of(problem)?.solve().map(Some),
         Solve::Trajectories => {
             let (trajectories, seed) = (input.run.trajectories, input.run.seed);
             // The points share the threads.
             let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: false, states: false };
             let (_, engine) = Engine::new(problem, None)?;
-            let outcome = with_engine!(&engine, e => runner::run(&**e, problem, options, stop, &mut |_, _| true));
+            let outcome = runner::run(&engine, problem, options, stop, &mut |_, _| true)?;
             if outcome.interrupted { Ok(None) } else { columns::table(problem, &outcome.accumulated).map(Some) }
         }
     }
@@ -132,7 +132,7 @@ struct Search<'a> {
     input: &'a Input,
     sweep: &'a Sweep,
     overrides: &'a [(String, String)],
-    stop: &'a AtomicBool,
+    stop: &'a Stop,
 }
 
 impl Search<'_> {
@@ -144,12 +144,15 @@ impl Search<'_> {
         }
         let failed = AtomicBool::new(false);
         let solve = |k: usize| {
-            if self.stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed) {
+            if self.stop.is_requested() || failed.load(Ordering::Relaxed) {
                 return Ok(None);
             }
             let place = grid.place(k);
             let set = grid.axes.iter().zip(place).map(|(axis, k)| (axis.name.clone(), axis.values[k].clone()));
-            let result = self.point(&set.collect::<Vec<_>>());
+            let result = match self.point(&set.collect::<Vec<_>>()) {
+                Err(RunError::Interrupted) => Ok(None),
+                result => result,
+            };
             failed.fetch_or(result.is_err(), Ordering::Relaxed);
             bar.inc(1);
             result.map_err(|error| RunError::Request(format!("at {}: {error}", grid.name(k))))

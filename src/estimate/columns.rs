@@ -24,7 +24,7 @@ pub struct Accumulated {
     pub moments: Moments,
     /// The averaged battery state at each row; empty unless a quantity needs it.
     pub occupations: Vec<Occupation>,
-    /// The averaged density matrices at each row, index row·reductions + reduction; empty on the ladder.
+    /// The averaged density matrices at each row, first those that the quantities need; empty on the ladder.
     pub densities: Vec<Density>,
     /// Covariance between rows, when asked for.
     pub covariance: Option<Covariance>,
@@ -83,7 +83,8 @@ pub fn bounded(
     let reductions = problem.reductions();
     let needed = what.reduction(problem, of);
     let index = reductions.iter().position(|r| *r == needed).unwrap_or(0);
-    let rows: Vec<&Density> = accumulated.densities.iter().skip(index).step_by(reductions.len()).collect();
+    let kept = accumulated.densities.len() / problem.protocol.row_count();
+    let rows: Vec<&Density> = accumulated.densities.iter().skip(index).step_by(kept).collect();
     let found = sampled::sampled(problem, what, of, &rows)?;
     Ok(found.into_iter().zip(rows).map(|(bounded, density)| (bounded, sampled::degrees(density))).collect())
 }

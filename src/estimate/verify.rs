@@ -149,7 +149,8 @@ pub fn compare(
 fn degrees(problem: &Problem, accumulated: &Accumulated, quantity: &Quantity, row: usize) -> f64 {
     let (reductions, needed) = (problem.reductions(), quantity.reduction(problem));
     let index = reductions.iter().position(|r| Some(r) == needed.as_ref()).unwrap_or(0);
-    accumulated.densities.get(row * reductions.len() + index).map_or(f64::INFINITY, sampled::degrees)
+    let kept = accumulated.densities.len() / problem.protocol.row_count();
+    accumulated.densities.get(row * kept + index).map_or(f64::INFINITY, sampled::degrees)
 }
 
 /// Least amount by which a number can differ between trajectories, to order of magnitude: the size of an event that

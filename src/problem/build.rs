@@ -39,7 +39,6 @@ impl ProblemBuilder {
             protocol: Protocol { repeat: 1, steps: Vec::new() },
             battery: Vec::new(),
             quantities: Vec::new(),
-            keep_state: false,
         };
         Self { problem, only: Vec::new(), drives_only: Vec::new(), last_is_drive: false }
     }

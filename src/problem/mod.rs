@@ -155,8 +155,6 @@ pub struct Problem {
     pub battery: Vec<SubsystemId>,
     /// The output columns.
     pub quantities: Vec<Quantity>,
-    /// Whether the battery's averaged state is kept at every row even if no quantity needs it.
-    pub keep_state: bool,
 }
 
 impl Problem {

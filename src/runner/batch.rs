@@ -2,16 +2,16 @@
 
 use super::{RunOptions, Shots};
 use crate::density::Density;
+use crate::error::RunError;
 use crate::estimate::columns::Accumulated;
 use crate::estimate::covariance::Covariance;
 use crate::estimate::moments::Moments;
 use crate::estimate::occupation::Occupation;
 use crate::problem::{Linear, Problem};
+use crate::stop::Stop;
 use crate::trajectory::{Recorder, run_batch};
-use crate::unravel::Advance;
+use crate::unravel::{Batch, States, Unraveling};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 /// What one batch contributes.
 pub(super) struct BatchResult {
@@ -20,49 +20,41 @@ pub(super) struct BatchResult {
     pub trajectories: u64,
 }
 
-/// A batch that has run for so long when the run is stopped is given up; a shorter one is finished and kept.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Run trajectories `range`; `None` if the run was stopped in the middle of a long batch.
-pub(super) fn run<A: Advance>(
-    engine: &A,
+/// Run trajectories `range`, whose density matrices go to `group`.
+pub(super) fn run<U: Unraveling>(
+    engine: &U,
     problem: &Problem,
     options: RunOptions,
     range: Range<u64>,
     group: usize,
-    stop: &AtomicBool,
-) -> Option<BatchResult> {
-    let mut batch: Vec<A::Walker> = range.clone().map(|k| engine.start(options.seed, k)).collect();
-    let weights: Vec<f64> = batch.iter().map(|w| engine.weight(w)).collect();
+    stop: &Stop,
+) -> Result<BatchResult, RunError> {
+    let mut batch = engine.start(options.seed, range.clone(), stop);
+    let trajectories = batch.trajectories();
+    let weights: Vec<f64> = (0..trajectories).map(|k| batch.weight(k)).collect();
     let (slots, rows) = (problem.linear().len(), problem.protocol.row_count());
+    let kept = super::densities(engine, problem, options);
+    let occupied = engine.is_diagonal() && (problem.needs_state() || options.states);
     let mut recorder = BatchRecorder {
         first: range.start,
         slots,
-        reductions: problem.reductions().len(),
         moments: Moments::of_batch(&weights, rows * slots),
-        occupations: vec![
-            Occupation::default();
-            if engine.is_diagonal() && (problem.needs_state() || options.states) { rows } else { 0 }
-        ],
-        densities: vec![Density::default(); if engine.is_diagonal() { 0 } else { rows * problem.reductions().len() }],
+        occupations: vec![Occupation::default(); if occupied { rows } else { 0 }],
+        densities: vec![Density::default(); rows * kept.len()],
+        kept,
         group,
         series: options.covariance.then(|| Vec::with_capacity(rows * slots)),
-        shots: options.shots.then(|| ShotRecorder::new(problem, batch.len())),
-        values: vec![0.0; batch.len()],
+        shots: options.shots.then(|| ShotRecorder::new(problem, trajectories)),
+        values: vec![0.0; trajectories],
         weights,
-        stop,
-        started: Instant::now(),
     };
-    if !run_batch(engine, problem, &mut batch, &mut recorder) {
-        return None;
-    }
-    let accumulated_densities = std::mem::take(&mut recorder.densities);
+    run_batch(problem, &mut batch, stop, &mut recorder)?;
     let covariance = recorder.series.map(|series| Covariance::of_batch(&series, slots, &recorder.weights));
-    Some(BatchResult {
+    Ok(BatchResult {
         accumulated: Accumulated {
             moments: recorder.moments,
             occupations: recorder.occupations,
-            densities: accumulated_densities,
+            densities: recorder.densities,
             covariance,
         },
         shots: recorder.shots.map(|shots| shots.finish(engine, &mut batch)),
@@ -73,7 +65,8 @@ pub(super) fn run<A: Advance>(
 struct BatchRecorder<'a> {
     first: u64,
     slots: usize,
-    reductions: usize,
+    /// Numbers of the density matrices that are kept at each row.
+    kept: Vec<usize>,
     weights: Vec<f64>,
     moments: Moments,
     occupations: Vec<Occupation>,
@@ -83,37 +76,31 @@ struct BatchRecorder<'a> {
     series: Option<Vec<Vec<f64>>>,
     shots: Option<ShotRecorder<'a>>,
     values: Vec<f64>,
-    stop: &'a AtomicBool,
-    started: Instant,
 }
 
-impl<A: Advance> Recorder<A> for BatchRecorder<'_> {
-    fn row(&mut self, engine: &A, batch: &[A::Walker], row: usize, step: usize) {
+impl<B: Batch> Recorder<B> for BatchRecorder<'_> {
+    fn row(&mut self, batch: &B, row: usize, step: usize) {
         for slot in 0..self.slots {
-            engine.observe(batch, slot, step, &mut self.values);
+            batch.linear(slot, step, &mut self.values);
             self.moments.set(row * self.slots + slot, &self.values, &self.weights);
             if let Some(series) = &mut self.series {
                 series.push(self.values.clone());
             }
         }
-        let reductions = self.reductions;
-        for (index, density) in self.densities.iter_mut().skip(row * reductions).take(reductions).enumerate() {
-            engine.density(batch, &self.weights, index, self.group, density);
+        let densities = self.densities.iter_mut().skip(row * self.kept.len());
+        for (density, &reduction) in densities.zip(&self.kept) {
+            batch.density(&self.weights, reduction, self.group, density);
         }
         if let Some(occupation) = self.occupations.get_mut(row) {
-            let visits = batch.iter().zip(&self.weights).enumerate();
             let half = |k: usize| ((self.first + k as u64) % 2) as usize;
-            occupation.record(visits.filter_map(|(k, (walker, w))| Some((engine.cell(walker)?, half(k), *w))));
+            let visits = self.weights.iter().enumerate();
+            occupation.record(visits.filter_map(|(k, weight)| Some((batch.cell(k)?, half(k), *weight))));
         }
     }
 
-    fn give_up(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) && self.started.elapsed() > PATIENCE
-    }
-
-    fn step_end(&mut self, engine: &A, batch: &[A::Walker], step: usize, _cycle: u64) {
+    fn step_end(&mut self, batch: &B, step: usize) {
         if let Some(shots) = &mut self.shots {
-            shots.step_end(engine, batch, step);
+            shots.step_end(batch, step);
         }
     }
 }
@@ -142,10 +129,10 @@ impl<'a> ShotRecorder<'a> {
         }
     }
 
-    fn step_end<A: Advance>(&mut self, engine: &A, batch: &[A::Walker], step: usize) {
+    fn step_end(&mut self, batch: &impl Batch, step: usize) {
         let channels = self.shots.channels;
-        for (k, walker) in batch.iter().enumerate() {
-            let counts = engine.counts(walker);
+        for k in 0..batch.trajectories() {
+            let counts = batch.counts(k);
             for (total, count) in self.shots.jumps[k * channels..].iter_mut().zip(counts) {
                 *total += count;
             }
@@ -155,16 +142,16 @@ impl<'a> ShotRecorder<'a> {
         }
     }
 
-    fn finish<A: Advance>(mut self, engine: &A, batch: &mut [A::Walker]) -> Shots {
-        let mut energy = vec![0.0; batch.len()];
+    fn finish(mut self, engine: &impl Unraveling, batch: &mut impl Batch) -> Shots {
+        let mut energy = vec![0.0; batch.trajectories()];
         if let Some(slot) = self.problem.linear().iter().position(|l| *l == Linear::Energy) {
-            engine.observe(batch, slot, self.problem.protocol.steps.len() - 1, &mut energy);
+            batch.linear(slot, self.problem.protocol.steps.len() - 1, &mut energy);
         }
         self.shots.energy_outcome = energy.clone();
-        for (walker, outcome) in batch.iter_mut().zip(&mut self.shots.energy_outcome) {
-            if !engine.is_diagonal() {
-                let share = engine.share(walker);
-                *outcome = engine.energy_outcome(walker, share).unwrap_or(*outcome);
+        if !engine.is_diagonal() {
+            for (k, outcome) in self.shots.energy_outcome.iter_mut().enumerate() {
+                let share = batch.variate(k);
+                *outcome = batch.energy_outcome(k, share).unwrap_or(*outcome);
             }
         }
         self.shots.energy_mean = energy;

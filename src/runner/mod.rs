@@ -8,12 +8,13 @@ pub use shots::Shots;
 use crate::density::GROUPS;
 use crate::error::RunError;
 use crate::estimate::columns::Accumulated;
-use crate::problem::Problem;
-use crate::unravel::Advance;
+use crate::problem::{Problem, Reduction};
+use crate::stop::Stop;
+use crate::unravel::Unraveling;
 use batch::BatchResult;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,25 +52,49 @@ pub type Watch<'a> = dyn FnMut(u64, &Accumulated) -> bool + Send + 'a;
 
 /// Jumps in a batch, to order of magnitude: long enough to amortise merging, short enough for progress.
 const BATCH_WORK: f64 = 2e6;
-/// Trajectories in a batch: a property of the problem alone.
-pub fn batch_size(engine: &impl Advance) -> u64 {
-    ((BATCH_WORK / engine.work()) as u64).clamp(1, engine.most_in_batch())
+/// Most trajectories in a batch whose density matrices are kept: a batch lies in one group of them, of which there should
+/// be many.
+const MOST_IN_GROUP: u64 = 32;
+
+/// Trajectories in a batch: a property of the problem and of what is kept of it, whatever else an engine has made.
+pub fn batch_size(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> u64 {
+    let most = if densities(engine, problem, options).is_empty() { u64::MAX } else { MOST_IN_GROUP };
+    ((BATCH_WORK / engine.work()) as u64).clamp(1, engine.most_in_batch().min(most))
+}
+
+/// The density matrices that a run keeps at each row: those the quantities need, and the battery's if it is asked for.
+pub fn reductions(problem: &Problem, options: RunOptions) -> Vec<Reduction> {
+    let mut all = problem.reductions();
+    let battery = Reduction::Joint(problem.battery.clone());
+    if options.states && !all.contains(&battery) {
+        all.push(battery);
+    }
+    all
+}
+
+/// Their numbers; none on the ladder, where averages are kept as occupations.
+fn densities(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> Vec<usize> {
+    let kept = if engine.is_diagonal() { 0 } else { reductions(problem, options).len() };
+    (0..kept).collect()
 }
 
 /// Largest total size of averaged density matrices.
 const MOST_DENSITY_BYTES: f64 = 4e9;
 
-/// Bytes of the averaged density matrices of a run on `threads` threads.
-pub fn density_bytes(engine: &impl Advance, problem: &Problem, threads: usize) -> f64 {
-    16.0 * engine.density_elements() * problem.protocol.row_count() as f64 * (GROUPS + threads) as f64
+/// Bytes of the averaged density matrices of a run.
+pub fn density_bytes(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> f64 {
+    let threads = if options.threads == 0 { rayon::current_num_threads() } else { options.threads };
+    let kept = densities(engine, problem, options).into_iter();
+    let elements: f64 = kept.map(|reduction| engine.density_elements(reduction)).sum();
+    16.0 * elements * problem.protocol.row_count() as f64 * (GROUPS + threads) as f64
 }
 
 /// Whether the averaged density matrices that the quantities need fit into memory.
 ///
 /// # Errors
 /// [`RunError::TooLarge`] with the estimate.
-pub fn check_memory(engine: &impl Advance, problem: &Problem, threads: usize) -> Result<(), RunError> {
-    let bytes = density_bytes(engine, problem, threads);
+pub fn check_memory(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> Result<(), RunError> {
+    let bytes = density_bytes(engine, problem, options);
     if bytes <= MOST_DENSITY_BYTES {
         return Ok(());
     }
@@ -81,22 +106,26 @@ pub fn check_memory(engine: &impl Advance, problem: &Problem, threads: usize) ->
     })
 }
 
-/// Run trajectories 0..n of `problem`. `stop` ends the run after the batches under way, which
-/// are kept, but for those that take long.
-pub fn run<A: Advance>(
-    engine: &A,
+/// Run trajectories 0..n of `problem`. `stop` ends the run: batches that are complete are kept, those under way are
+/// given up.
+///
+/// # Errors
+/// What a batch fails with, the first in their order; nothing is kept then. A run that was stopped is no error.
+pub fn run<U: Unraveling>(
+    engine: &U,
     problem: &Problem,
     options: RunOptions,
-    stop: &AtomicBool,
+    stop: &Stop,
     watch: &mut Watch<'_>,
-) -> Outcome {
-    let size = batch_size(engine);
+) -> Result<Outcome, RunError> {
+    let size = batch_size(engine, problem, options);
     let batches = options.trajectories.div_ceil(size);
     let next = AtomicU64::new(0);
     let merger = Mutex::new(Merger {
         waiting: BTreeMap::new(),
         merged: 0,
         finished: false,
+        failure: None,
         outcome: Outcome {
             accumulated: Accumulated::default(),
             shots: options.shots.then(|| Shots::new(problem)),
@@ -106,15 +135,16 @@ pub fn run<A: Advance>(
         watch,
     });
     let work = || {
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.is_requested() {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= batches {
                 break;
             }
             let range = index * size..((index + 1) * size).min(options.trajectories);
-            let Some(result) = batch::run(engine, problem, options, range, index as usize % GROUPS, stop) else {
+            let result = batch::run(engine, problem, options, range, index as usize % GROUPS, stop);
+            if matches!(result, Err(RunError::Interrupted)) {
                 break;
-            };
+            }
             let mut merger = merger.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             merger.take(index, result);
             if merger.finished {
@@ -127,26 +157,36 @@ pub fn run<A: Advance>(
         Err(_) => work(), // the system grants no threads: this one will do
     }
     let merger = merger.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let mut outcome = merger.outcome;
-    outcome.interrupted = !merger.finished && merger.merged < batches;
-    outcome
+    if let Some(failure) = merger.failure {
+        return Err(failure);
+    }
+    let interrupted = !merger.finished && merger.merged < batches;
+    Ok(Outcome { interrupted, ..merger.outcome })
 }
 
 /// Merges batches strictly in order; early ones wait.
 struct Merger<'a, 'b> {
-    waiting: BTreeMap<u64, BatchResult>,
+    waiting: BTreeMap<u64, Result<BatchResult, RunError>>,
     merged: u64,
     finished: bool,
+    failure: Option<RunError>,
     outcome: Outcome,
     watch: &'a mut Watch<'b>,
 }
 
 impl Merger<'_, '_> {
-    fn take(&mut self, index: u64, result: BatchResult) {
+    fn take(&mut self, index: u64, result: Result<BatchResult, RunError>) {
         self.waiting.insert(index, result);
         while !self.finished
             && let Some(result) = self.waiting.remove(&self.merged)
         {
+            let result = match result {
+                Ok(result) => result,
+                Err(failure) => {
+                    (self.failure, self.finished) = (Some(failure), true);
+                    return;
+                }
+            };
             self.merged += 1;
             self.outcome.trajectories += result.trajectories;
             self.outcome.accumulated.merge(result.accumulated);

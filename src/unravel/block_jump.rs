@@ -4,16 +4,17 @@
 //! Nothing in a path depends on where the rows lie, but for rounding. Trajectories that have not jumped share one
 //! precomputed path (see `path.rs`).
 
-use super::path::{Paths, Row};
+use super::path::Paths;
 use super::propagate::{Flight, Flips, Operator, Propagator, Workspace, norm_sqr, spacings, without_matrix};
+use super::readout::{self, Vectors, View};
 use super::stream::Stream;
-use super::{Advance, readout};
-use crate::battery::CellKey;
-use crate::density::Density;
+use super::{Batch, Unraveling};
+use crate::error::RunError;
 use crate::problem::Step;
 use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, Monomial, rotate};
-use num_complex::Complex64;
+use crate::stop::Stop;
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock, RwLock};
 
 /// A jump operator on one block, laid out for products.
@@ -43,12 +44,24 @@ pub struct BlockJump {
     paths: Paths,
     /// Steps before which no trajectory can be on a shared path: resets, which are random, and the pulses before them.
     leaves: Vec<bool>,
+    /// Steps up to the last timed one, over all cycles: after it a shared path has no more rows.
+    timed: u64,
     work: OnceLock<f64>,
+}
+
+/// A batch of trajectories on blocks.
+#[derive(Clone, Debug)]
+pub struct BlockBatch<'a> {
+    engine: &'a BlockJump,
+    walkers: Vec<Walker>,
+    /// Steps begun so far, over all cycles.
+    begun: u64,
+    stop: Stop,
 }
 
 /// One trajectory on blocks.
 #[derive(Clone, Debug)]
-pub struct BlockWalker {
+struct Walker {
     stream: Stream,
     counts: Vec<u64>,
     /// The norm² at which it jumps.
@@ -74,7 +87,9 @@ impl BlockJump {
         let timed_or_reset = |i: &usize| !matches!(steps[*i % steps.len()], BlockStep::Rotate(..));
         let next = |i: usize| (i..i + steps.len()).find(timed_or_reset).unwrap_or(i) % steps.len();
         let leaves = (0..steps.len()).map(|i| matches!(steps[next(i)], BlockStep::Reset(..))).collect();
-        Self { spacings, released, locals: RwLock::default(), paths, leaves, work: OnceLock::new(), blocks }
+        let pulses_at_end = steps.iter().rev().take_while(|step| !matches!(step, BlockStep::Evolve(_))).count();
+        let timed = problem.protocol.repeat * steps.len() as u64 - pulses_at_end as u64;
+        Self { spacings, released, locals: RwLock::default(), paths, leaves, timed, work: OnceLock::new(), blocks }
     }
 
     /// The compiled problem.
@@ -120,18 +135,28 @@ impl BlockJump {
     }
 
     /// Let a trajectory of its own reach time `until`, through all its jumps.
-    fn run(&self, walker: &mut BlockWalker, stage: usize, until: f64, work: &mut Workspace) {
+    fn run(
+        &self,
+        walker: &mut Walker,
+        stage: usize,
+        until: f64,
+        work: &mut Workspace,
+        stop: &Stop,
+    ) -> Result<(), RunError> {
         loop {
+            stop.check()?;
             let propagator = self.propagator(&walker.local, stage);
-            if !propagator.advance(&mut walker.flight, until, walker.threshold, work) || !self.jump(walker, stage, work)
-            {
-                return;
+            let jumps = propagator.advance(&mut walker.flight, until, walker.threshold, work);
+            readout::check(walker.flight.norm, walker.flight.time)?;
+            if !jumps {
+                return Ok(());
             }
+            self.jump(walker, stage, work);
         }
     }
 
-    /// One jump: false if no channel has any weight, which only rounding can bring about.
-    fn jump(&self, walker: &mut BlockWalker, stage: usize, work: &mut Workspace) -> bool {
+    /// One jump; where no channel has any weight, which only rounding can bring about, none will happen any more.
+    fn jump(&self, walker: &mut Walker, stage: usize, work: &mut Workspace) {
         let local = walker.local.clone();
         let leaps = self.leaps(&local, stage);
         let psi = &walker.flight.psi;
@@ -142,25 +167,11 @@ impl BlockJump {
             [only] if !choice => Some(only),
             several => {
                 let weights = work.weights(several.iter().map(|leap| &leap.map), psi);
-                let total: f64 = weights.iter().sum();
-                let mut share = walker.stream.uniform() * total;
-                let mut chosen = None;
-                for (leap, &weight) in several.iter().zip(weights.iter()) {
-                    if weight > 0.0 {
-                        chosen = Some(leap);
-                        if share < weight {
-                            break;
-                        }
-                        share -= weight;
-                    }
-                }
-                chosen
+                walker.stream.choose(weights).map(|index| &several[index])
             }
         };
-        let Some(leap) = chosen else {
-            walker.threshold = 0.0;
-            return true;
-        };
+        walker.threshold = 0.0;
+        let Some(leap) = chosen else { return };
         let image = work.vector(leap.map.rows());
         leap.map.apply(psi, image, 1.0);
         let size = norm_sqr(image);
@@ -174,47 +185,21 @@ impl BlockJump {
                 walker.local = self.local(leap.target);
             }
             walker.threshold = 1.0 - walker.stream.uniform();
-        } else {
-            walker.threshold = 0.0; // nothing can happen any more
         }
-        true
-    }
-
-    /// The rows of the shared path that a walker is on.
-    fn rows(&self, choice: usize) -> &[Row] {
-        self.paths.rows(self, choice)
     }
 
     /// Leave the shared path for the state of its last row.
-    fn depart(&self, walker: &mut BlockWalker) {
-        if let Some((choice, passed)) = walker.path.take() {
-            let row = match passed {
-                0 => self.paths.origin(self, choice),
-                n => &self.rows(choice)[n - 1],
-            };
+    fn depart(&self, walker: &mut Walker) {
+        if let Some(row) = walker.path.take().and_then(|(choice, passed)| self.paths.row(choice, passed)) {
             walker.flight = row.flight.clone();
             walker.local = row.local.clone();
         }
     }
 
-    /// What a trajectory's state is at its last row: the vector, its norm² and its block.
-    fn view<'a>(&'a self, walker: &'a BlockWalker) -> (&'a [Complex64], f64, &'a Local) {
-        match walker.path {
-            Some((choice, passed)) => {
-                let row = match passed {
-                    0 => self.paths.origin(self, choice),
-                    n => &self.rows(choice)[n - 1],
-                };
-                (&row.flight.psi, row.flight.norm, &row.local)
-            }
-            None => (&walker.flight.psi, walker.flight.norm, &walker.local),
-        }
-    }
-
     /// Replace a subsystem by a fresh one.
-    fn reset(&self, walker: &mut BlockWalker, step: usize) {
+    fn reset(&self, walker: &mut Walker, step: usize) {
         let BlockStep::Reset(subsystem, state) = &self.blocks.steps[step] else { return };
-        let BlockWalker { flight, local, stream, .. } = walker;
+        let Walker { flight, local, stream, .. } = walker;
         if let Some((block, psi)) = readout::reset(&self.blocks, &local.block, &flight.psi, (*subsystem, state), stream)
         {
             walker.threshold /= walker.flight.norm;
@@ -225,123 +210,28 @@ impl BlockJump {
     }
 }
 
-impl Advance for BlockJump {
-    type Walker = BlockWalker;
+impl Unraveling for BlockJump {
+    type Batch<'a> = BlockBatch<'a>;
 
-    fn start(&self, seed: u64, trajectory: u64) -> BlockWalker {
-        let mut stream = Stream::new(seed, trajectory);
-        let drawn = self.blocks.start.draw(&self.blocks, stream.rng());
-        let threshold = 1.0 - stream.uniform();
-        BlockWalker {
-            counts: vec![0; self.released.len()],
-            threshold,
-            local: self.local(drawn.block),
-            path: drawn.choice.filter(|choice| self.paths.open(self, *choice, &drawn)).map(|choice| (choice, 0)),
-            flight: Flight { psi: drawn.psi, norm: 1.0, time: 0.0 },
-            stream,
-        }
-    }
-
-    fn begin(&self, batch: &mut [BlockWalker], step: usize) {
-        for walker in batch {
-            if self.leaves[step] {
-                self.depart(walker);
+    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> BlockBatch<'_> {
+        let walker = |trajectory: u64| {
+            let mut stream = Stream::new(seed, trajectory);
+            let drawn = self.blocks.start.draw(&self.blocks, stream.rng());
+            let threshold = 1.0 - stream.uniform();
+            Walker {
+                counts: vec![0; self.released.len()],
+                threshold,
+                local: self.local(drawn.block),
+                path: drawn.choice.filter(|choice| self.paths.open(self, *choice, &drawn)).map(|choice| (choice, 0)),
+                flight: Flight { psi: drawn.psi, norm: 1.0, time: 0.0 },
+                stream,
             }
-            match &self.blocks.steps[step] {
-                BlockStep::Evolve(_) => {
-                    walker.counts.fill(0);
-                    walker.flight.time = 0.0;
-                }
-                BlockStep::Rotate(subsystem, axis, angle) if walker.path.is_none() => {
-                    let local = walker.local.clone();
-                    let psi = &mut walker.flight.psi;
-                    if let Some(to) = rotate::rotate(&self.blocks, &local.block, psi, *subsystem, *axis, *angle) {
-                        walker.local = self.local(to);
-                    }
-                }
-                BlockStep::Rotate(..) => {}
-                BlockStep::Reset(..) => self.reset(walker, step),
-            }
-        }
-    }
-
-    fn advance(&self, batch: &mut [BlockWalker], step: usize, until: f64) {
-        let BlockStep::Evolve(stage) = self.blocks.steps[step] else { return };
-        WORK.with_borrow_mut(|work| {
-            for walker in batch {
-                if let Some((choice, passed)) = &mut walker.path {
-                    match self.paths.rows(self, *choice).get(*passed) {
-                        // No jump at the start of a step, whatever a pulse does to the last digit of the norm.
-                        Some(row) if row.flight.norm > walker.threshold || row.flight.time == 0.0 => {
-                            *passed += 1;
-                            continue;
-                        }
-                        _ => self.depart(walker),
-                    }
-                }
-                self.run(walker, stage, until, work);
-            }
-        });
-    }
-
-    fn finish(&self, _: &mut [BlockWalker], _: usize, _: f64) {}
-
-    fn observe(&self, batch: &[BlockWalker], slot: usize, step: usize, out: &mut [f64]) {
-        let linear = self.blocks.linear[slot];
-        let stage = self.blocks.stage_of(step);
-        for (walker, value) in batch.iter().zip(out) {
-            *value = match readout::counted(linear, step, &walker.counts, &self.released) {
-                Some(counted) => counted,
-                None => match walker.path {
-                    Some((choice, passed)) if passed > 0 => self.rows(choice)[passed - 1].values[slot],
-                    _ => {
-                        let (psi, norm, local) = self.view(walker);
-                        local.block.observable(&self.blocks, slot, stage).mean(psi, norm)
-                    }
-                },
-            };
-        }
-    }
-
-    fn cell(&self, _: &BlockWalker) -> Option<CellKey> {
-        None
-    }
-
-    fn density(&self, batch: &[BlockWalker], weights: &[f64], reduction: usize, group: usize, into: &mut Density) {
-        // Trajectories on one shared path are in one state: it is reduced once, with their total weight.
-        let mut shared: Vec<((usize, usize), f64)> = Vec::new();
-        let mut add = |walker: &BlockWalker, weight: f64| {
-            let (psi, norm, local) = self.view(walker);
-            local.block.reducer(&self.blocks, reduction).record(psi, weight / norm, group, into);
         };
-        for (walker, &weight) in batch.iter().zip(weights) {
-            match walker.path {
-                Some(place) => match shared.iter_mut().find(|(known, _)| *known == place) {
-                    Some((_, total)) => *total += weight,
-                    None => shared.push((place, weight)),
-                },
-                None => add(walker, weight),
-            }
-        }
-        for (place, weight) in shared {
-            if let Some(walker) = batch.iter().find(|w| w.path == Some(place)) {
-                add(walker, weight);
-            }
-        }
-        into.count(group, weights.iter().sum());
+        BlockBatch { engine: self, walkers: trajectories.map(walker).collect(), begun: 0, stop: stop.clone() }
     }
 
-    fn density_elements(&self) -> f64 {
-        readout::density_elements(&self.blocks)
-    }
-
-    fn energy_outcome(&self, walker: &BlockWalker, share: f64) -> Option<f64> {
-        let (psi, norm, local) = self.view(walker);
-        readout::energy_outcome(&self.blocks, &local.block, psi, norm, share)
-    }
-
-    fn share(&self, walker: &mut BlockWalker) -> f64 {
-        walker.stream.uniform()
+    fn density_elements(&self, reduction: usize) -> f64 {
+        readout::density_elements(&self.blocks, reduction)
     }
 
     fn work(&self) -> f64 {
@@ -363,14 +253,120 @@ impl Advance for BlockJump {
     }
 
     fn most_in_batch(&self) -> u64 {
-        // A batch lies in one group of a density matrix, of which there should be many.
-        let vectors = (1u64 << 26)
-            / (16 * self.locals.read().map_or(1, |l| l.iter().map(|l| l.block.dimension()).max().unwrap_or(1)) as u64);
-        let groups = if self.blocks.reductions.is_empty() { 256 } else { 32 };
-        vectors.clamp(1, groups)
+        ((1u64 << 26) / (16 * readout::first_states(&self.blocks).max(1)) as u64).clamp(1, 256)
+    }
+}
+
+impl Vectors for BlockBatch<'_> {
+    fn blocks(&self) -> &Blocks {
+        &self.engine.blocks
     }
 
-    fn counts<'a>(&self, walker: &'a BlockWalker) -> &'a [u64] {
-        &walker.counts
+    fn released(&self) -> &[f64] {
+        &self.engine.released
+    }
+
+    fn len(&self) -> usize {
+        self.walkers.len()
+    }
+
+    fn view(&self, k: usize) -> View<'_> {
+        let Walker { flight, local, path, .. } = &self.walkers[k];
+        let row = path.and_then(|(choice, passed)| self.engine.paths.row(choice, passed));
+        let (flight, local) = row.map_or((flight, local), |row| (&row.flight, &row.local));
+        View { block: &local.block, psi: &flight.psi, norm: flight.norm }
+    }
+
+    fn jumps(&self, k: usize) -> &[u64] {
+        &self.walkers[k].counts
+    }
+
+    fn shared(&self, k: usize) -> Option<(usize, usize)> {
+        self.walkers[k].path
+    }
+
+    fn known(&self, k: usize, slot: usize) -> Option<f64> {
+        let (choice, passed) = self.walkers[k].path?;
+        Some(self.engine.paths.row(choice, passed)?.values[slot])
+    }
+}
+
+impl Batch for BlockBatch<'_> {
+    fn begin(&mut self, step: usize) {
+        let engine = self.engine;
+        self.begun += 1;
+        let leaves = engine.leaves[step] || self.begun > engine.timed;
+        for walker in &mut self.walkers {
+            if leaves {
+                engine.depart(walker);
+            }
+            match &engine.blocks.steps[step] {
+                BlockStep::Evolve(_) => {
+                    walker.counts.fill(0);
+                    walker.flight.time = 0.0;
+                }
+                BlockStep::Rotate(subsystem, axis, angle) if walker.path.is_none() => {
+                    let local = walker.local.clone();
+                    let psi = &mut walker.flight.psi;
+                    if let Some(to) = rotate::rotate(&engine.blocks, &local.block, psi, *subsystem, *axis, *angle) {
+                        walker.local = engine.local(to);
+                    }
+                }
+                BlockStep::Rotate(..) => {}
+                BlockStep::Reset(..) => engine.reset(walker, step),
+            }
+        }
+    }
+
+    fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {
+        let Self { engine, walkers, stop, .. } = self;
+        let BlockStep::Evolve(stage) = engine.blocks.steps[step] else { return Ok(()) };
+        WORK.with_borrow_mut(|work| {
+            for walker in walkers {
+                if let Some((choice, passed)) = &mut walker.path {
+                    match engine.paths.rows(engine, *choice, stop)?.get(*passed) {
+                        // No jump at the start of a step, whatever a pulse does to the last digit of the norm.
+                        Some(row) if row.flight.norm > walker.threshold || row.flight.time == 0.0 => {
+                            *passed += 1;
+                            continue;
+                        }
+                        _ => engine.depart(walker),
+                    }
+                }
+                engine.run(walker, stage, until, work, stop)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn counts(&self, k: usize) -> &[u64] {
+        &self.walkers[k].counts
+    }
+
+    fn variate(&mut self, k: usize) -> f64 {
+        self.walkers[k].stream.uniform()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::{Kind, Problem, Quantity, sm, sp};
+    use crate::repr::blocks::Style;
+
+    /// Pumped cells that start in their ground state, where the first block has one state and a later one 24310.
+    #[test]
+    fn the_size_of_a_batch_does_not_depend_on_the_blocks_visited() {
+        let mut p = Problem::builder("pumped cells");
+        let b = p.subsystem("B", Kind::Network { cells: 17, edges: Vec::new() }, 1.0);
+        p.hamiltonian(sp(b) * sm(b)); // all cells alike: their number of quanta is the only charge
+        p.each("pump", b, sp(b), 1.0).evolve("charge", 1.0, 1).observe([Quantity::Energy]);
+        let problem = p.build().unwrap();
+        let engine = BlockJump::new(Blocks::compile(&problem, Style { spins: false, charges: true }).unwrap());
+        let (work, most) = (engine.work(), engine.most_in_batch());
+        let levels: Vec<usize> = (0..17).map(|cell| usize::from(cell < 8)).collect();
+        let large = engine.local(engine.blocks.block_of(&[0; 17], &levels));
+        assert_eq!(large.block.dimension(), 24310);
+        assert_eq!((engine.work(), engine.most_in_batch()), (work, most));
     }
 }

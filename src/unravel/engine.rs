@@ -1,13 +1,18 @@
 //! The engine for a problem: its smallest representation, or the one asked for, ready to make trajectories.
 
-use super::banded::{self, BandedJump};
-use super::block_jump::BlockJump;
-use super::ladder_jump::LadderJump;
-use crate::error::CompileError;
+use super::banded::{self, BandedBatch, BandedJump};
+use super::block_jump::{BlockBatch, BlockJump};
+use super::ladder_jump::{LadderBatch, LadderJump};
+use super::{Batch, States, Unraveling};
+use crate::battery::CellKey;
+use crate::density::Density;
+use crate::error::{CompileError, RunError};
 use crate::problem::Problem;
 use crate::repr::blocks::{Blocks, Style};
 use crate::repr::choose::{Representation, choose};
 use crate::repr::ladder::Ladder;
+use crate::stop::Stop;
+use std::ops::Range;
 
 /// Quantum jumps in one of the representations.
 #[derive(Debug)]
@@ -20,8 +25,23 @@ pub enum Engine {
     Banded(Box<BandedJump>),
 }
 
+/// A batch of one of them. Which one it is gets decided once for a whole batch and row, never for a jump.
+#[derive(Debug)]
+pub enum EngineBatch<'a> {
+    /// On the ladder.
+    Ladder(LadderBatch<'a>),
+    /// On stored blocks.
+    Blocks(BlockBatch<'a>),
+    /// On blocks that are not stored.
+    Banded(BandedBatch<'a>),
+}
+
 impl Engine {
     /// Compile `problem` for the representation `requested`, or for the smallest exact one.
+    ///
+    /// Every channel is watched by counting its quanta. One that is watched otherwise (by homodyne detection, say) must
+    /// be known here and to [`Blocks::compile`]: a block is then what its measured current leaves invariant, not only
+    /// what a jump shifts by a definite amount.
     ///
     /// # Errors
     /// The reason why that representation, or every one, cannot carry the problem.
@@ -53,14 +73,89 @@ impl Engine {
     }
 }
 
-/// Do the same with whichever engine it is.
-#[macro_export]
-macro_rules! with_engine {
-    ($engine:expr, $name:ident => $body:expr) => {
-        match $engine {
-            $crate::unravel::engine::Engine::Ladder($name) => $body,
-            $crate::unravel::engine::Engine::Blocks($name) => $body,
-            $crate::unravel::engine::Engine::Banded($name) => $body,
+/// The same of whichever it is.
+macro_rules! each {
+    ($kind:ident, $of:expr, $name:ident => $body:expr) => {
+        match $of {
+            $kind::Ladder($name) => $body,
+            $kind::Blocks($name) => $body,
+            $kind::Banded($name) => $body,
         }
     };
+}
+
+impl Unraveling for Engine {
+    type Batch<'a> = EngineBatch<'a>;
+
+    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> EngineBatch<'_> {
+        match self {
+            Self::Ladder(engine) => EngineBatch::Ladder(engine.start(seed, trajectories, stop)),
+            Self::Blocks(engine) => EngineBatch::Blocks(engine.start(seed, trajectories, stop)),
+            Self::Banded(engine) => EngineBatch::Banded(engine.start(seed, trajectories, stop)),
+        }
+    }
+
+    fn is_diagonal(&self) -> bool {
+        each!(Self, self, engine => engine.is_diagonal())
+    }
+
+    fn density_elements(&self, reduction: usize) -> f64 {
+        each!(Self, self, engine => engine.density_elements(reduction))
+    }
+
+    fn work(&self) -> f64 {
+        each!(Self, self, engine => engine.work())
+    }
+
+    fn most_in_batch(&self) -> u64 {
+        each!(Self, self, engine => engine.most_in_batch())
+    }
+}
+
+impl States for EngineBatch<'_> {
+    fn trajectories(&self) -> usize {
+        each!(Self, self, batch => batch.trajectories())
+    }
+
+    fn linear(&self, slot: usize, step: usize, out: &mut [f64]) {
+        each!(Self, self, batch => batch.linear(slot, step, out));
+    }
+
+    fn density(&self, weights: &[f64], reduction: usize, group: usize, into: &mut Density) {
+        each!(Self, self, batch => batch.density(weights, reduction, group, into));
+    }
+
+    fn cell(&self, k: usize) -> Option<CellKey> {
+        each!(Self, self, batch => batch.cell(k))
+    }
+
+    fn energy_outcome(&self, k: usize, share: f64) -> Option<f64> {
+        each!(Self, self, batch => batch.energy_outcome(k, share))
+    }
+
+    fn weight(&self, k: usize) -> f64 {
+        each!(Self, self, batch => batch.weight(k))
+    }
+}
+
+impl Batch for EngineBatch<'_> {
+    fn begin(&mut self, step: usize) {
+        each!(Self, self, batch => batch.begin(step));
+    }
+
+    fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {
+        each!(Self, self, batch => batch.evolve(step, until))
+    }
+
+    fn finish(&mut self, step: usize, duration: f64) {
+        each!(Self, self, batch => batch.finish(step, duration));
+    }
+
+    fn counts(&self, k: usize) -> &[u64] {
+        each!(Self, self, batch => batch.counts(k))
+    }
+
+    fn variate(&mut self, k: usize) -> f64 {
+        each!(Self, self, batch => batch.variate(k))
+    }
 }

@@ -6,12 +6,15 @@
 //! lowering then costs one exponential variate and one division and needs no draw to choose a channel. Budgets
 //! left over at a row or at the end of a step remain exponential, so a path never depends on the output grid.
 
-use super::Advance;
 use super::stream::Stream;
+use super::{Batch, States, Unraveling};
 use crate::battery::CellKey;
+use crate::error::RunError;
 use crate::problem::Linear;
 use crate::repr::angular::Rung;
 use crate::repr::ladder::{Action, Jump, Ladder, LadderStep, draw_initial};
+use crate::stop::Stop;
+use std::ops::Range;
 
 /// The jumps one ensemble can make during a step, sorted for the two clocks.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,6 +62,9 @@ impl Stage {
     }
 }
 
+/// Jumps of the slow clock after which a request to stop is looked for.
+const UNHEARD: u32 = 1024;
+
 /// One ensemble of one trajectory: where it is, its clocks, its random numbers.
 #[derive(Clone, Debug)]
 pub struct Walk {
@@ -80,18 +86,26 @@ impl Walk {
 
     /// Make every jump up to and including time `until` of the step, adding to `counts` by channel. State and clocks
     /// stay as of the last jump, so that `until` leaves no trace in the path.
-    pub fn advance(&mut self, stage: &Stage, until: f64, counts: &mut [u64]) {
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`] once `stop` is raised, which is looked at before the first jump and now and then.
+    pub fn advance(&mut self, stage: &Stage, until: f64, counts: &mut [u64], stop: &Stop) -> Result<(), RunError> {
+        let mut made = 0u32;
         loop {
+            if made.is_multiple_of(UNHEARD) {
+                stop.check()?;
+            }
+            made = made.wrapping_add(1);
             if stage.lowering.0 > 0.0 && self.cascade(stage, until, counts) {
-                return;
+                return Ok(());
             }
             let rate = stage.slow_rate(&self.rung);
             if rate <= 0.0 {
-                return;
+                return Ok(());
             }
             let wait = self.slow / rate;
             if self.time + wait > until {
-                return;
+                return Ok(());
             }
             self.time += wait;
             self.fast = (self.fast - wait * stage.fast_rate(&self.rung)).max(0.0);
@@ -177,101 +191,117 @@ impl LadderJump {
 
 /// One trajectory on the ladder.
 #[derive(Clone, Debug)]
-pub struct LadderWalker {
+struct LadderWalker {
     walks: Vec<Walk>,
     counts: Vec<u64>,
 }
 
-impl Advance for LadderJump {
-    type Walker = LadderWalker;
+/// A batch of them.
+#[derive(Clone, Debug)]
+pub struct LadderBatch<'a> {
+    engine: &'a LadderJump,
+    walkers: Vec<LadderWalker>,
+    stop: Stop,
+}
 
-    fn start(&self, seed: u64, trajectory: u64) -> LadderWalker {
+impl Unraveling for LadderJump {
+    type Batch<'a> = LadderBatch<'a>;
+
+    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> LadderBatch<'_> {
         let ensembles = self.ladder.cells.len() as u64;
-        let walks = self.ladder.cells.iter().zip(&self.ladder.initial).enumerate().map(|(e, (&cells, initial))| {
-            let mut stream = Stream::new(seed, trajectory * ensembles + e as u64);
-            let rung = draw_initial(cells, initial, stream.rng());
-            Walk::new(rung, stream)
-        });
-        LadderWalker { walks: walks.collect(), counts: vec![0; self.ladder.released.len()] }
-    }
-
-    fn begin(&self, batch: &mut [LadderWalker], step: usize) {
-        match &self.ladder.steps[step] {
-            LadderStep::Idle => {}
-            LadderStep::Flip(e) => batch.iter_mut().for_each(|w| w.walks[*e].rung.flip()),
-            LadderStep::Evolve(_) => batch.iter_mut().for_each(|w| w.counts.fill(0)),
-        }
-    }
-
-    fn advance(&self, batch: &mut [LadderWalker], step: usize, until: f64) {
-        if let Some(stages) = &self.stages[step] {
-            for LadderWalker { walks, counts } in batch {
-                for (walk, stage) in walks.iter_mut().zip(stages) {
-                    walk.advance(stage, until, counts);
-                }
-            }
-        }
-    }
-
-    fn finish(&self, batch: &mut [LadderWalker], step: usize, duration: f64) {
-        if let Some(stages) = &self.stages[step] {
-            for walker in batch {
-                for (walk, stage) in walker.walks.iter_mut().zip(stages) {
-                    walk.finish(stage, duration);
-                }
-            }
-        }
-    }
-
-    fn observe(&self, batch: &[LadderWalker], slot: usize, step: usize, out: &mut [f64]) {
-        let linear = self.ladder.linear[slot];
-        for (walker, value) in batch.iter().zip(out) {
-            *value = match linear {
-                Linear::Energy => {
-                    self.ladder.battery.iter().map(|&(e, omega)| omega * walker.walks[e].rung.excited()).sum()
-                }
-                Linear::EnergyOf(e) => self.ladder.energies[e] * walker.walks[e].rung.excited(),
-                Linear::Quanta(e) => walker.walks[e].rung.excited(),
-                Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
-                Linear::Bright(e) => f64::from(u8::from(walker.walks[e].rung.two_j as u64 == self.ladder.cells[e])),
-                Linear::BrightLoss(e) => self.ladder.bright_loss(step, e, &walker.walks[e].rung),
-                Linear::BrightReturn(e) => self.ladder.bright_return(step, e, &walker.walks[e].rung),
-                Linear::Magnetisation(e) => walker.walks[e].rung.m(),
-                Linear::SpinSquared(e) => walker.walks[e].rung.spin_squared(),
-                Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,
-                Linear::Released(_) => walker
-                    .counts
-                    .iter()
-                    .zip(&self.ladder.released)
-                    .map(|(&count, quantum)| count as f64 * quantum)
-                    .sum(),
-                Linear::Jumps(channel) => walker.counts[channel] as f64,
-            };
-        }
+        let walker = |trajectory: u64| {
+            let walks = self.ladder.cells.iter().zip(&self.ladder.initial).enumerate();
+            let walks = walks.map(|(e, (&cells, initial))| {
+                let mut stream = Stream::new(seed, trajectory * ensembles + e as u64);
+                let rung = draw_initial(cells, initial, stream.rng());
+                Walk::new(rung, stream)
+            });
+            LadderWalker { walks: walks.collect(), counts: vec![0; self.ladder.released.len()] }
+        };
+        LadderBatch { engine: self, walkers: trajectories.map(walker).collect(), stop: stop.clone() }
     }
 
     fn is_diagonal(&self) -> bool {
         true
     }
 
-    fn share(&self, walker: &mut LadderWalker) -> f64 {
-        walker.walks.first_mut().map_or(0.0, |walk| walk.stream.uniform())
-    }
-
-    fn cell(&self, walker: &LadderWalker) -> Option<CellKey> {
-        let states = self.ladder.battery.iter().map(|&(e, _)| {
-            let rung = &walker.walks[e].rung;
-            (rung.two_j as u64, rung.up as u64)
-        });
-        Some(self.ladder.keys.key(states))
-    }
-
     fn work(&self) -> f64 {
         let pulses = self.ladder.steps.iter().filter(|s| matches!(s, LadderStep::Flip(_))).count() as f64;
         self.ladder.cells.iter().sum::<u64>() as f64 * (1.0 + pulses * self.ladder.cycles as f64)
     }
+}
 
-    fn counts<'a>(&self, walker: &'a LadderWalker) -> &'a [u64] {
-        &walker.counts
+impl States for LadderBatch<'_> {
+    fn trajectories(&self) -> usize {
+        self.walkers.len()
+    }
+
+    fn linear(&self, slot: usize, step: usize, out: &mut [f64]) {
+        let ladder = &self.engine.ladder;
+        let linear = ladder.linear[slot];
+        for (LadderWalker { walks, counts }, value) in self.walkers.iter().zip(out) {
+            *value = match linear {
+                Linear::Energy => ladder.battery.iter().map(|&(e, omega)| omega * walks[e].rung.excited()).sum(),
+                Linear::EnergyOf(e) => ladder.energies[e] * walks[e].rung.excited(),
+                Linear::Quanta(e) => walks[e].rung.excited(),
+                Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
+                Linear::Bright(e) => f64::from(u8::from(walks[e].rung.two_j as u64 == ladder.cells[e])),
+                Linear::BrightLoss(e) => ladder.bright_loss(step, e, &walks[e].rung),
+                Linear::BrightReturn(e) => ladder.bright_return(step, e, &walks[e].rung),
+                Linear::Magnetisation(e) => walks[e].rung.m(),
+                Linear::SpinSquared(e) => walks[e].rung.spin_squared(),
+                Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,
+                Linear::Released(_) => {
+                    counts.iter().zip(&ladder.released).map(|(&count, quantum)| count as f64 * quantum).sum()
+                }
+                Linear::Jumps(channel) => counts[channel] as f64,
+            };
+        }
+    }
+
+    fn cell(&self, k: usize) -> Option<CellKey> {
+        let ladder = &self.engine.ladder;
+        let states = ladder.battery.iter().map(|&(e, _)| {
+            let rung = &self.walkers[k].walks[e].rung;
+            (rung.two_j as u64, rung.up as u64)
+        });
+        Some(ladder.keys.key(states))
+    }
+}
+
+impl Batch for LadderBatch<'_> {
+    fn begin(&mut self, step: usize) {
+        match &self.engine.ladder.steps[step] {
+            LadderStep::Idle => {}
+            LadderStep::Flip(e) => self.walkers.iter_mut().for_each(|w| w.walks[*e].rung.flip()),
+            LadderStep::Evolve(_) => self.walkers.iter_mut().for_each(|w| w.counts.fill(0)),
+        }
+    }
+
+    fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {
+        let Some(stages) = &self.engine.stages[step] else { return Ok(()) };
+        for LadderWalker { walks, counts } in &mut self.walkers {
+            for (walk, stage) in walks.iter_mut().zip(stages) {
+                walk.advance(stage, until, counts, &self.stop)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, step: usize, duration: f64) {
+        let Some(stages) = &self.engine.stages[step] else { return };
+        for walker in &mut self.walkers {
+            for (walk, stage) in walker.walks.iter_mut().zip(stages) {
+                walk.finish(stage, duration);
+            }
+        }
+    }
+
+    fn counts(&self, k: usize) -> &[u64] {
+        &self.walkers[k].counts
+    }
+
+    fn variate(&mut self, k: usize) -> f64 {
+        self.walkers[k].walks.first_mut().map_or(0.0, |walk| walk.stream.uniform())
     }
 }

@@ -1,4 +1,8 @@
-//! What an unraveling draws and does.
+//! How one run unfolds: the conditional states of a batch of trajectories, and what an unraveling does to them.
+//!
+//! The two are apart. [`States`] is what anyone may read, whoever evolves it; [`Batch`] adds what happens to it. A batch
+//! is a type of the unraveling's own, so that it may be a list of vectors, one array for all its trajectories, or memory
+//! of another device.
 
 pub mod banded;
 pub mod block_jump;
@@ -11,67 +15,89 @@ pub mod stream;
 
 use crate::battery::CellKey;
 use crate::density::Density;
+use crate::error::RunError;
+use crate::stop::Stop;
+use std::ops::Range;
 
-/// A representation with its unraveling: what the loop asks of it, a batch of trajectories at a time, so that
-/// trajectories may share work.
-pub trait Advance: Sync {
-    /// One trajectory: state, clocks, random numbers, jump counts.
-    type Walker: Send;
+/// The conditional states of a batch of trajectories at one time.
+pub trait States {
+    /// How many there are.
+    fn trajectories(&self) -> usize;
 
-    /// Draw the initial state of a trajectory from its own random stream.
-    fn start(&self, seed: u64, trajectory: u64) -> Self::Walker;
+    /// Linear average number `slot` (in the order of [`Problem::linear`](crate::problem::Problem::linear)) in each
+    /// trajectory's state, at a row of step `step`.
+    fn linear(&self, slot: usize, step: usize, out: &mut [f64]);
 
-    /// Begin a step of the protocol: apply its pulse, or set the jump counts to 0.
-    fn begin(&self, batch: &mut [Self::Walker], step: usize);
+    /// Add the weighted states, reduced as number `reduction` says, to `group` of `into`. The numbers are those of
+    /// [`Problem::reductions`](crate::problem::Problem::reductions); one beyond them is the state of the battery.
+    fn density(&self, _weights: &[f64], _reduction: usize, _group: usize, _into: &mut Density) {}
+
+    /// The battery's cell on the ladder in trajectory `k`: (2J, J+M) of each of its ensembles. `None` where states are
+    /// vectors, see [`density`](Self::density).
+    fn cell(&self, _k: usize) -> Option<CellKey> {
+        None
+    }
+
+    /// A projective measurement of H_B in trajectory `k`, whose outcome the uniform variate `share` decides; `None` if
+    /// every state is one of definite energy.
+    fn energy_outcome(&self, _k: usize, _share: f64) -> Option<f64> {
+        None
+    }
+
+    /// Statistical weight of trajectory `k`, 1 in plain sampling.
+    fn weight(&self, _k: usize) -> f64 {
+        1.0
+    }
+}
+
+/// What an unraveling does to a batch of states.
+pub trait Batch: States {
+    /// Begin a step of the protocol: apply its pulse or reset, or set the jump counts to 0.
+    fn begin(&mut self, step: usize);
 
     /// Evolve to time `until` since the timed step began. Where the rows lie must not change a path.
-    fn advance(&self, batch: &mut [Self::Walker], step: usize, until: f64);
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`] soon after the batch's [`Stop`] was raised, also within one trajectory;
+    /// [`RunError::Numerics`] when a state is none any more.
+    fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError>;
 
     /// Close a timed step of `duration`.
-    fn finish(&self, batch: &mut [Self::Walker], step: usize, duration: f64);
+    fn finish(&mut self, _step: usize, _duration: f64) {}
 
-    /// Linear average number `slot` (in the order of [`Problem::linear`](crate::problem::Problem::linear)) in each trajectory's state.
-    fn observe(&self, batch: &[Self::Walker], slot: usize, step: usize, out: &mut [f64]);
+    /// Jumps of each channel in trajectory `k` since the step began.
+    fn counts(&self, k: usize) -> &[u64];
+
+    /// A uniform variate from the own stream of trajectory `k`.
+    fn variate(&mut self, k: usize) -> f64;
+}
+
+/// A representation with its unraveling, ready to make trajectories. Nothing it answers depends on what it has made
+/// before.
+pub trait Unraveling: Sync {
+    /// Its batches.
+    type Batch<'a>: Batch
+    where
+        Self: 'a;
+
+    /// Draw the initial states of `trajectories`, each from its own random stream. `stop` ends their evolution.
+    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> Self::Batch<'_>;
 
     /// Whether every state is one of a definite cell (J, M), so that averages are kept as occupations.
     fn is_diagonal(&self) -> bool {
         false
     }
 
-    /// The battery's cell on the ladder: (2J, J+M) of each of its ensembles. `None` elsewhere, see [`density`](Self::density).
-    fn cell(&self, walker: &Self::Walker) -> Option<CellKey>;
-
-    /// Add the weighted states of a batch, reduced as number `reduction` of
-    /// [`Problem::reductions`](crate::problem::Problem::reductions) says, to `group` of `into`.
-    fn density(&self, _: &[Self::Walker], _: &[f64], _reduction: usize, _group: usize, _into: &mut Density) {}
-
-    /// Complex numbers in the density matrices of one row and one group, at most; 0 if none are kept.
-    fn density_elements(&self) -> f64 {
+    /// Complex numbers in one row and one group of the density matrix number `reduction`, at most.
+    fn density_elements(&self, _reduction: usize) -> f64 {
         0.0
-    }
-
-    /// A projective measurement of H_B whose outcome the uniform variate `share` decides; `None` if every state is one of
-    /// definite energy.
-    fn energy_outcome(&self, _: &Self::Walker, _share: f64) -> Option<f64> {
-        None
-    }
-
-    /// A uniform variate from the trajectory's own stream, for that measurement at the end.
-    fn share(&self, walker: &mut Self::Walker) -> f64;
-
-    /// Statistical weight of the trajectory, 1 in plain sampling.
-    fn weight(&self, _: &Self::Walker) -> f64 {
-        1.0
     }
 
     /// Jumps of one trajectory, to order of magnitude: what sizes a batch.
     fn work(&self) -> f64;
 
-    /// Most trajectories in a batch; the walkers should stay in the second-level cache.
+    /// Most trajectories in a batch: their states should stay in the second-level cache, or at least in memory.
     fn most_in_batch(&self) -> u64 {
         256
     }
-
-    /// Jumps of each channel since the step began.
-    fn counts<'a>(&self, walker: &'a Self::Walker) -> &'a [u64];
 }

@@ -3,9 +3,12 @@
 
 use super::block_jump::{BlockJump, Local};
 use super::propagate::{Flight, Workspace};
-use crate::problem::Step;
-use crate::repr::blocks::{BlockStep, Drawn, rotate};
-use std::sync::{Arc, OnceLock};
+use crate::error::RunError;
+use crate::problem::{Axis, Initial, SubsystemId};
+use crate::protocol::{Evolve, Moment, Span, walk};
+use crate::repr::blocks::{Drawn, rotate};
+use crate::stop::Stop;
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Largest memory of one path.
 const MOST_BYTES: f64 = 64e6;
@@ -27,6 +30,8 @@ pub struct Row {
 struct Path {
     origin: OnceLock<Row>,
     rows: OnceLock<Vec<Row>>,
+    /// Held by whoever makes the rows.
+    making: Mutex<()>,
 }
 
 /// A path for each pure initial state, made when first needed.
@@ -54,51 +59,95 @@ impl Paths {
         true
     }
 
-    /// Where a path starts; it must be [`open`](Self::open).
-    pub fn origin(&self, engine: &BlockJump, choice: usize) -> &Row {
-        self.0[choice].origin.get_or_init(|| Row {
-            flight: Flight { psi: Vec::new(), norm: 1.0, time: 0.0 },
-            local: engine.local(0),
-            values: Vec::new(),
-        })
+    /// The state at row number `passed` − 1 of a path that has been made so far; `None` at its start.
+    pub fn row(&self, choice: usize, passed: usize) -> Option<&Row> {
+        self.0[choice].rows.get()?.get(passed.checked_sub(1)?)
     }
 
-    /// All rows of a path, up to the first reset or to where no trajectory can still be on it.
-    pub fn rows(&self, engine: &BlockJump, choice: usize) -> &[Row] {
+    /// All rows of a path, which is [open](Self::open), up to the first reset or to where no trajectory can still be on it.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`], and then it is not made; [`RunError::Numerics`].
+    pub fn rows(&self, engine: &BlockJump, choice: usize, stop: &Stop) -> Result<&[Row], RunError> {
         let path = &self.0[choice];
-        path.rows.get_or_init(|| follow(engine, self.origin(engine, choice)))
+        if let Some(rows) = path.rows.get() {
+            return Ok(rows);
+        }
+        let _making = path.making.lock().unwrap_or_else(|e| e.into_inner());
+        let rows = match (path.rows.get(), path.origin.get()) {
+            (None, Some(origin)) => follow(engine, origin, stop)?,
+            _ => Vec::new(),
+        };
+        Ok(path.rows.get_or_init(|| rows))
     }
 }
 
-fn follow(engine: &BlockJump, origin: &Row) -> Vec<Row> {
-    let blocks = &engine.blocks;
-    let problem = blocks.problem();
-    let mut work = Workspace::default();
-    let (mut flight, mut local) = (origin.flight.clone(), origin.local.clone());
-    let mut path = Vec::new();
-    for _ in 0..problem.protocol.repeat {
-        for (step, kind) in problem.protocol.steps.iter().zip(&blocks.steps) {
-            match (step, kind) {
-                (_, BlockStep::Reset(..)) => return path,
-                (_, BlockStep::Rotate(subsystem, axis, angle)) => {
-                    let to = rotate::rotate(blocks, &local.block, &mut flight.psi, *subsystem, *axis, *angle);
-                    local = to.map_or(local, |to| engine.local(to));
-                }
-                (Step::Evolve { rows, .. }, BlockStep::Evolve(stage)) => {
-                    flight.time = 0.0;
-                    for &until in rows {
-                        engine.propagator(&local, *stage).advance(&mut flight, until, 0.0, &mut work);
-                        let mean = |slot| local.block.observable(blocks, slot, *stage).mean(&flight.psi, flight.norm);
-                        let values = (0..blocks.linear.len()).map(mean).collect();
-                        path.push(Row { flight: flight.clone(), local: local.clone(), values });
-                        if flight.norm < LEAST_NORM {
-                            return path;
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
+fn follow(engine: &BlockJump, origin: &Row, stop: &Stop) -> Result<Vec<Row>, RunError> {
+    let (flight, local) = (origin.flight.clone(), origin.local.clone());
+    let mut path = Followed { engine, flight, local, work: Workspace::default(), rows: Vec::new() };
+    match walk(&engine.blocks.problem().protocol, stop, &mut path) {
+        Err(Ended::Failed(error)) => Err(error),
+        Ok(()) | Err(Ended::Left) => Ok(path.rows),
     }
-    path
+}
+
+/// A state on its way without jumps.
+struct Followed<'a> {
+    engine: &'a BlockJump,
+    flight: Flight,
+    local: Arc<Local>,
+    work: Workspace,
+    rows: Vec<Row>,
+}
+
+/// Why a path ends before the protocol does.
+enum Ended {
+    /// It cannot be followed.
+    Failed(RunError),
+    /// No trajectory is on it any more.
+    Left,
+}
+
+impl From<RunError> for Ended {
+    fn from(error: RunError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Evolve for Followed<'_> {
+    type Ended = Ended;
+
+    fn rotate(&mut self, _: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), Ended> {
+        let to = rotate::rotate(&self.engine.blocks, &self.local.block, &mut self.flight.psi, subsystem, axis, angle);
+        if let Some(to) = to {
+            self.local = self.engine.local(to);
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self, _: usize, _: SubsystemId, _: &Initial) -> Result<(), Ended> {
+        Err(Ended::Left)
+    }
+
+    fn begin(&mut self, _: &Span) -> Result<(), Ended> {
+        self.flight.time = 0.0;
+        Ok(())
+    }
+
+    fn evolve(&mut self, span: &Span, _: f64, until: f64) -> Result<(), Ended> {
+        let Self { engine, flight, local, work, .. } = self;
+        let stage = engine.blocks.stage_of(span.step);
+        let left = engine.propagator(local, stage).advance(flight, until, LEAST_NORM, work);
+        if left { Err(Ended::Left) } else { Ok(()) }
+    }
+
+    fn read(&mut self, moment: &Moment) -> Result<(), Ended> {
+        let Self { engine, flight, local, .. } = self;
+        let blocks = &engine.blocks;
+        let stage = blocks.stage_of(moment.step);
+        let mean = |slot| local.block.observable(blocks, slot, stage).mean(&flight.psi, flight.norm);
+        let values = (0..blocks.linear.len()).map(mean).collect();
+        self.rows.push(Row { flight: flight.clone(), local: local.clone(), values });
+        Ok(())
+    }
 }

@@ -1,12 +1,120 @@
-//! What is read off a vector in a block, and resets, which start from such a reading.
+//! What is read off vectors in blocks, whoever evolves them, and resets, which start from such a reading.
 
+use super::States;
 use super::stream::Stream;
+use crate::density::Density;
+use crate::error::RunError;
 use crate::problem::{Initial, Kind, Linear, Reduction, SubsystemId};
 use crate::repr::blocks::{Block, BlockId, Blocks, parts};
 use num_complex::Complex64;
 
+/// The state of one trajectory: an unnormalised vector in its block.
+pub struct View<'a> {
+    /// The block.
+    pub block: &'a Block,
+    /// The vector.
+    pub psi: &'a [Complex64],
+    /// ‖ψ‖².
+    pub norm: f64,
+}
+
+/// A batch of vectors in blocks. Whatever offers this can be read as [`States`].
+pub trait Vectors {
+    /// The compiled problem.
+    fn blocks(&self) -> &Blocks;
+
+    /// Energy released per jump of each channel.
+    fn released(&self) -> &[f64];
+
+    /// Number of trajectories.
+    fn len(&self) -> usize;
+
+    /// The state of trajectory `k`.
+    fn view(&self, k: usize) -> View<'_>;
+
+    /// Jumps of each channel in trajectory `k` since the step began.
+    fn jumps(&self, k: usize) -> &[u64];
+
+    /// Where trajectories share one state: which one.
+    fn shared(&self, _k: usize) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// Linear average number `slot`, where it was worked out before.
+    fn known(&self, _k: usize, _slot: usize) -> Option<f64> {
+        None
+    }
+}
+
+impl<V: Vectors> States for V {
+    fn trajectories(&self) -> usize {
+        self.len()
+    }
+
+    fn linear(&self, slot: usize, step: usize, out: &mut [f64]) {
+        let of = self.blocks();
+        let (linear, stage) = (of.linear[slot], of.stage_of(step));
+        for (k, value) in out.iter_mut().enumerate() {
+            let counted = counted(linear, step, self.jumps(k), self.released());
+            *value = counted.or_else(|| self.known(k, slot)).unwrap_or_else(|| {
+                let View { block, psi, norm } = self.view(k);
+                block.observable(of, slot, stage).mean(psi, norm)
+            });
+        }
+    }
+
+    fn density(&self, weights: &[f64], reduction: usize, group: usize, into: &mut Density) {
+        // A state that trajectories share is reduced once, with their total weight.
+        let mut shared: Vec<((usize, usize), usize, f64)> = Vec::new();
+        let mut add = |k: usize, weight: f64| {
+            let View { block, psi, norm } = self.view(k);
+            block.reducer(self.blocks(), reduction).record(psi, weight / norm, group, into);
+        };
+        for (k, &weight) in weights.iter().enumerate() {
+            match self.shared(k) {
+                Some(state) => match shared.iter_mut().find(|(known, ..)| *known == state) {
+                    Some((.., total)) => *total += weight,
+                    None => shared.push((state, k, weight)),
+                },
+                None => add(k, weight),
+            }
+        }
+        shared.into_iter().for_each(|(_, k, weight)| add(k, weight));
+        into.count(group, weights.iter().sum());
+    }
+
+    fn energy_outcome(&self, k: usize, share: f64) -> Option<f64> {
+        let of = self.blocks();
+        let View { block, psi, norm } = self.view(k);
+        let slot = of.linear.iter().position(|l| *l == Linear::Energy)?;
+        let energies = &block.observable(of, slot, 0).diagonal;
+        let mut left = share * norm;
+        let mut outcome = None;
+        for (energy, x) in energies.iter().zip(psi).filter(|(_, x)| x.norm_sqr() > 0.0) {
+            outcome = Some(*energy);
+            left -= x.norm_sqr();
+            if left < 0.0 {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+/// Whether a state is one: ‖ψ‖² is a number above 0.
+///
+/// # Errors
+/// [`RunError::Numerics`] if not.
+pub fn check(norm: f64, time: f64) -> Result<(), RunError> {
+    if norm > 0.0 && norm.is_finite() {
+        return Ok(());
+    }
+    let reason = format!("a state has the squared norm {norm} at t = {time} of its step");
+    Err(RunError::Numerics { method: "the evolution between jumps", reason })
+}
+
 /// A linear average that is not of the state: jumps counted since the step began, energy released by them.
-pub fn counted(linear: Linear, step: usize, counts: &[u64], released: &[f64]) -> Option<f64> {
+fn counted(linear: Linear, step: usize, counts: &[u64], released: &[f64]) -> Option<f64> {
     match linear {
         Linear::Released(only) if only.is_some_and(|only| only != step) => Some(0.0),
         Linear::Released(_) => Some(counts.iter().zip(released).map(|(&count, quantum)| count as f64 * quantum).sum()),
@@ -15,41 +123,28 @@ pub fn counted(linear: Linear, step: usize, counts: &[u64], released: &[f64]) ->
     }
 }
 
-/// A projective measurement of H_B, whose outcome the uniform variate `share` decides.
-pub fn energy_outcome(of: &Blocks, block: &Block, psi: &[Complex64], norm: f64, share: f64) -> Option<f64> {
-    let slot = of.linear.iter().position(|l| *l == Linear::Energy)?;
-    let energies = &block.observable(of, slot, 0).diagonal;
-    let mut left = share * norm;
-    let mut outcome = None;
-    for (energy, x) in energies.iter().zip(psi).filter(|(_, x)| x.norm_sqr() > 0.0) {
-        outcome = Some(*energy);
-        left -= x.norm_sqr();
-        if left < 0.0 {
-            break;
-        }
-    }
-    outcome
-}
-
-/// Complex numbers in the density matrices of one row and one group, at most.
-pub fn density_elements(of: &Blocks) -> f64 {
+/// Complex numbers in one row and one group of the density matrix number `reduction`, at most.
+pub fn density_elements(of: &Blocks, reduction: usize) -> f64 {
     let dimension =
         |slots: std::ops::Range<usize>| -> f64 { slots.map(|s| of.layout.slots[s].most_levels() as f64).product() };
-    let cells = |parts: &[usize]| parts.iter().map(|e| of.layout.of[*e].len() as f64).sum::<f64>();
-    let elements = |reduction: &Reduction| match reduction {
+    match &of.reductions[reduction] {
         Reduction::Joint(parts) => {
             // With charges a block is smaller; the first one tells how much.
             let whole: f64 = parts.iter().map(|e| dimension(of.layout.of[*e].clone())).product();
-            let drawn = of.start.draw(of, Stream::new(0, 0).rng());
-            whole.min(drawn.psi.len() as f64).powi(2)
+            whole.min(first_states(of) as f64).powi(2)
         }
-        Reduction::Cells(parts) => 4.0 * cells(parts),
+        Reduction::Cells(parts) => 4.0 * parts.iter().map(|e| of.layout.of[*e].len() as f64).sum::<f64>(),
         Reduction::Edges(e) => match &of.problem().subsystems[*e].kind {
             Kind::Network { edges, .. } => 16.0 * edges.len() as f64,
             _ => 0.0,
         },
-    };
-    of.reductions.iter().map(elements).sum()
+    }
+}
+
+/// Number of states in the block that the first trajectory of seed 0 starts in: it stands for all where sizes are
+/// estimated, the same whatever has been visited.
+pub fn first_states(of: &Blocks) -> usize {
+    of.start.draw(of, Stream::new(0, 0).rng()).psi.len()
 }
 
 /// Replace a subsystem by a fresh one in `state`: its old state is measured in the product basis, which nobody looks
@@ -73,14 +168,8 @@ pub fn reset(
             None => found.push((levels[slots.clone()].to_vec(), x.norm_sqr())),
         }
     }
-    let total: f64 = found.iter().map(|f| f.1).sum();
-    let mut share = stream.uniform() * total;
-    let mut outcome = 0;
-    while outcome + 1 < found.len() && share >= found[outcome].1 {
-        share -= found[outcome].1;
-        outcome += 1;
-    }
-    let (old, weight) = found.get(outcome)?;
+    let weights: Vec<f64> = found.iter().map(|f| f.1).collect();
+    let (old, weight) = &found[stream.choose(&weights)?];
     let mut two_j = space.key.two_j.clone();
     let mut fresh = vec![(vec![0; slots.len()], Complex64::ONE)];
     for part in parts(of.problem(), layout, subsystem, state) {

@@ -28,6 +28,20 @@ impl Stream {
         self.0.random()
     }
 
+    /// One of several things in proportion to their weights; `None` if all are 0.
+    pub fn choose(&mut self, weights: &[f64]) -> Option<usize> {
+        let mut share = self.uniform() * weights.iter().sum::<f64>();
+        let mut chosen = None;
+        for (index, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
+            chosen = Some(index);
+            if share < weight {
+                break;
+            }
+            share -= weight;
+        }
+        chosen
+    }
+
     /// The generator itself, for any other distribution.
     pub fn rng(&mut self) -> &mut ChaCha8Rng {
         &mut self.0

@@ -5,10 +5,11 @@ use leyden::input;
 use leyden::problem::Problem;
 use leyden::repr::ladder::Ladder;
 use leyden::runner::{self, Outcome, RunOptions};
+use leyden::stop::Stop;
 use leyden::unravel::ladder_jump::LadderJump;
 use serde_json::Value;
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, Normal};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Chance that the whole suite fails with a correct program, whenever draws change.
 const ALPHA: f64 = 1e-3;
@@ -90,5 +91,5 @@ pub fn options(trajectories: u64, seed: u64) -> RunOptions {
 /// Sample.
 pub fn run(problem: &Problem, options: RunOptions) -> Outcome {
     let engine = LadderJump::new(Ladder::compile(problem).unwrap());
-    runner::run(&engine, problem, options, &AtomicBool::new(false), &mut |_, _| true)
+    runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
 }

@@ -2,16 +2,16 @@
 
 use super::Results;
 use crate::cli::print::say;
+use crate::error::RunError;
 use crate::exact;
 use crate::models::{Dephased, Network, Part};
 use crate::output::figure::{Axis, Figure, Mark, Panel, Point, Series};
 use crate::problem::{Problem, Quantity, sm, sx};
 use crate::runner::{self, RunOptions};
+use crate::stop::Stop;
 use crate::unravel::engine::Engine;
-use crate::with_engine;
 use std::error::Error;
 use std::fmt::Write;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// Exact solutions that a first estimate puts beyond this are not made.
@@ -27,17 +27,16 @@ struct Cost {
 
 fn cost(cells: u64, problem: &Problem) -> Result<Cost, Box<dyn Error>> {
     let (representation, engine) = Engine::new(problem, None)?;
-    let never = AtomicBool::new(false);
-    let run = |trajectories: u64| {
+    let run = |trajectories: u64| -> Result<_, RunError> {
         let options = RunOptions { trajectories, seed: 1, threads: 1, shots: false, covariance: false, states: false };
         let started = Instant::now();
-        let outcome = with_engine!(&engine, e => runner::run(&**e, problem, options, &never, &mut |_, _| true));
-        (started.elapsed().as_secs_f64(), outcome)
+        let outcome = runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true)?;
+        Ok((started.elapsed().as_secs_f64(), outcome))
     };
-    run(1); // blocks and tables are built
-    let (one, _) = run(2);
+    run(1)?; // blocks and tables are built
+    let (one, _) = run(2)?;
     let n = ((0.5 / one * 2.0) as u64).clamp(4, 4000);
-    let (seconds, outcome) = run(n);
+    let (seconds, outcome) = run(n)?;
     let moments = &outcome.accumulated.moments;
     let slots = problem.linear().len();
     let rows = || (0..problem.protocol.row_count()).map(|row| row * slots);

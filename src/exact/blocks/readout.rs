@@ -36,7 +36,7 @@ impl<'p> Readout<'p> {
             let reason = format!("the density matrix has trace {trace}");
             return Err(RunError::Numerics { method: "the evolution on blocks", reason });
         }
-        let states = (0..equation.blocks.reductions.len()).map(|index| reduced(equation, index)).collect();
+        let states = (0..self.problem.reductions().len()).map(|index| reduced(equation, index)).collect();
         self.columns.read(&Reading { problem: self.problem, equation, states, step }, time)
     }
 

@@ -429,8 +429,7 @@ impl Problem {
     /// The distinct averaged density matrices that the quantities need.
     pub fn reductions(&self) -> Vec<Reduction> {
         let mut all = Vec::new();
-        let kept = self.keep_state.then(|| Reduction::Joint(self.battery.clone()));
-        for reduction in kept.into_iter().chain(self.quantities.iter().filter_map(|q| q.reduction(self))) {
+        for reduction in self.quantities.iter().filter_map(|q| q.reduction(self)) {
             if !all.contains(&reduction) {
                 all.push(reduction);
             }

@@ -1,4 +1,7 @@
 //! The bands of one block, filled in where a state lies, with zeros beside them so that products need no edges.
+//!
+//! A [`Frame`] that has entered a block gives its lists only by way of [`Frame::cover`], which fills in the levels over a
+//! window, and [`Covered::prepare`], which fills in an operator: what is out of date cannot be read.
 
 use super::bands::{Amplitude, Banded, Bands, MOST_DIAGONALS, MOST_SLOTS};
 use super::space::Key;
@@ -27,6 +30,23 @@ pub struct Frame {
     spins: Vec<u64>,
     chains: Vec<(Vec<f64>, bool)>,
     values: Vec<Values>,
+}
+
+/// A frame that is filled in over a window of places, until it enters another block.
+#[derive(Debug)]
+pub struct Covered<'a> {
+    frame: &'a mut Frame,
+    of: &'a Blocks,
+    bands: &'a Bands,
+}
+
+/// An operator that is filled in there.
+#[derive(Clone, Copy, Debug)]
+pub struct Prepared<'a> {
+    frame: &'a Frame,
+    /// All operators of the problem.
+    pub bands: &'a Bands,
+    operator: &'a Banded,
 }
 
 /// One list of an operator: y\[t\] += v\[t\]·x\[t − offset\], with an i if it is turned.
@@ -85,7 +105,13 @@ impl Frame {
 
     /// Fill in `window` at least.
     #[inline(always)]
-    pub fn cover(&mut self, of: &Blocks, bands: &Bands, window: &Range<usize>) {
+    pub fn cover<'a>(&'a mut self, of: &'a Blocks, bands: &'a Bands, window: &Range<usize>) -> Covered<'a> {
+        self.span_over(of, bands, window);
+        Covered { frame: self, of, bands }
+    }
+
+    #[inline(always)]
+    fn span_over(&mut self, of: &Blocks, bands: &Bands, window: &Range<usize>) {
         if self.span.start <= window.start && window.end <= self.span.end && self.span.len() < 4 * window.len() + WHOLE
         {
             return;
@@ -106,23 +132,6 @@ impl Frame {
             *fresh = false;
         }
         self.values.iter_mut().for_each(|values| values.fresh = false);
-    }
-
-    /// Make sure that the bands of `operator` are filled in.
-    #[inline(always)]
-    pub fn prepare(&mut self, of: &Blocks, bands: &Bands, operator: &Banded) {
-        for band in operator.clone() {
-            if self.values[band].fresh {
-                continue;
-            }
-            for term in &bands.all[band].terms {
-                for &chain in &term.chains {
-                    self.fill(of, bands, chain);
-                }
-            }
-            self.combine(bands, band);
-            self.values[band].fresh = true;
-        }
     }
 
     #[inline(always)]
@@ -182,20 +191,51 @@ impl Frame {
         }
     }
 
-    /// The lists behind a prepared operator, as seen from a window that starts at `start`; returns how many.
+    /// The lists of a band, and whether they are imaginary.
     #[inline(always)]
-    pub fn parts<'a>(
-        &'a self,
-        bands: &Bands,
-        operator: &Banded,
-        start: usize,
-        out: &mut [Diagonal<'a>; MOST_DIAGONALS],
-    ) -> usize {
+    fn lists(&self, band: usize) -> impl Iterator<Item = (&[f64], bool)> {
+        let Values { re, im, .. } = &self.values[band];
+        [(&re[..], false), (&im[..], true)].into_iter().filter(|(v, _)| !v.is_empty())
+    }
+}
+
+impl Covered<'_> {
+    /// Fill in the bands of `operator`, where they are not.
+    #[inline(always)]
+    pub fn prepare<'a>(&'a mut self, operator: &'a Banded) -> Prepared<'a> {
+        let (frame, of, bands) = (&mut *self.frame, self.of, self.bands);
+        for band in operator.clone() {
+            if frame.values[band].fresh {
+                continue;
+            }
+            for term in &bands.all[band].terms {
+                for &chain in &term.chains {
+                    frame.fill(of, bands, chain);
+                }
+            }
+            frame.combine(bands, band);
+            frame.values[band].fresh = true;
+        }
+        Prepared { frame, bands, operator }
+    }
+}
+
+impl<'a> Prepared<'a> {
+    /// The largest distance over which it moves amplitudes.
+    #[inline(always)]
+    pub fn reach(&self) -> usize {
+        self.bands.reach(self.operator)
+    }
+
+    /// Its lists, as seen from a window that starts at `start`; returns how many.
+    #[inline(always)]
+    pub fn parts(&self, start: usize, out: &mut [Diagonal<'a>; MOST_DIAGONALS]) -> usize {
+        let Self { frame, bands, operator } = *self;
         let mut count = 0;
         for band in operator.clone() {
             let offset = bands.all[band].offset;
-            let first = (start + bands.margin - self.span.start).wrapping_add_signed(-offset);
-            for (values, turned) in self.lists(band) {
+            let first = (start + bands.margin - frame.span.start).wrapping_add_signed(-offset);
+            for (values, turned) in frame.lists(band) {
                 out[count] = Diagonal { values: &values[first..], offset, turned };
                 count += 1;
             }
@@ -203,27 +243,20 @@ impl Frame {
         count
     }
 
-    /// ‖A x‖² of an operator with a single band, for amplitudes `x` at `window`; `None` if there are several.
+    /// ‖A x‖² of an operator A with a single band, for amplitudes `x` at `window`; `None` if there are several.
     #[inline(always)]
-    pub fn image_norm(&self, bands: &Bands, operator: &Banded, x: &[f64], window: &Range<usize>) -> Option<f64> {
-        if operator.len() != 1 {
+    pub fn image_norm(&self, x: &[f64], window: &Range<usize>) -> Option<f64> {
+        if self.operator.len() != 1 {
             return None;
         }
-        let (place, n) = (window.start + bands.margin - self.span.start, window.len());
+        let (place, n) = (window.start + self.bands.margin - self.frame.span.start, window.len());
         let mut sum = 0.0;
-        for (v, _) in self.lists(operator.start) {
+        for (v, _) in self.frame.lists(self.operator.start) {
             for plane in x.chunks_exact(n.max(1)) {
                 sum += weighted_norm(&v[place..place + n], plane);
             }
         }
         Some(sum)
-    }
-
-    /// The lists of a band, and whether they are imaginary.
-    #[inline(always)]
-    fn lists(&self, band: usize) -> impl Iterator<Item = (&[f64], bool)> {
-        let Values { re, im, .. } = &self.values[band];
-        [(&re[..], false), (&im[..], true)].into_iter().filter(|(v, _)| !v.is_empty())
     }
 }
 

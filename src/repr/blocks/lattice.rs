@@ -8,6 +8,7 @@
 use super::layout::Slot;
 use super::space::Key;
 use super::{Blocks, Layout};
+use std::ops::Range;
 
 #[derive(Clone, Copy, Debug)]
 struct Axis {
@@ -65,6 +66,12 @@ impl Lattice {
     /// The place of a product state; those of a block are all different.
     pub fn place(&self, levels: &[usize]) -> usize {
         self.axes.iter().map(|axis| levels[axis.slot] * axis.stride).sum()
+    }
+
+    /// The places of `window` and those up to `distance` beside it.
+    #[inline(always)]
+    pub fn around(&self, window: &Range<usize>, distance: usize) -> Range<usize> {
+        window.start.saturating_sub(distance)..(window.end + distance).min(self.size)
     }
 
     /// The slots that are axes.

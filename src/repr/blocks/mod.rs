@@ -21,7 +21,7 @@ mod space;
 
 pub use bands::{BandJump, Banded, Bands, MOST_DIAGONALS};
 pub use block::{Block, BlockId, Jump, Sparse, adjoint};
-pub use frame::{Diagonal, Frame};
+pub use frame::{Covered, Diagonal, Frame, Prepared};
 pub use initial::{Drawn, Part, Start, parts};
 pub use lattice::Lattice;
 pub use layout::{Layout, Monomial, Slot, SlotOp};
@@ -107,7 +107,7 @@ pub struct Blocks {
     pub steps: Vec<BlockStep>,
     /// What is recorded at a row.
     pub linear: Vec<Linear>,
-    /// The density matrices that are recorded.
+    /// The density matrices that can be recorded: those the quantities need, and then the battery's.
     pub reductions: Vec<Reduction>,
     /// The initial state.
     pub start: Start,
@@ -181,6 +181,7 @@ impl Blocks {
             }
         }
         let (stages, steps) = stages(problem);
+        let battery = Reduction::Joint(problem.battery.clone());
         let blocks = Self {
             start: Start::new(problem, &layout),
             charges: found,
@@ -190,7 +191,7 @@ impl Blocks {
             stages,
             steps,
             linear: problem.linear(),
-            reductions: problem.reductions(),
+            reductions: problem.reductions().into_iter().chain([battery]).collect(),
             problem: Arc::new(problem.clone()),
             style,
             blocks: RwLock::default(),

@@ -7,18 +7,20 @@ mod kernel;
 mod polynomial;
 
 use super::propagate::{Flight, Propagator, Workspace, spacings};
+use super::readout::{self, Vectors, View};
 use super::stream::Stream;
-use super::{Advance, readout};
-use crate::battery::CellKey;
-use crate::density::Density;
+use super::{Batch, Unraveling};
+use crate::error::RunError;
 use crate::problem::{Problem, Reach, Step};
 use crate::repr::blocks::{Bands, Block, BlockStep, Blocks, Drawn, Frame, Key, Slot, rotate};
+use crate::stop::Stop;
 use num_complex::Complex64;
 use polynomial::{End, Room, Strip};
 use pulp::{Arch, Simd, WithSimd};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::ops::Range;
+use std::sync::{Arc, RwLock};
 
 /// The engine.
 #[derive(Debug)]
@@ -28,15 +30,22 @@ pub struct BandedJump {
     /// Energy released per jump of each channel.
     released: Vec<f64>,
     arch: Arch,
-    work: OnceLock<f64>,
     /// Propagators of stiff blocks.
     stiff: RwLock<HashMap<(Key, usize), Arc<Propagator>>>,
     spacings: Vec<Vec<(f64, u64)>>,
 }
 
+/// A batch of trajectories.
+#[derive(Clone, Debug)]
+pub struct BandedBatch<'a> {
+    engine: &'a BandedJump,
+    walkers: Vec<Walker>,
+    stop: Stop,
+}
+
 /// One trajectory.
 #[derive(Clone, Debug)]
-pub struct BandedWalker {
+struct Walker {
     stream: Stream,
     counts: Vec<u64>,
     /// The norm² at which it jumps.
@@ -68,7 +77,7 @@ const LARGEST: f64 = 1e100;
 /// Whether a problem is better off without stored blocks.
 pub fn pays(blocks: &Blocks) -> bool {
     let spins = blocks.layout.slots.iter().any(|slot| matches!(slot, Slot::Spin { .. }));
-    let states = blocks.start.draw(blocks, Stream::new(0, 0).rng()).psi.len();
+    let states = readout::first_states(blocks);
     let changes = blocks.changes_spin() || blocks.has_charges();
     spins && states >= if changes { MANY_STATES } else { MANY_IN_ONE }
 }
@@ -87,8 +96,7 @@ impl BandedJump {
         let problem = blocks.problem();
         let released = (0..problem.channels.len()).map(|c| problem.released_per_jump(c)).collect();
         let spacings = (0..blocks.stages.len()).map(|stage| spacings(problem, &blocks.steps, stage)).collect();
-        let (work, stiff) = (OnceLock::new(), RwLock::default());
-        Ok(Self { released, bands, arch: Arch::new(), work, stiff, spacings, blocks })
+        Ok(Self { released, bands, arch: Arch::new(), stiff: RwLock::default(), spacings, blocks })
     }
 
     /// The compiled problem.
@@ -120,8 +128,8 @@ impl BandedJump {
     }
 
     /// From the lattice to the vector of the block.
-    fn look(&self, walker: &mut BandedWalker) {
-        let BandedWalker { state, frame, block, psi, .. } = walker;
+    fn look(&self, walker: &mut Walker) {
+        let Walker { state, frame, block, psi, .. } = walker;
         if block.space.key != frame.key {
             *block = self.blocks.look_at(&frame.key, MOST_KEPT);
         }
@@ -146,7 +154,7 @@ impl BandedJump {
     }
 
     /// Evolve a stiff block by tables of propagators; true at a jump.
-    fn leap(&self, walker: &mut BandedWalker, stage: usize, until: f64, work: &mut Workspace) -> bool {
+    fn leap(&self, walker: &mut Walker, stage: usize, until: f64, work: &mut Workspace) -> bool {
         self.look(walker);
         let place = (walker.frame.key.clone(), stage);
         let known = self.stiff.read().unwrap_or_else(|e| e.into_inner()).get(&place).cloned();
@@ -163,13 +171,11 @@ impl BandedJump {
         let mut flight = Flight { psi, norm: walker.state.norm, time: walker.state.time };
         let jumped = propagator.advance(&mut flight, until, walker.threshold, work);
         walker.state.replace(self.strip(&walker.block, &flight.psi), flight.norm, flight.time);
-        // Jumps expect the operators to be filled in where the state is.
-        walker.frame.cover(&self.blocks, &self.bands, &walker.state.window);
         jumped
     }
 
     /// Go on from a vector of norm 1.
-    fn set(&self, walker: &mut BandedWalker, block: Arc<Block>, psi: Vec<Complex64>) {
+    fn set(&self, walker: &mut Walker, block: Arc<Block>, psi: Vec<Complex64>) {
         let (time, norm) = (walker.state.time, walker.state.norm);
         walker.state.replace(self.strip(&block, &psi), norm, time);
         walker.frame.enter(&self.blocks, &self.bands, |key| *key = block.space.key.clone());
@@ -180,58 +186,52 @@ impl BandedJump {
 /// A trajectory to be taken to time `until`, compiled for the vector instructions of the processor it runs on.
 struct Journey<'a> {
     engine: &'a BandedJump,
-    walker: &'a mut BandedWalker,
+    walker: &'a mut Walker,
     room: &'a mut Room,
     work: &'a mut Workspace,
     stage: usize,
     until: f64,
+    stop: &'a Stop,
 }
 
 impl WithSimd for Journey<'_> {
-    type Output = ();
+    type Output = Result<(), RunError>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { engine, walker, room, work, stage, until } = self;
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let Self { engine, walker, room, work, stage, until, stop } = self;
         let (of, bands) = (&engine.blocks, &engine.bands);
         let generator = (of, bands, &bands.generators[stage]);
         let jumps = &bands.jumps[stage];
         loop {
+            stop.check()?;
             let tables = walker.frame.states(of, bands) <= STIFF_STATES;
             let goal = (until, walker.threshold, tables);
-            match room.advance(simd, generator, &mut walker.frame, &mut walker.state, goal) {
-                End::Row => return,
-                End::Jump => {}
-                End::Stiff if engine.leap(walker, stage, until, work) => {}
-                End::Stiff => return,
+            let jumps_now = match room.advance(simd, generator, &mut walker.frame, &mut walker.state, goal) {
+                End::Row => false,
+                End::Jump => true,
+                End::Stiff => engine.leap(walker, stage, until, work),
+            };
+            readout::check(walker.state.norm, walker.state.time)?;
+            if !jumps_now {
+                return Ok(());
             }
+            let window = bands.lattice.around(&walker.state.window, bands.margin);
+            let mut covered = walker.frame.cover(of, bands, &window);
             let chosen = match &jumps[..] {
                 [] => None,
-                [only] => {
-                    walker.frame.prepare(of, bands, &only.operator);
-                    Some(only)
-                }
+                [only] => Some(only),
                 several => {
                     room.weights.clear();
                     for jump in several {
-                        walker.frame.prepare(of, bands, &jump.operator);
-                        let weight = room.weight(simd, bands, &jump.operator, &walker.frame, &walker.state);
+                        let weight = room.weight(simd, &covered.prepare(&jump.operator), &walker.state);
                         room.weights.push(weight);
                     }
-                    let mut share = walker.stream.uniform() * room.weights.iter().sum::<f64>();
-                    let mut chosen = None;
-                    for (jump, &weight) in several.iter().zip(&room.weights).filter(|(_, w)| **w > 0.0) {
-                        chosen = Some(jump);
-                        if share < weight {
-                            break;
-                        }
-                        share -= weight;
-                    }
-                    chosen
+                    walker.stream.choose(&room.weights).map(|index| &several[index])
                 }
             };
             match chosen {
-                Some(jump) if room.jump(simd, bands, &jump.operator, &walker.frame, &mut walker.state) => {
+                Some(jump) if room.jump(simd, &covered.prepare(&jump.operator), &mut walker.state) => {
                     walker.frame.enter(of, bands, |key| bands.leap(key, jump));
                     walker.counts[jump.channel] += 1;
                     walker.threshold = 1.0 - walker.stream.uniform();
@@ -242,116 +242,117 @@ impl WithSimd for Journey<'_> {
     }
 }
 
-impl Advance for BandedJump {
-    type Walker = BandedWalker;
+impl Unraveling for BandedJump {
+    type Batch<'a> = BandedBatch<'a>;
 
-    fn start(&self, seed: u64, trajectory: u64) -> BandedWalker {
-        let mut stream = Stream::new(seed, trajectory);
-        let Drawn { block, psi, .. } = self.blocks.start.draw(&self.blocks, stream.rng());
-        let threshold = 1.0 - stream.uniform();
-        let block = self.blocks.get(block);
-        BandedWalker {
-            counts: vec![0; self.released.len()],
-            threshold,
-            state: self.strip(&block, &psi),
-            frame: Frame::new(&self.blocks, &self.bands, block.space.key.clone()),
-            block,
-            psi,
-            stream,
-        }
+    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> BandedBatch<'_> {
+        let walker = |trajectory: u64| {
+            let mut stream = Stream::new(seed, trajectory);
+            let Drawn { block, psi, .. } = self.blocks.start.draw(&self.blocks, stream.rng());
+            let threshold = 1.0 - stream.uniform();
+            let block = self.blocks.get(block);
+            Walker {
+                counts: vec![0; self.released.len()],
+                threshold,
+                state: self.strip(&block, &psi),
+                frame: Frame::new(&self.blocks, &self.bands, block.space.key.clone()),
+                block,
+                psi,
+                stream,
+            }
+        };
+        BandedBatch { engine: self, walkers: trajectories.map(walker).collect(), stop: stop.clone() }
     }
 
-    fn begin(&self, batch: &mut [BandedWalker], step: usize) {
-        for walker in batch {
-            match &self.blocks.steps[step] {
+    fn density_elements(&self, reduction: usize) -> f64 {
+        readout::density_elements(&self.blocks, reduction)
+    }
+
+    fn work(&self) -> f64 {
+        // Jumps, each as dear as some ladder jumps a state: the first block's states stand for all.
+        (jumps(self.blocks.problem()) + 1.0) * (10.0 + 0.5 * readout::first_states(&self.blocks) as f64)
+    }
+
+    fn most_in_batch(&self) -> u64 {
+        let size = self.bands.lattice.size;
+        let bytes = 8 * size.min(1 << 13) * (self.bands.all.len() + self.bands.chains.len() + 4) + 16 * size;
+        ((1u64 << 26) / bytes as u64).clamp(1, 256)
+    }
+}
+
+impl Vectors for BandedBatch<'_> {
+    fn blocks(&self) -> &Blocks {
+        &self.engine.blocks
+    }
+
+    fn released(&self) -> &[f64] {
+        &self.engine.released
+    }
+
+    fn len(&self) -> usize {
+        self.walkers.len()
+    }
+
+    fn view(&self, k: usize) -> View<'_> {
+        let Walker { block, psi, state, .. } = &self.walkers[k];
+        View { block, psi, norm: state.norm }
+    }
+
+    fn jumps(&self, k: usize) -> &[u64] {
+        &self.walkers[k].counts
+    }
+}
+
+impl Batch for BandedBatch<'_> {
+    fn begin(&mut self, step: usize) {
+        let (engine, blocks) = (self.engine, &self.engine.blocks);
+        for walker in &mut self.walkers {
+            match &blocks.steps[step] {
                 BlockStep::Evolve(_) => {
                     walker.counts.fill(0);
                     walker.state.time = 0.0;
                 }
                 BlockStep::Rotate(subsystem, axis, angle) => {
                     let mut psi = std::mem::take(&mut walker.psi);
-                    let to = rotate::rotate(&self.blocks, &walker.block, &mut psi, *subsystem, *axis, *angle);
+                    let to = rotate::rotate(blocks, &walker.block, &mut psi, *subsystem, *axis, *angle);
                     let block = match to {
-                        Some(id) => self.blocks.get(id),
+                        Some(id) => blocks.get(id),
                         None => walker.block.clone(),
                     };
-                    self.set(walker, block, psi);
+                    engine.set(walker, block, psi);
                 }
                 BlockStep::Reset(subsystem, state) => {
-                    let BandedWalker { block, psi, stream, .. } = walker;
-                    if let Some((id, psi)) = readout::reset(&self.blocks, block, psi, (*subsystem, state), stream) {
+                    let Walker { block, psi, stream, .. } = walker;
+                    if let Some((id, psi)) = readout::reset(blocks, block, psi, (*subsystem, state), stream) {
                         walker.threshold /= walker.state.norm;
                         walker.state.norm = 1.0;
-                        self.set(walker, self.blocks.get(id), psi);
+                        engine.set(walker, blocks.get(id), psi);
                     }
                 }
             }
         }
     }
 
-    fn advance(&self, batch: &mut [BandedWalker], step: usize, until: f64) {
-        let BlockStep::Evolve(stage) = self.blocks.steps[step] else { return };
+    fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {
+        let Self { engine, walkers, stop } = self;
+        let BlockStep::Evolve(stage) = engine.blocks.steps[step] else { return Ok(()) };
         ROOM.with_borrow_mut(|(room, work)| {
-            for walker in batch {
-                let (walker, room, work) = (&mut *walker, &mut *room, &mut *work);
-                self.arch.dispatch(Journey { engine: self, walker: &mut *walker, room, work, stage, until });
-                self.look(walker);
+            for walker in walkers {
+                let journey =
+                    Journey { engine, walker: &mut *walker, room: &mut *room, work: &mut *work, stage, until, stop };
+                engine.arch.dispatch(journey)?;
+                engine.look(walker);
             }
-        });
-    }
-
-    fn finish(&self, _: &mut [BandedWalker], _: usize, _: f64) {}
-
-    fn observe(&self, batch: &[BandedWalker], slot: usize, step: usize, out: &mut [f64]) {
-        let stage = self.blocks.stage_of(step);
-        for (walker, value) in batch.iter().zip(out) {
-            *value = match readout::counted(self.blocks.linear[slot], step, &walker.counts, &self.released) {
-                Some(counted) => counted,
-                None => walker.block.observable(&self.blocks, slot, stage).mean(&walker.psi, walker.state.norm),
-            };
-        }
-    }
-
-    fn cell(&self, _: &BandedWalker) -> Option<CellKey> {
-        None
-    }
-
-    fn density(&self, batch: &[BandedWalker], weights: &[f64], reduction: usize, group: usize, into: &mut Density) {
-        for (walker, &weight) in batch.iter().zip(weights) {
-            let reducer = walker.block.reducer(&self.blocks, reduction);
-            reducer.record(&walker.psi, weight / walker.state.norm, group, into);
-        }
-        into.count(group, weights.iter().sum());
-    }
-
-    fn density_elements(&self) -> f64 {
-        readout::density_elements(&self.blocks)
-    }
-
-    fn energy_outcome(&self, walker: &BandedWalker, share: f64) -> Option<f64> {
-        readout::energy_outcome(&self.blocks, &walker.block, &walker.psi, walker.state.norm, share)
-    }
-
-    fn share(&self, walker: &mut BandedWalker) -> f64 {
-        walker.stream.uniform()
-    }
-
-    fn work(&self) -> f64 {
-        // Jumps, each as dear as some ladder jumps a state: the first block's states stand for all.
-        *self.work.get_or_init(|| {
-            let states = self.blocks.start.draw(&self.blocks, Stream::new(0, 0).rng()).psi.len() as f64;
-            (jumps(self.blocks.problem()) + 1.0) * (10.0 + 0.5 * states)
+            Ok(())
         })
     }
 
-    fn most_in_batch(&self) -> u64 {
-        let size = self.bands.lattice.size;
-        let bytes = 8 * size.min(1 << 13) * (self.bands.all.len() + self.bands.chains.len() + 4) + 16 * size;
-        ((1u64 << 26) / bytes as u64).clamp(1, if self.blocks.reductions.is_empty() { 256 } else { 32 })
+    fn counts(&self, k: usize) -> &[u64] {
+        &self.walkers[k].counts
     }
 
-    fn counts<'a>(&self, walker: &'a BandedWalker) -> &'a [u64] {
-        &walker.counts
+    fn variate(&mut self, k: usize) -> f64 {
+        self.walkers[k].stream.uniform()
     }
 }
 

@@ -5,7 +5,7 @@
 //! spread of K in the state, which is far less than its norm when the state is narrow.
 
 use super::kernel::{Shape, dot, gather, polynomial, scale, shift};
-use crate::repr::blocks::{Banded, Bands, Blocks, Diagonal, Frame, MOST_DIAGONALS};
+use crate::repr::blocks::{Banded, Bands, Blocks, Diagonal, Frame, MOST_DIAGONALS, Prepared};
 use crate::unravel::propagate::Bracket;
 use pulp::Simd;
 use std::ops::Range;
@@ -175,13 +175,12 @@ impl Room {
         let (reach, size) = (bands.reach(operator), bands.lattice.size);
         let mut left = left;
         loop {
-            let wider = state.pad * reach;
-            self.window = state.window.start.saturating_sub(wider)..(state.window.end + wider).min(size);
-            frame.cover(of, bands, &self.window);
+            self.window = bands.lattice.around(&state.window, state.pad * reach);
+            let mut covered = frame.cover(of, bands, &self.window);
             self.open(bands, state);
-            frame.prepare(of, bands, operator);
+            let generator = covered.prepare(operator);
             let edges = (if self.window.start > 0 { reach } else { 0 }, if self.window.end < size { reach } else { 0 });
-            match self.fill(simd, (bands, operator), frame, state, (left, threshold), edges) {
+            match self.fill(simd, &generator, state, (left, threshold), edges) {
                 Expansion::Holds(length) => return length,
                 Expansion::Spilt => state.pad *= 2,
                 Expansion::Shorter(length) => left = length,
@@ -194,8 +193,7 @@ impl Room {
     fn fill<S: Simd>(
         &mut self,
         simd: S,
-        (bands, operator): (&Bands, &Banded),
-        frame: &Frame,
+        generator: &Prepared,
         state: &Strip,
         (left, threshold): (f64, f64),
         edges: (usize, usize),
@@ -203,7 +201,7 @@ impl Room {
         let shape = self.shape;
         let (n, w) = (shape.n, shape.size());
         let mut parts = [Diagonal::default(); MOST_DIAGONALS];
-        let count = frame.parts(bands, operator, self.window.start, &mut parts);
+        let count = generator.parts(self.window.start, &mut parts);
         let parts = &parts[..count];
         let norm = state.norm;
         let (vanished, lost) = (VANISHED * norm, LOST * norm);
@@ -331,24 +329,17 @@ impl Room {
 
     /// ‖Lψ‖² of a jump operator.
     #[inline(always)]
-    pub fn weight<S: Simd>(&mut self, simd: S, bands: &Bands, operator: &Banded, frame: &Frame, state: &Strip) -> f64 {
-        match frame.image_norm(bands, operator, &state.parts, &state.window) {
+    pub fn weight<S: Simd>(&mut self, simd: S, operator: &Prepared, state: &Strip) -> f64 {
+        match operator.image_norm(&state.parts, &state.window) {
             Some(weight) => weight,
-            None => self.image(simd, bands, operator, frame, state),
+            None => self.image(simd, operator, state),
         }
     }
 
     /// Put Lψ in place of ψ, normalised; false if it vanishes.
     #[inline(always)]
-    pub fn jump<S: Simd>(
-        &mut self,
-        simd: S,
-        bands: &Bands,
-        operator: &Banded,
-        frame: &Frame,
-        state: &mut Strip,
-    ) -> bool {
-        let norm = self.image(simd, bands, operator, frame, state);
+    pub fn jump<S: Simd>(&mut self, simd: S, operator: &Prepared, state: &mut Strip) -> bool {
+        let norm = self.image(simd, operator, state);
         if norm <= 0.0 {
             return false;
         }
@@ -359,13 +350,11 @@ impl Room {
 
     /// Lψ into the working vector; returns its norm².
     #[inline(always)]
-    fn image<S: Simd>(&mut self, simd: S, bands: &Bands, operator: &Banded, frame: &Frame, state: &Strip) -> f64 {
-        let reach = bands.reach(operator);
-        let size = bands.lattice.size;
-        self.window = state.window.start.saturating_sub(reach)..(state.window.end + reach).min(size);
-        self.open(bands, state);
+    fn image<S: Simd>(&mut self, simd: S, operator: &Prepared, state: &Strip) -> f64 {
+        self.window = operator.bands.lattice.around(&state.window, operator.reach());
+        self.open(operator.bands, state);
         let mut parts = [Diagonal::default(); MOST_DIAGONALS];
-        let count = frame.parts(bands, operator, self.window.start, &mut parts);
+        let count = operator.parts(self.window.start, &mut parts);
         let x = &self.terms[..self.shape.size()];
         gather(simd, &parts[..count], self.shape, x, &mut self.vector, ((0.0, 0.0), 1.0))
     }

@@ -1,0 +1,262 @@
+//! Batches of trajectories: what is read of their states agrees with itself, an engine remembers nothing, and a request to
+//! stop is heard in the middle of a trajectory.
+
+mod common;
+
+use common::{example, options};
+use leyden::RunError;
+use leyden::density::Density;
+use leyden::problem::{Axis, Initial, Problem, Quantity, n, sm, sp, sx, sz};
+use leyden::repr::blocks::Blocks;
+use leyden::repr::choose::Representation;
+use leyden::repr::ladder::Ladder;
+use leyden::runner::{self, Outcome, RunOptions};
+use leyden::stop::Stop;
+use leyden::trajectory::{Recorder, run_batch};
+use leyden::unravel::banded::BandedJump;
+use leyden::unravel::block_jump::BlockJump;
+use leyden::unravel::engine::Engine;
+use leyden::unravel::ladder_jump::LadderJump;
+use leyden::unravel::{Batch, States, Unraveling};
+use proptest::prelude::*;
+use std::f64::consts::PI;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+const AGING: &str = include_str!("../examples/aging.toml");
+const CHARGER: &str = include_str!("../examples/charger_1.toml");
+
+/// N cells in a drive, with loss and dephasing of each and a common channel; they start mixed if `ratio` > 0.
+fn driven(cells: u64, ratio: f64, rates: [f64; 3], t_end: f64) -> Problem {
+    let mut p = Problem::builder("driven ensemble");
+    let b = p.ensemble("B", cells, 1.5);
+    p.initial(b, Initial::Thermal { ratio }).hamiltonian(sx(b) * 0.7 + sz(b) * 0.1);
+    p.collective("release", sm(b), rates[0]).each("loss", b, sm(b), rates[1]).each("dephasing", b, sz(b), rates[2]);
+    p.evolve("drive", t_end, 4).rotate(b, Axis::Y, 0.4).evolve("rest", 0.5 * t_end, 2).observe([Quantity::Energy]);
+    p.build().unwrap()
+}
+
+/// Compares what a batch says of its states in several ways.
+struct Reader {
+    spectrum: Vec<f64>,
+    rows: usize,
+}
+
+impl<B: Batch> Recorder<B> for Reader {
+    fn row(&mut self, batch: &B, _: usize, step: usize) {
+        self.rows += 1;
+        let trajectories = batch.trajectories();
+        let weights: Vec<f64> = (0..trajectories).map(|k| batch.weight(k) * (1.0 + k as f64)).collect();
+        let total: f64 = weights.iter().sum();
+        let mut energies = vec![0.0; trajectories];
+        batch.linear(0, step, &mut energies);
+        let mean: f64 = energies.iter().zip(&weights).map(|(e, w)| e * w).sum();
+        // The battery's state, which no quantity asks for, is the last one.
+        let mut density = Density::default();
+        batch.density(&weights, 0, 0, &mut density);
+        let (mut trace, mut energy) = (0.0, 0.0);
+        for block in density.blocks.values() {
+            for (i, level) in block.shape.energies.iter().enumerate() {
+                let weight = block.groups[0][i * (block.dimension() + 1)].re;
+                (trace, energy) = (trace + weight, energy + weight * level);
+            }
+        }
+        assert!((density.weights[0] - total).abs() < 1e-9 * total && (trace - total).abs() < 1e-9 * total, "{trace}");
+        assert!((energy - mean).abs() < 1e-8 * total, "{energy} by the density matrix, {mean} by the averages");
+        for k in 0..trajectories {
+            let outcomes: Vec<f64> = (0..400)
+                .map(|i| (f64::from(i) + 0.5) / 400.0)
+                .map(|share| {
+                    let outcome = batch.energy_outcome(k, share).unwrap();
+                    assert!(self.spectrum.iter().any(|level| (level - outcome).abs() < 1e-9), "{outcome}");
+                    outcome
+                })
+                .collect();
+            let mean = outcomes.iter().sum::<f64>() / 400.0;
+            let widest = self.spectrum.last().unwrap();
+            assert!(
+                (mean - energies[k]).abs() < 0.0025 * widest * self.spectrum.len() as f64,
+                "{mean} {}",
+                energies[k]
+            );
+        }
+    }
+}
+
+fn read(engine: &impl Unraveling, problem: &Problem, seed: u64) {
+    let spectrum = (0..=problem.subsystems[0].cells()).map(|n| 1.5 * n as f64).collect();
+    let mut reader = Reader { spectrum, rows: 0 };
+    run_batch(problem, &mut engine.start(seed, 3..9, &Stop::default()), &Stop::default(), &mut reader).unwrap();
+    assert_eq!(reader.rows, problem.protocol.row_count());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn averages_densities_and_measurements_agree(
+        cells in 1u64..5,
+        ratio in prop_oneof![Just(0.0), 0.05..2.0],
+        rates in proptest::array::uniform3(0.01..3.0),
+        seed in 0u64..1000,
+    ) {
+        let problem = driven(cells, ratio, rates, 1.0);
+        let blocks = || Blocks::compile(&problem, Representation::Symmetric.style().unwrap()).unwrap();
+        read(&BlockJump::new(blocks()), &problem, seed);
+        read(&BandedJump::new(blocks()).unwrap(), &problem, seed);
+        read(&Engine::new(&problem, Some(Representation::Full)).unwrap().1, &problem, seed);
+    }
+}
+
+/// Two runs, one after the other on one engine in either order, against each on an engine of its own.
+fn assert_remembers_nothing<U: Unraveling>(make: impl Fn() -> U, problem: &Problem) {
+    let run = |engine: &U, (trajectories, seed): (u64, u64)| {
+        let options = RunOptions { covariance: true, states: true, ..options(trajectories, seed) };
+        runner::run(engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+    };
+    let (first, second) = ((70, 4), (200, 5));
+    let alone: [Outcome; 2] = [run(&make(), first), run(&make(), second)];
+    let engine = make();
+    assert!([run(&engine, first), run(&engine, second)] == alone);
+    let engine = make();
+    let swapped = [run(&engine, second), run(&engine, first)];
+    assert!(swapped[1] == alone[0] && swapped[0] == alone[1]);
+}
+
+#[test]
+fn an_engine_remembers_nothing() {
+    let problem = example(AGING, "N=12 cycles=2 samples=2");
+    assert_remembers_nothing(|| LadderJump::new(Ladder::compile(&problem).unwrap()), &problem);
+    let problem = driven(6, 0.3, [0.5, 0.4, 0.2], 1.0);
+    let blocks = || Blocks::compile(&problem, Representation::Symmetric.style().unwrap()).unwrap();
+    assert_remembers_nothing(|| BlockJump::new(blocks()), &problem);
+    assert_remembers_nothing(|| BandedJump::new(blocks()).unwrap(), &problem);
+    let problem = example(CHARGER, "N_C=5 N_B=3 gamma_up=0.5 t_end=0.5 samples=3");
+    assert_remembers_nothing(|| Engine::new(&problem, Some(Representation::Sectors)).unwrap().1, &problem);
+}
+
+/// The battery's averaged state that is kept on request changes nothing else, and is the one that a quantity asks for.
+#[test]
+fn a_state_kept_on_request_is_the_state() {
+    let without = driven(3, 0.2, [0.5, 0.4, 0.2], 1.0);
+    let mut with = without.clone();
+    with.quantities.push(Quantity::Purity);
+    let run = |problem: &Problem, states: bool| {
+        let (_, engine) = Engine::new(problem, Some(Representation::Symmetric)).unwrap();
+        let options = RunOptions { states, ..options(60, 2) };
+        runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().accumulated
+    };
+    let (kept, needed, both) = (run(&without, true), run(&with, false), run(&with, true));
+    assert_eq!(kept.densities.len(), without.protocol.row_count());
+    assert!(kept.densities == needed.densities && kept.moments == needed.moments && both == needed);
+    assert!(run(&without, false).densities.is_empty());
+}
+
+/// A pulse at the very end turns what single shots end with, whether they have jumped or not.
+#[test]
+fn a_pulse_at_the_end_counts() {
+    let mut p = Problem::builder("flip at the end");
+    let b = p.ensemble("B", 3, 1.0);
+    p.hamiltonian(n(b)).each("loss", b, sm(b), 1e-12).each("pump", b, sp(b), 1e-12);
+    p.rotate(b, Axis::X, PI).evolve("wait", 1.0, 2).rotate(b, Axis::X, PI).repeat(2).observe([Quantity::Energy]);
+    let problem = p.build().unwrap();
+    for representation in [Representation::Ladder, Representation::Symmetric, Representation::Full] {
+        let (_, engine) = Engine::new(&problem, Some(representation)).unwrap();
+        let shots =
+            runner::run(&engine, &problem, options(5, 1), &Stop::default(), &mut |_, _| true).unwrap().shots.unwrap();
+        for energy in shots.energy_mean.iter().chain(&shots.energy_outcome) {
+            assert!(energy.abs() < 1e-9, "{representation}: {energy}");
+        }
+    }
+}
+
+/// One trajectory that would take very long ends within a second of being told to, and does not count.
+#[track_caller]
+fn assert_hears(problem: &Problem, representation: Option<Representation>) {
+    let (_, engine) = Engine::new(problem, representation).unwrap();
+    let stop = Stop::default();
+    let (asked, outcome) = std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let options = RunOptions { threads: 1, shots: false, ..options(1, 1) };
+            runner::run(&engine, problem, options, &stop, &mut |_, _| true).unwrap()
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!run.is_finished(), "it was over before it could be stopped");
+        stop.request();
+        (Instant::now(), run.join().unwrap())
+    });
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert_eq!((outcome.interrupted, outcome.trajectories), (true, 0));
+}
+
+#[test]
+fn a_trajectory_can_be_stopped_on_the_ladder() {
+    assert_hears(&example(AGING, "N=10000000 cycles=10000 samples=1"), None);
+    // No protocol that would look at it: pump and loss alone, in one step.
+    let mut p = Problem::builder("pump and loss");
+    let b = p.ensemble("B", 1_000_000, 1.0);
+    p.each("loss", b, sm(b), 1.0).each("pump", b, sp(b), 1.0).collective("release", sm(b), 1.0);
+    p.evolve("wait", 1e6, 1).observe([Quantity::Energy]);
+    assert_hears(&p.build().unwrap(), None);
+}
+
+#[test]
+fn a_trajectory_can_be_stopped_on_blocks() {
+    assert_hears(&driven(1_500, 0.0, [1e-3, 1.0, 0.1], 1e6), None);
+    assert_hears(&driven(8, 0.0, [0.1, 1.0, 0.1], 1e6), Some(Representation::Symmetric));
+    assert_hears(&driven(12, 0.0, [0.1, 1.0, 0.1], 1e4), Some(Representation::Full));
+}
+
+/// An unraveling of one trajectory a batch, all of which fail but the first.
+struct Failing;
+
+struct FailingBatch(u64);
+
+impl States for FailingBatch {
+    fn trajectories(&self) -> usize {
+        1
+    }
+
+    fn linear(&self, _: usize, _: usize, out: &mut [f64]) {
+        out.fill(0.0);
+    }
+}
+
+impl Batch for FailingBatch {
+    fn begin(&mut self, _: usize) {}
+
+    fn evolve(&mut self, _: usize, _: f64) -> Result<(), RunError> {
+        let reason = format!("trajectory {}", self.0);
+        if self.0 == 0 { Ok(()) } else { Err(RunError::Numerics { method: "a test", reason }) }
+    }
+
+    fn counts(&self, _: usize) -> &[u64] {
+        &[]
+    }
+
+    fn variate(&mut self, _: usize) -> f64 {
+        0.5
+    }
+}
+
+impl Unraveling for Failing {
+    type Batch<'a> = FailingBatch;
+
+    fn start(&self, _: u64, trajectories: Range<u64>, _: &Stop) -> FailingBatch {
+        FailingBatch(trajectories.start)
+    }
+
+    fn work(&self) -> f64 {
+        1e9
+    }
+}
+
+#[test]
+fn a_failure_ends_the_run_with_the_first_of_its_errors() {
+    let problem = driven(2, 0.0, [0.1; 3], 1.0);
+    for threads in [1, 4] {
+        let options = RunOptions { threads, shots: false, ..options(20, 1) };
+        let error = runner::run(&Failing, &problem, options, &Stop::default(), &mut |_, _| true).unwrap_err();
+        assert_eq!(error.to_string(), "a test failed: trajectory 1", "{threads} threads");
+    }
+}
