@@ -23,10 +23,14 @@ pub mod equations;
 mod tests;
 
 use super::extrapolate::reduced_rank;
-use super::integrate::integrate;
+use super::integrate::Integrator;
 use crate::error::{CompileError, RunError};
 use crate::estimate::answers::{Answers, Columns, Estimate, Sided, derive};
-use crate::problem::{Axis, Initial, Kind, Linear, Nonlinear, Part, Problem, Quantity, Reach, Step, Varied};
+use crate::problem::{
+    Axis, Initial, Kind, Linear, Nonlinear, Part, Problem, Quantity, Reach, Step, SubsystemId, Varied,
+};
+use crate::protocol::{Evolve, Moment, Rows, Span, walk, walk_cycle};
+use crate::stop::Stop;
 use crate::table::Table;
 use equations::{Dissipator, Equations, MOMENTS, Moments, PAIRS};
 
@@ -35,9 +39,10 @@ const SETTLED: f64 = 1e-11;
 /// Cycles that move a moment by less are near enough to a fixed point to extrapolate.
 const NEAR: f64 = 1e-3;
 
+/// What a step of the protocol needs.
 enum Stage {
-    Rotate([[f64; 3]; 3]),
-    Evolve { equations: Box<Equations>, channels: Vec<usize>, duration: f64, rows: Vec<f64>, step: usize },
+    Pulse,
+    Evolve { equations: Box<Equations>, channels: Vec<usize> },
 }
 
 /// The mean-field theory of a problem of one ensemble.
@@ -45,7 +50,9 @@ pub struct MeanField<'a> {
     problem: &'a Problem,
     cells: f64,
     initial: [f64; MOMENTS],
+    /// One a step of the protocol.
     stages: Vec<Stage>,
+    stop: Stop,
 }
 
 fn refuse(reason: &str) -> RunError {
@@ -72,22 +79,25 @@ impl<'a> MeanField<'a> {
             let collective = channel.reach == Reach::Collective;
             dissipators.push(Dissipator::new(&channel.operator, channel.rate, collective, index, &channel.name)?);
         }
-        let stage = |(step, entry): (usize, &Step)| match entry {
-            Step::Reset { .. } => Stage::Rotate(rotation(Axis::Z, 0.0)), // refused above
-            Step::Rotate { axis, angle, .. } => Stage::Rotate(rotation(*axis, *angle)),
-            Step::Evolve { duration, rows, active, .. } => {
+        let stage = |entry: &Step| match entry {
+            Step::Rotate { .. } | Step::Reset { .. } => Stage::Pulse,
+            Step::Evolve { active, .. } => {
                 let on: Vec<Dissipator> = dissipators.iter().filter(|d| active[d.channel]).cloned().collect();
                 Stage::Evolve {
                     equations: Box::new(Equations::new(cells, &on)),
                     channels: on.iter().map(|d| d.channel).collect(),
-                    duration: *duration,
-                    rows: rows.clone(),
-                    step,
                 }
             }
         };
-        let stages = problem.protocol.steps.iter().enumerate().map(stage).collect();
-        Ok(Self { problem, cells, initial: initial(cells, &problem.initial[0]), stages })
+        let stages = problem.protocol.steps.iter().map(stage).collect();
+        let initial = initial(cells, &problem.initial[0]);
+        Ok(Self { problem, cells, initial, stages, stop: Stop::default() })
+    }
+
+    /// The same, to be given up when `stop` is raised.
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
+        self
     }
 
     /// Columns asked for that this theory does not have.
@@ -110,72 +120,44 @@ impl<'a> MeanField<'a> {
     /// Every quantity it has, at every row.
     ///
     /// # Errors
-    /// When the integrator stops early.
+    /// When the integrator misses its tolerance.
     pub fn solve(&self) -> Result<Table, RunError> {
-        let mut state = self.initial;
-        let mut columns = self.columns();
-        for cycle in 0..self.problem.protocol.repeat {
-            self.cycle(&mut state, cycle, &mut columns)?;
-        }
-        Ok(columns.table())
+        let mut state = State::new(self);
+        walk(&self.problem.protocol, &self.stop, &mut state)?;
+        Ok(state.columns.table())
     }
 
     /// The fixed point of one cycle that is reached from the initial state, at the rows of one cycle.
     ///
     /// # Errors
-    /// When the integrator stops early, or it does not settle within 10,000 cycles.
+    /// When the integrator misses its tolerance, or it does not settle within 10,000 cycles.
     pub fn fixed_point(&self) -> Result<Table, RunError> {
         const WINDOW: usize = 4;
-        let mut state = self.initial;
+        let cycle = |rows, state: &mut State| walk_cycle(&self.problem.protocol, 0, rows, &self.stop, state);
+        let mut state = State::new(self);
         let mut residual = f64::INFINITY;
         for _ in 0..10_000 / WINDOW {
-            let mut iterates = vec![state.to_vec()];
-            let mut columns = self.columns();
+            let mut iterates = vec![state.moments[..MOMENTS].to_vec()];
             for _ in 0..WINDOW {
-                columns.clear();
-                self.cycle(&mut state, 0, &mut columns)?;
-                iterates.push(state.to_vec());
+                cycle(Rows::Skip, &mut state)?;
+                iterates.push(state.moments[..MOMENTS].to_vec());
             }
             let moved = iterates[WINDOW].iter().zip(&iterates[WINDOW - 1]).map(|(a, b)| (a - b).abs());
             residual = moved.fold(0.0, f64::max);
             if residual <= SETTLED {
-                return Ok(columns.table());
+                cycle(Rows::Read, &mut state)?;
+                return Ok(state.columns.table());
             }
             // Extrapolating is for the last digits: from afar it could lead to another fixed point.
             match reduced_rank(&iterates) {
                 Some(better) if residual <= NEAR && better.iter().all(|x| x.abs() <= 1.0 + 1e-9) => {
-                    state.copy_from_slice(&better);
+                    state.moments[..MOMENTS].copy_from_slice(&better);
                 }
                 _ => {}
             }
         }
         let reason = format!("after 10,000 cycles one more still moves a moment by {residual:.1e}");
         Err(RunError::Numerics { method: "the mean-field fixed point of one cycle", reason })
-    }
-
-    /// One cycle, with number `cycle`; every quantity at every row is added to `columns`.
-    fn cycle(&self, state: &mut [f64; MOMENTS], cycle: u64, columns: &mut Columns) -> Result<(), RunError> {
-        let mut start = cycle as f64 * self.problem.protocol.period();
-        for stage in &self.stages {
-            match stage {
-                Stage::Rotate(by) => *state = rotated(by, state),
-                Stage::Evolve { equations, channels, duration, rows, step } => {
-                    let mut now = state.to_vec();
-                    now.resize(MOMENTS + channels.len(), 0.0);
-                    for (path, time) in integrate(&**equations, now, *duration, rows)?.iter().zip(rows) {
-                        let mut jumps = vec![0.0; self.problem.channels.len()];
-                        for (channel, per_cell) in channels.iter().zip(&path[MOMENTS..]) {
-                            jumps[*channel] = self.cells * per_cell;
-                        }
-                        state.copy_from_slice(&path[..MOMENTS]);
-                        let point = Point { theory: self, moments: Moments(&state[..]), jumps: &jumps, step: *step };
-                        columns.read(&point, start + time)?;
-                    }
-                    start += duration;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -232,6 +214,66 @@ impl Answers for Point<'_> {
     }
 }
 
+/// The moments on their way through the protocol, and what was read off them.
+struct State<'t> {
+    theory: &'t MeanField<'t>,
+    /// Jumps per cell and channel follow them during a timed step.
+    moments: Vec<f64>,
+    integrator: Integrator,
+    columns: Columns<'t>,
+}
+
+impl<'t> State<'t> {
+    fn new(theory: &'t MeanField<'t>) -> Self {
+        Self { theory, moments: theory.initial.to_vec(), integrator: Integrator::default(), columns: theory.columns() }
+    }
+}
+
+impl Evolve for State<'_> {
+    type Ended = RunError;
+
+    fn rotate(&mut self, _: usize, _: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
+        let turned = rotated(&rotation(axis, angle), &self.moments);
+        self.moments = turned.to_vec();
+        Ok(())
+    }
+
+    /// [`MeanField::new`] has refused them.
+    fn reset(&mut self, _: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    fn begin(&mut self, span: &Span) -> Result<(), RunError> {
+        if let Stage::Evolve { equations, channels } = &self.theory.stages[span.step] {
+            self.moments.truncate(MOMENTS);
+            self.moments.resize(MOMENTS + channels.len(), 0.0);
+            self.integrator = Integrator::new(&**equations, span.duration);
+        }
+        Ok(())
+    }
+
+    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
+        match &self.theory.stages[span.step] {
+            Stage::Evolve { equations, .. } => {
+                self.integrator.advance(&**equations, &mut self.moments, (from, until), &self.theory.stop)
+            }
+            Stage::Pulse => Ok(()),
+        }
+    }
+
+    fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
+        let mut jumps = vec![0.0; self.theory.problem.channels.len()];
+        if let Stage::Evolve { channels, .. } = &self.theory.stages[moment.step] {
+            for (channel, per_cell) in channels.iter().zip(&self.moments[MOMENTS..]) {
+                jumps[*channel] = self.theory.cells * per_cell;
+            }
+        }
+        let moments = Moments(&self.moments[..MOMENTS]);
+        let point = Point { theory: self.theory, moments, jumps: &jumps, step: moment.step };
+        self.columns.read(&point, moment.time)
+    }
+}
+
 fn initial(n: f64, initial: &Initial) -> [f64; MOMENTS] {
     let product = |z: f64| [0.0, 0.0, z, 0.0, 0.0, z * z, 0.0, 0.0, 0.0];
     match *initial {
@@ -271,7 +313,7 @@ pub(super) fn rotation(axis: Axis, angle: f64) -> [[f64; 3]; 3] {
     r
 }
 
-fn rotated(r: &[[f64; 3]; 3], state: &[f64; MOMENTS]) -> [f64; MOMENTS] {
+fn rotated(r: &[[f64; 3]; 3], state: &[f64]) -> [f64; MOMENTS] {
     let m = Moments(state);
     let each = || (0..3).flat_map(|c| (0..3).map(move |d| (c, d)));
     let mut out = [0.0; MOMENTS];

@@ -11,6 +11,9 @@ pub mod rate_equation;
 pub mod spin_vectors;
 pub mod theory;
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::RunError;
 use crate::problem::Problem;
 use crate::repr::blocks::Style;

@@ -28,18 +28,21 @@ pub mod equations;
 #[cfg(test)]
 mod tests;
 
-use super::integrate::integrate;
+use super::integrate::Integrator;
 use super::mean_field::rotation;
 use crate::error::RunError;
 use crate::estimate::answers::{Answers, Columns, Estimate, Sided, derive, exactly};
 use crate::problem::{Axis, Initial, Linear, Nonlinear, Part, Problem, Quantity, Reach, Step, SubsystemId, Varied};
+use crate::protocol::{Evolve, Moment, Span, walk};
+use crate::stop::Stop;
 use crate::table::Table;
-use equations::{SpinEquations, ensembles_alone};
+use equations::{Alike, SpinEquations, ensembles_alone};
 
+/// What a step of the protocol needs.
 enum Stage {
-    Rotate { ensemble: SubsystemId, by: [[f64; 3]; 3] },
+    Pulse,
     Reset { ensemble: SubsystemId, to: [f64; 3] },
-    Evolve { equations: SpinEquations, duration: f64, rows: Vec<f64>, step: usize },
+    Evolve(SpinEquations),
 }
 
 /// The spin vectors of a problem of ensembles.
@@ -47,7 +50,9 @@ pub struct SpinVectors<'a> {
     problem: &'a Problem,
     /// s of each ensemble in turn.
     initial: Vec<f64>,
+    /// One a step of the protocol.
     stages: Vec<Stage>,
+    stop: Stop,
 }
 
 /// What is known at a row.
@@ -73,29 +78,28 @@ impl<'a> SpinVectors<'a> {
         ensembles_alone(problem).map_err(refuse)?;
         let starts = problem.initial.iter().enumerate();
         let initial = starts.filter_map(|(e, state)| vector(problem, e, state)).flatten().collect();
-        let stage = |(step, entry): (usize, &Step)| {
+        let stage = |entry: &Step| {
             Ok(match entry {
-                Step::Rotate { subsystem, axis, angle } => {
-                    Stage::Rotate { ensemble: *subsystem, by: rotation(*axis, *angle) }
-                }
+                Step::Rotate { .. } => Stage::Pulse,
                 Step::Reset { subsystem, state } => Stage::Reset {
                     ensemble: *subsystem,
                     to: vector(problem, *subsystem, state).ok_or("a reset is to no product of equal cells")?,
                 },
-                Step::Evolve { duration, rows, active, .. } => Stage::Evolve {
-                    equations: SpinEquations::new(problem, active)?,
-                    duration: *duration,
-                    rows: rows.clone(),
-                    step,
-                },
+                Step::Evolve { active, .. } => Stage::Evolve(SpinEquations::new(problem, active)?),
             })
         };
-        let stages = problem.protocol.steps.iter().enumerate().map(stage).collect::<Result<_, String>>();
-        let theory = Self { problem, initial, stages: stages.map_err(refuse)? };
+        let stages = problem.protocol.steps.iter().map(stage).collect::<Result<_, String>>();
+        let theory = Self { problem, initial, stages: stages.map_err(refuse)?, stop: Stop::default() };
         match problem.quantities.iter().find(|quantity| !theory.has(quantity)) {
             Some(quantity) => Err(refuse(format!("it has no {}", problem.column(quantity)))),
             None => Ok(theory),
         }
+    }
+
+    /// The same, to be given up when `stop` is raised.
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
+        self
     }
 
     /// Whether the vectors give a quantity: they do at all rows or at none.
@@ -121,44 +125,16 @@ impl<'a> SpinVectors<'a> {
     /// Every quantity at every row.
     ///
     /// # Errors
-    /// When the integrator stops early.
+    /// When the integrator misses its tolerance.
     pub fn solve(&self) -> Result<Table, RunError> {
-        let mut vectors = self.initial.clone();
-        let mut columns = Columns::exact(self.problem);
-        for cycle in 0..self.problem.protocol.repeat {
-            let mut start = cycle as f64 * self.problem.protocol.period();
-            for stage in &self.stages {
-                start = self.pass(stage, &mut vectors, start, &mut columns)?;
-            }
-        }
-        Ok(columns.table())
-    }
-
-    /// One entry of the protocol, which begins at the time `start`; returns when it ends.
-    fn pass(&self, stage: &Stage, vectors: &mut [f64], start: f64, columns: &mut Columns) -> Result<f64, RunError> {
-        match stage {
-            Stage::Rotate { ensemble, by } => {
-                let s = &mut vectors[3 * ensemble..3 * ensemble + 3];
-                let turned: Vec<f64> = by.iter().map(|row| row.iter().zip(&*s).map(|(r, s)| r * s).sum()).collect();
-                s.copy_from_slice(&turned);
-            }
-            Stage::Reset { ensemble, to } => vectors[3 * ensemble..3 * ensemble + 3].copy_from_slice(to),
-            Stage::Evolve { equations, duration, rows, step } => {
-                let size = vectors.len();
-                let mut now = vectors.to_vec();
-                now.resize(size + equations.channels.len(), 0.0);
-                for (state, time) in integrate(equations, now, *duration, rows)?.iter().zip(rows) {
-                    let mut jumps = vec![0.0; self.problem.channels.len()];
-                    for (channel, count) in equations.channels.iter().zip(&state[size..]) {
-                        jumps[*channel] = equations.all_cells() * count;
-                    }
-                    vectors.copy_from_slice(&state[..size]);
-                    columns.read(&Point { theory: self, vectors, jumps, step: *step }, start + time)?;
-                }
-                return Ok(start + duration);
-            }
-        }
-        Ok(start)
+        let mut state = State {
+            theory: self,
+            vectors: self.initial.clone(),
+            under_way: None,
+            columns: Columns::exact(self.problem),
+        };
+        walk(&self.problem.protocol, &self.stop, &mut state)?;
+        Ok(state.columns.table())
     }
 }
 
@@ -235,6 +211,70 @@ impl Answers for Point<'_> {
             | Nonlinear::Purity => return Ok(None),
         };
         Ok(Some(exactly(value)))
+    }
+}
+
+/// The vectors on their way through the protocol, and what was read off them.
+struct State<'t> {
+    theory: &'t SpinVectors<'t>,
+    vectors: Vec<f64>,
+    under_way: Option<UnderWay<'t>>,
+    columns: Columns<'t>,
+}
+
+/// A timed step that is being integrated.
+struct UnderWay<'t> {
+    flow: Alike<'t>,
+    unknowns: Vec<f64>,
+    integrator: Integrator,
+}
+
+impl Evolve for State<'_> {
+    type Ended = RunError;
+
+    fn rotate(&mut self, _: usize, ensemble: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
+        let s = &mut self.vectors[3 * ensemble..3 * ensemble + 3];
+        let turned = rotation(axis, angle).map(|row| row.iter().zip(&*s).map(|(r, s)| r * s).sum());
+        s.copy_from_slice(&turned);
+        Ok(())
+    }
+
+    fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
+        if let Stage::Reset { ensemble, to } = &self.theory.stages[step] {
+            self.vectors[3 * ensemble..3 * ensemble + 3].copy_from_slice(to);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, span: &Span) -> Result<(), RunError> {
+        if let Stage::Evolve(equations) = &self.theory.stages[span.step] {
+            let flow = Alike::new(equations, &self.vectors);
+            let unknowns = flow.start(&self.vectors);
+            let integrator = Integrator::new(&flow, span.duration);
+            self.under_way = Some(UnderWay { flow, unknowns, integrator });
+        }
+        Ok(())
+    }
+
+    fn evolve(&mut self, _: &Span, from: f64, until: f64) -> Result<(), RunError> {
+        if let Some(UnderWay { flow, unknowns, integrator }) = &mut self.under_way {
+            integrator.advance(flow, unknowns, (from, until), &self.theory.stop)?;
+            let all = flow.all(unknowns);
+            let size = self.vectors.len();
+            self.vectors.copy_from_slice(&all[..size]);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
+        let mut jumps = vec![0.0; self.theory.problem.channels.len()];
+        if let Some(UnderWay { flow, unknowns, .. }) = &self.under_way {
+            for (channel, count) in flow.jumps(unknowns) {
+                jumps[channel] = count;
+            }
+        }
+        let point = Point { theory: self.theory, vectors: &self.vectors, jumps, step: moment.step };
+        self.columns.read(&point, moment.time)
     }
 }
 

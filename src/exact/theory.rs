@@ -4,6 +4,7 @@ use super::mean_field::MeanField;
 use super::spin_vectors::SpinVectors;
 use crate::error::RunError;
 use crate::problem::{Kind, Problem};
+use crate::stop::Stop;
 use crate::table::Table;
 
 /// A mean-field theory of one problem.
@@ -31,6 +32,14 @@ impl<'a> Theory<'a> {
         SpinVectors::new(problem).map(Theory::SpinVectors)
     }
 
+    /// The same, to be given up when `stop` is raised.
+    pub fn stopped_by(self, stop: &Stop) -> Self {
+        match self {
+            Theory::Cumulants(theory) => Theory::Cumulants(theory.stopped_by(stop)),
+            Theory::SpinVectors(theory) => Theory::SpinVectors(theory.stopped_by(stop)),
+        }
+    }
+
     /// What it is called in manifests.
     pub fn name(&self) -> &'static str {
         match self {
@@ -42,7 +51,7 @@ impl<'a> Theory<'a> {
     /// Every quantity it has, at every row.
     ///
     /// # Errors
-    /// When the integrator stops early.
+    /// When the integrator misses its tolerance.
     pub fn solve(&self) -> Result<Table, RunError> {
         match self {
             Theory::Cumulants(theory) => theory.solve(),

@@ -1,6 +1,7 @@
 //! Typed construction of a [`Problem`], and the one place where its consistency is checked.
 
 use super::check::{check_operators, check_protocol, check_quantities, check_subsystems};
+use super::strength;
 use super::{
     Axis, Channel, Drive, Envelope, Initial, Kind, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step,
     Subsystem, SubsystemId, even_rows,
@@ -188,6 +189,7 @@ impl ProblemBuilder {
         check_subsystems(&problem)?;
         check_operators(&problem)?;
         check_protocol(&problem)?;
+        problem.channels.iter().try_for_each(|channel| strength::check(&problem, channel))?;
         let names: Vec<String> = step_names(&problem);
         let lists = self.only.iter().chain(&self.drives_only).flatten();
         if let Some(name) = lists.flatten().find(|name| !names.contains(name)) {

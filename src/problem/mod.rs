@@ -12,6 +12,7 @@ mod operator;
 mod protocol;
 mod quantity;
 mod rates;
+mod strength;
 
 pub use build::ProblemBuilder;
 pub(crate) use check::{MOST_CELLS, MOST_ROWS};

@@ -109,7 +109,8 @@ impl Dissipator {
             let product = term.factors.iter().try_fold(pauli()[0].clone(), |p, f| Ok(p.dot(&factor_matrix(f)?)))?;
             l = l + product * term.coefficient;
         }
-        if collective && trace(&l).norm() > 1e-12 {
+        let size = l.iter().map(|x| x.norm()).fold(0.0, f64::max);
+        if collective && trace(&l).norm() > 1e-12 * size {
             return Err(refuse(format!("the collective operator of channel {name} has a part proportional to 1")));
         }
         Ok(Self { l, rate, collective, channel })

@@ -288,3 +288,26 @@ fn what_it_cannot_describe_is_refused() {
     builder.hamiltonian(OpSum::of(b, Op::X)).evolve("t", 1.0, 1).observe([Quantity::Magnetisation(b)]);
     assert!(MeanField::new(&builder.build().unwrap()).is_err());
 }
+
+#[test]
+fn the_unit_of_time_does_not_matter() {
+    let solved = |unit: f64| {
+        let mut builder = Problem::builder("units");
+        let b = builder.ensemble("B", 50, 1.0);
+        let tilted = (sm(b) + sz(b) * 0.3) * unit.sqrt();
+        builder
+            .each("loss", b, sm(b), unit)
+            .collective("release", sm(b), 20.0 * unit)
+            .collective("tilted", tilted, 0.1);
+        builder.rotate(b, Axis::X, 3.0).evolve("one", 0.3 / unit, 3).evolve("two", 0.5 / unit, 2).repeat(2);
+        builder.observe([Quantity::Magnetisation(b), Quantity::SpinLength(b), Quantity::Jumps(0), Quantity::Jumps(1)]);
+        MeanField::new(&builder.build().unwrap()).unwrap().solve().unwrap()
+    };
+    let plain = solved(1.0);
+    for unit in [1e-12, 1e-6, 1e6, 1e9, 1e12] {
+        for (a, b) in solved(unit).columns.iter().zip(&plain.columns) {
+            let close = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-9 * (1.0 + b.abs());
+            assert!(a.value.iter().zip(&b.value).all(close), "{unit:e}: {}", a.name);
+        }
+    }
+}

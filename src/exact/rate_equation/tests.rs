@@ -138,3 +138,67 @@ fn the_fixed_point_is_the_limit_of_many_cycles() {
         assert!(a.value.iter().zip(last).all(|(a, b)| (a - b).abs() < 1e-9), "{}: {:?} {last:?}", a.name, a.value);
     }
 }
+
+/// One excited spin that decays.
+fn decay(gamma: f64, rows: Vec<f64>) -> Problem {
+    let mut p = Problem::builder("decay");
+    let b = p.ensemble("B", 1, 1.0);
+    p.initial(b, Initial::Excited).each("loss", b, sm(b), gamma).evolve_rows("wait", rows[rows.len() - 1], rows);
+    p.observe([Quantity::Energy, Quantity::Jumps(0)]);
+    p.build().unwrap()
+}
+
+#[test]
+fn rows_close_together_in_a_long_step() {
+    let gamma = 1e13;
+    let problem = decay(gamma, vec![0.0, 1.0 / gamma, 2.0 / gamma, 4.0 / gamma, 1.0]);
+    let table = RateEquation::new(&problem).unwrap().solve().unwrap();
+    let expected = [1.0, 0.367879441171, 0.135335283237, 0.018315638889, 0.0];
+    for (row, right) in expected.into_iter().enumerate() {
+        let [energy, jumps] = [0, 1].map(|column: usize| table.columns[column].value[row]);
+        assert!((energy - right).abs() < 1e-9 && (jumps - (1.0 - right)).abs() < 1e-9, "{row}: {energy}, {jumps}");
+    }
+}
+
+#[test]
+fn rows_spaced_by_factors_over_twelve_decades() {
+    let (first, last) = (1e-3, 1e9);
+    let mut rows: Vec<f64> = (0..400).map(|i| first * f64::powf(last / first, f64::from(i) / 399.0)).collect();
+    rows.insert(0, 0.0);
+    let problem = decay(1.0, rows.clone());
+    let table = RateEquation::new(&problem).unwrap().solve().unwrap();
+    for (time, energy) in rows.iter().zip(&table.columns[0].value) {
+        assert!((energy - (-time).exp()).abs() < 1e-9, "t = {time}: {energy}");
+    }
+}
+
+#[test]
+fn evenly_spaced_rows_share_a_propagator() {
+    let problem = aging(4, 40.0, [0.1, 0.3], 3, 97);
+    let mut equation = RateEquation::new(&problem).unwrap();
+    equation.solve().unwrap();
+    assert_eq!(equation.propagators.len(), 2);
+}
+
+#[test]
+fn the_unit_of_time_does_not_matter() {
+    let solved = |unit: f64| {
+        let mut p = Problem::builder("units");
+        let b = p.ensemble("B", 6, 1.0);
+        p.each("loss", b, sm(b), 1.0 * unit).each("noise", b, sz(b), 0.2 * unit).collective(
+            "release",
+            sm(b),
+            40.0 * unit,
+        );
+        p.rotate(b, Axis::X, PI).evolve("storage", 0.3 / unit, 3).evolve("discharge", 0.5 / unit, 2).repeat(2);
+        p.observe(everything(&[b])).observe([Quantity::Jumps(0), Quantity::Jumps(2)]);
+        let problem = p.build().unwrap();
+        let mut equation = RateEquation::new(&problem).unwrap();
+        (equation.solve().unwrap(), equation.fixed_point().unwrap())
+    };
+    let (plain, settled) = solved(1.0);
+    for unit in [1e-12, 1e-6, 1e6, 1e9, 1e12] {
+        let (other, other_settled) = solved(unit);
+        assert!(difference(&plain, &other) < 1e-9 && difference(&settled, &other_settled) < 1e-9, "{unit:e}");
+    }
+}

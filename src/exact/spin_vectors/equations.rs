@@ -127,6 +127,30 @@ impl SpinEquations {
         Ok(())
     }
 
+    /// Whether exchanging two ensembles leaves the equations as they are.
+    fn alike(&self, e: usize, f: usize) -> bool {
+        let exchanged = |g: usize| {
+            if g == e {
+                f
+            } else if g == f {
+                e
+            } else {
+                g
+            }
+        };
+        let same = |g: usize| g;
+        let ensembles = 0..self.cells.len();
+        let count = |(rate, one): &(f64, Collective), to: &dyn Fn(usize) -> usize| {
+            let equal = |(r, other): &&(f64, Collective)| {
+                let parts = || ensembles.clone().all(|g| one.parts[g] == other.parts[to(g)]);
+                r == rate && one.constant == other.constant && parts()
+            };
+            self.collective.iter().filter(equal).count()
+        };
+        let alone = self.cells[e] == self.cells[f] && self.field[e] == self.field[f] && self.local[e] == self.local[f];
+        alone && self.collective.iter().all(|channel| count(channel, &same) == count(channel, &exchanged))
+    }
+
     /// Number of cells of all ensembles, the unit in which jumps are counted.
     pub fn all_cells(&self) -> f64 {
         self.cells.iter().sum()
@@ -139,6 +163,81 @@ impl SpinEquations {
                 w.iter_mut().zip(p).for_each(|(w, p)| *w -= 2.0 * rate * (mean.conj() * p).im);
             }
         }
+    }
+}
+
+/// The same equations for one ensemble of each kind: ensembles that are alike in their equations and in their vectors stay
+/// so, and need one vector between them. Rounding could otherwise tell them apart, and that grows where they are unstable.
+pub struct Alike<'e> {
+    equations: &'e SpinEquations,
+    /// The ensembles that are kept.
+    kept: Vec<usize>,
+    /// Which of `kept` stands for each ensemble.
+    kind: Vec<usize>,
+}
+
+impl<'e> Alike<'e> {
+    /// At the start of a timed step with these vectors.
+    pub fn new(equations: &'e SpinEquations, vectors: &[f64]) -> Self {
+        let of = |e: usize| &vectors[3 * e..3 * e + 3];
+        let (mut kept, mut kind) = (Vec::new(), Vec::new());
+        for e in 0..equations.cells.len() {
+            let known = kept.iter().position(|&k| of(k) == of(e) && equations.alike(k, e));
+            kind.push(known.unwrap_or(kept.len()));
+            if known.is_none() {
+                kept.push(e);
+            }
+        }
+        Self { equations, kept, kind }
+    }
+
+    /// The unknowns at the start: the vectors that are kept, then no jumps.
+    pub fn start(&self, vectors: &[f64]) -> Vec<f64> {
+        let mut all = vectors.to_vec();
+        all.resize(vectors.len() + self.equations.channels.len(), 0.0);
+        let mut unknowns = vec![0.0; 3 * self.kept.len() + self.equations.channels.len()];
+        self.keep(&all, &mut unknowns);
+        unknowns
+    }
+
+    /// The vectors of all ensembles, and the jumps.
+    pub fn all(&self, unknowns: &[f64]) -> Vec<f64> {
+        let vectors = self.kind.iter().flat_map(|&k| &unknowns[3 * k..3 * k + 3]);
+        vectors.chain(&unknowns[3 * self.kept.len()..]).copied().collect()
+    }
+
+    /// Each active channel with the mean number of its jumps.
+    pub fn jumps(&self, unknowns: &[f64]) -> impl Iterator<Item = (usize, f64)> {
+        let cells = self.equations.all_cells();
+        let counts = &unknowns[3 * self.kept.len()..];
+        self.equations.channels.iter().zip(counts).map(move |(channel, count)| (*channel, cells * count))
+    }
+
+    /// What is kept of numbers for all.
+    fn keep(&self, all: &[f64], out: &mut [f64]) {
+        let vectors = self.kept.iter().flat_map(|&e| &all[3 * e..3 * e + 3]);
+        let kept = vectors.chain(&all[3 * self.equations.cells.len()..]);
+        out.iter_mut().zip(kept).for_each(|(out, x)| *out = *x);
+    }
+}
+
+impl Flow for Alike<'_> {
+    fn derivative(&self, x: &[f64], out: &mut [f64]) {
+        let all = self.all(x);
+        let mut slope = vec![0.0; all.len()];
+        self.equations.derivative(&all, &mut slope);
+        self.keep(&slope, out);
+    }
+
+    fn jacobian(&self, x: &[f64], direction: &[f64], out: &mut [f64]) {
+        let all = self.all(x);
+        let mut slope = vec![0.0; all.len()];
+        self.equations.jacobian(&all, &self.all(direction), &mut slope);
+        self.keep(&slope, out);
+    }
+
+    fn stiffness(&self) -> f64 {
+        self.equations.stiffness()
     }
 }
 

@@ -328,3 +328,64 @@ fn tilts_are_angles_of_ensembles() {
         assert!(reason.contains(says), "{reason}");
     }
 }
+
+#[test]
+fn the_unit_of_time_does_not_matter() {
+    let solved = |unit: f64| {
+        let mut builder = Problem::builder("units");
+        let (c, b) = (builder.ensemble("C", 1000, 1.0), builder.ensemble("B", 20, 1.0));
+        builder.initial(c, Initial::Excited).tilt(c, 0.05).hamiltonian((sx(c) * 3.0 + n(b)) * unit);
+        builder.collective("loss", sm(c) + sm(b), 2.0 * unit).each("noise", b, sz(b), 0.2 * unit);
+        builder.rotate(b, Axis::X, 0.4).evolve("one", 0.01 / unit, 3).reset(b, Initial::Ground).evolve(
+            "two",
+            0.2 / unit,
+            2,
+        );
+        builder.observe([Quantity::EnergyDensity(c), Quantity::EnergyDensity(b), Quantity::Jumps(1)]).repeat(2);
+        SpinVectors::new(&builder.build().unwrap()).unwrap().solve().unwrap()
+    };
+    let plain = solved(1.0);
+    for unit in [1e-12, 1e-6, 1e6, 1e9, 1e12] {
+        for (a, b) in solved(unit).columns.iter().zip(&plain.columns) {
+            let close = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-9 * (1.0 + b.abs());
+            assert!(a.value.iter().zip(&b.value).all(close), "{unit:e}: {}", a.name);
+        }
+    }
+}
+
+/// γ↑ = mγ↓: the charger stays, and drives the batteries round and round until they come to rest.
+#[test]
+fn a_charger_that_gains_what_it_loses_is_followed_for_long() {
+    let problem = charger(2, 2.0, 4.47e-4, vec![0.0, 1e-3, 100.0]);
+    let table = SpinVectors::new(&problem).unwrap().solve().unwrap();
+    let column = |name: &str| &table.column(name).unwrap().value;
+    // From 4·10⁵ steps of the classical Runge–Kutta method.
+    assert!((column("energy_C")[1] - 0.9999999740734).abs() < 1e-10);
+    assert!((column("energy_B1")[1] - 0.00096643768).abs() < 1e-8);
+    assert!((column("energy_C")[2] - 1.0).abs() < 1e-9 && column("energy_B1")[2] < 1e-9);
+}
+
+#[test]
+fn ensembles_that_are_alike_move_alike() {
+    let mut builder = Problem::builder("alike");
+    let [c, p, q, r] =
+        ["C", "P", "Q", "R"].map(|name| builder.ensemble(name, if name == "C" { 1000 } else { 30 }, 1.0));
+    builder.initial(c, Initial::Excited).tilt(c, 0.01).tilt(r, 0.2);
+    for b in [p, q, r] {
+        builder.collective(&format!("loss_{b}"), sm(c) + sm(b), 2.0);
+    }
+    builder.each("noise", p, sz(p), 0.1).only(["noisy"]).evolve("quiet", 0.5, 1).evolve("noisy", 0.5, 1);
+    builder.observe([Quantity::EnergyDensity(p), Quantity::EnergyDensity(q), Quantity::EnergyDensity(r)]);
+    let problem = builder.build().unwrap();
+    let kinds = |step: usize, vectors: &[f64]| match &SpinVectors::new(&problem).unwrap().stages[step] {
+        Stage::Evolve(equations) => Alike::new(equations, vectors).start(vectors).len() - equations.channels.len(),
+        _ => 0,
+    };
+    let theory = SpinVectors::new(&problem).unwrap();
+    // C, P with Q, and R, which starts elsewhere; P is alone where it has noise.
+    assert_eq!([kinds(0, &theory.initial), kinds(1, &theory.initial)], [9, 12]);
+    let table = theory.solve().unwrap();
+    let value = |column: usize, row: usize| table.columns[column].value[row];
+    assert_eq!(value(0, 1), value(1, 1));
+    assert!((value(0, 1) - value(2, 1)).abs() > 1e-6 && (value(0, 3) - value(1, 3)).abs() > 1e-6);
+}

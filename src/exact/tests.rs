@@ -1,0 +1,75 @@
+//! Every exact solver ends soon after it is told to.
+
+use super::theory::Theory;
+use super::*;
+use crate::problem::{Axis, Initial, ProblemBuilder, Quantity, sm, sx};
+use std::f64::consts::PI;
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
+
+/// `solve` takes far longer than the fifth of a second after which it is told to stop.
+fn ends_soon(solve: impl FnOnce(&Stop) -> Result<Table, RunError>) {
+    let stop = Stop::default();
+    let flag = stop.clone();
+    let raiser = spawn(move || {
+        sleep(Duration::from_millis(200));
+        flag.request();
+        Instant::now()
+    });
+    let result = solve(&stop);
+    let ended = Instant::now();
+    let raised = raiser.join().unwrap();
+    assert!(matches!(result, Err(RunError::Interrupted)), "{result:?}");
+    let late = ended.saturating_duration_since(raised);
+    assert!(late < Duration::from_secs(2), "it took {late:?} to stop");
+}
+
+/// One ensemble under local and collective decay.
+fn ensemble(cells: u64) -> ProblemBuilder {
+    let mut builder = Problem::builder("long");
+    let b = builder.ensemble("B", cells, 1.0);
+    builder.initial(b, Initial::Excited).each("loss", b, sm(b), 1.0).collective("release", sm(b), 10.0);
+    builder.observe([Quantity::Energy]);
+    builder
+}
+
+#[test]
+fn the_rate_equation_stops() {
+    let mut builder = ensemble(400);
+    let rows = (0..40).map(|i| if i == 0 { 0.0 } else { 1e-3 * 1.3f64.powi(i) }).collect::<Vec<f64>>();
+    builder.evolve_rows("long", rows[39], rows);
+    let problem = builder.build().unwrap();
+    ends_soon(|stop| solve(&problem, None, stop));
+}
+
+#[test]
+fn blocks_stop() {
+    let mut builder = ensemble(30);
+    builder.hamiltonian(sx(0) * 5.0).evolve("long", 2e3, 1);
+    let problem = builder.build().unwrap();
+    ends_soon(|stop| solve(&problem, None, stop));
+}
+
+#[test]
+fn limit_cycles_stop() {
+    let mut builder = ensemble(30);
+    builder.hamiltonian(sx(0) * 5.0).rotate(0, Axis::X, 1.0).evolve("long", 1e3, 1).repeat(2);
+    let problem = builder.build().unwrap();
+    ends_soon(|stop| steady(&problem, None, stop));
+}
+
+#[test]
+fn cumulants_stop() {
+    let mut builder = ensemble(1000);
+    builder.rotate(0, Axis::X, PI).evolve("long", 1.0, 1).repeat(1_000_000);
+    let problem = builder.build().unwrap();
+    ends_soon(|stop| Theory::of(&problem)?.stopped_by(stop).solve());
+}
+
+#[test]
+fn spin_vectors_stop_within_a_row() {
+    let mut builder = ensemble(1000);
+    builder.hamiltonian(sx(0) * 1e7).evolve("long", 1.0, 1);
+    let problem = builder.build().unwrap();
+    ends_soon(|stop| Theory::of(&problem)?.stopped_by(stop).solve());
+}
