@@ -1,23 +1,23 @@
 //! Open quantum batteries by quantum-trajectory Monte Carlo, with error bars one can trust.
 //!
 //! dρ/dt = −i\[H, ρ\] + Σ_c rate_c D\[L_c\]ρ with D\[L\]ρ = LρL† − ½(L†Lρ + ρL†L) and ħ = 1, in pulses and timed steps:
-//! described as a [`problem::Problem`] (by a builder, a model of [`models`], or [`input`]), sampled by [`runner::run`] or
-//! solved by [`exact::solve`], and read as a [`table::Table`].
+//! described as a [`Problem`](problem::Problem) (by a builder, a model of [`models`], or a TOML file), sampled by
+//! [`sample`], solved by [`solve`], and read by name.
 //!
 //! ```
-//! use leyden::{exact, models::Aging, problem::Quantity, repr::ladder::Ladder};
-//! use leyden::{estimate::columns, runner, stop::Stop, unravel::ladder_jump::LadderJump};
+//! use leyden::prelude::*;
 //!
-//! let mut problem = Aging { cells: 20, cycles: 2, samples: 1, ..Aging::default() }.problem()?;
-//! problem.quantities = vec![Quantity::Energy];
-//! let engine = LadderJump::new(Ladder::compile(&problem)?);
-//! let options =
-//!     runner::RunOptions { trajectories: 2_000, seed: 1, threads: 0, shots: false, covariance: false, states: false };
-//! let outcome = runner::run(&engine, &problem, options, &Stop::default(), &mut |_, _| true)?;
-//! let (sampled, exact) = (columns::table(&problem, &outcome.accumulated)?, exact::solve(&problem, None, &Stop::default())?);
-//! let (energy, truth) = (&sampled.columns[0], &exact.columns[0]);
-//! let error = energy.se.as_ref().map_or(0.0, |se| se[7]);
-//! assert!((energy.value[7] - truth.value[7]).abs() < 5.0 * error);
+//! let mut p = Problem::builder("a battery that loses its charge");
+//! let b = p.ensemble("B", 20, 1.0);
+//! p.each("loss", b, sm(b), 1.0).initial(b, Initial::Excited);
+//! p.evolve("storage", 0.5, 4).observe([Quantity::Energy, Quantity::Ergotropy]);
+//! let problem = p.build()?;
+//!
+//! let sampled = sample(&problem, &Sampling { trajectories: 2_000, ..Default::default() })?;
+//! let exact = solve(&problem)?;
+//! let energy = sampled["energy"].last();
+//! assert!((energy.value - 20.0 * f64::exp(-0.5)).abs() < 5.0 * energy.se.unwrap_or(0.0));
+//! assert!((exact["energy"].last().value - 20.0 * f64::exp(-0.5)).abs() < 1e-8);
 //! # Ok::<(), leyden::RunError>(())
 //! ```
 
@@ -31,6 +31,7 @@ pub mod density;
 mod error;
 pub mod estimate;
 pub mod exact;
+mod facade;
 #[cfg(feature = "input")]
 pub mod input;
 pub mod models;
@@ -45,3 +46,13 @@ pub mod trajectory;
 pub mod unravel;
 
 pub use error::{CompileError, ModelError, RunError};
+pub use facade::{Sampled, Sampling, sample, solve, steady};
+
+/// The names that most programs need.
+pub mod prelude {
+    pub use crate::problem::{Axis, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity};
+    pub use crate::problem::{a, ad, n, sm, sp, sx, sy, sz, transition};
+    pub use crate::stop::Stop;
+    pub use crate::table::Table;
+    pub use crate::{RunError, Sampled, Sampling, sample, solve, steady};
+}

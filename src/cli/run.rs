@@ -7,11 +7,10 @@ use super::summary::summary;
 use crate::density::Density;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns::{self, Accumulated, Z95, battery_levels};
-use crate::estimate::functional::functional;
 use crate::input::Input;
 use crate::output::folder::RunFolder;
 use crate::output::table as files;
-use crate::problem::{Problem, Quantity, Reduction};
+use crate::problem::{Problem, Reduction};
 use crate::repr::choose::{Representation, choose};
 use crate::runner::{self, RunOptions, Shots};
 use crate::table::Table;
@@ -125,7 +124,7 @@ pub fn run(args: &RunArgs) -> Outcome {
         )
         .into());
     }
-    check(&engine, problem, options)?;
+    runner::check(&engine, problem, options)?;
     let mut identity = common::identity("run", &input);
     identity.insert("seed".into(), json!(options.seed));
     identity.insert("trajectories_asked".into(), json!(options.trajectories));
@@ -171,17 +170,6 @@ pub fn run(args: &RunArgs) -> Outcome {
         }
     }
     Ok(ExitCode::from(u8::from(!cutoffs)))
-}
-
-/// Whether everything that is asked of the averaged state can be had, before anything is sampled.
-pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<(), RunError> {
-    if let Engine::Ladder(_) = engine {
-        return if problem.needs_state() || options.states { battery_levels(problem).map(|_| ()) } else { Ok(()) };
-    }
-    for (what, of) in problem.quantities.iter().filter_map(Quantity::nonlinear) {
-        functional(problem, what, of)?;
-    }
-    runner::check_memory(engine, problem, options)
 }
 
 /// Largest weight of a mode's highest level that passes, and that passes without a note.

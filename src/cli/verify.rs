@@ -3,13 +3,13 @@
 use super::InputArgs;
 use super::common::{self, Outcome};
 use super::print::{note, say};
-use super::run::{SamplingArgs, check, check_cutoffs, sample};
+use super::run::{SamplingArgs, check_cutoffs, sample};
 use crate::estimate::columns;
 use crate::estimate::verify::{Comparison, Verdict, compare};
 use crate::exact;
 use crate::output::folder::RunFolder;
 use crate::output::table::csv;
-use crate::runner::RunOptions;
+use crate::runner::{self, RunOptions};
 use crate::table::Table;
 use clap::Args;
 use serde_json::{Map, json};
@@ -45,7 +45,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
         covariance: true,
         states: false,
     };
-    check(&engine, problem, options)?;
+    runner::check(&engine, problem, options)?;
     let mut identity = common::identity("verify", &input);
     identity.insert("seed".into(), json!(options.seed));
     identity.insert("trajectories_asked".into(), json!(options.trajectories));

@@ -7,10 +7,12 @@ pub use shots::Shots;
 
 use crate::density::GROUPS;
 use crate::error::RunError;
-use crate::estimate::columns::Accumulated;
-use crate::problem::{Problem, Reduction};
+use crate::estimate::columns::{Accumulated, battery_levels};
+use crate::estimate::functional::functional;
+use crate::problem::{Problem, Quantity, Reduction};
 use crate::stop::Stop;
 use crate::unravel::Unraveling;
+use crate::unravel::engine::Engine;
 use batch::BatchResult;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -104,6 +106,20 @@ pub fn check_memory(engine: &impl Unraveling, problem: &Problem, options: RunOpt
         limit: format!("{:.0} GB", MOST_DENSITY_BYTES / 1e9),
         advice: "ask for energies, concurrence and other quantities of few cells only, or for fewer rows".into(),
     })
+}
+
+/// Whether everything that is asked of the averaged state can be had, before anything is sampled.
+///
+/// # Errors
+/// Which quantity cannot be had and why, or [`RunError::TooLarge`] (see [`check_memory`]).
+pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<(), RunError> {
+    if let Engine::Ladder(_) = engine {
+        return if problem.needs_state() || options.states { battery_levels(problem).map(|_| ()) } else { Ok(()) };
+    }
+    for (what, of) in problem.quantities.iter().filter_map(Quantity::nonlinear) {
+        functional(problem, what, of)?;
+    }
+    check_memory(engine, problem, options)
 }
 
 /// Run trajectories 0..n of `problem`. `stop` ends the run: batches that are complete are kept, those under way are

@@ -1,0 +1,117 @@
+//! The library in three calls: sample a problem, solve it, or ask where it settles; results are read by name.
+
+use crate::error::RunError;
+use crate::estimate::columns::{self, Accumulated};
+use crate::exact;
+use crate::problem::Problem;
+use crate::repr::choose::Representation;
+use crate::runner::{self, RunOptions, Shots};
+use crate::stop::Stop;
+use crate::table::{Column, Table};
+use crate::unravel::engine::Engine;
+use std::ops::Index;
+
+/// How to sample. `Sampling { trajectories: 2_000, ..Default::default() }` names what differs from the default.
+#[derive(Clone, Debug)]
+pub struct Sampling {
+    /// Number of trajectories.
+    pub trajectories: u64,
+    /// Seed of all random streams: trajectory k draws from stream (seed, k).
+    pub seed: u64,
+    /// Number of threads, 0 for one a core. No result depends on it.
+    pub threads: usize,
+    /// How states are stored; `None` for the smallest exact representation.
+    pub representation: Option<Representation>,
+    /// Whether to keep single shots.
+    pub shots: bool,
+    /// Whether to keep the battery's averaged state at every row even if no quantity needs it.
+    pub states: bool,
+    /// Ends the run early when raised; complete batches are kept.
+    pub stop: Stop,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self {
+            trajectories: 10_000,
+            seed: 1,
+            threads: 0,
+            representation: None,
+            shots: true,
+            states: false,
+            stop: Stop::default(),
+        }
+    }
+}
+
+/// What sampling gave: a table with errors, single shots, and what it was made from.
+#[derive(Clone, Debug)]
+pub struct Sampled {
+    /// Every quantity at every row, with standard errors and bounds.
+    pub table: Table,
+    /// Single shots, if asked for.
+    pub shots: Option<Shots>,
+    /// Trajectories that went in.
+    pub trajectories: u64,
+    /// Whether [`Sampling::stop`] ended the run early.
+    pub interrupted: bool,
+    /// How states were stored.
+    pub representation: Representation,
+    /// The sums behind the table.
+    pub accumulated: Accumulated,
+}
+
+impl Index<&str> for Sampled {
+    type Output = Column;
+
+    /// The column called `name`. Panics when there is none; [`Table::column`] does not.
+    fn index(&self, name: &str) -> &Column {
+        &self.table[name]
+    }
+}
+
+/// Sample `problem` by quantum trajectories.
+///
+/// # Errors
+/// When no representation carries the problem, a quantity cannot be had or would not fit into memory, a state becomes
+/// none, or [`Sampling::stop`] was raised before the first batch was complete.
+pub fn sample(problem: &Problem, how: &Sampling) -> Result<Sampled, RunError> {
+    let (representation, engine) = Engine::new(problem, how.representation)?;
+    let options = RunOptions {
+        trajectories: how.trajectories,
+        seed: how.seed,
+        threads: how.threads,
+        shots: how.shots,
+        covariance: false,
+        states: how.states,
+    };
+    runner::check(&engine, problem, options)?;
+    let outcome = runner::run(&engine, problem, options, &how.stop, &mut |_, _| true)?;
+    if outcome.trajectories == 0 {
+        return Err(RunError::Interrupted);
+    }
+    Ok(Sampled {
+        table: columns::table(problem, &outcome.accumulated)?,
+        shots: outcome.shots,
+        trajectories: outcome.trajectories,
+        interrupted: outcome.interrupted,
+        representation,
+        accumulated: outcome.accumulated,
+    })
+}
+
+/// Solve the master equation itself: every quantity at every row, without errors.
+///
+/// # Errors
+/// When no representation carries the problem, or it is too large.
+pub fn solve(problem: &Problem) -> Result<Table, RunError> {
+    exact::solve(problem, None, &Stop::default())
+}
+
+/// The state that is reached from the initial one as t → ∞, or the cycle in which a repeated protocol settles.
+///
+/// # Errors
+/// When there is no limit, no representation carries the problem, or it is too large.
+pub fn steady(problem: &Problem) -> Result<Table, RunError> {
+    exact::steady(problem, None, &Stop::default())
+}
