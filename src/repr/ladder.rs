@@ -2,6 +2,7 @@
 //! reach 10⁷. Exact when every jump and every pulse takes a |J, M⟩ to a |J', M'⟩ (`docs/physics.md` §2.3).
 
 use super::angular::Rung;
+use super::blocks::rotate::half_turns;
 use crate::battery::Battery;
 use crate::error::CompileError;
 use crate::problem::{
@@ -312,18 +313,17 @@ fn check_hamiltonian(problem: &Problem) -> Result<(), CompileError> {
 }
 
 fn compile_rotation(problem: &Problem, e: SubsystemId, axis: Axis, angle: f64) -> Result<LadderStep, CompileError> {
-    let half_turns = angle / std::f64::consts::PI;
-    let nearest = half_turns.round();
     if axis == Axis::Z {
         return Ok(LadderStep::Idle);
     }
-    if (half_turns - nearest).abs() > 1e-12 * nearest.abs().max(1.0) {
-        return Err(refuse(format!(
+    match half_turns(angle) {
+        Some(turns) if turns % 2 == 0 => Ok(LadderStep::Idle),
+        Some(_) => Ok(LadderStep::Flip(e)),
+        None => Err(refuse(format!(
             "a rotation of {} by {angle} about {axis:?} is no multiple of π and makes coherences between different M",
             problem.subsystems[e].name
-        )));
+        ))),
     }
-    Ok(if nearest.rem_euclid(2.0) == 1.0 { LadderStep::Flip(e) } else { LadderStep::Idle })
 }
 
 fn compile_channel(index: usize, channel: &Channel) -> Result<(SubsystemId, Jump), CompileError> {

@@ -4,13 +4,24 @@ use super::block::Block;
 use super::{BlockId, Blocks, Slot};
 use crate::problem::{Axis, SubsystemId};
 use num_complex::Complex64;
-use std::f64::consts::PI;
+use std::f64::consts::{PI, TAU};
 
-/// θ/π if it is a whole number, to rounding.
+/// The same rotation by an angle from −2π to 2π, as exact as the double θ is: the library reduces the angle of its sine
+/// and cosine with as many digits of π as that takes.
+pub fn reduced(angle: f64) -> f64 {
+    if angle.abs() <= TAU {
+        return angle;
+    }
+    let (sin, cos) = (0.5 * angle).sin_cos(); // a rotation by 4π is none whatever the spin
+    2.0 * sin.atan2(cos)
+}
+
+/// θ/π, from −2 to 2, if it is a whole number to rounding: of θ itself, or of the last digits of a large one.
 pub fn half_turns(angle: f64) -> Option<i64> {
-    let turns = angle / PI;
+    let turns = reduced(angle) / PI;
     let nearest = turns.round();
-    ((turns - nearest).abs() <= 1e-12 * nearest.abs().max(1.0)).then_some(nearest as i64)
+    let rounding = (2.0 * f64::EPSILON * (angle / PI).abs()).clamp(1e-12, 1e-6);
+    ((turns - nearest).abs() <= rounding).then_some(nearest as i64)
 }
 
 /// Rotate the state `psi` of `block`; returns the block it is in afterwards, `None` if the same.
@@ -23,7 +34,9 @@ pub fn rotate(
     angle: f64,
 ) -> Option<BlockId> {
     let slots = of.layout.of[subsystem].clone();
-    match half_turns(angle) {
+    let turns = half_turns(angle);
+    let angle = reduced(angle);
+    match turns {
         Some(turns) if axis != Axis::Z => match turns % 2 {
             0 => None,
             _ => flip(of, block, psi, slots, axis),
@@ -199,6 +212,23 @@ mod tests {
                 assert!((x.norm_sqr() - expected).abs() < 1e-11, "{two_j} {up}: {} {expected}", x.norm_sqr());
             }
         }
+    }
+
+    #[test]
+    fn large_angles_are_those_of_the_double() {
+        // sin²(θ/2) of θ = 10⁷, 10⁹, 10¹² and 10²², reduced with 80 digits.
+        for (angle, expected) in
+            [(1e7, 0.95363519309087), (1e9, 0.0810564093180488), (1e12, 0.104276849073555), (1e22, 0.238392607302431)]
+        {
+            let mut v = vec![Complex64::ONE, Complex64::ZERO];
+            spin(&mut v, Axis::X, reduced(angle));
+            assert!((v[1].norm_sqr() - expected).abs() < 1e-14, "{angle}: {}", v[1].norm_sqr());
+            assert_eq!(half_turns(angle), None);
+        }
+        for (turns, found) in [(1.0, 1), (-1.0, -1), (2.0, 2), (1e6 + 1.0, 1), (1e9 + 1.0, 1), (1e9, 0)] {
+            assert_eq!(half_turns(turns * PI).map(|n| n.rem_euclid(2)), Some(i64::from(found as i32).rem_euclid(2)));
+        }
+        assert_eq!(half_turns(1e9 * PI + 1e-3), None);
     }
 
     #[test]
