@@ -4,8 +4,9 @@
 mod common;
 
 use common::{assert_at_least, assert_chi_square, assert_z, example, numbers, options, reference, share};
+use leyden::RunError;
 use leyden::estimate::columns;
-use leyden::problem::{Problem, Step, even_rows};
+use leyden::problem::{Kind, Problem, Quantity, Step, even_rows, n, sm, sx, sz};
 use leyden::repr::blocks::Blocks;
 use leyden::repr::choose::Representation;
 use leyden::runner::{self, Outcome, RunOptions};
@@ -79,28 +80,82 @@ fn survival_is_exact_whatever_the_steps() {
     let drawn = blocks.start.draw(&blocks, &mut ChaCha8Rng::seed_from_u64(1));
     let block = blocks.get(drawn.block);
     let start = Flight { psi: drawn.psi, norm: 1.0, time: 0.0 };
-    let mut work = Workspace::default();
+    let (mut work, stop) = (Workspace::default(), Stop::default());
     for (spacing, parts) in [(0.1, 1), (0.1, 2), (0.05, 4), (20.0, 1), (1e-4, 8)] {
-        let propagator = Propagator::new(&blocks, &block, 0, &[(spacing, 200)]);
+        let propagator = Propagator::new(&blocks, &block, 0, &[(spacing, 200)], &stop);
         let mut flight = start.clone();
         let mut now = 0.0;
         for (time, expected) in times.iter().zip(&survival) {
             for k in 1..=parts {
                 let until = now + (time - now) * f64::from(k) / f64::from(parts);
-                assert!(!propagator.advance(&mut flight, until, 0.0, &mut work));
+                assert!(!propagator.advance(&mut flight, until, 0.0, &mut work, &stop).unwrap());
             }
             now = *time;
             assert!((flight.norm - expected).abs() < 1e-10, "{} at {time}, exactly {expected}", flight.norm);
         }
         for threshold in [0.9, 0.4, 0.05] {
             let mut flight = start.clone();
-            assert!(propagator.advance(&mut flight, 50.0, threshold, &mut work));
+            assert!(propagator.advance(&mut flight, 50.0, threshold, &mut work, &stop).unwrap());
             assert!((flight.norm - threshold).abs() < 1e-12, "{} instead of {threshold}", flight.norm);
             let mut again = start.clone();
-            propagator.advance(&mut again, flight.time, 0.0, &mut work);
+            propagator.advance(&mut again, flight.time, 0.0, &mut work, &stop).unwrap();
             assert!((again.norm - threshold).abs() < 1e-12, "{} at the time of the jump", again.norm);
         }
     }
+}
+
+/// A process far slower than the fastest keeps its rate: 1 − rate·h is never squared.
+#[test]
+fn slow_processes_keep_their_rate_beside_fast_ones() {
+    for fast in ["1e6", "1e14", "1e16"] {
+        let problem = example(include_str!("data/cases/stiff_pump.toml"), &format!("fast={fast}"));
+        let engine = engine(&problem, Some(Representation::Full));
+        let outcome = runner::run(&*engine, &problem, options(4000, 1), &Stop::default(), &mut |_, _| true).unwrap();
+        let pumped: Vec<f64> = outcome.shots.unwrap().jumps.chunks(2).map(|jumps| jumps[1] as f64).collect();
+        let n = pumped.len() as f64;
+        let mean = pumped.iter().sum::<f64>() / n;
+        let variance = pumped.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+        assert_z(mean, (variance / n).sqrt(), 1.0, 1e-6, 0.02); // 1 − 1/fast to first order
+    }
+    // Four cells, whose own loss is all that a cavity of κ = 10¹⁴ leaves.
+    let problem = example(include_str!("../examples/cavity.toml"), "kappa=1e14 samples=1");
+    let energies = run(&problem, options(4000, 1)).shots.unwrap().energy_mean;
+    let n = energies.len() as f64;
+    let mean = energies.iter().sum::<f64>() / n;
+    let variance = energies.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    assert_z(mean, (variance / n).sqrt(), 4.0 * (-0.5f64).exp(), 1e-6, 0.02);
+}
+
+/// Where the slow process is what fast ones leave of each other, in a basis that is not theirs, no digit of it is left.
+#[test]
+fn what_rounding_would_decide_is_refused() {
+    let mut p = Problem::builder("a fast measurement of a tilted axis, and slow loss");
+    let b = p.subsystem("B", Kind::Network { cells: 1, edges: Vec::new() }, 1.0);
+    // (1 + (σx + σz)/√2)/2 with n = (1 + σz)/2
+    let tilted = n(b) + sx(b) * 0.125f64.sqrt() + sz(b) * (0.125f64.sqrt() - 0.5);
+    p.collective("fast", tilted, 1e15).each("loss", b, sm(b), 1.0);
+    p.evolve("wait", 1.0, 1).observe([Quantity::Energy]);
+    let problem = p.build().unwrap();
+    let engine = engine(&problem, Some(Representation::Full));
+    let local =
+        engine.blocks().get(engine.blocks().start.draw(engine.blocks(), &mut ChaCha8Rng::seed_from_u64(1)).block);
+    let propagator = Propagator::new(engine.blocks(), &local, 0, &[(1.0, 1)], &Stop::default());
+    let mut flight = Flight { psi: vec![1.0.into(), 0.0.into()], norm: 1.0, time: 0.0 };
+    let error = propagator.advance(&mut flight, 1.0, 0.5, &mut Workspace::default(), &Stop::default()).unwrap_err();
+    assert!(error.to_string().contains("fast and slow processes are too far apart"), "{error}");
+}
+
+#[test]
+fn a_request_to_stop_is_heard_within_a_trajectory() {
+    let problem = example(CELLS, "F=1e7");
+    let blocks = Blocks::compile(&problem, Representation::Full.style().unwrap()).unwrap();
+    let drawn = blocks.start.draw(&blocks, &mut ChaCha8Rng::seed_from_u64(1));
+    let stop = Stop::default();
+    stop.request();
+    let propagator = Propagator::new(&blocks, &blocks.get(drawn.block), 0, &[(1.0, 1)], &stop);
+    let mut flight = Flight { psi: drawn.psi, norm: 1.0, time: 0.0 };
+    let ended = propagator.advance(&mut flight, 1.0, 0.0, &mut Workspace::default(), &stop);
+    assert!(matches!(ended, Err(RunError::Interrupted)));
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             Step::Evolve { name, duration, rows, .. } => builder.evolve_rows(&name, duration, rows),
         };
     }
-    let asking = |quantities: &mut dyn Iterator<Item = Quantity>| builder.clone().observe(quantities).build();
+    let asking = |quantities: &mut dyn Iterator<Item = Quantity>| builder.clone().observe(quantities).before_limits();
     let mut problem = asking(&mut asked.iter().map(|(quantity, _)| quantity.clone())).map_err(|error| {
         // The first that cannot be asked for, alone or beside those before it.
         let refused = |count: usize| {
@@ -148,6 +148,14 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             driven.iter_mut().enumerate().for_each(|(drive, active)| *active &= lists(on, drive));
         }
     }
+    for (drive, entry) in drives.iter().flat_map(Table::entries).enumerate() {
+        problem.check_drive(drive).map_err(|error| {
+            let at =
+                entry.value.table("a drive", entry.key_at).ok().and_then(|table| table.get("envelope").map(|e| e.at));
+            at.unwrap_or(entry.key_at).error(error.to_string(), "a drive that double precision can follow")
+        })?;
+    }
+    problem.check_phases().map_err(|error| InputError::in_file(file, error.to_string(), ""))?;
     Ok(problem)
 }
 

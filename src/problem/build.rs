@@ -185,6 +185,15 @@ impl ProblemBuilder {
     /// The first inconsistency found: a number out of range, a name used twice or unknown, an operator on the wrong
     /// kind of subsystem, a Hamiltonian that is not Hermitian.
     pub fn build(&self) -> Result<Problem, ModelError> {
+        let problem = self.before_limits()?;
+        (0..problem.drives.len()).try_for_each(|drive| problem.check_drive(drive))?;
+        problem.check_phases()?;
+        Ok(problem)
+    }
+
+    /// The same, before it is known whether double precision can follow it: the caller may yet switch off drives in some
+    /// of the steps.
+    pub(crate) fn before_limits(&self) -> Result<Problem, ModelError> {
         let mut problem = self.problem.clone();
         check_subsystems(&problem)?;
         check_operators(&problem)?;

@@ -1,8 +1,9 @@
 //! The one place where a [`Problem`] is checked for consistency, part by part.
 
+use super::envelope::LARGEST_PHASE;
 use super::initial::is_unitary;
 use super::quantity::{check_columns, check_quantity};
-use super::{Drive, Factor, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem};
+use super::{Factor, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem};
 use crate::error::ModelError;
 use std::collections::HashSet;
 
@@ -263,11 +264,8 @@ fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelErro
     Ok(())
 }
 
-/// ‖H‖t beyond which the phases of double precision mean nothing: they are off by 10⁻¹⁶ of it.
-const LARGEST_PHASE: f64 = 1e11;
-
-/// A bound of ‖H‖, without envelopes that change.
-fn hamiltonian_bound(problem: &Problem) -> f64 {
+/// A bound of ‖O‖.
+fn bound(problem: &Problem, sum: &OpSum) -> f64 {
     let size = |factor: &Factor| match (&problem.subsystems[factor.subsystem].kind, factor.op) {
         (Kind::Mode { cutoff }, Op::Number) => *cutoff as f64,
         (Kind::Mode { cutoff }, _) => (*cutoff as f64).sqrt(),
@@ -275,11 +273,37 @@ fn hamiltonian_bound(problem: &Problem) -> f64 {
         (Kind::Network { cells, .. }, _) if factor.site.is_none() => *cells as f64,
         _ => 1.0,
     };
-    let bound = |sum: &OpSum| -> f64 {
-        sum.terms.iter().map(|t| t.coefficient.norm() * t.factors.iter().map(size).product::<f64>()).sum()
-    };
-    let drive = |drive: &Drive| drive.envelope.constant().unwrap_or(1.0).abs() * bound(&drive.operator);
-    bound(&problem.hamiltonian) + problem.drives.iter().map(drive).sum::<f64>()
+    sum.terms.iter().map(|t| t.coefficient.norm() * t.factors.iter().map(size).product::<f64>()).sum()
+}
+
+/// Whether double precision can follow drive `index` through the steps in which it is on.
+pub(super) fn check_drive(problem: &Problem, index: usize) -> Result<(), ModelError> {
+    let drive = &problem.drives[index];
+    for step in &problem.protocol.steps {
+        if let Step::Evolve { duration, driven, .. } = step
+            && driven[index]
+        {
+            drive.envelope.check(&drive.name, *duration)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the phases that H turns in each step mean anything.
+pub(super) fn check_phases(problem: &Problem) -> Result<(), ModelError> {
+    for step in &problem.protocol.steps {
+        let Step::Evolve { name, duration, driven, .. } = step else { continue };
+        let on = problem.drives.iter().zip(driven).filter(|(_, on)| **on);
+        let turned = on.map(|(drive, _)| drive.envelope.area(0.0, *duration) * bound(problem, &drive.operator));
+        let phase = bound(problem, &problem.hamiltonian) * duration + turned.sum::<f64>();
+        range(
+            format!("the largest energy of the Hamiltonian times the duration of step {name}"),
+            phase,
+            phase <= LARGEST_PHASE,
+            "at most 10¹¹, beyond which double precision loses the phases",
+        )?;
+    }
+    Ok(())
 }
 
 /// Rows are held in memory, one line each.
@@ -307,13 +331,6 @@ pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
             Step::Evolve { name, duration, rows, .. } => {
                 let good = duration.is_finite() && *duration >= 0.0;
                 range(format!("the duration of step {name}"), *duration, good, "a finite number ≥ 0")?;
-                let phase = hamiltonian_bound(problem) * duration;
-                range(
-                    format!("the largest energy of the Hamiltonian times the duration of step {name}"),
-                    phase,
-                    phase <= LARGEST_PHASE,
-                    "at most 10¹¹, beyond which double precision loses the phases",
-                )?;
                 let ordered = rows.first() == Some(&0.0)
                     && rows.last() == Some(duration)
                     && rows.windows(2).all(|w| w[0] <= w[1])

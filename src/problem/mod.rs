@@ -13,10 +13,11 @@ mod protocol;
 mod quantity;
 mod rates;
 mod strength;
+mod units;
 
 pub use build::ProblemBuilder;
 pub(crate) use check::{MOST_CELLS, MOST_ROWS};
-pub use envelope::{Drive, Envelope};
+pub use envelope::{Drive, Envelope, Piece};
 pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
 pub use operator::{Factor, Op, OpSum, SubsystemId, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
@@ -162,6 +163,16 @@ impl Problem {
     /// Start describing a problem.
     pub fn builder(title: &str) -> ProblemBuilder {
         ProblemBuilder::new(title)
+    }
+
+    /// Whether double precision can follow drive `index` through the steps in which it is on.
+    pub(crate) fn check_drive(&self, index: usize) -> Result<(), ModelError> {
+        check::check_drive(self, index)
+    }
+
+    /// Whether the phases that H turns in each step mean anything in double precision.
+    pub(crate) fn check_phases(&self) -> Result<(), ModelError> {
+        check::check_phases(self)
     }
 
     /// Energy that one jump of `channel` takes out of the battery as useful work: ω for a collective lowering

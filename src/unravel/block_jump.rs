@@ -112,9 +112,9 @@ impl BlockJump {
         locals[id].clone()
     }
 
-    pub(super) fn propagator<'a>(&self, local: &'a Local, stage: usize) -> &'a Propagator {
+    pub(super) fn propagator<'a>(&self, local: &'a Local, stage: usize, stop: &Stop) -> &'a Propagator {
         local.propagators[stage]
-            .get_or_init(|| Propagator::new(&self.blocks, &local.block, stage, &self.spacings[stage]))
+            .get_or_init(|| Propagator::new(&self.blocks, &local.block, stage, &self.spacings[stage], stop))
     }
 
     fn leaps<'a>(&self, local: &'a Local, stage: usize) -> &'a [Leap] {
@@ -145,8 +145,8 @@ impl BlockJump {
     ) -> Result<(), RunError> {
         loop {
             stop.check()?;
-            let propagator = self.propagator(&walker.local, stage);
-            let jumps = propagator.advance(&mut walker.flight, until, walker.threshold, work);
+            let propagator = self.propagator(&walker.local, stage, stop);
+            let jumps = propagator.advance(&mut walker.flight, until, walker.threshold, work, stop)?;
             readout::check(walker.flight.norm, walker.flight.time)?;
             if !jumps {
                 return Ok(());
@@ -242,7 +242,7 @@ impl Unraveling for BlockJump {
             let of_step = |(step, kind): (&Step, &BlockStep)| match (step, kind) {
                 (Step::Evolve { rows, duration, .. }, BlockStep::Evolve(stage)) => {
                     let mean = duration / rows.len() as f64;
-                    rows.len() as f64 * self.propagator(&local, *stage).cost(mean)
+                    rows.len() as f64 * self.propagator(&local, *stage, &Stop::default()).cost(mean)
                 }
                 _ => 0.0,
             };

@@ -84,7 +84,7 @@ impl Paths {
 
 fn follow(engine: &BlockJump, origin: &Row, stop: &Stop) -> Result<Vec<Row>, RunError> {
     let (flight, local) = (origin.flight.clone(), origin.local.clone());
-    let mut path = Followed { engine, flight, local, work: Workspace::default(), rows: Vec::new() };
+    let mut path = Followed { engine, flight, local, work: Workspace::default(), stop, rows: Vec::new() };
     match walk(&engine.blocks.problem().protocol, stop, &mut path) {
         Err(Ended::Failed(error)) => Err(error),
         Ok(()) | Err(Ended::Left) => Ok(path.rows),
@@ -97,6 +97,7 @@ struct Followed<'a> {
     flight: Flight,
     local: Arc<Local>,
     work: Workspace,
+    stop: &'a Stop,
     rows: Vec<Row>,
 }
 
@@ -135,9 +136,9 @@ impl Evolve for Followed<'_> {
     }
 
     fn evolve(&mut self, span: &Span, _: f64, until: f64) -> Result<(), Ended> {
-        let Self { engine, flight, local, work, .. } = self;
+        let Self { engine, flight, local, work, stop, .. } = self;
         let stage = engine.blocks.stage_of(span.step);
-        let left = engine.propagator(local, stage).advance(flight, until, LEAST_NORM, work);
+        let left = engine.propagator(local, stage, stop).advance(flight, until, LEAST_NORM, work, stop)?;
         if left { Err(Ended::Left) } else { Ok(()) }
     }
 

@@ -32,8 +32,9 @@ struct Generator {
     jumps: Vec<Leap>,
     /// Of each channel and block, Σ L†L.
     rates: Vec<Vec<Option<Sparse>>>,
-    /// Envelopes with −iO of each block.
+    /// Envelopes with −iO of each block, and a bound of what they add to the norm for each unit of theirs.
     varying: Vec<(Envelope, Vec<Sparse>, f64)>,
+    /// A bound of the norm without them.
     norm: f64,
 }
 
@@ -117,18 +118,19 @@ impl<'b> Equation<'b> {
 
     /// Multiplications of an evolution over `time`, to order of magnitude.
     pub fn work(&mut self, stage: usize, time: f64) -> f64 {
-        self.generator(stage).work(time)
+        self.generator(stage).work(0.0, time)
     }
 
     /// Evolve from `from` to `until`, times since the step began, and add to the jump counters.
     ///
     /// # Errors
-    /// [`RunError::TooLarge`] when that would take more than hours, [`RunError::Numerics`] when a sum does not converge.
+    /// [`RunError::TooLarge`] when that would take more than hours, [`RunError::Numerics`] when a sum does not converge,
+    /// [`RunError::Interrupted`].
     pub fn evolve(&mut self, stage: usize, from: f64, until: f64) -> Result<(), RunError> {
         self.generator(stage);
         let Self { generators, rho, counters, stop, .. } = self;
         let Some(generator) = generators.get(&stage) else { return Ok(()) };
-        let work = generator.work(until - from);
+        let work = generator.work(from, until);
         if !(work <= MOST_WORK) {
             return Err(RunError::TooLarge {
                 what: format!("an exact evolution over {}", until - from),
@@ -141,7 +143,12 @@ impl<'b> Equation<'b> {
         while now < until {
             let left = until - now;
             let length = generator.leap(rho, counters, now, left, stop)?;
-            now = if length == left { until } else { now + length };
+            let next = if length == left { until } else { now + length };
+            if !(next > now) {
+                let reason = format!("at t = {now} of its step, steps of {length:e} are lost in rounding");
+                return Err(RunError::Numerics { method: "the Taylor sum on blocks", reason });
+            }
+            now = next;
         }
         Ok(())
     }
@@ -225,7 +232,7 @@ impl Generator {
         let largest = drift.iter().map(bound).fold(0.0, f64::max);
         let mut gain = vec![0.0; reached.len()];
         jumps.iter().for_each(|(from, _, map)| gain[*from] += bound(map).powi(2));
-        let mut norm = 2.0 * largest + gain.into_iter().fold(0.0, f64::max);
+        let norm = 2.0 * largest + gain.into_iter().fold(0.0, f64::max);
         let varying: Vec<(Envelope, Vec<Sparse>, f64)> = blocks.stages[stage]
             .varying
             .iter()
@@ -235,14 +242,17 @@ impl Generator {
                 (*envelope, each, size)
             })
             .collect();
-        // Drives that change add at most their largest strength, which the convergence of the sum watches anyway.
-        norm += varying.iter().map(|(envelope, _, size)| envelope.at(0.0).abs() * size).sum::<f64>();
         Self { drift, jumps, rates, varying, norm }
     }
 
-    /// Six terms of the series for each unit of norm × time, and twenty for the rest.
-    fn work(&self, time: f64) -> f64 {
-        (self.norm * time * 6.0 + 20.0) * self.cost()
+    /// Six terms of the series for each unit of norm × time, and twenty for each piece of the envelopes.
+    fn work(&self, from: f64, until: f64) -> f64 {
+        let (mut reach, mut pieces) = (self.norm * (until - from), 1.0);
+        for (envelope, _, size) in &self.varying {
+            reach += envelope.area(from, until) * size;
+            pieces += envelope.pieces(from, until);
+        }
+        (reach * 6.0 + pieces * 20.0) * self.cost()
     }
 
     /// Multiplications of one application.
@@ -252,32 +262,45 @@ impl Generator {
         (drift + jumps) as f64
     }
 
-    /// ρ ← ρ(now + length) by its Taylor polynomial; returns the length, at most `left`.
+    /// ρ ← ρ(now + length) by its Taylor polynomial, with time in units of the length so that no term leaves the range of
+    /// numbers; returns the length, at most `left`.
     fn leap(&self, rho: &mut Density, counters: &mut [f64], now: f64, left: f64, stop: &Stop) -> Result<f64, RunError> {
-        let at = |t: f64| -> f64 { self.varying.iter().map(|(f, _, size)| f.at(t).abs() * size).sum() };
-        let left = self.varying.iter().fold(left, |left, (envelope, ..)| left.min(envelope.longest_step(now)));
-        let norm = self.norm + at(now).max(at(now + left));
-        let mut length = if norm > 0.0 { left.min(REACH / norm) } else { left };
-        let mut terms: Vec<Density> = vec![rho.clone()];
-        let mut coefficients = vec![[0.0; ORDER + 1]; self.varying.len()];
-        for ((envelope, ..), c) in self.varying.iter().zip(&mut coefficients) {
-            envelope.taylor(now, c);
+        let mut piece = left;
+        let mut driven: Vec<(&Envelope, &[Sparse], f64)> = Vec::new();
+        for (envelope, each, size) in &self.varying {
+            let smooth = envelope.piece(now);
+            piece = piece.min(smooth.length);
+            if !smooth.quiet {
+                driven.push((envelope, each, *size));
+            }
         }
+        let at = |t: f64| -> f64 { driven.iter().map(|(f, _, size)| f.at(t).abs() * size).sum() };
+        let norm = self.norm + at(now).max(at(now + piece));
+        let mut length = if norm > 0.0 { piece.min(REACH / norm) } else { piece };
+        if !self.varying.is_empty() && length < left {
+            length = now + length - now; // so that the next piece begins where this one ends
+        }
+        let coefficients = driven.iter().map(|(envelope, ..)| {
+            let mut c = [0.0; ORDER + 1];
+            envelope.taylor(now, length, &mut c);
+            c
+        });
+        let coefficients: Vec<[f64; ORDER + 1]> = coefficients.collect();
+        let mut terms: Vec<Density> = vec![rho.clone()];
         let size = |rho: &Density| rho.iter().flatten().map(|x| x.norm_sqr()).sum::<f64>();
         let small = SMALL * SMALL * size(rho);
-        let (mut power, mut before, mut converged) = (1.0, f64::INFINITY, false);
+        let (mut before, mut converged) = (f64::INFINITY, false);
         for n in 0..ORDER {
             stop.check()?;
             let mut next = self.apply(&terms[n]);
-            for ((_, each, _), c) in self.varying.iter().zip(&coefficients) {
+            for ((_, each, _), c) in driven.iter().zip(&coefficients) {
                 for (j, f) in c[..=n].iter().enumerate().filter(|(_, f)| **f != 0.0) {
                     add_commutator(each, &terms[n - j], *f, &mut next);
                 }
             }
-            let factor = 1.0 / (n + 1) as f64;
+            let factor = length / (n + 1) as f64;
             next.iter_mut().flatten().for_each(|x| *x *= factor);
-            power *= length * length;
-            let now = size(&next) * power;
+            let now = size(&next);
             terms.push(next);
             if now.max(before) <= small {
                 converged = true;
@@ -285,30 +308,35 @@ impl Generator {
             }
             before = now;
         }
+        // How much of that length the sum holds for.
+        let mut ratio = 1.0;
         if !converged {
-            length *= 0.9 * (small / before.max(f64::MIN_POSITIVE)).powf(0.5 / ORDER as f64).min(1.0);
-            if !(length > 0.0 && now + length > now) {
+            ratio = 0.9 * (small / before.max(f64::MIN_POSITIVE)).powf(0.5 / ORDER as f64).min(1.0);
+            if !(before.is_finite() && ratio > 0.0) {
                 let reason = format!("its terms do not fall: {before:e} at order {ORDER}");
                 return Err(RunError::Numerics { method: "the Taylor sum on blocks", reason });
             }
+            if !self.varying.is_empty() {
+                ratio = (now + length * ratio - now) / length;
+            }
         }
         for (counter, rates) in counters.iter_mut().zip(&self.rates) {
-            let mut power = length;
+            let mut power = length * ratio;
             for (n, term) in terms.iter().enumerate() {
                 let rate: f64 = rates.iter().zip(term).filter_map(|(w, rho)| Some(trace(w.as_ref()?, rho))).sum();
                 *counter += rate * power / (n + 1) as f64;
-                power *= length;
+                power *= ratio;
             }
         }
         let mut power = 1.0;
         for term in &terms[1..] {
-            power *= length;
+            power *= ratio;
             for (sum, t) in rho.iter_mut().flatten().zip(term.iter().flatten()) {
                 *sum += t * power;
             }
         }
         rho.iter_mut().for_each(|rho| symmetrise(rho));
-        Ok(length)
+        Ok(length * ratio)
     }
 
     /// dρ/dt without drives that change.

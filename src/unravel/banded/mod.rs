@@ -154,12 +154,20 @@ impl BandedJump {
     }
 
     /// Evolve a stiff block by tables of propagators; true at a jump.
-    fn leap(&self, walker: &mut Walker, stage: usize, until: f64, work: &mut Workspace) -> bool {
+    fn leap(
+        &self,
+        walker: &mut Walker,
+        stage: usize,
+        until: f64,
+        work: &mut Workspace,
+        stop: &Stop,
+    ) -> Result<bool, RunError> {
         self.look(walker);
         let place = (walker.frame.key.clone(), stage);
         let known = self.stiff.read().unwrap_or_else(|e| e.into_inner()).get(&place).cloned();
         let propagator = known.unwrap_or_else(|| {
-            let made = Arc::new(Propagator::new(&self.blocks, &walker.block, stage, &self.spacings[stage]));
+            let spacings = &self.spacings[stage];
+            let made = Arc::new(Propagator::new(&self.blocks, &walker.block, stage, spacings, stop));
             let mut all = self.stiff.write().unwrap_or_else(|e| e.into_inner());
             if all.len() >= MOST_STIFF {
                 all.clear();
@@ -169,9 +177,9 @@ impl BandedJump {
         });
         let psi = std::mem::take(&mut walker.psi);
         let mut flight = Flight { psi, norm: walker.state.norm, time: walker.state.time };
-        let jumped = propagator.advance(&mut flight, until, walker.threshold, work);
+        let jumped = propagator.advance(&mut flight, until, walker.threshold, work, stop)?;
         walker.state.replace(self.strip(&walker.block, &flight.psi), flight.norm, flight.time);
-        jumped
+        Ok(jumped)
     }
 
     /// Go on from a vector of norm 1.
@@ -207,10 +215,10 @@ impl WithSimd for Journey<'_> {
             stop.check()?;
             let tables = walker.frame.states(of, bands) <= STIFF_STATES;
             let goal = (until, walker.threshold, tables);
-            let jumps_now = match room.advance(simd, generator, &mut walker.frame, &mut walker.state, goal) {
+            let jumps_now = match room.advance(simd, generator, &mut walker.frame, &mut walker.state, goal, stop)? {
                 End::Row => false,
                 End::Jump => true,
-                End::Stiff => engine.leap(walker, stage, until, work),
+                End::Stiff => engine.leap(walker, stage, until, work, stop)?,
             };
             readout::check(walker.state.norm, walker.state.time)?;
             if !jumps_now {

@@ -5,8 +5,10 @@
 //! spread of K in the state, which is far less than its norm when the state is narrow.
 
 use super::kernel::{Shape, dot, gather, polynomial, scale, shift};
+use crate::error::RunError;
 use crate::repr::blocks::{Banded, Bands, Blocks, Diagonal, Frame, MOST_DIAGONALS, Prepared};
-use crate::unravel::propagate::Bracket;
+use crate::stop::Stop;
+use crate::unravel::propagate::{Bracket, too_fast};
 use pulp::Simd;
 use std::ops::Range;
 
@@ -129,6 +131,9 @@ impl Strip {
 impl Room {
     /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`; `tables` says whether there is another way for a
     /// stiff block.
+    ///
+    /// # Errors
+    /// [`RunError::Numerics`] when double precision does not hold the evolution, [`RunError::Interrupted`].
     #[inline(always)]
     pub fn advance<S: Simd>(
         &mut self,
@@ -137,28 +142,40 @@ impl Room {
         frame: &mut Frame,
         state: &mut Strip,
         (until, threshold, tables): (f64, f64, bool),
-    ) -> End {
-        let mut short = 0;
+        stop: &Stop,
+    ) -> Result<End, RunError> {
+        let (mut short, mut lost) = (0, 0);
         while state.time < until {
+            stop.check()?;
             if tables && short >= state.patience {
                 state.patience = IMPATIENCE;
-                return End::Stiff;
+                return Ok(End::Stiff);
             }
             let left = until - state.time;
             let length = self.expand(simd, (of, bands, operator), frame, state, left, threshold);
             let end = self.evaluate(simd, length);
+            let next = if length == left { until } else { state.time + length };
+            if !end.is_finite() {
+                state.norm = end; // for the engine to refuse
+                return Ok(End::Row);
+            }
             if end <= threshold {
                 let at = self.crossing(simd, length, state.norm, end, threshold);
                 let norm = self.evaluate(simd, at);
                 state.take(&self.vector, self.shape, self.window.start, norm);
                 state.time += at;
-                return End::Jump;
+                return Ok(End::Jump);
+            }
+            // A step may be lost in rounding just before a jump, but not one after the other.
+            lost = if next > state.time { 0 } else { lost + 1 };
+            if lost > PATIENCE {
+                return Err(too_fast(state.time, length));
             }
             short += usize::from(length < left);
             state.take(&self.vector, self.shape, self.window.start, end);
-            state.time = if length == left { until } else { state.time + length };
+            state.time = next;
         }
-        End::Row
+        Ok(End::Row)
     }
 
     /// Expand about the state; returns for how long, at most `left`, the polynomial holds.

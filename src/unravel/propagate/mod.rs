@@ -17,8 +17,10 @@ pub use root::Bracket;
 pub use series::{Series, Workspace};
 use table::Table;
 
+use crate::error::RunError;
 use crate::problem::{Envelope, Problem, Step};
 use crate::repr::blocks::{Block, BlockStep, Blocks, Slot};
+use crate::stop::Stop;
 use num_complex::Complex64;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -38,6 +40,8 @@ enum Method {
     Tabled(Table, Series),
     /// Series alone.
     Stepped(Series),
+    /// Nothing that double precision holds, with the reason.
+    Refused(String),
 }
 
 /// An unnormalised state on its way to the next jump.
@@ -80,8 +84,9 @@ pub fn spacings(problem: &Problem, steps: &[BlockStep], stage: usize) -> Vec<(f6
 }
 
 impl Propagator {
-    /// The generator of `stage` in `block`; `spacings` are the distances between rows, with how often each comes.
-    pub fn new(of: &Blocks, block: &Block, stage: usize, spacings: &[(f64, u64)]) -> Self {
+    /// The generator of `stage` in `block`; `spacings` are the distances between rows, with how often each comes. Once
+    /// `stop` is raised no tables are made, and all goes by series.
+    pub fn new(of: &Blocks, block: &Block, stage: usize, spacings: &[(f64, u64)], stop: &Stop) -> Self {
         let drives = of.stages[stage].varying.iter();
         if let Some(cells) = without_matrix(of, block) {
             let varying = drives.map(|(d, f)| (*f, Operator::flips(Flips::new(cells, &of.drive_terms(*d))))).collect();
@@ -102,7 +107,11 @@ impl Propagator {
                     series.in_registers();
                 }
                 if fixed && table::pays(&series, spacings) {
-                    Method::Tabled(Table::new(generator, &series, spacings), series)
+                    match Table::new(generator, &series, spacings, stop) {
+                        Ok(Some(table)) => Method::Tabled(table, series),
+                        Ok(None) => Method::Stepped(series),
+                        Err(reason) => Method::Refused(reason),
+                    }
                 } else {
                     Method::Stepped(series)
                 }
@@ -112,11 +121,22 @@ impl Propagator {
     }
 
     /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then.
-    pub fn advance(&self, flight: &mut Flight, until: f64, threshold: f64, work: &mut Workspace) -> bool {
-        if let Method::Scalar(k) = &self.method {
-            return scalar(*k, flight, until, threshold);
-        }
-        self.arch.dispatch(Journey { method: &self.method, flight, until, threshold, work })
+    ///
+    /// # Errors
+    /// [`RunError::Numerics`] when double precision does not hold the evolution, [`RunError::Interrupted`].
+    pub fn advance(
+        &self,
+        flight: &mut Flight,
+        until: f64,
+        threshold: f64,
+        work: &mut Workspace,
+        stop: &Stop,
+    ) -> Result<bool, RunError> {
+        let jumped = match &self.method {
+            Method::Scalar(k) => scalar(*k, flight, until, threshold),
+            _ => self.arch.dispatch(Journey { method: &self.method, flight, until, threshold, work, stop })?,
+        };
+        if flight.norm.is_finite() { Ok(jumped) } else { Err(no_number(flight)) }
     }
 
     /// Multiplications that an evolution over `time` takes, to order of magnitude.
@@ -125,6 +145,7 @@ impl Propagator {
             Method::Scalar(_) => 4.0,
             Method::Tabled(table, _) => table.cost(),
             Method::Stepped(series) => series.cost(time),
+            Method::Refused(_) => 0.0,
         }
     }
 }
@@ -147,61 +168,95 @@ struct Journey<'a> {
     until: f64,
     threshold: f64,
     work: &'a mut Workspace,
+    stop: &'a Stop,
 }
 
 impl WithSimd for Journey<'_> {
-    type Output = bool;
+    type Output = Result<bool, RunError>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> bool {
-        let Self { method, flight, until, threshold, work } = self;
+    fn with_simd<S: Simd>(self, _: S) -> Result<bool, RunError> {
+        let Self { method, flight, until, threshold, work, stop } = self;
         match method {
-            Method::Scalar(k) => scalar(*k, flight, until, threshold),
-            Method::Stepped(series) => stepped(series, flight, until, threshold, work),
-            Method::Tabled(table, series) => tabled(table, series, flight, until, threshold, work),
+            Method::Scalar(k) => Ok(scalar(*k, flight, until, threshold)),
+            Method::Stepped(series) => stepped(series, flight, until, threshold, work, stop),
+            Method::Tabled(table, series) => tabled(table, series, (flight, until, threshold), work, stop),
+            Method::Refused(reason) => Err(numerics(reason.clone())),
         }
     }
 }
 
+#[cold]
+fn numerics(reason: String) -> RunError {
+    RunError::Numerics { method: "the evolution between jumps", reason }
+}
+
+#[cold]
+fn no_number(flight: &Flight) -> RunError {
+    numerics(format!("at t = {} of its step the state has the norm² {}", flight.time, flight.norm))
+}
+
 #[inline(always)]
-fn stepped(series: &Series, flight: &mut Flight, until: f64, threshold: f64, work: &mut Workspace) -> bool {
+fn stepped(
+    series: &Series,
+    flight: &mut Flight,
+    until: f64,
+    threshold: f64,
+    work: &mut Workspace,
+    stop: &Stop,
+) -> Result<bool, RunError> {
     while flight.time < until {
         let left = until - flight.time;
-        let length = series.expand(flight, left, work);
+        let length = series.expand(flight, left, work, stop)?;
+        let next = if length == left { until } else { flight.time + length };
         if series.leap(flight, length, threshold, work) {
-            return true;
+            return Ok(true);
         }
-        flight.time = if length == left { until } else { flight.time + length };
+        if !(next > flight.time) {
+            return Err(too_fast(flight.time, length));
+        }
+        flight.time = next;
     }
-    false
+    Ok(false)
+}
+
+/// No further step can be made.
+#[cold]
+pub(super) fn too_fast(time: f64, length: f64) -> RunError {
+    numerics(format!(
+        "at t = {time} of its step, {length:e} is lost in rounding: something is too fast for so long a step"
+    ))
 }
 
 #[inline(always)]
 fn tabled(
     table: &Table,
     series: &Series,
-    flight: &mut Flight,
-    until: f64,
-    threshold: f64,
+    (flight, until, threshold): (&mut Flight, f64, f64),
     work: &mut Workspace,
-) -> bool {
+    stop: &Stop,
+) -> Result<bool, RunError> {
     // Once a jump is known to lie before `limit`, only shorter propagators are tried.
-    let (mut limit, mut cap) = (until, usize::MAX);
+    let (mut limit, mut left, mut cap, mut inside) = (until, until - flight.time, usize::MAX, false);
     loop {
-        let left = limit - flight.time;
+        // In a stiff block what is left is counted down: fast processes take less than the spacing of numbers at late times.
+        if !table.is_stiff() {
+            left = limit - flight.time;
+        }
         if left <= 0.0 {
-            if limit == until {
-                return false;
-            }
-            (limit, cap) = (until, usize::MAX); // rounding: the jump lies just beyond
-            continue;
+            flight.time = if inside { flight.time } else { until };
+            return Ok(inside); // rounding: what was seen to jump before here jumps here
         }
         let Some((level, operator, length, whole)) = table.longest(left, cap) else {
-            let length = series.expand(flight, left, work);
+            let length = series.expand(flight, left, work, stop)?;
+            if !(length > 0.0) {
+                return Err(too_fast(flight.time, length));
+            }
             if series.leap(flight, length, threshold, work) {
-                return true;
+                return Ok(true);
             }
             flight.time = if length == left { limit } else { flight.time + length };
+            left -= length;
             continue;
         };
         let norm = operator.apply_norm(&flight.psi, work.vector(flight.psi.len()));
@@ -209,8 +264,11 @@ fn tabled(
             work.swap(&mut flight.psi);
             flight.norm = norm;
             flight.time = if whole { limit } else { flight.time + length };
+            left = if whole { 0.0 } else { left - length };
         } else {
-            limit = if whole { limit } else { flight.time + length };
+            if !whole {
+                (limit, left, inside) = (flight.time + length, length, true);
+            }
             cap = level;
         }
     }

@@ -3,11 +3,14 @@
 //! ψ(t + s) = e^{μs} Σ_n v_n sⁿ with (n+1) v_{n+1} = (K − μ) v_n + Σ_k Σ_{j≤n} f_{k,j} D_k v_{n−j}, where f_{k,j} are the
 //! Taylor coefficients of the envelopes: a generator that changes in time costs no more than one that does not, and the
 //! polynomial is its own dense output. Terms are added until they vanish to rounding, so the step length is a matter of
-//! speed alone (À. Jorba and M. Zou, Exp. Math. 14, 99 (2005)).
+//! speed alone (À. Jorba and M. Zou, Exp. Math. 14, 99 (2005)). Time is counted in a power of two near that length: terms
+//! then stay within the range of numbers whatever the unit of time is, and no digit of them depends on it.
 
 use super::kernel::{Operator, REGISTERS, norm_sqr};
 use super::{Bracket, Flight};
+use crate::error::RunError;
 use crate::problem::Envelope;
+use crate::stop::Stop;
 use num_complex::Complex64;
 
 /// Highest order of a polynomial.
@@ -16,6 +19,8 @@ const ORDER: usize = 40;
 const REACH: f64 = 5.0;
 /// Terms below this, relative to the state, have vanished.
 const SMALL: f64 = 1e-17;
+/// From so many multiplications a term on, a request to stop is heard within one polynomial.
+const LONG: usize = 1 << 18;
 
 /// The generator of one block and stage, for expansion.
 #[derive(Debug)]
@@ -30,10 +35,13 @@ pub struct Series {
 /// Vectors used while evolving, kept from one call to the next.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    /// v_0, v_1, … one after the other.
+    /// v_0, v_1 u, v_2 u², … one after the other, with time in units of u.
     terms: Vec<Complex64>,
+    unit: f64,
     order: usize,
-    /// D_k v_n, for drives that change.
+    /// Drives that are nothing in this piece of time.
+    quiet: Vec<bool>,
+    /// D_k v_n, for the others.
     driven: Vec<Vec<Complex64>>,
     coefficients: Vec<[f64; ORDER + 1]>,
     vector: Vec<Complex64>,
@@ -88,12 +96,6 @@ impl Series {
         self.generator.entries()
     }
 
-    /// A bound of ‖K − μ‖ at time `t`.
-    fn rate_at(&self, t: f64) -> f64 {
-        let drive = |(envelope, operator): &(Envelope, Operator)| envelope.at(t).abs() * operator.size();
-        self.generator.size() + self.varying.iter().map(drive).sum::<f64>()
-    }
-
     /// A bound of ‖K − μ‖ without drives that change.
     pub fn rate(&self) -> f64 {
         self.generator.size()
@@ -105,12 +107,30 @@ impl Series {
     }
 
     /// Expand about the state of `flight`; returns for how long, at most `left`, the polynomial holds.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`].
     #[inline(always)]
-    pub fn expand(&self, flight: &Flight, left: f64, work: &mut Workspace) -> f64 {
-        let d = flight.psi.len();
-        let left = self.varying.iter().fold(left, |left, (envelope, _)| left.min(envelope.longest_step(flight.time)));
-        let rate = self.rate_at(flight.time).max(self.rate_at(flight.time + left));
-        let mut length = if rate > 0.0 { left.min(REACH / rate) } else { left };
+    pub fn expand(&self, flight: &Flight, left: f64, work: &mut Workspace, stop: &Stop) -> Result<f64, RunError> {
+        stop.check()?;
+        let (d, now) = (flight.psi.len(), flight.time);
+        work.quiet.clear();
+        let mut piece = left;
+        for (envelope, _) in &self.varying {
+            let smooth = envelope.piece(now);
+            piece = piece.min(smooth.length);
+            work.quiet.push(smooth.quiet);
+        }
+        let strength = |t: f64| -> f64 {
+            let driven = self.varying.iter().zip(&work.quiet).filter(|(_, quiet)| !**quiet);
+            driven.map(|((envelope, operator), _)| envelope.at(t).abs() * operator.size()).sum()
+        };
+        let rate = self.generator.size() + strength(now).max(strength(now + piece));
+        let mut length = if rate > 0.0 { piece.min(REACH / rate) } else { piece };
+        if !self.varying.is_empty() && length < left {
+            length = now + length - now; // so that the next piece begins where this one ends
+        }
+        work.unit = power_of_two(length);
         work.terms.resize((ORDER + 1) * d, Complex64::ZERO);
         work.terms[..d].copy_from_slice(&flight.psi);
         for (k, (envelope, _)) in self.varying.iter().enumerate() {
@@ -118,19 +138,29 @@ impl Series {
                 work.driven.push(Vec::new());
                 work.coefficients.push([0.0; ORDER + 1]);
             }
-            work.driven[k].resize((ORDER + 1) * d, Complex64::ZERO);
-            envelope.taylor(flight.time, &mut work.coefficients[k]);
+            if !work.quiet[k] {
+                work.driven[k].resize((ORDER + 1) * d, Complex64::ZERO);
+                envelope.taylor(now, work.unit, &mut work.coefficients[k]);
+            }
         }
         let small = SMALL * SMALL * norm_sqr(&flight.psi);
+        let step = (length / work.unit) * (length / work.unit);
+        let long = self.entries() >= LONG;
         let (mut power, mut before) = (1.0, f64::INFINITY);
         for n in 0..ORDER {
+            if long {
+                stop.check()?;
+            }
             let (known, rest) = work.terms.split_at_mut((n + 1) * d);
             let next = &mut rest[..d];
             let factor = 1.0 / (n + 1) as f64;
-            self.generator.apply(&known[n * d..], next, factor);
+            self.generator.apply(&known[n * d..], next, factor * work.unit);
             for (k, (_, operator)) in self.varying.iter().enumerate() {
+                if work.quiet[k] {
+                    continue;
+                }
                 let driven = &mut work.driven[k];
-                operator.apply(&known[n * d..], &mut driven[n * d..(n + 1) * d], factor);
+                operator.apply(&known[n * d..], &mut driven[n * d..(n + 1) * d], factor * work.unit);
                 for (j, f) in work.coefficients[k][..=n].iter().enumerate().filter(|(_, f)| **f != 0.0) {
                     // D_k v_{n−j} was stored with the factor of its own order.
                     let scale = f * (n - j + 1) as f64 * factor;
@@ -138,18 +168,18 @@ impl Series {
                     next.iter_mut().zip(image).for_each(|(y, x)| *y += x * scale);
                 }
             }
-            power *= length * length;
+            power *= step;
             let size = norm_sqr(next) * power;
             work.order = n + 1;
             if size.max(before) <= small {
-                return length;
+                return Ok(length);
             }
             before = size;
         }
         // Not converged at this length: at the one where the last terms vanish.
         let ratio = (small / before.max(f64::MIN_POSITIVE)).powf(0.5 / ORDER as f64);
         length *= 0.9 * ratio.min(1.0);
-        length
+        Ok(if self.varying.is_empty() { length } else { now + length - now })
     }
 
     /// Move `flight` by `length`, or to where ‖ψ‖² = `threshold` if that comes first: true then. Its time is advanced
@@ -195,7 +225,7 @@ impl Series {
     fn evaluate(&self, s: f64, work: &mut Workspace) -> f64 {
         let d = self.dimension();
         work.vector.resize(d, Complex64::ZERO);
-        horner(&work.terms, work.order, d, s, &mut work.vector);
+        horner(&work.terms, work.order, d, s / work.unit, &mut work.vector);
         if self.shift != Complex64::ZERO {
             let factor = (self.shift * s).exp();
             for x in work.vector.iter_mut() {
@@ -209,7 +239,8 @@ impl Series {
     #[inline(always)]
     fn value_and_slope(&self, s: f64, work: &mut Workspace) -> (f64, f64) {
         let d = self.dimension();
-        let Workspace { terms, order, vector, slope, .. } = work;
+        let Workspace { terms, unit, order, vector, slope, .. } = work;
+        let u = s / *unit;
         vector.resize(d, Complex64::ZERO);
         slope.resize(d, Complex64::ZERO);
         vector.copy_from_slice(&terms[*order * d..(*order + 1) * d]);
@@ -221,8 +252,8 @@ impl Series {
         for k in (0..*order).rev() {
             let term = &terms[k * n..(k + 1) * n];
             for i in 0..n {
-                p[i] = p[i] * s + v[i];
-                v[i] = v[i] * s + term[i];
+                p[i] = p[i] * u + v[i];
+                v[i] = v[i] * u + term[i];
             }
         }
         let (mut size, mut change) = (0.0, 0.0);
@@ -230,9 +261,17 @@ impl Series {
             size += v[i] * v[i];
             change += v[i] * p[i];
         }
+        change /= *unit;
         let decay = if self.shift.re == 0.0 { 1.0 } else { (2.0 * self.shift.re * s).exp() };
         (decay * size, decay * (2.0 * change + 2.0 * self.shift.re * size))
     }
+}
+
+/// The largest power of two that is no greater than `length`, so that scaling by it is free of rounding.
+#[inline(always)]
+fn power_of_two(length: f64) -> f64 {
+    const EXPONENT: u64 = 0x7ff << 52;
+    f64::from_bits(length.max(f64::MIN_POSITIVE).to_bits() & EXPONENT)
 }
 
 /// Σ_n v_n sⁿ.

@@ -1,0 +1,27 @@
+//! The same problem in another unit of time.
+
+use super::{Kind, Problem, Step};
+
+impl Problem {
+    /// The same physics with rates that count `factor` times as much, energies and frequencies among them, and times that
+    /// count as much less: all energies come out `factor` times as large, all populations and jumps the same.
+    pub fn in_units(&self, factor: f64) -> Problem {
+        let mut problem = self.clone();
+        for subsystem in &mut problem.subsystems {
+            subsystem.energy *= factor;
+            if let Kind::Levels { energies } = &mut subsystem.kind {
+                energies.iter_mut().for_each(|energy| *energy *= factor);
+            }
+        }
+        problem.hamiltonian.terms.iter_mut().for_each(|term| term.coefficient *= factor);
+        problem.drives.iter_mut().for_each(|drive| drive.envelope = drive.envelope.in_units(factor));
+        problem.channels.iter_mut().for_each(|channel| channel.rate *= factor);
+        for step in &mut problem.protocol.steps {
+            if let Step::Evolve { duration, rows, .. } = step {
+                *duration /= factor;
+                rows.iter_mut().for_each(|row| *row /= factor);
+            }
+        }
+        problem
+    }
+}
