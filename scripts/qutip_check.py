@@ -9,6 +9,7 @@ Exit status 1 when a column differs by more than 1e-6, relative to its size or a
 """
 
 import csv
+import math
 import os
 import subprocess
 import sys
@@ -34,12 +35,15 @@ def table(path):
 
 
 def difference(exact, script, energy):
-    """Largest difference of two columns; the script leaves ratios empty where there is no energy."""
+    """Largest difference of two columns, infinite where either is not a number; the script leaves ratios empty where
+    there is no energy."""
     worst = 0.0
     for e, s, stored in zip(exact, script, energy):
         if s is None and (e is None or abs(stored) < 1e-8):
             continue
-        worst = max(worst, float("inf") if e is None or s is None else abs(e - s) / max(1.0, abs(e)))
+        apart = math.inf if e is None or s is None else abs(e - s) / max(1.0, abs(e))
+        # `max` would pass over a NaN.
+        worst = max(worst, math.inf if math.isnan(apart) else apart)
     return worst
 
 

@@ -3,7 +3,6 @@
 mod common;
 
 use common::{example, options};
-use leyden::density::BlockSums;
 use leyden::models::{Dephased, Part};
 use leyden::problem::{Axis, Initial, OpSum, Problem, Quantity, n, sm, sp, sx, sy, sz};
 use leyden::repr::blocks::Blocks;
@@ -43,9 +42,10 @@ fn assert_same_paths(problem: &Problem, trajectories: u64) {
     for (mine, theirs) in a.densities.iter().zip(&b.densities) {
         for (label, block) in &mine.blocks {
             // Batches, and with them groups, are of another size.
-            let sum = |block: &BlockSums, k: usize| block.groups.iter().filter_map(|g| g.get(k)).sum::<Complex64>();
+            let (sum, other) = (block.total(1.0, &|_| true), theirs.blocks[label].total(1.0, &|_| true));
             for k in 0..block.dimension().pow(2) {
-                let (x, y) = (sum(block, k), sum(&theirs.blocks[label], k));
+                let place = (k / block.dimension(), k % block.dimension());
+                let (x, y) = (sum[place], other[place]);
                 assert!((x - y).norm() < 1e-8 * trajectories as f64, "{label:?}: {x} {y}");
             }
         }

@@ -57,7 +57,7 @@ impl<B: Batch> Recorder<B> for Reader {
         let (mut trace, mut energy) = (0.0, 0.0);
         for block in density.blocks.values() {
             for (i, level) in block.shape.energies.iter().enumerate() {
-                let weight = block.groups[0][i * (block.dimension() + 1)].re;
+                let weight = block.groups[0].diagonal(block.dimension(), i);
                 (trace, energy) = (trace + weight, energy + weight * level);
             }
         }

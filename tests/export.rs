@@ -157,6 +157,33 @@ fn what_is_too_large_or_ambiguous_is_refused() {
     assert!(script(&twice.build().unwrap(), "").unwrap_err().to_string().contains("several steps called same"));
 }
 
+/// Where neither side may be without a number, a NaN is a disagreement, whichever side it is on.
+#[test]
+fn the_comparison_with_qutip_fails_at_a_nan() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("no python3: scripts/qutip_check.py is not tested");
+        return;
+    }
+    let test = "
+import math, sys
+sys.path.insert(0, 'scripts')
+from qutip_check import difference
+nan, one = math.nan, [1.0, 1.0, 1.0]
+for place in range(3):
+    wrong = [nan if place == k else 1.0 for k in range(3)]
+    assert difference(wrong, one, one) == math.inf, place
+    assert difference(one, wrong, one) == math.inf, place
+    assert difference(wrong, wrong, one) == math.inf, place
+assert difference([math.inf], [math.inf], [1.0]) == math.inf
+assert difference([None, 1.0], [1.0, 1.0], one) == math.inf
+assert abs(difference([2.0, 0.5], [2.2, 0.5], one) - 0.1) < 1e-12
+assert difference([None, 1.0], [None, 1.0], [0.0, 1.0]) == 0.0
+";
+    let run =
+        Command::new("python3").args(["-B", "-c", test]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
 /// Needs a Python with QuTiP 5, named by LEYDEN_PYTHON [default: python3].
 #[test]
 #[ignore = "needs QuTiP"]

@@ -319,6 +319,12 @@ fn check_trajectories(seed: u64, trajectories: u64) {
         let exact = leyden::exact::solve(&problem, Some(representation), &Stop::default()).unwrap();
         let outcome = runner::run(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
         let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+        for column in &sampled.columns {
+            let Some((lo, hi)) = &column.bounds else { continue };
+            let outside = |row: &usize| column.value[*row] < lo[*row] || column.value[*row] > hi[*row];
+            let outside = (0..column.value.len()).find(outside);
+            assert!(outside.is_none(), "{seed}, {representation}: {} lies outside its interval", column.name);
+        }
         let verdict = verify::compare(&problem, &outcome.accumulated, &sampled, &exact, 1e-6);
         if let Some(c) = verdict.comparisons.iter().find(|c| !c.passed) {
             let row = c.worst.1;

@@ -6,7 +6,7 @@ use common::*;
 use leyden::battery::Battery;
 use leyden::exact::{naive, rate_equation::RateEquation};
 use leyden::problem::{Axis, Initial, Problem, ProblemBuilder, Quantity, n, sm, sp, sz};
-use leyden::repr::ladder::Ladder;
+use leyden::repr::ladder::{Ladder, draw_initial};
 use leyden::runner::{self, RunOptions};
 use leyden::stop::Stop;
 use leyden::table::Table;
@@ -14,6 +14,8 @@ use leyden::trajectory::{Recorder, run_batch};
 use leyden::unravel::ladder_jump::LadderJump;
 use leyden::unravel::{Batch, Unraveling};
 use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use std::f64::consts::PI;
 
 const AGING: &str = include_str!("../examples/aging.toml");
@@ -273,4 +275,24 @@ fn small_batteries_match_the_reference_numbers() {
             }
         }
     }
+}
+
+/// Four cells at infinite temperature: P(J) = 5/16, 9/16 and 2/16 for J = 2, 1 and 0, so that ⟨J(J+1)⟩ = 3.
+#[test]
+fn a_thermal_start_has_its_share_of_each_spin() {
+    const DRAWS: u32 = 400_000;
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut found = [0u32; 3];
+    for _ in 0..DRAWS {
+        let rung = draw_initial(4, &Initial::Thermal { ratio: 1.0 }, &mut rng);
+        found[rung.two_j as usize / 2] += 1;
+    }
+    for (j, (count, share)) in found.into_iter().zip([2.0, 9.0, 5.0]).enumerate() {
+        let p: f64 = share / 16.0;
+        let error = (p * (1.0 - p) / f64::from(DRAWS)).sqrt();
+        assert_z(f64::from(count) / f64::from(DRAWS), error, p, 0.0, 1e-3);
+        println!("J = {j}: {count} of {DRAWS}, expected a share of {p}");
+    }
+    let squared = f64::from(6 * found[2] + 2 * found[1]) / f64::from(DRAWS);
+    assert_z(squared, (4.5 / f64::from(DRAWS)).sqrt(), 3.0, 0.0, 4e-3);
 }

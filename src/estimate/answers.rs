@@ -35,7 +35,7 @@ pub type Sided = (Bounded, f64);
 /// A function of a density matrix that is known exactly.
 pub fn exactly(value: f64) -> Sided {
     let side = (value, 0.0);
-    (Bounded { value, se: 0.0, below: side, above: side, undersampled: false }, f64::INFINITY)
+    (Bounded { value, se: 0.0, below: side, above: side, undersampled: false, events: f64::INFINITY }, f64::INFINITY)
 }
 
 /// What is known of the state at one row; `None` is what this description of it does not give.
@@ -120,11 +120,15 @@ pub fn derive(
         Recipe::State(what, of) | Recipe::FirstState(what, of) => {
             let range = quantity.range(problem);
             let found = answers.nonlinear(what, of)?;
-            Ok(found.map(|(f, degrees)| Derived {
-                estimate: Estimate { value: within(f.value, range), se: f.se },
-                bounds: Some(f.interval(student(Z95, degrees), range)),
-                undersampled: (quantity.entry().recipe == Recipe::State(Nonlinear::Ergotropy, of))
-                    .then_some(f.undersampled),
+            Ok(found.map(|(f, degrees)| {
+                let bounds = f.interval(student(Z95, degrees), range);
+                let flagged = quantity.entry().recipe == Recipe::State(Nonlinear::Ergotropy, of);
+                Derived {
+                    // A value of its own may lie beside the interval: a concurrence of less than nothing.
+                    estimate: Estimate { value: within(f.value, bounds), se: f.se },
+                    bounds: Some(bounds),
+                    undersampled: flagged.then_some(f.undersampled),
+                }
             }))
         }
         Recipe::OverEnergy(what, of) => {
@@ -150,7 +154,9 @@ fn within(x: f64, (lo, hi): (f64, f64)) -> f64 {
 /// The root of a variance, which rounding may take below 0.
 fn root(variance: Estimate) -> Estimate {
     let value = if variance.value < 0.0 { 0.0 } else { variance.value.sqrt() };
-    Estimate { value, se: if value > 0.0 { 0.5 * variance.se / value } else { 0.0 } }
+    // A variance of 0 may be as large as its error.
+    let most = variance.se.sqrt();
+    Estimate { value, se: if value > 0.0 { most.min(0.5 * variance.se / value) } else { most } }
 }
 
 /// f/E with its error and interval. The relative error of E adds to that of f; E and the ergotropy are positively
@@ -162,9 +168,10 @@ fn over_energy(problem: &Problem, (f, degrees): Sided, energy: Estimate, range: 
     let margin = student(Z95, degrees) * se;
     let (one, other) = (over(f.below.0), over(f.above.0));
     let (lo, hi) = if energy.value < 0.0 { (other, one) } else { (one, other) };
+    let bounds = (within(lo - margin, range), within(hi + margin, range));
     Derived {
-        estimate: Estimate { value: within(over(f.value), range), se },
-        bounds: Some((within(lo - margin, range), within(hi + margin, range))),
+        estimate: Estimate { value: within(over(f.value), bounds), se },
+        bounds: Some(bounds),
         undersampled: None,
     }
 }
@@ -346,7 +353,8 @@ mod tests {
 
     #[test]
     fn intervals_and_values_stay_in_the_range() {
-        let bounded = Bounded { value: 8.5, se: 1.0, below: (7.0, 1.0), above: (8.5, 1.0), undersampled: true };
+        let bounded =
+            Bounded { value: 8.5, se: 1.0, below: (7.0, 1.0), above: (8.5, 1.0), undersampled: true, events: 10.0 };
         let known = Known { energy: 7.5, ergotropy: Some((bounded, f64::INFINITY)) };
         let w = found(&known, Quantity::Ergotropy, 1.0);
         assert_eq!((w.estimate.value, w.undersampled), (8.0, Some(true)), "no more than Nω");
@@ -376,7 +384,8 @@ mod tests {
         let mut levels = Problem::builder("levels");
         levels.subsystem("L", Kind::Levels { energies: vec![-3.0, 1.0] }, 1.0);
         let levels = levels.evolve("wait", 1.0, 1).observe([Quantity::Efficiency]).build().unwrap();
-        let bounded = Bounded { value: 1.0, se: 0.1, below: (0.9, 0.1), above: (1.1, 0.1), undersampled: false };
+        let bounded =
+            Bounded { value: 1.0, se: 0.1, below: (0.9, 0.1), above: (1.1, 0.1), undersampled: false, events: 10.0 };
         let known = Known { energy: -2.0, ergotropy: Some((bounded, f64::INFINITY)) };
         let found = derive(&levels, &Quantity::Efficiency, &known, 1.0).unwrap().unwrap();
         let (lo, hi) = found.bounds.unwrap();

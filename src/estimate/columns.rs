@@ -2,10 +2,12 @@
 
 use super::answers::{Answers, Columns, Estimate, Sided};
 use super::covariance::Covariance;
-use super::ergotropy;
+use super::ergotropy::{self, Bounded};
+use super::evaluation::{Evaluation, Rows};
 use super::moments::Moments;
 use super::occupation::Occupation;
 use super::sampled;
+use super::unseen::Errors;
 use crate::battery::{Battery, Levels};
 use crate::density::Density;
 use crate::error::RunError;
@@ -63,61 +65,71 @@ pub fn battery_levels(problem: &Problem) -> Result<(Battery, Levels), RunError> 
 }
 
 /// What a function of the averaged state of a part is at each row, with the degrees of freedom of its errors: from the
-/// occupied cells on the ladder, which is asked for ergotropies only, from the averaged density matrices elsewhere.
+/// occupied cells on the ladder, which is asked for ergotropies only, from the averaged density matrices elsewhere. Where
+/// trajectories may differ it is as wide as the unseen asks for.
 ///
 /// # Errors
-/// When the battery's levels cannot be tabulated, or the function has no meaning in a state.
-pub fn bounded(
+/// When the battery's levels cannot be tabulated, the function has no meaning in a state, or it is asked to stop.
+fn bounded(
     problem: &Problem,
-    what: Nonlinear,
-    of: Part,
+    (what, of): (Nonlinear, Part),
     accumulated: &Accumulated,
+    errors: &Errors,
+    progress: &Rows,
 ) -> Result<Vec<Sided>, RunError> {
+    let range = what.range(problem, of);
+    let widened = |row: usize, found: Bounded, n: f64| {
+        if errors.certain(row) { found.certain() } else { found.widened(range, n) }
+    };
     if accumulated.densities.is_empty() {
         let (battery, levels) = battery_levels(problem)?;
         let effective = accumulated.moments.effective();
-        let rows = accumulated.occupations.par_iter();
-        let of = |o: &Occupation| ergotropy::sampled(&battery, &levels, &o.clone().cells(), effective);
-        return Ok(rows.map(|o| (of(o), f64::INFINITY)).collect());
+        let rows = accumulated.occupations.par_iter().enumerate();
+        let of = |(row, o): (usize, &Occupation)| {
+            progress.check()?;
+            let found = ergotropy::sampled(&battery, &levels, &o.clone().cells(), effective);
+            progress.one_more();
+            Ok((widened(row, found, effective), f64::INFINITY))
+        };
+        return rows.map(of).collect();
     }
     let reductions = problem.reductions();
     let needed = what.reduction(problem, of);
     let index = reductions.iter().position(|r| *r == needed).unwrap_or(0);
     let kept = accumulated.densities.len() / problem.protocol.row_count();
     let rows: Vec<&Density> = accumulated.densities.iter().skip(index).step_by(kept).collect();
-    let found = sampled::sampled(problem, what, of, &rows)?;
-    Ok(found.into_iter().zip(rows).map(|(bounded, density)| (bounded, sampled::degrees(density))).collect())
+    let found = sampled::sampled(problem, what, of, &rows, progress)?;
+    let of = |(row, (found, density)): (usize, (Bounded, &Density))| {
+        (widened(row, found, density.weights.iter().sum()), sampled::degrees(density))
+    };
+    Ok(found.into_iter().zip(rows).enumerate().map(of).collect())
 }
 
 /// What trajectories answer at one row.
 struct Sample<'a> {
     moments: &'a Moments,
-    linear: &'a [Linear],
+    errors: &'a Errors<'a>,
+    slots: usize,
     /// Functions of density matrices at all rows.
     nonlinear: &'a [((Nonlinear, Part), Vec<Sided>)],
     row: usize,
 }
 
-impl Sample<'_> {
-    fn index(&self, of: Linear) -> Option<usize> {
-        Some(self.row * self.linear.len() + self.linear.iter().position(|known| *known == of)?)
-    }
-}
-
 impl Answers for Sample<'_> {
     fn mean(&self, of: Linear) -> Option<Estimate> {
-        let index = self.index(of)?;
-        Some(Estimate { value: self.moments.mean(index), se: self.moments.mean_error(index) })
+        let slot = self.errors.slot(of)?;
+        let value = self.moments.mean(self.row * self.slots + slot);
+        Some(Estimate { value, se: self.errors.mean(self.row, slot) })
     }
 
-    /// Between trajectories and within them. Their errors may be correlated, so they are added.
+    /// Between trajectories and within them.
     fn variance(&self, of: Varied) -> Option<Estimate> {
-        let (between, within) = (self.index(of.mean())?, self.index(of.spread())?);
-        let error = if self.moments.variance(within) > 0.0 { self.moments.mean_error(within) } else { 0.0 };
-        Some(Estimate {
-            value: self.moments.variance(between) + self.moments.mean(within),
-            se: self.moments.variance_error(between) + error,
-        })
+        let (between, within) = (self.errors.slot(of.mean())?, self.errors.slot(of.spread())?);
+        let first = self.row * self.slots;
+        // A single trajectory differs from none.
+        let between = if self.moments.effective() > 1.0 { self.moments.variance(first + between) } else { 0.0 };
+        let se = self.errors.variance_of(self.row, of)?;
+        Some(Estimate { value: between + self.moments.mean(first + within), se })
     }
 
     fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
@@ -129,18 +141,33 @@ impl Answers for Sample<'_> {
 /// The result table of a sampled run.
 ///
 /// # Errors
-/// When a quantity cannot be evaluated (see [`bounded`]).
+/// When a quantity cannot be evaluated.
 pub fn table(problem: &Problem, accumulated: &Accumulated) -> Result<Table, RunError> {
-    let mut nonlinear: Vec<((Nonlinear, Part), Vec<Sided>)> = Vec::new();
-    for (what, of) in problem.quantities.iter().filter_map(Quantity::nonlinear) {
-        if !nonlinear.iter().any(|(known, _)| *known == (what, of)) {
-            nonlinear.push(((what, of), bounded(problem, what, of, accumulated)?));
+    evaluate(problem, accumulated, &Evaluation::default())
+}
+
+/// The same with a choice of threads, a way to stop it, and progress.
+///
+/// # Errors
+/// As [`table`], and [`RunError::Interrupted`].
+pub fn evaluate(problem: &Problem, accumulated: &Accumulated, how: &Evaluation) -> Result<Table, RunError> {
+    let mut needed: Vec<(Nonlinear, Part)> = Vec::new();
+    for function in problem.quantities.iter().filter_map(Quantity::nonlinear) {
+        if !needed.contains(&function) {
+            needed.push(function);
         }
     }
-    let linear = problem.linear();
+    let errors = Errors::new(problem, &accumulated.moments);
+    let progress = Rows::new(how, (needed.len() * problem.protocol.row_count()) as u64);
+    let mut nonlinear = Vec::with_capacity(needed.len());
+    for function in needed {
+        let found = how.on_threads(|| bounded(problem, function, accumulated, &errors, &progress))?;
+        nonlinear.push((function, found));
+    }
+    let slots = problem.linear().len();
     let mut columns = Columns::sampled(problem);
     for (row, at) in problem.protocol.rows().iter().enumerate() {
-        let sample = Sample { moments: &accumulated.moments, linear: &linear, nonlinear: &nonlinear, row };
+        let sample = Sample { moments: &accumulated.moments, errors: &errors, slots, nonlinear: &nonlinear, row };
         columns.read(&sample, at.time)?;
     }
     Ok(columns.table())
@@ -150,7 +177,7 @@ pub fn table(problem: &Problem, accumulated: &Accumulated) -> Result<Table, RunE
 mod tests {
     use super::*;
     use crate::density::BlockShape;
-    use crate::problem::Kind;
+    use crate::problem::{Channel, Kind, Op, OpSum, Reach, Step};
     use num_complex::Complex64;
 
     const OMEGA: f64 = 2.0;
@@ -179,6 +206,7 @@ mod tests {
                 density.count(group, 4.0);
                 let energies = vec![0.0, OMEGA, OMEGA, 2.0 * OMEGA];
                 let sums = density.block(&vec![0], || BlockShape { ln_copies: 0.0, energies }).group_mut(group);
+                let sums = sums.matrix_mut(4);
                 (sums[5], sums[15]) = (Complex64::from(1.0), Complex64::from(3.0));
             }
             Accumulated { moments, occupations: vec![], densities, covariance: None }
@@ -247,14 +275,35 @@ mod tests {
         assert!(table.column("ergotropy_undersampled").is_some());
     }
 
+    /// One group of trajectories has no scatter: nothing is known where trajectories may differ, and all where they cannot.
     #[test]
-    fn one_group_gives_values_without_bounds() {
-        let problem = problem(vec![Quantity::Ergotropy, Quantity::Efficiency, Quantity::Purity]);
-        let table = table(&problem, &accumulated(&problem, &[(Linear::Energy, [3.5; 4])], 1)).unwrap();
-        for name in ["ergotropy", "efficiency", "purity"] {
-            let column = table.column(name).unwrap();
-            let (lo, hi) = column.bounds.as_ref().unwrap();
-            assert!(column.value[1].is_finite() && lo[1].is_nan() && hi[1].is_nan(), "{name}: {} to {}", lo[1], hi[1]);
+    fn one_group_bounds_as_far_as_the_range_goes() {
+        let quantities = vec![Quantity::Ergotropy, Quantity::Efficiency, Quantity::Purity, Quantity::AntiErgotropy];
+        let certain = problem(quantities.clone());
+        let mut chancy = certain.clone();
+        chancy.channels.push(Channel {
+            name: "loss".into(),
+            operator: OpSum::of(0, Op::Lower),
+            rate: 0.1,
+            reach: Reach::Each(0),
+        });
+        let Step::Evolve { active, .. } = &mut chancy.protocol.steps[0] else { panic!("a timed step") };
+        active.push(true);
+        for quantity in quantities {
+            let (name, (least, most)) = (certain.column(&quantity), quantity.range(&certain));
+            let of = |problem: &Problem| {
+                let table = table(problem, &accumulated(problem, &[(Linear::Energy, [3.5; 4])], 1)).unwrap();
+                let column = table.column(&name).unwrap().clone();
+                let (lo, hi) = column.bounds.unwrap();
+                (column.value[1], column.se.unwrap()[1], lo[1], hi[1])
+            };
+            let (value, se, lo, hi) = of(&chancy);
+            assert!(
+                (lo, hi) == (least, most) && lo <= value && value <= hi && se > 0.0,
+                "{name}: {value} in {lo} to {hi}"
+            );
+            let (value, se, lo, hi) = of(&certain);
+            assert!(value - lo < 1e-9 && hi - value < 1e-9 && se < 1e-9, "{name}: {value} ± {se} in {lo} to {hi}");
         }
     }
 }

@@ -7,6 +7,7 @@
 //! a lower bound linear in ρ; the order comes from one half of the trajectories, its energy from the other.
 
 use super::occupation::Occupied;
+use super::unseen::Scatter;
 use crate::battery::{Battery, CellKey, Levels, Unseen, ln_add};
 use std::collections::HashMap;
 
@@ -21,8 +22,11 @@ pub struct Bounded {
     pub below: (f64, f64),
     /// The same from above: estimate and standard error.
     pub above: (f64, f64),
-    /// Whether the two sides differ by more than the sampling noise explains: more trajectories will move the value.
+    /// Whether the two sides differ by more than the sampling noise explains, or next to no events were seen: more
+    /// trajectories will move the value.
     pub undersampled: bool,
+    /// Events that the errors come from, at least (see [`unseen`](super::unseen)).
+    pub events: f64,
 }
 
 impl Bounded {
@@ -84,86 +88,66 @@ impl Order {
     }
 }
 
-/// Mean and variance over trajectories of a number that depends on the cell.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spread {
-    weight: f64,
-    mean: f64,
-    squares: f64,
-}
-
-impl Spread {
-    fn add(&mut self, weight: f64, value: f64) {
-        if weight > 0.0 {
-            self.weight += weight;
-            let d = value - self.mean;
-            self.mean += d * weight / self.weight;
-            self.squares += weight * d * (value - self.mean);
-        }
-    }
-
-    /// Variance of the mean of `n` trajectories.
-    fn variance_of_mean(&self, n: f64) -> f64 {
-        if n > 1.0 { self.squares / self.weight / (n - 1.0) } else { f64::NAN }
-    }
+/// Mean, variance and fourth moment over `n` trajectories of a number that depends on the cell, given as (weight, value).
+fn scatter(n: f64, values: &[(f64, f64)]) -> Scatter {
+    let total: f64 = values.iter().map(|v| v.0).sum();
+    let mean = values.iter().map(|(w, x)| w * x).sum::<f64>() / total;
+    let moment = |power: i32| values.iter().map(|(w, x)| w * (x - mean).powi(power)).sum::<f64>() / total;
+    Scatter { n, mean, square: moment(2), fourth: moment(4) }
 }
 
 /// Ergotropy from trajectories. `effective` is the effective number of them; the halves hold half each.
 pub fn sampled(battery: &Battery, levels: &Levels, cells: &[Occupied], effective: f64) -> Bounded {
     let sum = |half: usize| cells.iter().map(|(_, h)| h[half]).sum::<f64>();
     let total = sum(0) + sum(1);
-    let plug_in = plug_in(battery, levels, cells, total);
+    let span = levels.top();
+    let plug_in = scatter(effective, &plug_in(battery, levels, cells, total));
+    let events = plug_in.events(span);
     let gibbs = gibbs_bound(battery, cells, effective);
-    let plug_in = (plug_in.mean, plug_in.variance_of_mean(effective).sqrt());
+    let plug_in = (plug_in.mean, plug_in.sampled_error());
     let above = if gibbs.0 < plug_in.0 { gibbs } else { plug_in };
     if sum(0) == 0.0 || sum(1) == 0.0 {
         // A single trajectory bounds nothing.
         let nan = f64::NAN;
-        return Bounded { value: above.0, se: nan, below: (nan, nan), above: (above.0, nan), undersampled: true };
+        return Bounded {
+            value: above.0,
+            se: nan,
+            below: (nan, nan),
+            above: (above.0, nan),
+            undersampled: true,
+            events,
+        };
     }
-    let from_even = cross_fit(battery, levels, cells, 0);
-    let from_odd = cross_fit(battery, levels, cells, 1);
-    let below = (
-        0.5 * (from_even.mean + from_odd.mean),
-        0.5 * (from_even.variance_of_mean(effective / 2.0) + from_odd.variance_of_mean(effective / 2.0)).sqrt(),
-    );
+    let from = |half: usize| scatter(effective / 2.0, &cross_fit(battery, levels, cells, half));
+    let (even, odd) = (from(0), from(1));
+    let below = (0.5 * (even.mean + odd.mean), 0.5 * even.sampled_error().hypot(odd.sampled_error()));
     let below = (below.0.min(above.0), below.1);
     // Two cells whose eigenvalues differ by δ: averaged over δ the plug-in is too large by ¼ and cross-fitting over
     // halves too small by ½, in one unit, so this mixture is right on average.
     let value = ((2.0 * above.0 + below.0) / 3.0).max(0.0);
     let undersampled = !(above.0 - below.0 <= 2.0 * above.1 + 1e-9 * levels.top());
-    Bounded { value, se: above.1, below, above, undersampled }
+    Bounded { value, se: above.1, below, above, undersampled, events }
 }
 
-/// W of the sampled probabilities, as the mean of E(cell) − energy of its levels.
-fn plug_in(battery: &Battery, levels: &Levels, cells: &[Occupied], total: f64) -> Spread {
+/// The values whose mean is W of the sampled probabilities: E(cell) − energy of its levels.
+fn plug_in(battery: &Battery, levels: &Levels, cells: &[Occupied], total: f64) -> Vec<(f64, f64)> {
     let order = Order::new(battery, cells.iter().map(|(key, h)| (*key, (h[0] + h[1]) / total)));
-    let mut spread = Spread::default();
-    for (&(key, p, ..), (_, mean)) in order.seen.iter().zip(order.filled(levels)) {
-        spread.add(p, battery.energy(key) - mean);
-    }
-    spread
+    let filled = order.seen.iter().zip(order.filled(levels));
+    filled.map(|(&(key, p, ..), (_, mean))| (p, battery.energy(key) - mean)).collect()
 }
 
 /// E − E_Gibbs(⟨ln ν_J⟩) with its standard error: dE_Gibbs/dS = 1/β.
 fn gibbs_bound(battery: &Battery, cells: &[Occupied], effective: f64) -> (f64, f64) {
-    let (mut energy, mut entropy) = (Spread::default(), Spread::default());
-    let weight = |h: &[f64; 2]| h[0] + h[1];
-    let values: Vec<_> = cells.iter().map(|(k, h)| (weight(h), battery.energy(*k), battery.ln_copies(*k))).collect();
-    for &(w, e, s) in &values {
-        energy.add(w, e);
-        entropy.add(w, s);
-    }
-    let (passive, beta) = battery.gibbs(entropy.mean);
-    let mut spread = Spread::default();
-    for &(w, e, s) in &values {
-        spread.add(w, e - s / beta);
-    }
-    (energy.mean - passive, spread.variance_of_mean(effective).sqrt())
+    let of = |value: &dyn Fn(CellKey) -> f64| {
+        scatter(effective, &cells.iter().map(|(key, h)| (h[0] + h[1], value(*key))).collect::<Vec<_>>())
+    };
+    let (passive, beta) = battery.gibbs(of(&|key| battery.ln_copies(key)).mean);
+    let error = of(&|key| battery.energy(key) - battery.ln_copies(key) / beta).sampled_error();
+    (of(&|key| battery.energy(key)).mean - passive, error)
 }
 
 /// E(cell) − energy of the levels that the order found in half `half` gives it, over the other half's trajectories.
-fn cross_fit(battery: &Battery, levels: &Levels, cells: &[Occupied], half: usize) -> Spread {
+fn cross_fit(battery: &Battery, levels: &Levels, cells: &[Occupied], half: usize) -> Vec<(f64, f64)> {
     let ordering: f64 = cells.iter().map(|(_, h)| h[half]).sum();
     let order = Order::new(battery, cells.iter().map(|(key, h)| (*key, h[half] / ordering)));
     let unvisited = Unvisited::new(battery, levels.unseen.as_ref(), &order, ordering, cells, half);
@@ -172,15 +156,12 @@ fn cross_fit(battery: &Battery, levels: &Levels, cells: &[Occupied], half: usize
         .iter()
         .map(|&(key, _, copies, ln_r, before)| (key, levels.mean(ln_add(before, unvisited.states_above(ln_r)), copies)))
         .collect();
-    let mut spread = Spread::default();
-    for &(key, h) in cells.iter().filter(|(_, h)| h[1 - half] > 0.0) {
-        let mean = match mean_of.get(&key) {
-            Some(mean) => *mean,
-            None => unvisited.mean(battery, levels, &order, key),
-        };
-        spread.add(h[1 - half], battery.energy(key) - mean);
-    }
-    spread
+    let value = |&(key, h): &Occupied| {
+        let mean = mean_of.get(&key).copied();
+        let mean = mean.unwrap_or_else(|| unvisited.mean(battery, levels, &order, key));
+        (h[1 - half], battery.energy(key) - mean)
+    };
+    cells.iter().filter(|(_, h)| h[1 - half] > 0.0).map(value).collect()
 }
 
 /// Where cells go that the ordering half never visited. They share the missing mass, which the cells visited once
@@ -281,5 +262,26 @@ mod tests {
         let passive: f64 = eigenvalues.iter().zip(&energies).map(|(r, e)| r * f64::from(*e)).sum();
         let energy: f64 = cells.iter().map(|&(k, p)| p * b.energy(k)).sum();
         assert!((exact(&b, &b.levels().unwrap(), &cells) - (energy - passive)).abs() < 1e-12);
+    }
+
+    /// Of one occupied |J, M⟩ with ν copies the entropy is ln ν, and the bound E − ωN·p with N·h(p) = ln ν.
+    #[test]
+    fn the_bound_by_entropy_is_the_root_of_its_equation() {
+        let b = battery(20);
+        let (two_j, up) = (8, 6); // J = 4, M = 2
+        let key = b.key([(two_j, up)]);
+        // ν₄ = C(20, 6) − C(20, 5)
+        assert!((b.ln_copies(key) - 23_256f64.ln()).abs() < 1e-12);
+        let (bound, error) = gibbs_bound(&b, &[(key, [3.0, 2.0])], 5.0);
+        let entropy = |p: f64| -20.0 * (p * p.ln() + (1.0 - p) * (1.0 - p).ln());
+        let (mut low, mut high) = (0.0, 0.5);
+        for _ in 0..100 {
+            let middle = 0.5 * (low + high);
+            if entropy(middle) < 23_256f64.ln() { low = middle } else { high = middle }
+        }
+        assert!((low - 0.201_675_1).abs() < 1e-7);
+        assert!((bound - (12.0 - 20.0 * low)).abs() < 1e-9, "{bound}");
+        assert!((bound - 7.966_497_0).abs() < 1e-6, "{bound}");
+        assert_eq!(error, 0.0);
     }
 }

@@ -7,10 +7,14 @@
 
 use super::concurrence;
 use crate::battery::{Levels, ln_add};
-use crate::density::{BlockShape, Label};
+use crate::density::{BlockShape, GroupSum, Label, add_projectors};
 use crate::error::RunError;
 use crate::problem::{Basis, Kind, Nonlinear, Part, Problem, SubsystemId};
-use faer::{Mat, Side};
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
 use num_complex::Complex64;
 use std::collections::BTreeMap;
 
@@ -19,6 +23,15 @@ use std::collections::BTreeMap;
 pub struct State {
     /// Label, meaning of the basis, and matrix of each block.
     pub blocks: Vec<(Label, BlockShape, Mat<Complex64>)>,
+    /// F with ρ = FF†, of blocks where it has few columns.
+    pub factors: BTreeMap<Label, Mat<Complex64>>,
+}
+
+impl State {
+    /// From label, meaning of the basis, and matrix of each block.
+    pub fn new(blocks: Vec<(Label, BlockShape, Mat<Complex64>)>) -> Self {
+        Self { blocks, factors: BTreeMap::new() }
+    }
 }
 
 /// How far an eigenvalue may lie below 0.
@@ -60,18 +73,36 @@ impl Witness {
         Self { blocks: BTreeMap::from([(label, o)]), unseen: None }
     }
 
-    /// Tr σO for one block of σ, element by element, scaled by `scale`.
-    pub fn trace(&self, label: &Label, shape: &BlockShape, element: &dyn Fn(usize, usize) -> Complex64) -> f64 {
+    /// Tr σO for one block of σ, given by its trace with a matrix and by its diagonal.
+    fn on(
+        &self,
+        (label, shape): (&Label, &BlockShape),
+        trace: impl Fn(MatRef<'_, Complex64>) -> f64,
+        diagonal: impl Fn(usize) -> f64,
+    ) -> f64 {
         match (self.blocks.get(label), self.unseen) {
-            (Some(o), _) => {
-                let d = o.nrows();
-                (0..d).map(|i| (0..d).map(|j| (o[(i, j)] * element(j, i)).re).sum::<f64>()).sum()
-            }
+            (Some(o), _) => trace(o.as_ref()),
             (None, Some((sign, highest))) => {
-                shape.energies.iter().enumerate().map(|(i, e)| (sign * e - highest) * element(i, i).re).sum()
+                shape.energies.iter().enumerate().map(|(i, e)| (sign * e - highest) * diagonal(i)).sum()
             }
             (None, None) => 0.0,
         }
+    }
+
+    /// Tr σO for one block of σ.
+    pub fn trace(&self, label: &Label, shape: &BlockShape, sigma: &Mat<Complex64>) -> f64 {
+        let product = |o: MatRef<'_, Complex64>| {
+            let of = |(o, s): (&Complex64, &Complex64)| o.re * s.re + o.im * s.im;
+            // Tr σO = ΣO_ij σ_ij* of Hermitian matrices.
+            (0..o.ncols()).map(|j| o.col(j).iter().zip(sigma.col(j).iter()).map(of).sum::<f64>()).sum()
+        };
+        self.on((label, shape), product, |i| sigma[(i, i)].re)
+    }
+
+    /// Tr σO for the sum of one group's trajectories in a block.
+    pub fn of_group(&self, label: &Label, shape: &BlockShape, sum: &GroupSum) -> f64 {
+        let d = shape.energies.len();
+        self.on((label, shape), |o| sum.trace(o), |i| sum.diagonal(d, i))
     }
 }
 
@@ -177,7 +208,7 @@ impl Functional {
                     Levels::new(energies.iter().map(|e| (*e, 0.0)).collect())
                 });
                 for ((label, shape, matrix), copies) in state.blocks.iter().zip(each) {
-                    let one = State { blocks: vec![(label.clone(), shape.clone(), matrix.clone())] };
+                    let one = State::new(vec![(label.clone(), shape.clone(), matrix.clone())]);
                     let witness = ergotropy(&alone(&shape.energies), (false, false), &one, tolerance)?;
                     blocks.extend(witness.blocks.into_iter().map(|(label, o)| (label, scaled(&o, copies.into()))));
                 }
@@ -230,7 +261,7 @@ impl Functional {
             return Ok(sum / state.blocks.len() as f64);
         }
         let witness = self.witness(state)?;
-        Ok(state.blocks.iter().map(|(label, shape, m)| witness.trace(label, shape, &|i, j| m[(i, j)])).sum())
+        Ok(state.blocks.iter().map(|(label, shape, m)| witness.trace(label, shape, m)).sum())
     }
 }
 
@@ -253,58 +284,96 @@ fn without_coherence(shape: &BlockShape, m: &Mat<Complex64>) -> Mat<Complex64> {
     Mat::from_fn(m.nrows(), m.ncols(), |i, j| if same(i, j) { m[(i, j)] } else { Complex64::ZERO })
 }
 
+/// Where no eigenvalues can be had.
+fn no_eigenvalues(reason: String) -> RunError {
+    RunError::Numerics { method: "the eigenvalues of the battery's density matrix", reason }
+}
+
+/// Eigenvalues in rising order and eigenvectors of a Hermitian matrix, on this thread alone: what several share they round
+/// according to their number.
+fn eigen(matrix: MatRef<'_, Complex64>) -> Result<(Vec<f64>, Mat<Complex64>), RunError> {
+    let d = matrix.nrows();
+    let (mut values, mut vectors) = (Diag::<Complex64>::zeros(d), Mat::<Complex64>::zeros(d, d));
+    let (wanted, default) = (ComputeEigenvectors::Yes, Default::default());
+    let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<Complex64>(d, wanted, Par::Seq, default));
+    let stack = MemStack::new(&mut memory);
+    self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
+        .map_err(|e| no_eigenvalues(format!("{e:?}")))?;
+    Ok((values.column_vector().iter().map(|x| x.re).collect(), vectors))
+}
+
+/// Smaller eigenvalues count 0.
+const EMPTY: f64 = 1e-15;
+
+/// The same beside the largest one of F†F, whose eigenvectors make those of FF† only so far.
+const EMPTY_OF_FACTOR: f64 = 1e-10;
+
+/// The eigenvalues of one block that are not 0, with their eigenvectors as columns.
+fn occupied(rho: &Mat<Complex64>, tolerance: f64) -> Result<(Vec<f64>, Mat<Complex64>), RunError> {
+    let (values, vectors) = eigen(rho.as_ref())?;
+    if let Some(value) = values.iter().find(|value| !(**value >= -tolerance)) {
+        return Err(no_eigenvalues(format!("one of them is {value}")));
+    }
+    let kept: Vec<usize> = (0..values.len()).filter(|k| values[*k] > EMPTY).collect();
+    let d = rho.nrows();
+    Ok((kept.iter().map(|k| values[*k]).collect(), Mat::from_fn(d, kept.len(), |i, k| vectors[(i, kept[k])])))
+}
+
+/// The same of FF†, by way of F†F: with F†Fv = λv an eigenvector is Fv/√λ.
+fn occupied_by_factor(f: &Mat<Complex64>) -> Result<(Vec<f64>, Mat<Complex64>), RunError> {
+    let (d, n) = (f.nrows(), f.ncols());
+    let mut gram = Mat::<Complex64>::zeros(n, n);
+    matmul(gram.as_mut(), Accum::Replace, f.adjoint(), f.as_ref(), Complex64::ONE, Par::Seq);
+    let (values, vectors) = eigen(gram.as_ref())?;
+    let least = EMPTY_OF_FACTOR * values.last().copied().unwrap_or(0.0);
+    let kept: Vec<usize> = (0..n).filter(|k| values[*k] > least).collect();
+    let scaled = Mat::from_fn(n, kept.len(), |i, k| vectors[(i, kept[k])] / values[kept[k]].sqrt());
+    let mut u = Mat::<Complex64>::zeros(d, kept.len());
+    matmul(u.as_mut(), Accum::Replace, f.as_ref(), scaled.as_ref(), Complex64::ONE, Par::Seq);
+    Ok((kept.iter().map(|k| values[*k]).collect(), u))
+}
+
 /// H − U†HU: the eigenvalues λ/ν of all blocks in falling order, ν times each, meet the levels in rising order
-/// (`docs/physics.md` §3.2), in logarithms.
+/// (`docs/physics.md` §3.2), in logarithms. Directions that ρ does not reach are all alike: each gets the mean of the levels
+/// that are left, the mean over all unitaries among them.
 fn ergotropy(
     levels: &Levels,
     (pinched, inverted): (bool, bool),
     state: &State,
     tolerance: f64,
 ) -> Result<Witness, RunError> {
-    let method = "the eigenvalues of the battery's density matrix";
-    let mut vectors = Vec::with_capacity(state.blocks.len());
+    let mut found = Vec::with_capacity(state.blocks.len());
     let mut order: Vec<(f64, usize, usize, f64)> = Vec::new();
-    for (index, (_, shape, matrix)) in state.blocks.iter().enumerate() {
-        let rho = if pinched { without_coherence(shape, matrix) } else { matrix.clone() };
-        let eigen =
-            rho.self_adjoint_eigen(Side::Lower).map_err(|e| RunError::Numerics { method, reason: format!("{e:?}") })?;
-        for k in 0..rho.nrows() {
-            let value = eigen.S()[k].re;
-            if !(value >= -tolerance) {
-                return Err(RunError::Numerics { method, reason: format!("one of them is {value}") });
-            }
-            let ln = if value > 1e-15 { value.ln() - shape.ln_copies } else { f64::NEG_INFINITY };
-            order.push((ln, index, k, shape.ln_copies));
-        }
-        vectors.push(eigen);
+    let mut ln_empty = f64::NEG_INFINITY;
+    for (index, (label, shape, matrix)) in state.blocks.iter().enumerate() {
+        let (values, vectors) = match state.factors.get(label) {
+            _ if pinched => occupied(&without_coherence(shape, matrix), tolerance)?,
+            Some(factor) => occupied_by_factor(factor)?,
+            None => occupied(matrix, tolerance)?,
+        };
+        let ln = values.iter().enumerate().map(|(k, value)| (value.ln() - shape.ln_copies, index, k, shape.ln_copies));
+        order.extend(ln);
+        let empty = (matrix.nrows() - values.len()) as f64;
+        ln_empty = ln_add(ln_empty, empty.ln() + shape.ln_copies);
+        found.push(vectors);
     }
     order.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-    let sign = if inverted { -1.0 } else { 1.0 };
-    let mut operators: Vec<Mat<Complex64>> = state
-        .blocks
-        .iter()
-        .map(|(_, shape, m)| {
-            let diagonal = |i: usize| Complex64::from(sign * shape.energies[i]);
-            Mat::from_fn(m.nrows(), m.nrows(), |i, j| if i == j { diagonal(i) } else { Complex64::ZERO })
-        })
-        .collect();
     let mut before = f64::NEG_INFINITY;
-    let mut means: Vec<Vec<f64>> = state.blocks.iter().map(|(.., m)| vec![0.0; m.nrows()]).collect();
+    let mut means: Vec<Vec<f64>> = found.iter().map(|vectors| vec![0.0; vectors.ncols()]).collect();
     for (_, index, k, ln_copies) in order {
         means[index][k] = levels.mean(before, ln_copies);
         before = ln_add(before, ln_copies);
     }
-    for ((o, eigen), means) in operators.iter_mut().zip(&vectors).zip(&means) {
-        let (u, d) = (eigen.U(), o.nrows());
-        let emptied = Mat::from_fn(d, d, |i, k| u[(i, k)] * means[k]);
-        *o -= emptied * u.adjoint();
+    let left = if ln_empty > f64::NEG_INFINITY { levels.mean(before, ln_empty) } else { 0.0 };
+    let sign = if inverted { -1.0 } else { 1.0 };
+    let mut blocks = BTreeMap::new();
+    for (((label, shape, matrix), u), means) in state.blocks.iter().zip(&found).zip(&means) {
+        let d = matrix.nrows();
+        let mut o = Mat::<Complex64>::zeros(d, d);
+        (0..d).for_each(|i| o[(i, i)] = (sign * shape.energies[i] - left).into());
+        add_projectors(o.as_mut(), u.as_ref(), |k| left - means[k]);
+        blocks.insert(label.clone(), if pinched { without_coherence(shape, &o) } else { o });
     }
-    if pinched {
-        for (o, (_, shape, _)) in operators.iter_mut().zip(&state.blocks) {
-            *o = without_coherence(shape, o);
-        }
-    }
-    let blocks = state.blocks.iter().map(|(label, ..)| label.clone()).zip(operators).collect();
     Ok(Witness { blocks, unseen: Some((sign, levels.top())) })
 }
 

@@ -5,10 +5,12 @@ pub mod columns;
 pub mod concurrence;
 pub mod covariance;
 pub mod ergotropy;
+pub mod evaluation;
 pub mod functional;
 pub mod moments;
 pub mod occupation;
 #[cfg(test)]
 mod random;
 pub mod sampled;
+pub mod unseen;
 pub mod verify;

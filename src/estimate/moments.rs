@@ -3,6 +3,7 @@
 //! Two passes over a batch are exact where running sums cancel; merging follows Pébay, SAND2008-6212, eqs. 2.1,
 //! 3.1 (Chan et al. 1979 for the second moment). The fourth gives a variance its own standard error.
 
+use super::unseen::Scatter;
 use serde::{Deserialize, Serialize};
 
 /// Σw, Σw² and the moments of each recorded number over the trajectories so far.
@@ -82,6 +83,12 @@ impl Moments {
     /// Standard error of the mean, √(variance/n).
     pub fn mean_error(&self, index: usize) -> f64 {
         (self.variance(index) / self.effective()).sqrt()
+    }
+
+    /// Mean, variance and fourth moment of a number, for as many trajectories as the weights amount to.
+    pub fn scatter(&self, index: usize) -> Scatter {
+        let [mean, m2, _, m4] = self.cells[index];
+        Scatter { n: self.effective(), mean, square: m2 / self.weight, fourth: m4 / self.weight }
     }
 
     /// Typical size of the deviations that make up the variance, √(μ₄/μ₂); 0 if there is none. For a rare event it is

@@ -9,12 +9,15 @@
 //! At a kink of f that is not good enough from above: where the sampled state happens to be passive, its witness is 0 and
 //! so is the scatter, though f of the true state need not be. But f(ρ) is the largest Tr ρO of all witnesses, so the bound
 //! from above is the largest of Tr ρ̂O + z·error over the witnesses of states that the noise may hide: ρ̂ displaced by a
-//! few times the difference of two halves of the groups, which is a sample of the noise, for several such halves.
+//! few times the difference of two halves of the groups, which is a sample of the noise, for several such halves. This is
+//! spared where the gap between the two sides shows that it cannot matter.
 
 use super::concurrence;
 use super::ergotropy::Bounded;
+use super::evaluation::Rows;
 use super::functional::{Functional, State, Witness, check, functional};
-use crate::density::{BlockShape, BlockSums, Density, Label};
+use super::unseen::Scatter;
+use crate::density::{BlockShape, BlockSums, Density, GroupSum, Label};
 use crate::error::RunError;
 use crate::problem::{Nonlinear, Part, Problem};
 use faer::Mat;
@@ -27,6 +30,9 @@ type Signed<'a> = (f64, &'a Witness);
 
 /// Bounds from above hold up to this many standard errors.
 const SURELY: f64 = 6.0;
+
+/// Sides that lie apart by less than this many standard errors show a smooth f.
+const SMOOTH: f64 = 0.5;
 
 /// How far states are displaced, in samples of the noise.
 const DISPLACED: [f64; 4] = [-4.0, -2.0, 2.0, 4.0];
@@ -70,102 +76,131 @@ pub fn state(density: &Density, takes: &dyn Fn(usize) -> bool) -> Option<State> 
     if total == 0.0 {
         return None;
     }
-    let mut blocks = Vec::new();
+    let in_use = |g: usize| takes(g) && density.weights[g] > 0.0;
+    let mut state = State::default();
     for (label, sums) in &density.blocks {
-        let d = sums.dimension();
-        let mut matrix = Mat::<Complex64>::zeros(d, d);
-        let mut seen = false;
-        for group in groups().filter_map(|(g, _)| visited(sums, g)) {
-            seen = true;
-            for i in 0..d {
-                (0..d).for_each(|j| matrix[(i, j)] += group[i * d + j] / total);
-            }
+        if !sums.groups.iter().enumerate().any(|(g, sum)| in_use(g) && !sum.is_empty()) {
+            continue;
         }
-        if seen {
-            blocks.push((label.clone(), sums.shape.clone(), matrix));
+        state.blocks.push((label.clone(), sums.shape.clone(), sums.total(1.0 / total, &in_use)));
+        if let Some(factor) = sums.factor(1.0 / total, &in_use) {
+            state.factors.insert(label.clone(), factor);
         }
     }
-    Some(State { blocks })
+    Some(state)
 }
 
 /// The sums of a group, if it was ever in the block.
-fn visited(sums: &BlockSums, group: usize) -> Option<&[Complex64]> {
-    sums.groups.get(group).filter(|s| !s.is_empty()).map(Vec::as_slice)
+fn visited(sums: &BlockSums, group: usize) -> Option<&GroupSum> {
+    sums.groups.get(group).filter(|s| !s.is_empty())
 }
 
 /// Σ ±Tr ρ_g O of each group that `takes`, with the group's weight.
 fn group_values(density: &Density, witnesses: &[Signed], takes: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
     let of = |(g, &weight): (usize, &f64)| {
         let block = |(label, sums): (&Label, &BlockSums)| {
-            let (d, s) = (sums.dimension(), visited(sums, g)?);
-            let element = |i: usize, j: usize| s[i * d + j];
-            Some(witnesses.iter().map(|(sign, w)| sign * w.trace(label, &sums.shape, &element)).sum::<f64>())
+            let sum = visited(sums, g)?;
+            Some(witnesses.iter().map(|(sign, w)| sign * w.of_group(label, &sums.shape, sum)).sum::<f64>())
         };
         (density.blocks.iter().filter_map(block).sum::<f64>() / weight, weight)
     };
     density.weights.iter().enumerate().filter(|(g, w)| takes(*g) && **w > 0.0).map(of).collect()
 }
 
-/// Weighted mean of group values and its standard error: with values of variance σ²/w_g the expectation of
-/// Σ(w_g(x_g − x̄))²/W² is (1 − 1/n) times that of the mean, n the effective number of groups. NaN for one group.
-fn mean(values: &[(f64, f64)]) -> (f64, f64) {
-    let total: f64 = values.iter().map(|v| v.1).sum();
-    let n = effective(values.iter().map(|v| v.1));
+/// How group values scatter about their weighted mean, each deviation counted with its weight in units of a typical one.
+fn scatter(values: &[(f64, f64)]) -> Scatter {
+    let (n, total) = (values.len() as f64, values.iter().map(|v| v.1).sum::<f64>());
+    let typical = (values.iter().map(|v| v.1 * v.1).sum::<f64>() / n).sqrt();
     let mean = values.iter().map(|(x, w)| x * w).sum::<f64>() / total;
-    let squares: f64 = values.iter().map(|(x, w)| (w * (x - mean)).powi(2)).sum();
-    (mean, if values.len() > 1 { (squares * n / (n - 1.0)).sqrt() / total } else { f64::NAN })
+    let moment = |power: i32| values.iter().map(|(x, w)| (w / typical * (x - mean)).powi(power)).sum::<f64>() / n;
+    Scatter { n, mean, square: moment(2), fourth: moment(4) }
 }
 
-/// The witnesses of a sum of convex functionals at the averaged states of all groups, of the even and the odd ones, and
-/// at states that the noise may hide.
-struct Fitted {
+/// Weighted mean of group values and its standard error: with values of variance σ²/w_g the expectation of
+/// Σ(w_g(x_g − x̄))²/W² is (1 − 1/n) times that of the mean, n the effective number of groups. NaN for one group. Where a
+/// few groups stick out because few events were seen, the variance is that of a few more.
+fn mean(values: &[(f64, f64)]) -> (f64, f64) {
+    let (found, total) = (scatter(values), values.iter().map(|v| v.1).sum::<f64>());
+    let n = effective(values.iter().map(|v| v.1));
+    let squares = found.square * values.iter().map(|v| v.1 * v.1).sum::<f64>() * found.of_few();
+    (found.mean, if values.len() > 1 { (squares * n / (n - 1.0)).sqrt() / total } else { f64::NAN })
+}
+
+/// The witnesses of a sum of convex functionals at the averaged states of all groups, and of the even and the odd ones.
+struct Fitted<'a> {
+    parts: &'a [&'a Functional],
     whole: Vec<Witness>,
     halves: Halves,
-    hidden: Vec<Vec<Witness>>,
 }
 
 /// The witnesses at the averaged states of the even and the odd groups, if there are both.
 type Halves = Option<[Vec<Witness>; 2]>;
 
-fn halves(density: &Density, parts: &[&Functional]) -> Result<Halves, RunError> {
+fn halves(density: &Density, parts: &[&Functional], rows: &Rows) -> Result<Halves, RunError> {
     let half = |parity: usize| state(density, &|g| g % 2 == parity);
     let (Some(even), Some(odd)) = (half(0), half(1)) else { return Ok(None) };
-    let at = |state: &State| parts.iter().map(|f| f.witness(state)).collect::<Result<_, RunError>>();
+    let at = |state: &State| witnesses(parts, rows, |f| f.witness(state));
     Ok(Some([at(&even)?, at(&odd)?]))
 }
 
-impl Fitted {
-    fn new(density: &Density, whole: &State, parts: &[&Functional]) -> Result<Self, RunError> {
-        let near = |state: &State| parts.iter().map(|f| f.witness_near(state)).collect::<Result<_, RunError>>();
-        Ok(Self {
-            whole: parts.iter().map(|f| f.witness(whole)).collect::<Result<_, RunError>>()?,
-            halves: halves(density, parts)?,
-            hidden: hidden(density, whole).iter().map(near).collect::<Result<_, RunError>>()?,
-        })
+/// A witness of each part, unless asked to stop.
+fn witnesses(
+    parts: &[&Functional],
+    rows: &Rows,
+    of: impl Fn(&Functional) -> Result<Witness, RunError>,
+) -> Result<Vec<Witness>, RunError> {
+    rows.check()?;
+    parts.iter().map(|f| of(f)).collect()
+}
+
+impl<'a> Fitted<'a> {
+    fn new(density: &Density, whole: &State, parts: &'a [&'a Functional], rows: &Rows) -> Result<Self, RunError> {
+        let halves = halves(density, parts, rows)?;
+        Ok(Self { parts, whole: witnesses(parts, rows, |f| f.witness(whole))?, halves })
     }
+
+    /// Those at states that the noise may hide.
+    fn hidden(&self, density: &Density, whole: &State, rows: &Rows) -> Result<Vec<Vec<Witness>>, RunError> {
+        let near = |state: State| witnesses(self.parts, rows, |f| f.witness_near(&state));
+        hidden(density, whole).map(near).collect()
+    }
+}
+
+/// Whether states hidden by the noise need not be looked at. Either the two sides lie so far apart that the plug-in exceeds
+/// f(ρ), by about a third of the gap (see [`combined`]), by twice the error of either side or more; or so near each other
+/// that f is smooth as far as the noise goes and the scatter is all of the error.
+fn settled(above: (f64, f64), below: (f64, f64)) -> bool {
+    let gap = above.0 - below.0;
+    gap > SURELY * above.1.max(below.1) || gap < SMOOTH * above.1.min(below.1)
 }
 
 /// ρ̂ displaced by samples of the noise: half the difference between the means of two halves of the groups has the
 /// covariance of ρ̂. Eigenvalues below 0 are left to the witnesses, which only need an order.
-fn hidden(density: &Density, whole: &State) -> Vec<State> {
-    let mut states = Vec::new();
-    for split in SPLITS {
+fn hidden<'a>(density: &'a Density, whole: &'a State) -> impl Iterator<Item = State> + 'a {
+    let displacements = SPLITS.into_iter().filter_map(|split| {
         let side = |parity: u32| state(density, &move |g: usize| (g & split).count_ones() % 2 == parity);
-        let (Some(one), Some(other)) = (side(0), side(1)) else { continue };
-        for times in DISPLACED {
-            let displaced = |(label, shape, matrix): &(Label, BlockShape, Mat<Complex64>)| {
-                let element = |state: &State, i: usize, j: usize| {
-                    let found = state.blocks.iter().find(|(known, ..)| known == label);
-                    found.map_or(Complex64::ZERO, |(.., m)| m[(i, j)])
-                };
-                let moved = |i: usize, j: usize| 0.5 * times * (element(&one, i, j) - element(&other, i, j));
-                let d = matrix.nrows();
-                (label.clone(), shape.clone(), Mat::from_fn(d, d, |i, j| matrix[(i, j)] + moved(i, j)))
+        let (one, other) = (side(0)?, side(1)?);
+        let of_block = |(label, _, matrix): &(Label, BlockShape, Mat<Complex64>)| {
+            let element = |state: &State, i: usize, j: usize| {
+                let found = state.blocks.iter().find(|(known, ..)| known == label);
+                found.map_or(Complex64::ZERO, |(.., m)| m[(i, j)])
             };
-            states.push(State { blocks: whole.blocks.iter().map(displaced).collect() });
-        }
-    }
-    states
+            let d = matrix.nrows();
+            Mat::from_fn(d, d, |i, j| 0.5 * (element(&one, i, j) - element(&other, i, j)))
+        };
+        let found: Vec<Mat<Complex64>> = whole.blocks.iter().map(of_block).collect();
+        // Groups that agree but for rounding hide nothing.
+        found.iter().any(|m| m.norm_max() > 1e-13).then_some(found)
+    });
+    displacements.flat_map(move |displacement| {
+        DISPLACED.into_iter().map(move |times| {
+            let moved = |((label, shape, matrix), by): (&(Label, BlockShape, Mat<Complex64>), &Mat<Complex64>)| {
+                let d = matrix.nrows();
+                (label.clone(), shape.clone(), Mat::from_fn(d, d, |i, j| matrix[(i, j)] + times * by[(i, j)]))
+            };
+            State::new(whole.blocks.iter().zip(&displacement).map(moved).collect())
+        })
+    })
 }
 
 /// The error with which `plain` bounds whatever `others` do, too, up to [`SURELY`] of their own errors.
@@ -193,31 +228,49 @@ fn cross_fit(density: &Density, crossed: (f64, &Halves), plain: (f64, &[Witness]
     (0.5 * (on_odd.0 + on_even.0), 0.5 * on_odd.1.hypot(on_even.1))
 }
 
-/// A sum of convex functionals.
-fn convex(density: &Density, whole: &State, parts: &[&Functional]) -> Result<Bounded, RunError> {
-    let fitted = Fitted::new(density, whole, parts)?;
-    let on_all = |w: &Vec<Witness>| mean(&group_values(density, &signed(1.0, w).collect::<Vec<_>>(), &|_| true));
-    let above = on_all(&fitted.whole);
-    let above = (above.0, widest(above, fitted.hidden.iter().map(on_all)));
-    Ok(combined(above, cross_fit(density, (1.0, &fitted.halves), (0.0, &[]))))
+/// A sum of convex functionals, of which trajectories may differ by `span`.
+fn convex(
+    density: &Density,
+    whole: &State,
+    parts: &[&Functional],
+    (span, rows): (f64, &Rows),
+) -> Result<Bounded, RunError> {
+    let fitted = Fitted::new(density, whole, parts, rows)?;
+    let values = |w: &Vec<Witness>| group_values(density, &signed(1.0, w).collect::<Vec<_>>(), &|_| true);
+    let plain = values(&fitted.whole);
+    let mut above = mean(&plain);
+    let below = cross_fit(density, (1.0, &fitted.halves), (0.0, &[]));
+    if !settled(above, below) {
+        let hidden = fitted.hidden(density, whole, rows)?;
+        above.1 = widest(above, hidden.iter().map(|w| mean(&values(w))));
+    }
+    Ok(Bounded { events: scatter(&plain).events(span), ..combined(above, below) })
 }
 
 /// f − g ≥ 0 of two convex functionals. From below f is cross-fitted and g, which the plug-in makes too large, not; from
 /// above the other way round.
-fn difference(density: &Density, whole: &State, f: &Functional, g: &Functional) -> Result<Bounded, RunError> {
-    let (f, g) = (Fitted::new(density, whole, &[f])?, Fitted::new(density, whole, &[g])?);
-    let side = |sign: f64, crossed: &Fitted, plain: &Fitted| {
-        let with = |w: &Vec<Witness>| cross_fit(density, (sign, &crossed.halves), (-sign, w));
-        let found = with(&plain.whole);
-        (found.0, widest(found, plain.hidden.iter().map(with)))
-    };
-    let (below, above) = (side(1.0, &f, &g), side(-1.0, &g, &f));
+fn difference(
+    density: &Density,
+    whole: &State,
+    [f, g]: [&Functional; 2],
+    (span, rows): (f64, &Rows),
+) -> Result<Bounded, RunError> {
+    let (f, g) = ([f], [g]);
+    let (f, g) = (Fitted::new(density, whole, &f, rows)?, Fitted::new(density, whole, &g, rows)?);
+    let with = |sign: f64, crossed: &Fitted, w: &Vec<Witness>| cross_fit(density, (sign, &crossed.halves), (-sign, w));
+    let (mut below, mut above) = (with(1.0, &f, &g.whole), with(-1.0, &g, &f.whole));
+    if !settled(above, below) {
+        let (f_hidden, g_hidden) = (f.hidden(density, whole, rows)?, g.hidden(density, whole, rows)?);
+        below.1 = widest(below, g_hidden.iter().map(|w| with(1.0, &f, w)));
+        above.1 = widest(above, f_hidden.iter().map(|w| with(-1.0, &g, w)));
+    }
     let plain: Vec<Signed> = signed(1.0, &f.whole).chain(signed(-1.0, &g.whole)).collect();
-    let (value, se) = mean(&group_values(density, &plain, &|_| true));
+    let plain = group_values(density, &plain, &|_| true);
+    let ((value, se), events) = (mean(&plain), scatter(&plain).events(span));
     let undersampled = !(above.0 - below.0 <= 2.0 * se + 1e-9 * value.abs().max(1.0));
     // `max` would hide a NaN.
     let se = if below.1.is_nan() { f64::NAN } else { se.max(above.1).max(below.1) };
-    Ok(Bounded { value: value.max(0.0), se, below, above, undersampled })
+    Ok(Bounded { value: value.max(0.0), se, below, above, undersampled, events })
 }
 
 const UNKNOWN: Bounded = Bounded {
@@ -226,6 +279,7 @@ const UNKNOWN: Bounded = Bounded {
     below: (f64::NAN, f64::NAN),
     above: (f64::NAN, f64::NAN),
     undersampled: true,
+    events: 0.0,
 };
 
 /// The mixture of both sides that is right on average where two eigenvalues cross (see [`ergotropy`](super::ergotropy));
@@ -242,12 +296,12 @@ fn combined(above: (f64, f64), below: (f64, f64)) -> Bounded {
     let shared = if gap > 0.0 { (gap / below.1).min(1.0) } else { 0.0 };
     let below = (above.0 - gap, below.1 * (1.0 + shared).sqrt());
     let undersampled = !(gap <= 2.0 * above.1 + 1e-9 * above.0.abs().max(1.0));
-    Bounded { value: above.0 - gap / 3.0, se: above.1.max(below.1), below, above, undersampled }
+    Bounded { value: above.0 - gap / 3.0, se: above.1.max(below.1), below, above, undersampled, events: f64::INFINITY }
 }
 
 /// The mean concurrence. From below as any convex quantity. From above an edge whose λ₁ − λ₂ − λ₃ − λ₄ is negative counts 0
 /// with the standard error of that difference, as far as this may hide a positive one: no state is displaced for it.
-fn entanglement(density: &Density, whole: &State) -> Result<Bounded, RunError> {
+fn entanglement(density: &Density, whole: &State, (span, rows): (f64, &Rows)) -> Result<Bounded, RunError> {
     let each = 1.0 / whole.blocks.len() as f64;
     let (mut positive, mut value, mut doubt) = (Vec::new(), 0.0, 0.0);
     for (label, _, matrix) in &whole.blocks {
@@ -263,9 +317,10 @@ fn entanglement(density: &Density, whole: &State) -> Result<Bounded, RunError> {
             doubt += each * widest((0.0, 0.0), std::iter::once((size, se)));
         }
     }
-    let (_, se) = mean(&group_values(density, &signed(1.0, &positive).collect::<Vec<_>>(), &|_| true));
-    let halves = halves(density, &[&Functional::Concurrence])?;
-    Ok(combined((value, each * se + doubt), cross_fit(density, (1.0, &halves), (0.0, &[]))))
+    let plain = group_values(density, &signed(1.0, &positive).collect::<Vec<_>>(), &|_| true);
+    let halves = halves(density, &[&Functional::Concurrence], rows)?;
+    let found = combined((value, each * mean(&plain).1 + doubt), cross_fit(density, (1.0, &halves), (0.0, &[])));
+    Ok(Bounded { events: scatter(&plain).events(span), ..found })
 }
 
 /// The purity from pairs of different groups, which is unbiased: the mean over groups of x_g = Tr ρ_gρ_{≠g}.
@@ -274,7 +329,7 @@ fn entanglement(density: &Density, whole: &State) -> Result<Bounded, RunError> {
 /// 4⟨ρ̂|C|ρ̂⟩ + 2Tr C²: the scatter of Tr ρ̂ρ_g, and that of pairs Tr ρ_gρ_h about what their groups explain. Near the
 /// smallest purity the first vanishes with the estimate itself, so the estimate from above keeps E Tr ε², by which the
 /// plug-in Tr ρ̂² exceeds the unbiased one.
-fn purity(density: &Density) -> Bounded {
+fn purity(density: &Density, span: f64) -> Bounded {
     let used: Vec<usize> = (0..density.weights.len()).filter(|g| density.weights[*g] > 0.0).collect();
     let (weights, groups): (Vec<f64>, _) = (used.iter().map(|g| density.weights[*g]).collect(), used.len());
     let (total, n) = (weights.iter().sum::<f64>(), effective(weights.iter().copied()));
@@ -282,11 +337,10 @@ fn purity(density: &Density) -> Bounded {
     let mut pairs = Mat::<f64>::zeros(groups, groups);
     for sums in density.blocks.values() {
         let copies = (-sums.shape.ln_copies).exp();
-        for (i, a) in used.iter().enumerate().filter_map(|(i, g)| Some((i, visited(sums, *g)?))) {
-            for (j, b) in used[..=i].iter().enumerate().filter_map(|(j, g)| Some((j, visited(sums, *g)?))) {
-                // Tr AB = ΣA_ij B_ij* of Hermitian matrices.
-                let trace: f64 = a.iter().zip(b).map(|(a, b)| a.re * b.re + a.im * b.im).sum();
-                pairs[(i, j)] += copies * trace / (weights[i] * weights[j]);
+        for (j, b) in used.iter().enumerate().filter_map(|(j, g)| Some((j, visited(sums, *g)?))) {
+            let b = b.total(sums.dimension());
+            for (i, a) in used.iter().enumerate().skip(j).filter_map(|(i, g)| Some((i, visited(sums, *g)?))) {
+                pairs[(i, j)] += copies * a.trace(b.as_ref()) / (weights[i] * weights[j]);
             }
         }
     }
@@ -307,15 +361,22 @@ fn purity(density: &Density) -> Bounded {
     let squares = squares / total.powi(4) * n / (n - 1.0);
     let se = (4.0 * scatter * scatter + 2.0 * squares).sqrt();
     let above = plug_in + (plug_in - value).max(0.0);
-    Bounded { value: value.clamp(0.0, 1.0), se, below: (value, se), above: (above, se), undersampled: false }
+    let events = self::scatter(&explained).events(span);
+    Bounded { value: value.clamp(0.0, 1.0), se, below: (value, se), above: (above, se), undersampled: false, events }
 }
 
 /// A function of the state of a part with bounds from the averaged states of groups of trajectories, for each of
 /// `densities`.
 ///
 /// # Errors
-/// As [`functional::exact`](super::functional::exact).
-pub fn sampled(problem: &Problem, what: Nonlinear, of: Part, densities: &[&Density]) -> Result<Vec<Bounded>, RunError> {
+/// As [`functional::exact`](super::functional::exact), and when asked to stop.
+pub fn sampled(
+    problem: &Problem,
+    what: Nonlinear,
+    of: Part,
+    densities: &[&Density],
+    rows: &Rows,
+) -> Result<Vec<Bounded>, RunError> {
     // Levels are tabulated once for all rows.
     let made_of = match what {
         Nonlinear::Capacity => vec![Nonlinear::Ergotropy, Nonlinear::AntiErgotropy],
@@ -325,24 +386,27 @@ pub fn sampled(problem: &Problem, what: Nonlinear, of: Part, densities: &[&Densi
     let parts: Vec<Functional> =
         made_of.into_iter().filter_map(|f| functional(problem, f, of).transpose()).collect::<Result<_, RunError>>()?;
     let parts: Vec<&Functional> = parts.iter().collect();
+    let (least, most) = what.range(problem, of);
+    let span = most - least;
     let at = |density: &&Density| -> Result<Bounded, RunError> {
+        rows.check()?;
         let Some(whole) = state(density, &|_| true) else { return Ok(UNKNOWN) };
         check(problem, what, of, &whole)?;
         match what {
-            Nonlinear::Purity => Ok(purity(density)),
-            Nonlinear::Concurrence => entanglement(density, &whole),
-            Nonlinear::AntiErgotropy => Ok(turned(convex(density, &whole, &parts)?)),
-            Nonlinear::CoherentErgotropy => difference(density, &whole, parts[0], parts[1]),
+            Nonlinear::Purity => Ok(purity(density, span)),
+            Nonlinear::Concurrence => entanglement(density, &whole, (span, rows)),
+            Nonlinear::AntiErgotropy => Ok(turned(convex(density, &whole, &parts, (span, rows))?)),
+            Nonlinear::CoherentErgotropy => difference(density, &whole, [parts[0], parts[1]], (span, rows)),
             Nonlinear::Ergotropy
             | Nonlinear::LocalErgotropy
             | Nonlinear::SymmetricErgotropy
             | Nonlinear::IncoherentErgotropy
             | Nonlinear::Capacity
             | Nonlinear::Coherence
-            | Nonlinear::CellCoherence => convex(density, &whole, &parts),
+            | Nonlinear::CellCoherence => convex(density, &whole, &parts, (span, rows)),
         }
     };
-    densities.par_iter().map(at).collect()
+    densities.par_iter().map(|density| at(density).inspect(|_| rows.one_more())).collect()
 }
 
 /// −f.

@@ -7,7 +7,8 @@
 
 use super::columns::{Accumulated, Z95};
 use super::sampled::{self, normal_equivalent, student};
-use crate::problem::{Channel, Linear, Problem, Quantity, Reach, Recipe, SubsystemId};
+use super::unseen::{Errors, local_rate};
+use crate::problem::{Linear, Nonlinear, Problem, Quantity, Recipe};
 use crate::table::Table;
 use faer::{Mat, Side};
 use statrs::distribution::{ContinuousCDF, FisherSnedecor, Normal};
@@ -73,6 +74,7 @@ pub fn compare(
     let p_limit = 0.5 * false_alarm / quantities.len() as f64;
     let bernstein = (2.0 / alpha).ln() / (3.0 * n * z_limit);
     let linear = problem.linear();
+    let errors = Errors::new(problem, &accumulated.moments);
     let comparisons = quantities.iter().map(|quantity| {
         let name = problem.column(quantity);
         let slot = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
@@ -90,32 +92,51 @@ pub fn compare(
             let event = accumulated.moments.event_size(index).max(quantum(problem, linear[slot]));
             let (estimate, truth) = (mine.value[row], theirs.value[row]);
             let se = mine.se.as_ref().map_or(0.0, |se| se[row]);
+            let sampled_error = |slot: usize| accumulated.moments.mean_error(row * linear.len() + slot);
+            // Bernstein's part stands for the unseen, so linear averages are compared by what was seen.
+            let seen = match errors.mean(row, slot) {
+                wide if wide > 0.0 => se * sampled_error(slot) / wide,
+                _ => se,
+            };
             let unchanged = accumulated.moments.variance(index) == 0.0;
             comparison.unchanged += usize::from(unchanged);
             let z = match quantity.entry().recipe {
-                _ if estimate.is_nan() && truth.is_nan() => 0.0,
+                // 0/0 at the start, where no trajectory had any energy (which is compared itself), without any edge.
+                Recipe::PerTime(_) if sampled.rows[row].time == 0.0 && estimate.is_nan() && truth.is_nan() => 0.0,
+                Recipe::OverEnergy(..) if estimate.is_nan() && no_energy(problem, accumulated, index) => 0.0,
+                Recipe::State(Nonlinear::Concurrence, _) if estimate.is_nan() && truth.is_nan() => 0.0,
+                _ if !(estimate.is_finite() && truth.is_finite()) => f64::INFINITY,
                 Recipe::State(..) | Recipe::FirstState(..) | Recipe::OverEnergy(..) => {
                     // Distance outside the estimates from below and above, whose 95 % interval the table holds.
                     let degrees = degrees(problem, accumulated, quantity, row);
                     let t95 = student(Z95, degrees);
                     let (lo, hi) = mine.bounds.as_ref().map_or((estimate, estimate), |(lo, hi)| (lo[row], hi[row]));
                     // Too few groups bound nothing.
-                    comparison.compared -= usize::from(lo.is_nan() || hi.is_nan());
+                    comparison.compared -= usize::from((lo, hi) == quantity.range(problem));
                     let outside = (truth - (hi - t95 * se)).max((lo + t95 * se) - truth).max(0.0);
-                    normal_equivalent(deviation(outside, se, event * bernstein), degrees)
+                    if lo <= hi {
+                        normal_equivalent(deviation(outside, se, event * bernstein), degrees)
+                    } else {
+                        f64::INFINITY
+                    }
                 }
-                Recipe::Variance(_) => deviation(estimate - truth, se, event * event * bernstein),
+                Recipe::Variance(varied) => {
+                    let within = linear.iter().position(|l| *l == varied.spread());
+                    let seen = accumulated.moments.variance_error(index) + within.map_or(0.0, sampled_error);
+                    deviation(estimate - truth, seen, event * event * bernstein)
+                }
                 Recipe::Deviation(_) => deviation(
                     estimate * estimate - truth * truth,
                     accumulated.moments.variance_error(index),
                     event * event * bernstein,
                 ),
-                Recipe::SpinLength(_) => deviation(estimate - truth, se, event * bernstein / (2.0 * truth + 1.0)),
+                Recipe::SpinLength(_) => deviation(estimate - truth, seen, event * bernstein / (2.0 * truth + 1.0)),
                 Recipe::Mean(_) | Recipe::PerCell(..) | Recipe::PerTime(_) => {
-                    deviation(estimate - truth, se, event * bernstein)
+                    deviation(estimate - truth, seen, event * bernstein)
                 }
             };
-            if !(z <= comparison.worst.0) {
+            let z = if z.is_nan() { f64::INFINITY } else { z };
+            if z > comparison.worst.0 {
                 comparison.worst = (z, row);
             }
         }
@@ -143,6 +164,11 @@ pub fn compare(
         false_alarm,
         trajectories: accumulated.moments.effective() as u64,
     }
+}
+
+/// Whether no trajectory had any energy to divide by.
+fn no_energy(problem: &Problem, accumulated: &Accumulated, index: usize) -> bool {
+    accumulated.moments.mean(index).abs() <= 1e-14 * problem.quantum()
 }
 
 /// Degrees of freedom of the error of a nonlinear quantity.
@@ -173,16 +199,6 @@ fn quantum(problem: &Problem, linear: Linear) -> f64 {
         | Linear::Bright(_)
         | Linear::TopLevel(_) => 1.0,
     }
-}
-
-/// Rate of the jumps on all single cells of an ensemble, at most: what a flow between its spins can be.
-fn local_rate(problem: &Problem, e: SubsystemId) -> f64 {
-    let size = |c: &Channel| {
-        let terms = c.operator.in_ladder_operators().terms;
-        terms.iter().map(|term| term.coefficient.norm()).sum::<f64>().powi(2)
-    };
-    let local = problem.channels.iter().filter(|c| c.reach == Reach::Each(e));
-    problem.subsystems[e].cells() as f64 * local.map(|c| c.rate * size(c)).sum::<f64>()
 }
 
 /// |difference| in standard errors widened by `rare`; differences below 1e-9 are none.

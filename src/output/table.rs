@@ -176,8 +176,9 @@ pub fn densities_npz(rows: &[&Density]) -> Result<Vec<u8>, RunError> {
         let mut matrices = Array3::<Complex64>::zeros((rows.len(), d, d));
         for (mut matrix, row) in matrices.outer_iter_mut().zip(rows) {
             let total: f64 = row.weights.iter().sum();
-            for sums in row.blocks.get(label).iter().flat_map(|b| &b.groups).filter(|s| !s.is_empty()) {
-                matrix.iter_mut().zip(sums).for_each(|(m, s)| *m += s / total);
+            if let Some(block) = row.blocks.get(label) {
+                let sum = block.total(1.0 / total, &|_| true);
+                matrix.indexed_iter_mut().for_each(|((i, j), m)| *m = sum[(i, j)]);
             }
         }
         archive.0.add_array(format!("block_{name}"), &matrices).map_err(failed)?;

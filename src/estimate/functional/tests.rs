@@ -3,6 +3,7 @@
 use super::*;
 use crate::estimate::random::{Random, mixture};
 use crate::problem::{ProblemBuilder, Quantity};
+use faer::Side;
 
 const OMEGA: f64 = 1.3;
 
@@ -28,11 +29,11 @@ fn energy(state: &State) -> f64 {
 }
 
 fn one_block(energies: Vec<f64>, matrix: Mat<Complex64>) -> State {
-    State { blocks: vec![(vec![], BlockShape { ln_copies: 0.0, energies }, matrix)] }
+    State::new(vec![(vec![], BlockShape { ln_copies: 0.0, energies }, matrix)])
 }
 
 fn cell_state(matrix: Mat<Complex64>) -> State {
-    State { blocks: vec![(vec![0, 0], BlockShape { ln_copies: 0.0, energies: vec![0.0, OMEGA] }, matrix)] }
+    State::new(vec![(vec![0, 0], BlockShape { ln_copies: 0.0, energies: vec![0.0, OMEGA] }, matrix)])
 }
 
 /// Excited cells in a product basis state.
@@ -160,7 +161,7 @@ fn blocks_of_four_cells_agree_with_all_sixteen_levels() {
                     blocks.push((vec![*two_j as i64], shape, matrix));
                 }
             }
-            let state = State { blocks };
+            let state = State::new(blocks);
             let mut expected = spelled_out(&full, &energies);
             if weights[0] == 1.0 {
                 let symmetric: Vec<f64> = (0..5).map(|k| OMEGA * f64::from(k)).collect();
@@ -219,12 +220,9 @@ fn pure_and_maximally_mixed_states_are_extreme() {
         let d = cells as usize + 1;
         let top = OMEGA * cells as f64;
         let energies: Vec<f64> = (0..d).map(|up| OMEGA * up as f64).collect();
-        let one = |place: usize| State {
-            blocks: vec![(
-                vec![cells as i64],
-                BlockShape { ln_copies: 0.0, energies: energies.clone() },
-                diagonal(|i| if i == place { 1.0 } else { 0.0 }, d),
-            )],
+        let one = |place: usize| {
+            let shape = BlockShape { ln_copies: 0.0, energies: energies.clone() };
+            State::new(vec![(vec![cells as i64], shape, diagonal(|i| if i == place { 1.0 } else { 0.0 }, d))])
         };
         let value = |q: Quantity, state: &State| exact(&problem, &q, state).unwrap();
         for place in [0, d / 2, d - 1] {
@@ -243,7 +241,7 @@ fn pure_and_maximally_mixed_states_are_extreme() {
                 BlockShape { ln_copies: copies, energies: (0..d as u64).map(|u| OMEGA * (pairs + u) as f64).collect() };
             (vec![(cells - 2 * pairs) as i64], shape, diagonal(|_| (copies - cells as f64 * 2f64.ln()).exp(), d))
         };
-        let state = State { blocks: (0..=cells / 2).map(mixed).collect() };
+        let state = State::new((0..=cells / 2).map(mixed).collect());
         assert!(value(Quantity::Ergotropy, &state).abs() < 1e-9 * top);
         assert!(value(Quantity::Capacity, &state).abs() < 1e-9 * top);
     }
@@ -265,7 +263,7 @@ fn cells_one_by_one_and_in_ensembles() {
     });
     let (q, k) = (0.2, Complex64::new(-0.2, 0.1));
     let shape = BlockShape { ln_copies: 0.0, energies: vec![0.0, OMEGA] };
-    let state = State { blocks: vec![(vec![0, 0], shape.clone(), rho(p, c)), (vec![0, 1], shape, rho(q, k))] };
+    let state = State::new(vec![(vec![0, 0], shape.clone(), rho(p, c)), (vec![0, 1], shape, rho(q, k))]);
     let expected =
         [(Quantity::LocalErgotropy, alone(p, c) + alone(q, k)), (Quantity::CellCoherence, 0.5 * (c + k).norm())];
     assert_all(&single, &state, &expected);
@@ -336,16 +334,15 @@ fn witnesses_support_their_functionals() {
         for trial in 0..400 {
             let (rho, sigma) = (state(random.state(d, 1 + trial % d)), state(random.state(d, 1 + trial / d % d)));
             let witness = f.witness(&rho).unwrap();
-            let on = |s: &State| -> f64 {
-                s.blocks.iter().map(|(label, shape, m)| witness.trace(label, shape, &|i, j| m[(i, j)])).sum()
-            };
+            let on =
+                |s: &State| -> f64 { s.blocks.iter().map(|(label, shape, m)| witness.trace(label, shape, m)).sum() };
             let (tight, below) = (f.value(&rho).unwrap() - on(&rho), f.value(&sigma).unwrap() - on(&sigma));
             assert!(tight.abs() < 1e-6, "{quantity:?} misses its own state by {tight}");
             assert!(below > -1e-6, "{quantity:?} exceeds another state by {}", -below);
             // The block was never seen.
-            let empty = f.witness(&State { blocks: vec![] }).unwrap();
+            let empty = f.witness(&State::default()).unwrap();
             let (label, shape, m) = &sigma.blocks[0];
-            assert!(empty.trace(label, shape, &|i, j| m[(i, j)]) <= f.value(&sigma).unwrap() + 1e-12);
+            assert!(empty.trace(label, shape, m) <= f.value(&sigma).unwrap() + 1e-12);
         }
     }
 }

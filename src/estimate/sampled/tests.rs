@@ -13,7 +13,7 @@ const OMEGA: f64 = 1.3;
 /// The function of the state behind a quantity.
 fn sampled(problem: &Problem, quantity: &Quantity, densities: &[&Density]) -> Result<Vec<Bounded>, RunError> {
     let (what, of) = quantity.nonlinear().unwrap();
-    super::sampled(problem, what, of, densities)
+    super::sampled(problem, what, of, densities, &Rows::default())
 }
 
 /// A pure state in a block, or of each of several cells.
@@ -28,10 +28,8 @@ struct Ensemble {
 
 fn record(density: &mut Density, group: usize, weight: f64, pure: &Pure) {
     for (label, v) in pure {
-        let sums = density.block(label, || shape(label, v.len())).group_mut(group);
-        for (i, a) in v.iter().enumerate() {
-            v.iter().enumerate().for_each(|(j, b)| sums[i * v.len() + j] += a * b.conj() * weight);
-        }
+        let sum = density.block(label, || shape(label, v.len())).group_mut(group);
+        sum.add(v.len(), weight, v.iter().copied().enumerate());
     }
 }
 
@@ -352,4 +350,48 @@ fn student_and_normal_are_inverse() {
         }
     }
     assert!((student(Z95, 30.0) - 2.042_272).abs() < 1e-5);
+}
+
+/// The two sides mixed 2 : 1; where the halves' errors are not independent the one from below is larger by √2.
+#[test]
+fn the_sides_are_combined_by_their_gap() {
+    let found = combined((1.0, 0.1), (0.5, 0.2));
+    assert!((found.below.0 - 0.5).abs() < 1e-15 && (found.below.1 - 0.2 * 2f64.sqrt()).abs() < 1e-15, "{found:?}");
+    assert!((found.value - (1.0 - 0.5 / 3.0)).abs() < 1e-15 && found.above == (1.0, 0.1) && found.undersampled);
+    // Half an error apart they share half of it, and not at all where they agree.
+    let near = combined((1.0, 0.1), (0.9, 0.2));
+    assert!((near.below.1 - 0.2 * 1.5f64.sqrt()).abs() < 1e-15 && !near.undersampled, "{near:?}");
+    assert_eq!(combined((1.0, 0.1), (1.0, 0.2)).below, (1.0, 0.2));
+}
+
+/// An excited cell that has decayed with a small probability, W = 1 − 2p: from runs that saw no decay to such that saw
+/// hundreds.
+#[test]
+fn intervals_cover_rare_events() {
+    const SEEDS: u64 = 300;
+    let cell = |p: f64| Ensemble {
+        name: "a cell that hardly decays",
+        problem: problem(Kind::Network { cells: 1, edges: vec![] }),
+        states: vec![(1.0 - p, vec![(vec![0], unit(2, 1))]), (p, vec![(vec![0], unit(2, 0))])],
+    };
+    for events in [0.01, 0.3, 1.0, 2.0, 3.5, 8.0, 20.0, 100.0] {
+        let n = 79 * 64 - 32;
+        let e = cell(events / f64::from(n));
+        for quantity in [Quantity::Ergotropy, Quantity::Purity, Quantity::AntiErgotropy] {
+            let truth = e.truth(&quantity);
+            let range = quantity.range(&e.problem);
+            let mut covered = 0;
+            for seed in 0..SEEDS {
+                let density = e.sample(&mut Random::new(7000 + seed), 79, 64);
+                let found = sampled(&e.problem, &quantity, &[&density]).unwrap()[0].widened(range, f64::from(n));
+                let (lo, hi) = found.interval(student(Z95, degrees(&density)), range);
+                covered += u64::from(lo - 1e-9 <= truth && truth <= hi + 1e-9);
+                // Nothing else is claimed than what one unseen event in a few thousand trajectories may change.
+                assert!(hi - lo < 100.0 * (1.0 + events) / f64::from(n), "{events} {quantity:?}: {lo} to {hi}");
+            }
+            println!("{events} events, {quantity:?}: {covered} of {SEEDS} covered");
+            let chance = Binomial::new(0.95, SEEDS).unwrap().cdf(covered);
+            assert!(chance > 1e-3, "{events} events, {quantity:?}: {covered} of {SEEDS} covered");
+        }
+    }
 }

@@ -142,5 +142,5 @@ fn reduced(equation: &Equation, index: usize) -> State {
         let d = shape.energies.len();
         (label, shape, Mat::from_fn(d, d, |i, j| sums[i * d + j]))
     };
-    State { blocks: sums.into_iter().map(block).collect() }
+    State::new(sums.into_iter().map(block).collect())
 }

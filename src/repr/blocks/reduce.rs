@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::space::{Key, Space, key_of};
 use super::{Blocks, Slot};
 use crate::battery::ln_multiplicity;
-use crate::density::{BlockShape, Density, Label};
+use crate::density::{BlockShape, Density, GroupSum, Label};
 use crate::problem::{Kind, Reduction, SubsystemId};
 use num_complex::Complex64;
 use std::collections::BTreeMap;
@@ -37,20 +37,17 @@ pub struct Reducer {
 }
 
 impl Piece {
-    /// Add `weight`·Tr_rest |ψ⟩⟨ψ| to `sums`, d × d row by row.
-    fn add_vector(&self, psi: &[Complex64], weight: f64, sums: &mut [Complex64]) {
+    /// Add `weight`·Tr_rest |ψ⟩⟨ψ| to `sums`.
+    fn add_vector(&self, psi: &[Complex64], weight: f64, sums: &mut GroupSum) {
         let d = self.shape.energies.len();
         match &self.how {
             How::Trace(vectors) => {
                 for vector in vectors {
-                    for &(row, a) in vector {
-                        let left = psi[a as usize] * weight;
-                        let line = &mut sums[row as usize * d..][..d];
-                        vector.iter().for_each(|&(column, b)| line[column as usize] += left * psi[b as usize].conj());
-                    }
+                    sums.add(d, weight, vector.iter().map(|&(row, a)| (row as usize, psi[a as usize])));
                 }
             }
             How::Entries(entries) => {
+                let sums = sums.matrix_mut(d);
                 for &(out, a, b, c) in entries {
                     sums[out as usize] += psi[a as usize] * psi[b as usize].conj() * (c * weight);
                 }
