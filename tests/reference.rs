@@ -424,3 +424,26 @@ fn a_channel_called_like_an_error_is_refused() {
     }
     assert!(leyden::input::parse("channel_names.toml", &text.replace("a_se", "b"), &[]).is_ok());
 }
+
+/// e^−t of one decaying spin, at rows that lie far below the length of their step.
+#[test]
+fn rows_are_at_their_times_however_close() {
+    let table = solve(&example(case!("short_rows"), ""));
+    for (row, time) in [0.0f64, 1.0, 2.0, 4.0].into_iter().enumerate() {
+        assert_close(column(&table, "energy")[row], (-time).exp(), 1e-9, "energy at the short rows");
+        assert_close(column(&table, "jumps_loss")[row], 1.0 - (-time).exp(), 1e-9, "jumps at the short rows");
+    }
+    let table = solve(&example(case!("log_rows"), ""));
+    assert_eq!(table.rows.len(), 2001);
+    for (row, energy) in table.rows.iter().zip(column(&table, "energy")) {
+        assert_close(*energy, (-row.time).exp(), 1e-9, "energy at the rows spaced by factors");
+    }
+}
+
+/// Whoever solves it, the channel is named before anything is done.
+#[test]
+fn a_rate_that_overflows_is_refused() {
+    let overrides = [("Gamma".to_owned(), "1e308".to_owned())];
+    let error = leyden::input::parse("aging.toml", input!("aging"), &overrides).unwrap_err().to_string();
+    assert!(error.contains("the rate of channel release") && error.contains("1e150 jumps"), "{error}");
+}

@@ -115,7 +115,7 @@ pub fn solve_point(input: &Input, how: Solve, stop: &Stop) -> Result<Option<Tabl
     match how {
         Solve::Exact => exact::solve(problem, None, stop).map(Some),
         Solve::Steady => exact::steady(problem, None, stop).map(Some),
-        Solve::MeanField => Theory::of(problem)?.solve().map(Some),
+        Solve::MeanField => Theory::of(problem)?.stopped_by(stop).solve().map(Some),
         Solve::Trajectories => {
             let (trajectories, seed) = (input.run.trajectories, input.run.seed);
             // The points share the threads.

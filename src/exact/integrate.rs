@@ -50,7 +50,7 @@ struct Attempt {
 impl Integrator {
     /// At the start of a timed step of `duration`.
     pub fn new(flow: &impl Flow, duration: f64) -> Self {
-        Self { step: 1e-3 / (1.0 / duration + flow.stiffness()), rows: 4, taken: 0 }
+        Self { step: 0.05 / (1.0 / duration + flow.stiffness()), rows: 4, taken: 0 }
     }
 
     /// x ← x(`until`) from x(`from`), times since the timed step began.

@@ -154,7 +154,10 @@ impl<'b> Equation<'b> {
     }
 
     /// A pulse: ρ → UρU†, column by column and row by row.
-    pub fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) {
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`].
+    pub fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
         let mut turned: Density = self.rho.iter().map(|r| vec![Complex64::ZERO; r.len()]).collect();
         for (block, rho) in self.reached.iter().zip(&self.rho) {
             let d = block.dimension();
@@ -162,6 +165,7 @@ impl<'b> Equation<'b> {
             let mut half: Vec<Vec<Complex64>> = Vec::with_capacity(d);
             let mut target = block.id;
             for j in 0..d {
+                self.stop.check()?;
                 let mut column: Vec<Complex64> = (0..d).map(|i| rho[i * d + j]).collect();
                 if column.iter().all(|x| *x == Complex64::ZERO) {
                     half.push(Vec::new());
@@ -173,6 +177,7 @@ impl<'b> Equation<'b> {
             let Some(&to) = self.place.get(&target) else { continue };
             let e = self.reached[to].dimension();
             for i in 0..e {
+                self.stop.check()?;
                 let mut row: Vec<Complex64> =
                     half.iter().map(|column| column.get(i).map_or(Complex64::ZERO, |x| x.conj())).collect();
                 if row.iter().all(|x| *x == Complex64::ZERO) {
@@ -183,6 +188,7 @@ impl<'b> Equation<'b> {
             }
         }
         self.rho = turned;
+        Ok(())
     }
 
     /// ρ → Tr_S ρ ⊗ ρ_S.

@@ -80,8 +80,7 @@ impl Evolve for Read<'_, '_, '_> {
     type Ended = RunError;
 
     fn rotate(&mut self, _: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
-        self.equation.rotate(subsystem, axis, angle);
-        Ok(())
+        self.equation.rotate(subsystem, axis, angle)
     }
 
     fn reset(&mut self, _: usize, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
