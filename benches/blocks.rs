@@ -26,9 +26,9 @@ fn driven(cells: u64) -> Problem {
 fn charger(text: &str, n_c: u64, n_b: u64, pumping: f64) -> Problem {
     let overrides = [("N_C", n_c as f64), ("N_B", n_b as f64), ("gamma_up", pumping), ("t_end", 10.0 / n_c as f64)];
     let overrides: Vec<(String, String)> = overrides.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
-    let mut problem = input::parse("charger", text, &overrides).unwrap().problem;
-    problem.quantities.retain(|q| !q.needs_state());
-    problem
+    let problem = input::parse("charger", text, &overrides).unwrap().problem;
+    let linear = problem.quantities().iter().filter(|q| !q.needs_state()).cloned();
+    problem.with_quantities(linear).unwrap()
 }
 
 fn problems() -> Vec<(&'static str, Problem, Option<Representation>, u64)> {

@@ -34,7 +34,7 @@ fn assert_same_paths(problem: &Problem, trajectories: u64) {
         assert!((x - y).abs() < 1e-8, "{x} {y}");
     }
     let (a, b) = (stored.accumulated, banded.accumulated);
-    let slots = problem.protocol.row_count() * problem.linear().len();
+    let slots = problem.protocol().row_count() * problem.linear().len();
     for slot in 0..slots {
         let (x, y) = (a.moments.mean(slot), b.moments.mean(slot));
         assert!((x - y).abs() < 1e-8 * x.abs().max(1.0), "average {slot}: {x} {y}");

@@ -84,10 +84,10 @@ impl<B: Batch> Recorder<B> for Reader {
 }
 
 fn read(engine: &impl Unraveling, problem: &Problem, seed: u64) {
-    let spectrum = (0..=problem.subsystems[0].cells()).map(|n| 1.5 * n as f64).collect();
+    let spectrum = (0..=problem.subsystems()[0].cells()).map(|n| 1.5 * n as f64).collect();
     let mut reader = Reader { spectrum, rows: 0 };
     run_batch(problem, &mut engine.start(seed, 3..9, &Stop::default()), &Stop::default(), &mut reader).unwrap();
-    assert_eq!(reader.rows, problem.protocol.row_count());
+    assert_eq!(reader.rows, problem.protocol().row_count());
 }
 
 proptest! {
@@ -139,15 +139,14 @@ fn an_engine_remembers_nothing() {
 #[test]
 fn a_state_kept_on_request_is_the_state() {
     let without = driven(3, 0.2, [0.5, 0.4, 0.2], 1.0);
-    let mut with = without.clone();
-    with.quantities.push(Quantity::Purity);
+    let with = without.edit().observe([Quantity::Purity]).build().unwrap();
     let run = |problem: &Problem, states: bool| {
         let (_, engine) = Engine::new(problem, Some(Representation::Symmetric)).unwrap();
         let options = RunOptions { states, ..options(60, 2) };
         runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().accumulated
     };
     let (kept, needed, both) = (run(&without, true), run(&with, false), run(&with, true));
-    assert_eq!(kept.densities.len(), without.protocol.row_count());
+    assert_eq!(kept.densities.len(), without.protocol().row_count());
     assert!(kept.densities == needed.densities && kept.moments == needed.moments && both == needed);
     assert!(run(&without, false).densities.is_empty());
 }

@@ -6,7 +6,7 @@ mod common;
 use common::{assert_at_least, assert_chi_square, assert_z, example, numbers, options, reference, share};
 use leyden::RunError;
 use leyden::estimate::columns;
-use leyden::problem::{Kind, Problem, Quantity, Step, even_rows, n, sm, sx, sz};
+use leyden::problem::{Kind, Problem, Quantity, even_rows, n, sm, sx, sz};
 use leyden::repr::blocks::Blocks;
 use leyden::repr::choose::Representation;
 use leyden::runner::{self, Outcome, RunOptions};
@@ -196,10 +196,8 @@ fn results_do_not_depend_on_threads() {
 fn paths_do_not_depend_on_rows_or_on_sharing() {
     for text in ["F=0.5", "F=10 gamma_C=2.8"] {
         let coarse = example(CELLS, &format!("{text} samples=3"));
-        let mut fine = coarse.clone();
-        if let Step::Evolve { duration, rows, .. } = &mut fine.protocol.steps[0] {
-            *rows = even_rows(*duration, 1237);
-        }
+        let duration = coarse.protocol().longest_step();
+        let fine = coarse.edit().rows(0, even_rows(duration, 1237)).build().unwrap();
         let (a, b) = (run(&coarse, options(400, 11)), run(&fine, options(400, 11)));
         let (a, b) = (a.shots.unwrap(), b.shots.unwrap());
         assert_eq!(a.jumps, b.jumps);

@@ -34,9 +34,9 @@ fn leakage_of_the_thermal_battery() {
             number("ac"),
             number("al")
         );
-        let mut problem = example(THERMAL, &overrides);
-        let mut of = |initial: Initial| {
-            problem.initial[0] = initial;
+        let problem = example(THERMAL, &overrides);
+        let of = |initial: Initial| {
+            let problem = problem.edit().initial(0, initial).build().unwrap();
             flows(&problem, state == "evolved_t0.3")
         };
         let found = match state {
@@ -79,20 +79,20 @@ fn agree(problem: &Problem) -> usize {
     let rows = weight.len();
     for end in (4..rows).step_by(5) {
         let slope = (weight[end] - weight[end - 2]) / (2.0 * WIDTH);
-        assert_close(gained[end - 1] - lost[end - 1], slope, 1e-5, &format!("{}: d bright/dt", problem.title));
+        assert_close(gained[end - 1] - lost[end - 1], slope, 1e-5, &format!("{}: d bright/dt", problem.title()));
     }
-    assert!(lost.iter().any(|x| *x > 1e-3) && gained.iter().any(|x| *x > 1e-3), "{}: no flow", problem.title);
+    assert!(lost.iter().any(|x| *x > 1e-3) && gained.iter().any(|x| *x > 1e-3), "{}: no flow", problem.title());
     let mut carried = 0;
     for representation in Representation::ALL {
         let table = match exact::solve(problem, Some(representation), &Default::default()) {
             Ok(table) => table,
             Err(leyden::RunError::Compile(_)) => continue,
-            Err(error) => panic!("{}: {error}", problem.title),
+            Err(error) => panic!("{}: {error}", problem.title()),
         };
         carried += 1;
         for (mine, theirs) in table.columns.iter().zip(&truth.columns) {
             for (x, y) in mine.value.iter().zip(&theirs.value) {
-                assert_close(*x, *y, 1e-9, &format!("{}, {representation}: {}", problem.title, mine.name));
+                assert_close(*x, *y, 1e-9, &format!("{}, {representation}: {}", problem.title(), mine.name));
             }
         }
     }

@@ -249,7 +249,7 @@ impl Maker {
                 p.observe([Quantity::MagnetisationVariance(e), Quantity::BrightLoss(e), Quantity::BrightReturn(e)]);
             }
         }
-        let channels = p.build().unwrap().channels.len();
+        let channels = p.build().unwrap().channels().len();
         p.observe((0..channels).map(Quantity::Jumps));
         p.build().unwrap()
     }
@@ -365,7 +365,7 @@ fn check_banded(seed: u64) -> [usize; 3] {
         let b = runner::run(&banded, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
         let (a_shots, b_shots) = (a.shots.unwrap(), b.shots.unwrap());
         assert_eq!(a_shots.jumps, b_shots.jumps, "{seed}, {style:?}\n{}", problem.describe());
-        for slot in 0..problem.protocol.row_count() * problem.linear().len() {
+        for slot in 0..problem.protocol().row_count() * problem.linear().len() {
             let (x, y) = (a.accumulated.moments.mean(slot), b.accumulated.moments.mean(slot));
             assert!((x - y).abs() < 1e-8 * x.abs().max(1.0), "{seed}, {style:?}: {x} {y}\n{}", problem.describe());
         }
@@ -415,10 +415,8 @@ fn networks_of_identical_cells_are_recognised() {
             let network = |graph: Graph| {
                 let network =
                     Network { cells, graph, initial: initial.clone(), t_end: 1.0, samples: 4, ..Network::default() };
-                let mut problem = network.problem().unwrap();
-                problem.quantities.extend([Quantity::Ergotropy, Quantity::Purity, Quantity::IncoherentErgotropy]);
-                problem.quantities.push(Quantity::Jumps(0));
-                problem
+                let asked = [Quantity::Ergotropy, Quantity::Purity, Quantity::IncoherentErgotropy, Quantity::Jumps(0)];
+                network.problem().unwrap().edit().observe(asked).build().unwrap()
             };
             let problem = network(Graph::Symmetric);
             let (found, exact) =

@@ -288,9 +288,10 @@ fn rotated_gibbs_states_lose_their_ergotropy_to_collective_noise() {
             (0..16).for_each(|i| unitary[(i, *bits)] = eigen.U()[(i, k)]);
         }
         let overrides = format!("beta_q={} beta_c={} samples=1", case["beta_q"], case["beta_c"]);
-        let mut problem = example(input!("thermal_haar"), &overrides);
+        let problem = example(input!("thermal_haar"), &overrides);
         let ratio = (-case["beta_q"].as_f64().unwrap()).exp();
-        problem.initial[0] = Initial::Rotated { ratio, unitary: Arc::new(unitary) };
+        let start = Initial::Rotated { ratio, unitary: Arc::new(unitary) };
+        let problem = problem.edit().initial(0, start).build().unwrap();
         let start = solve(&problem);
         assert_close(column(&start, "ergotropy")[0], case["W_initial"].as_f64().unwrap(), 1e-8, label);
         assert_close(column(&start, "energy")[0], case["E_initial"].as_f64().unwrap(), 1e-8, label);
@@ -389,7 +390,7 @@ fn columns_hold_what_they_are_called() {
         case!("columns_names").replace("\"coherence_cell\",", "\"coherence_cell\", \"coherence\", \"energy(B)\",");
     let together = beside.replace("spins = 3", "cells = 3, graph = \"none\"");
     let problem = example(&together, "");
-    let names: Vec<String> = problem.quantities.iter().map(|q| problem.column(q)).collect();
+    let names: Vec<String> = problem.quantities().iter().map(|q| problem.column(q)).collect();
     assert_eq!(names[..5], ["energy_density_B", "coherence_cell", "coherence", "energy_B", "photons_A"]);
     let table = solve(&problem);
     for row in 0..3 {

@@ -22,6 +22,11 @@ fn exact(problem: &Problem) -> Table {
     RateEquation::new(problem).unwrap().solve().unwrap()
 }
 
+/// The same problem with all else that it asks for.
+fn without_ergotropy(problem: &Problem) -> Problem {
+    problem.with_quantities(problem.quantities().iter().filter(|q| **q != Quantity::Ergotropy).cloned()).unwrap()
+}
+
 fn sampled(problem: &Problem, outcome: &Outcome) -> Table {
     columns::table(problem, &outcome.accumulated).unwrap()
 }
@@ -87,8 +92,7 @@ fn figure_2_storage_and_release() {
 fn figure_3_forty_cycles() {
     for (name, overrides) in [("S3_fig3ab_N140", "tau_d=0.0187"), ("S3_fig3cd_N140", "tau_d=0.0375")] {
         let data = reference(name);
-        let mut problem = example(AGING, &format!("cycles=40 samples=2 {overrides}"));
-        problem.quantities.retain(|q| *q != Quantity::Ergotropy); // not among the references, and slow at every row
+        let problem = without_ergotropy(&example(AGING, &format!("cycles=40 samples=2 {overrides}"))); // not among the references, and slow at every row
         let (truth, sample) = (exact(&problem), sampled(&problem, &run(&problem, options(50_000, 33))));
         // Five rows a cycle there, six here: the end of storage is also the start of the discharge.
         let rows: Vec<usize> = (0..truth.rows.len()).filter(|row| row % 6 != 3).collect();
@@ -148,8 +152,7 @@ fn limit_cycles() {
     let data = reference("S3_limit_cycle_N140");
     for (key, tau_d) in [("ts=0.0187,td=0.0187", 0.0187), ("ts=0.0187,td=0.0375", 0.0375)] {
         let limit = &data["limit"][key];
-        let mut problem = example(AGING, &format!("tau_d={tau_d} cycles=450 samples=1"));
-        problem.quantities.retain(|q| *q != Quantity::Ergotropy);
+        let problem = without_ergotropy(&example(AGING, &format!("tau_d={tau_d} cycles=450 samples=1")));
         let truth = RateEquation::new(&problem).unwrap().fixed_point().unwrap();
         let outcome = run(&problem, RunOptions { shots: false, ..options(6_000, 35) });
         let sample = sampled(&problem, &outcome);
@@ -225,8 +228,7 @@ fn law(value: &Value) -> (f64, f64) {
 #[ignore = "statistical tier: cargo test --release --test statistical -- --ignored"]
 fn distributions_of_the_stored_energy() {
     let data = reference("S9_PM_S3_N140");
-    let mut problem = example(AGING, "cycles=12 samples=1");
-    problem.quantities = vec![Quantity::Energy];
+    let problem = example(AGING, "cycles=12 samples=1").with_quantities([Quantity::Energy]).unwrap();
     let outcome = run(&problem, RunOptions { states: true, ..options(100_000, 37) });
     for cycle in [1, 5, 12] {
         for (place, row) in [("storage_end", 1), ("discharge_end", 3)] {
@@ -236,8 +238,7 @@ fn distributions_of_the_stored_energy() {
     }
     let laws = data["burst_from_all_excited_P_k"].as_object().unwrap();
     let times: Vec<f64> = laws.keys().map(|key| key.trim_start_matches("t=").parse().unwrap()).collect();
-    let mut problem = burst(140, &times);
-    problem.quantities = vec![Quantity::Energy];
+    let problem = burst(140, &times).with_quantities([Quantity::Energy]).unwrap();
     // These were made with both rates on, as the burst has them.
     let outcome = run(&problem, RunOptions { states: true, ..options(100_000, 38) });
     for (k, (name, law)) in laws.iter().enumerate() {
@@ -278,8 +279,7 @@ fn assert_distribution(problem: &Problem, outcome: &Outcome, row: usize, law: &[
 fn standard_errors_are_right() {
     const SEEDS: u64 = 2_000;
     let problem = {
-        let mut problem = example(AGING, "N=20 cycles=3 samples=2 gamma=4 gamma_up=0.5 gamma_phi=0.5");
-        problem.quantities.retain(|q| *q != Quantity::Ergotropy);
+        let problem = without_ergotropy(&example(AGING, "N=20 cycles=3 samples=2 gamma=4 gamma_up=0.5 gamma_phi=0.5"));
         problem
     };
     let truth = exact(&problem);
@@ -329,8 +329,9 @@ fn ergotropy_intervals_cover() {
     let mut problems = vec![("maximally mixed, N = 20".to_owned(), mixed.build().unwrap())];
     for cells in [20, 40] {
         for (what, rates) in [("long steps", "tau_s=0.2 tau_d=0.1"), ("as shipped", "tau_s=0.0187 tau_d=0.0187")] {
-            let mut problem = example(AGING, &format!("N={cells} cycles=2 samples=1 {rates}"));
-            problem.quantities = vec![Quantity::Ergotropy];
+            let problem = example(AGING, &format!("N={cells} cycles=2 samples=1 {rates}"))
+                .with_quantities([Quantity::Ergotropy])
+                .unwrap();
             problems.push((format!("aging, N = {cells}, {what}"), problem));
         }
     }
@@ -433,7 +434,7 @@ fn intervals_of_averaged_states_cover() {
         for (c, exact) in truth.columns.iter().enumerate() {
             for row in 0..rows {
                 let index = c * rows + row;
-                let what = format!("{}, {}, row {row}", problem.title, exact.name);
+                let what = format!("{}, {}, row {row}", problem.title(), exact.name);
                 println!(
                     "{what}: {:.4}, coverage {:.4}, width {:.4}, error {:.4}",
                     exact.value[row],

@@ -84,7 +84,7 @@ impl<B: Batch> Recorder<B> for Inspector {
 fn inspect(problem: &Problem, seed: u64, trajectories: u64) -> usize {
     let engine = LadderJump::new(Ladder::compile(problem).unwrap());
     let mut batch = engine.start(seed, 0..trajectories, &Stop::default());
-    let cells = problem.subsystems[0].cells() as i64;
+    let cells = problem.subsystems()[0].cells() as i64;
     let battery = Battery::of(problem).unwrap();
     let mut inspector = Inspector { battery, cells, before: Vec::new(), single_jumps: 0 };
     run_batch(problem, &mut batch, &Stop::default(), &mut inspector).unwrap();

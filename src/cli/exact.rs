@@ -63,7 +63,7 @@ pub fn steady(args: &ExactArgs) -> Outcome {
 /// `leyden meanfield`: the mean-field theory that fits the problem.
 pub fn mean_field(args: &InputArgs) -> Outcome {
     let input = args.read()?;
-    let theory = Theory::of(&input.problem)?;
+    let theory = Theory::of(&input.problem).map_err(|error| input.located(&error))?;
     let status = result(args, &input, ("meanfield", theory.name(), "mean field"), |_| theory.solve())?;
     let missing = theory.missing();
     if !missing.is_empty() {
@@ -92,5 +92,5 @@ fn result(
     let table = table?;
     let summary = if command == "exact" { summary(problem, &table) } else { None };
     common::write_result(folder, &problem.title, &table, legend, summary, started)?;
-    Ok(ExitCode::from(u8::from(!check_cutoffs(&table))))
+    Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }

@@ -76,7 +76,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     facts.insert("false_alarm".into(), json!(FALSE_ALARM));
     let place = folder.finish(facts, common::environment(started, rayon::current_num_threads()))?;
     say!("\nboth tables and their picture are in {}", place.display());
-    let cutoffs = check_cutoffs(&exact);
+    let cutoffs = check_cutoffs(problem, &exact);
     Ok(ExitCode::from(u8::from(!(verdict.passed() && cutoffs))))
 }
 

@@ -3,13 +3,13 @@
 use super::document::{Entry, Item, Table};
 use super::error::InputError;
 use super::expression::{self, Expr, Node};
-use super::operator::{Context, described, single_cells};
+use super::operator::{Context, single_cells};
 use super::parameters::{Number, Scope};
 use super::protocol::names;
 use super::sections::distinct;
 use super::subsystems::Parts;
 use crate::problem::{
-    Envelope, Kind, OpSum, ProblemBuilder, RateMatrix, Reach, Subsystem, SubsystemId, free_space_rates,
+    Acting, Envelope, Kind, OpSum, ProblemBuilder, RateMatrix, Reach, Subsystem, SubsystemId, free_space_rates,
 };
 
 /// A channel before it is handed on: its operator, reach and rate, and the steps it is limited to.
@@ -42,9 +42,7 @@ pub(super) fn drive<'s>(
     let item = table.need("operator", "operator = \"sp(C) + sm(C)\"")?;
     let expression = expression::parse(item.text("an operator such as `sp(C) + sm(C)` in a string")?)?;
     let operator = Context::whole(scope, parts).operator(&expression)?;
-    let largest = operator.terms.iter().map(|t| t.coefficient.norm()).fold(0.0, f64::max);
-    let difference = (operator.clone() - operator.adjoint()).in_ladder_operators();
-    if difference.terms.iter().any(|t| t.coefficient.norm() > 1e-12 * largest) {
+    if !Acting::on(&parts.all).is_hermitian(&operator) {
         let message = format!("the operator of drive `{name}` is not Hermitian");
         return Err(expression.at.error(message, "an operator together with its conjugate"));
     }
@@ -174,7 +172,7 @@ fn correlated<'s>(
     part: &Subsystem,
 ) -> Result<RateMatrix, InputError> {
     let Kind::Network { cells, edges } = &part.kind else {
-        let message = format!("`{}` is {}, its cells cannot decay with correlations", part.name, described(&part.kind));
+        let message = format!("`{}` is {}, its cells cannot decay with correlations", part.name, part.kind.described());
         return Err(entry.value.at.error(message, one_by_one(part)));
     };
     let forms: Vec<&Entry<'s>> =

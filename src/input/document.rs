@@ -9,6 +9,8 @@ use toml::de::{DeTable, DeValue};
 pub(super) struct Table<'s> {
     pub(super) what: String,
     pub(super) at: Span<'s>,
+    /// Where something that is missing could be added.
+    pub(super) end: Span<'s>,
     entries: Vec<Entry<'s>>,
 }
 
@@ -60,7 +62,8 @@ impl<'s> Table<'s> {
             })
             .collect();
         entries.sort_by_key(|entry| entry.key_at.start);
-        Self { what: what.to_owned(), at, entries }
+        let last = source.text().trim_end().len();
+        Self { what: what.to_owned(), at, end: source.span(last, last), entries }
     }
 
     /// The entries in the order of the file.

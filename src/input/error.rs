@@ -42,13 +42,35 @@ pub struct Place {
 impl InputError {
     /// An error of the file as a whole.
     pub(super) fn in_file(file: &str, message: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), place: None, message: message.into(), expected: expected.into() }
+        let (message, expected) = (shortened(&message.into()), shortened(&expected.into()));
+        Self { file: file.to_owned(), place: None, message, expected }
     }
 
     /// The offending text, empty when the file as a whole is meant.
     pub fn text(&self) -> String {
         self.place.iter().flat_map(|p| p.source_line.chars().skip(p.span.start).take(p.span.len())).collect()
     }
+}
+
+/// Characters of a message that are shown; quoted names may be longer than any screen.
+const LONGEST: usize = 500;
+const LONGEST_QUOTE: usize = 200;
+
+/// `text` with long quotes, and itself if it is long, cut in their middle.
+pub(super) fn shortened(text: &str) -> String {
+    let cut = |text: &str, most: usize| -> String {
+        let length = text.chars().count();
+        if length <= most {
+            return text.to_owned();
+        }
+        let head: String = text.chars().take(most / 2).collect();
+        let tail: String = text.chars().skip(length - most / 4).collect();
+        format!("{head} … {tail}")
+    };
+    // Every other stretch between backticks is a quote.
+    let most = |at: usize| if at % 2 == 1 { LONGEST_QUOTE } else { LONGEST };
+    let parts: Vec<String> = text.split('`').enumerate().map(|(at, part)| cut(part, most(at))).collect();
+    cut(&parts.join("`"), 2 * LONGEST)
 }
 
 /// Characters of a source line that are shown.
@@ -161,8 +183,8 @@ impl<'s> Span<'s> {
         InputError {
             file: self.source.name.clone(),
             place: Some(Box::new(Place { line, column: column + 1, source_line, span })),
-            message: message.into(),
-            expected: expected.into(),
+            message: shortened(&message.into()),
+            expected: shortened(&expected.into()),
         }
     }
 

@@ -14,7 +14,7 @@
 //!     quantities = ["energy"]
 //! "#;
 //! let input = leyden::input::parse("decay.toml", text, &[("N".into(), "20".into())])?;
-//! assert_eq!(input.problem.subsystems[0].cells(), 20);
+//! assert_eq!(input.problem.subsystems()[0].cells(), 20);
 //! # Ok::<(), leyden::input::InputError>(())
 //! ```
 
@@ -28,6 +28,7 @@ mod group_tests;
 mod language_tests;
 mod operator;
 mod parameters;
+mod places;
 mod protocol;
 mod quantities;
 mod sections;
@@ -48,6 +49,7 @@ use crate::problem::{Kind, Problem};
 use document::Table;
 use error::Source;
 use parameters::{Definition, Scope};
+use places::Places;
 use std::path::Path;
 
 /// An input that was understood.
@@ -69,6 +71,8 @@ pub struct Input {
     pub sweep: Option<Sweep>,
     /// Where the sizes of subsystems are given.
     sizes: Vec<(String, InputError)>,
+    /// Where the rest is.
+    places: Places,
 }
 
 /// The `[run]` section.
@@ -105,8 +109,13 @@ impl Input {
         let message = format!("no representation has room for this problem: {}", error.reason);
         match self.sizes.iter().max_by_key(|(name, _)| size(name)) {
             Some((_, place)) => InputError { message, expected: "a smaller size".into(), ..place.clone() },
-            None => InputError::in_file(&self.path, message, "a smaller one"),
+            None => self.places.locate(&message, "a smaller one"),
         }
+    }
+
+    /// Something that cannot be done with this problem, at the place in the input that the message speaks of.
+    pub fn located(&self, error: &dyn std::fmt::Display) -> InputError {
+        self.places.locate(&error.to_string(), "")
     }
 
     /// The same input at the size its `[verify]` section asks for, with the file's own values elsewhere.
@@ -170,6 +179,7 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
     let sizes = root.section("subsystems")?.map(|s| subsystems::sizes(&s, &scope)).transpose()?.unwrap_or_default();
     Ok(Input {
         sizes,
+        places: Places::of(&root),
         text: text.to_owned(),
         path: path_for_messages.to_owned(),
         problem,

@@ -4,7 +4,7 @@ use super::error::{InputError, Span};
 use super::expression::{Binary, Expr, Node};
 use super::parameters::{FUNCTIONS, Scope, arithmetic, function};
 use super::subsystems::Parts;
-use crate::problem::{Factor, Kind, Op, OpSum, Subsystem, SubsystemId, Term};
+use crate::problem::{Acting, Factor, Kind, Op, OpSum, Subsystem, SubsystemId, Term};
 use num_complex::Complex64;
 
 /// Elementary operators of one subsystem; those with a capital are sums over its cells by definition.
@@ -41,17 +41,6 @@ impl Operand {
             Number(value) => OpSum::scalar(value),
             Operator(sum) => sum,
         }
-    }
-}
-
-/// What a subsystem is, for messages.
-pub(super) fn described(kind: &Kind) -> String {
-    match kind {
-        Kind::Ensemble { .. } => "an ensemble of spins".into(),
-        Kind::Network { cells: 1, .. } => "a single cell".into(),
-        Kind::Network { cells, .. } => format!("a network of {cells} cells"),
-        Kind::Mode { .. } => "a mode".into(),
-        Kind::Levels { energies } => format!("a system of {} levels", energies.len()),
     }
 }
 
@@ -131,7 +120,7 @@ impl<'s, 'a> Context<'s, 'a> {
             let this = self.meant(name, at)?[0];
             let found = &self.parts.all[this];
             if self.member.is_none() && !matches!(found.kind, Kind::Ensemble { .. } | Kind::Network { .. }) {
-                let message = format!("`{name}` is {}, it has no cells", described(&found.kind));
+                let message = format!("`{name}` is {}, it has no cells", found.kind.described());
                 return Err(at.error(message, "an ensemble or a network inside `each`"));
             }
             if *acted.get_or_insert(this) != this {
@@ -177,7 +166,7 @@ impl<'s, 'a> Context<'s, 'a> {
                         return Err(at.error(format!("`{name}` has no such level"), expected));
                     }
                     other => {
-                        let message = format!("`{name}` is {}, it has no numbered levels", described(other));
+                        let message = format!("`{name}` is {}, it has no numbered levels", other.described());
                         return Err(at.error(message, "a subsystem `{ levels = […] }`"));
                     }
                 }
@@ -230,7 +219,7 @@ impl<'s, 'a> Context<'s, 'a> {
             (Binary::Multiply, Number(c), Operator(sum)) | (Binary::Multiply, Operator(sum), Number(c)) => {
                 Operator(sum * c)
             }
-            (Binary::Multiply, Operator(l), Operator(r)) => Operator(product(l, r, at)?),
+            (Binary::Multiply, Operator(l), Operator(r)) => Operator(self.product(l, r, at)?),
             (Binary::Divide, Operator(sum), Number(c)) => Operator(sum * c.inv()),
             (Binary::Divide, _, Operator(_)) => {
                 return Err(right_at.error("division by an operator", "a number after `/`"));
@@ -242,7 +231,7 @@ impl<'s, 'a> Context<'s, 'a> {
                 }
                 let mut power = sum.clone();
                 for _ in 1..c.re as usize {
-                    power = product(power, sum.clone(), at)?;
+                    power = self.product(power, sum.clone(), at)?;
                 }
                 Operator(power)
             }
@@ -250,6 +239,24 @@ impl<'s, 'a> Context<'s, 'a> {
                 return Err(right_at.error("an operator as a power", "a number after `^`"));
             }
         })
+    }
+
+    /// left·right, with products of one cell or level multiplied out.
+    fn product(&self, left: OpSum, right: OpSum, at: Span<'s>) -> Result<OpSum, InputError> {
+        let longest = |sum: &OpSum| sum.terms.iter().map(|t| t.factors.len()).max().unwrap_or(0);
+        // Whoever stores the operator spells σx and σy with two ladder operators each.
+        let doublings = |t: &Term| t.factors.iter().filter(|f| matches!(f.op, Op::X | Op::Y)).count();
+        let too_many = || {
+            let expected = format!("at most {MOST_TERMS} terms of at most {MOST_FACTORS} factors");
+            at.error("this product expands to too many operators", expected)
+        };
+        if left.terms.len().saturating_mul(right.terms.len()) as f64 > MOST_TERMS {
+            return Err(too_many());
+        }
+        let acted = self.each.then(|| left.factors().chain(right.factors()).next().map(|f| f.subsystem)).flatten();
+        let product = Acting::on_each(&self.parts.all, acted).simplified(&(left * right));
+        let expanded: f64 = product.terms.iter().map(|t| 2_f64.powi(doublings(t) as i32)).sum();
+        if expanded > MOST_TERMS || longest(&product) > MOST_FACTORS { Err(too_many()) } else { Ok(product) }
     }
 
     fn elementary(&self, name: &str, arguments: &[Expr<'s>], at: Span<'s>) -> Result<OpSum, InputError> {
@@ -293,7 +300,7 @@ impl<'s, 'a> Context<'s, 'a> {
                 Kind::Levels { .. } => "a transition such as `|1><0|(E)`",
                 _ => "`sm`, `sp`, `sx`, `sy`, `sz` or `n` of cells",
             };
-            let message = format!("`{name}` cannot act on `{target_name}`, {}", described(kind));
+            let message = format!("`{name}` cannot act on `{target_name}`, {}", kind.described());
             return Err(at.error(message, expected));
         }
         if self.each && collective {
@@ -321,7 +328,7 @@ impl<'s, 'a> Context<'s, 'a> {
                 return Err(site.at.error(message, single_cells(target_name, *cells)));
             }
             (Some(site), kind) => {
-                let message = format!("`{target_name}` is {}, its parts have no numbers", described(kind));
+                let message = format!("`{target_name}` is {}, its parts have no numbers", kind.described());
                 return Err(site.at.error(message, "a network `{ cells = … }` to address single cells"));
             }
         };
@@ -338,7 +345,7 @@ impl<'s, 'a> Context<'s, 'a> {
         at: Span<'s>,
     ) -> Result<OpSum, InputError> {
         let Kind::Network { edges, .. } = &self.parts.all[id].kind else {
-            let message = format!("`hop` needs a graph, and this is {}", described(&self.parts.all[id].kind));
+            let message = format!("`hop` needs a graph, and this is {}", self.parts.all[id].kind.described());
             return Err(target_at.error(message, "a network `{ cells = …, graph = … }`"));
         };
         if let Some(site) = site {
@@ -372,20 +379,6 @@ fn numbers(binary: Binary, left: Complex64, right: Complex64) -> Complex64 {
         }
         Binary::Power => left.powc(right),
     }
-}
-
-fn product(left: OpSum, right: OpSum, at: Span<'_>) -> Result<OpSum, InputError> {
-    // σx and σy count twice, being two ladder operators each.
-    let expanded = |sum: &OpSum| -> f64 {
-        let doubling = |t: &Term| t.factors.iter().filter(|f| matches!(f.op, Op::X | Op::Y)).count();
-        sum.terms.iter().map(|t| 2_f64.powi(doubling(t) as i32)).sum()
-    };
-    let longest = |sum: &OpSum| sum.terms.iter().map(|t| t.factors.len()).max().unwrap_or(0);
-    if expanded(&left) * expanded(&right) > MOST_TERMS || longest(&left) + longest(&right) > MOST_FACTORS {
-        let expected = format!("at most {MOST_TERMS} terms of at most {MOST_FACTORS} factors");
-        return Err(at.error("this product expands to too many operators", expected));
-    }
-    Ok(left * right)
 }
 
 /// The subsystem named by every elementary operator of an expression that [`Context::operator`] accepts.

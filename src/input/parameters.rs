@@ -35,6 +35,9 @@ const NOT_FINITE: [&str; 3] = ["nan", "inf", "infinity"];
 pub(super) const FUNCTIONS: [&str; 11] =
     ["sqrt", "exp", "ln", "sin", "cos", "tan", "abs", "min", "max", "floor", "round"];
 
+/// Names make columns, files and error messages.
+const LONGEST_NAME: usize = 100;
+
 const NUMBER: &str = "a number or an expression in a string";
 
 /// What a parameter was set to, and where.
@@ -349,6 +352,10 @@ impl<'s> Scope<'s> {
 /// A plain name that expressions can hold.
 pub(super) fn identifier(kind: &str, name: &str, at: Span<'_>) -> Result<(), InputError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.len() > LONGEST_NAME {
+        let message = format!("the name of this {kind} has {} characters", name.chars().count());
+        return Err(at.error(message, format!("at most {LONGEST_NAME}")));
+    }
     if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(plain) {
         return Ok(());
     }

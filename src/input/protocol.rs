@@ -3,7 +3,6 @@
 use super::document::{Item, Table};
 use super::error::{InputError, Span};
 use super::expression::{self, Node};
-use super::operator::described;
 use super::parameters::{Number, Scope, identifier};
 use super::states::initial;
 use super::subsystems::Parts;
@@ -104,7 +103,7 @@ fn rotations<'s>(item: &Item<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Ve
     let ids = parts.named(target_name, target.at)?;
     let kind = &parts.all[ids[0]].kind;
     if !matches!(kind, Kind::Ensemble { .. } | Kind::Network { .. }) {
-        let message = format!("`{target_name}` is {}, it cannot be rotated", described(kind));
+        let message = format!("`{target_name}` is {}, it cannot be rotated", kind.described());
         return Err(target.at.error(message, "an ensemble or a network"));
     }
     let axis = match scope.choice("axis", axis, &["x", "y", "z"])? {

@@ -3,7 +3,7 @@
 use super::document::Table;
 use super::error::{InputError, Span};
 use super::expression::{self, Node};
-use super::operator::{described, subsystem};
+use super::operator::subsystem;
 use super::sections::distinct;
 use crate::problem::{Kind, Kinds, Quantity, Scope, Subsystem};
 
@@ -45,7 +45,7 @@ pub(super) fn quantities<'s>(
             (Scope::Subsystem { kinds, .. }, Some((of, of_at))) => {
                 let id = subsystem(parts, of, of_at)?;
                 if !kinds.fits(&parts[id].kind) {
-                    let message = format!("`{of}` is {}", described(&parts[id].kind));
+                    let message = format!("`{of}` is {}", parts[id].kind.described());
                     return Err(of_at.error(message, format!("{}, `{name}` is of nothing else", kinds.name())));
                 }
                 found.push((asked.of(id), at));

@@ -1,16 +1,17 @@
 //! The sections of the input in turn, from subsystems to output columns, handed to the typed builder.
 
 use super::channels::{ReadChannel, ReadDrive, add_channels, channel, drive};
-use super::document::Table;
+use super::document::{Item, Table};
 use super::error::{InputError, Span};
 use super::expression;
-use super::operator::{Context, described, subsystem};
+use super::operator::{Context, subsystem};
 use super::parameters::{Scope, identifier};
+use super::places::Places;
 use super::protocol::{ListedStep, names, protocol};
 use super::quantities::quantities;
 use super::states::initial;
 use super::subsystems::{Parts, subsystems};
-use crate::problem::{Factor, Kind, OpSum, Problem, Quantity, Step, SubsystemId};
+use crate::problem::{Acting, Kind, OpSum, Problem, Quantity, Step, SubsystemId};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -41,15 +42,16 @@ pub(super) const SECTIONS: [&str; 14] = [
 pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Result<Problem, InputError> {
     let folder = Path::new(file).parent().unwrap_or(Path::new(""));
     let required = |key: &str, example: &str| {
-        root.section(key)?.ok_or_else(|| InputError::in_file(file, format!("there is no [{key}]"), example))
+        root.section(key)?.ok_or_else(|| root.end.error(format!("there is no [{key}]"), example))
     };
     let title = match root.get("title") {
-        Some(item) => item.text("one line of text")?.text,
-        None => file,
+        Some(item) => title(item)?,
+        None => file.to_owned(),
     };
     let parts =
         subsystems(&required("subsystems", "`[subsystems]` with, say, `B = { spins = 10, energy = 1.0 }`")?, scope)?;
-    let mut builder = Problem::builder(title);
+    let places = Places::of(root);
+    let mut builder = Problem::builder(&title);
     for part in &parts.all {
         builder.subsystem(&part.name, part.kind.clone(), part.energy);
     }
@@ -135,7 +137,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
         let others_fine = asking(&mut std::iter::once(Quantity::Energy)).is_ok();
         match others_fine.then(|| (1..=asked.len()).find_map(refused)).flatten() {
             Some((error, at)) => at.error(error.to_string(), "another quantity"),
-            None => InputError::in_file(file, error.to_string(), ""),
+            None => places.locate(&error.to_string(), ""),
         }
     })?;
     for (step, listed) in problem.protocol.steps.iter_mut().zip(&steps) {
@@ -157,6 +159,21 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     }
     problem.check_phases().map_err(|error| InputError::in_file(file, error.to_string(), ""))?;
     Ok(problem)
+}
+
+/// Most characters of a title: it stands above pictures and in the first line of a run.
+const LONGEST_TITLE: usize = 300;
+
+/// One line of text without control characters.
+fn title(item: &Item<'_>) -> Result<String, InputError> {
+    let text = item.text("one line of text")?;
+    let odd = text.text.chars().find(|c| c.is_control());
+    let message = match odd {
+        Some(c) => format!("the title has the control character {}", c.escape_debug()),
+        None if text.text.chars().count() > LONGEST_TITLE => "the title is too long".into(),
+        None => return Ok(text.text.to_owned()),
+    };
+    Err(item.at.error(message, format!("one line of at most {LONGEST_TITLE} characters")))
 }
 
 fn name(step: &Step) -> &str {
@@ -197,7 +214,7 @@ fn tilts<'s>(section: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Ve
         let angle = angle.check(&format!("the tilt of {}", entry.key), good, "an angle from 0 to π")?;
         for id in parts.named(entry.key, entry.key_at)? {
             if !matches!(parts.all[id].kind, Kind::Ensemble { .. }) {
-                let message = format!("`{}` is {}", entry.key, described(&parts.all[id].kind));
+                let message = format!("`{}` is {}", entry.key, parts.all[id].kind.described());
                 return Err(entry.key_at.error(message, "an ensemble of spins, the mean field tilts nothing else"));
             }
             all.push((id, angle));
@@ -206,7 +223,8 @@ fn tilts<'s>(section: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Ve
     Ok(all)
 }
 
-/// The sum of the terms, which must be Hermitian to the precision of its coefficients.
+/// The sum of the terms, which must be Hermitian to the precision of its coefficients; blamed is the first string that
+/// contributes to what is not.
 fn hamiltonian<'s>(section: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<OpSum, InputError> {
     section.allow("key", &["terms", "detunings"])?;
     let context = Context::whole(scope, parts);
@@ -222,15 +240,12 @@ fn hamiltonian<'s>(section: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Res
         total = total + operator.clone();
         terms.push((operator, expression.at));
     }
-    let largest = total.terms.iter().map(|t| t.coefficient.norm()).fold(0.0, f64::max);
-    let excess = |sum: &OpSum| -> Vec<Vec<Factor>> {
-        let difference = (sum.clone() - sum.adjoint()).in_ladder_operators();
-        difference.terms.into_iter().filter(|t| t.coefficient.norm() > 1e-12 * largest).map(|t| t.factors).collect()
-    };
-    // Blame the first string that contributes to what is left over.
-    let left = excess(&total);
-    match terms.iter().find(|(term, _)| excess(term).iter().any(|factors| left.contains(factors))) {
-        Some((_, at)) => Err(at.error("the Hamiltonian is not Hermitian", "this term together with its conjugate")),
+    let operators: Vec<OpSum> = terms.iter().map(|(operator, _)| operator.clone()).collect();
+    match Acting::on(&parts.all).not_hermitian(&operators) {
+        Some(first) => {
+            let message = "the Hamiltonian is not Hermitian";
+            Err(terms[first].1.error(message, "this term together with its conjugate"))
+        }
         None => Ok(total),
     }
 }
@@ -248,7 +263,7 @@ fn detunings<'s>(
             let message = format!(
                 "`{}` is {}, its cells have no detunings of their own",
                 entry.key,
-                described(&parts.all[id].kind)
+                parts.all[id].kind.described()
             );
             return Err(entry.key_at.error(message, "a network `{ cells = … }`"));
         };

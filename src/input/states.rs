@@ -3,7 +3,7 @@
 use super::document::Item;
 use super::error::{InputError, Span, shown};
 use super::expression::{self, Expr, Node};
-use super::operator::{Context, described};
+use super::operator::Context;
 use super::parameters::{Number, Scope, Value};
 use super::subsystems::Parts;
 use crate::problem::{Initial, Kind, Subsystem, haar_unitary, is_unitary};
@@ -79,7 +79,7 @@ pub(super) fn initial<'s>(
         Kind::Levels { .. } => OF_LEVELS,
     };
     if !allowed.contains(&word) {
-        let message = format!("`{name}` is {} and cannot start in the state `{word}`", described(&part.kind));
+        let message = format!("`{name}` is {} and cannot start in the state `{word}`", part.kind.described());
         let list: Vec<String> = allowed.iter().map(|w| format!("`{w}`")).collect();
         return Err(word_at.error(message, list.join(", ")));
     }
@@ -168,7 +168,7 @@ fn rotated<'s>(item: &Item<'s>, scope: &Scope<'s>, part: &Subsystem, folder: &Pa
     let cells = match part.kind {
         Kind::Network { cells, .. } if cells <= MOST_UNITARY_CELLS => cells,
         _ => {
-            let message = format!("`{}` is {}, it cannot start behind a unitary", part.name, described(&part.kind));
+            let message = format!("`{}` is {}, it cannot start behind a unitary", part.name, part.kind.described());
             return Err(item.at.error(message, format!("a network of at most {MOST_UNITARY_CELLS} cells")));
         }
     };

@@ -96,8 +96,12 @@ pub(super) fn sizes<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<Vec<(S
     let mut found = Vec::new();
     for entry in section.entries() {
         let table = entry.value.table("subsystem", entry.key_at)?;
-        for size in table.entries().iter().filter(|e| ["spins", "cells", "mode"].contains(&e.key)) {
-            found.push((entry.key.to_owned(), scope.number(&size.value)?.at.error("", "")));
+        for size in table.entries().iter().filter(|e| KINDS.contains(&e.key)) {
+            let at = match size.key {
+                "cell" | "levels" => size.value.at,
+                _ => scope.number(&size.value)?.at,
+            };
+            found.push((entry.key.to_owned(), at.error("", "")));
         }
     }
     Ok(found)

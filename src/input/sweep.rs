@@ -151,13 +151,15 @@ fn axis<'s>(name: &str, table: &Table<'s>, scope: &Scope<'s>, usual: &Value) -> 
         to.check("one end of a logarithmic range", to.value > 0.0, "a number > 0")?;
     }
     to.check("the end of the range", to.value != from.value, "another number than its start")?;
+    let width = to.value - from.value;
+    to.check("the end of the range", width.is_finite(), "a number whose distance from the start is finite")?;
     let place = |k: usize| {
         let part = k as f64 / (points - 1) as f64;
         match k {
             0 => from.value,
             k if k + 1 == points => to.value,
             _ if log => from.value * (to.value / from.value).powf(part),
-            _ => from.value + (to.value - from.value) * part,
+            _ => from.value + width * part,
         }
     };
     Ok(SweepAxis { name: name.to_owned(), values: (0..points).map(|k| Value::Number(place(k))).collect(), log })

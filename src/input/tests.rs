@@ -155,8 +155,10 @@ error: unknown key of a channel `rat`
     let error = parse("empty.toml", "title = 'x'", &[]).unwrap_err();
     let expected = "\
 error: there is no [subsystems]
-  --> empty.toml
-   = expected `[subsystems]` with, say, `B = { spins = 10, energy = 1.0 }`";
+  --> empty.toml:1:12
+   |
+ 1 | title = 'x'
+   |            ^ expected `[subsystems]` with, say, `B = { spins = 10, energy = 1.0 }`";
     assert_eq!(error.to_string(), expected);
 
     let long = format!("{} = 1", "x".repeat(5000));

@@ -1,9 +1,8 @@
 //! Typed construction of a [`Problem`], and the one place where its consistency is checked.
 
 use super::check::{check_operators, check_protocol, check_quantities, check_subsystems};
-use super::strength;
 use super::{
-    Axis, Channel, Drive, Envelope, Initial, Kind, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step,
+    Acting, Axis, Channel, Drive, Envelope, Initial, Kind, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step,
     Subsystem, SubsystemId, even_rows,
 };
 use crate::error::{ModelError, nearest};
@@ -16,7 +15,7 @@ use crate::error::{ModelError, nearest};
 /// let b = p.ensemble("B", 10, 1.0);
 /// p.each("loss", b, sm(b), 1.0);
 /// p.rotate(b, Axis::X, std::f64::consts::PI).evolve("storage", 0.5, 4).observe([Quantity::Energy]);
-/// assert_eq!(p.build()?.protocol.row_count(), 5);
+/// assert_eq!(p.build()?.protocol().row_count(), 5);
 /// # Ok::<(), leyden::ModelError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -42,6 +41,12 @@ impl ProblemBuilder {
             quantities: Vec::new(),
         };
         Self { problem, only: Vec::new(), drives_only: Vec::new(), last_is_drive: false }
+    }
+
+    /// Begins with a problem that was built.
+    pub(super) fn of(problem: Problem) -> Self {
+        let (only, drives_only) = (vec![None; problem.channels.len()], vec![None; problem.drives.len()]);
+        Self { problem, only, drives_only, last_is_drive: false }
     }
 
     /// Add any subsystem, initially in its ground state and part of the battery.
@@ -163,6 +168,14 @@ impl ProblemBuilder {
         self
     }
 
+    /// Other rows of the timed step number `step` of the protocol (times since it began, first 0, last its duration).
+    pub fn rows(&mut self, step: usize, times: Vec<f64>) -> &mut Self {
+        if let Some(Step::Evolve { rows, .. }) = self.problem.protocol.steps.get_mut(step) {
+            *rows = times;
+        }
+        self
+    }
+
     /// Number of cycles.
     pub fn repeat(&mut self, cycles: u64) -> &mut Self {
         self.problem.protocol.repeat = cycles;
@@ -197,25 +210,41 @@ impl ProblemBuilder {
         let mut problem = self.problem.clone();
         check_subsystems(&problem)?;
         check_operators(&problem)?;
+        multiply_out(&mut problem);
         check_protocol(&problem)?;
-        problem.channels.iter().try_for_each(|channel| strength::check(&problem, channel))?;
         let names: Vec<String> = step_names(&problem);
         let lists = self.only.iter().chain(&self.drives_only).flatten();
         if let Some(name) = lists.flatten().find(|name| !names.contains(name)) {
             let known = nearest(name, names);
             return Err(ModelError::UnknownName { kind: "step", name: name.clone(), known });
         }
-        let on = |lists: &[Option<Vec<String>>], step: &String| -> Vec<bool> {
-            lists.iter().map(|only| only.as_ref().is_none_or(|steps| steps.contains(step))).collect()
+        // What was off in a problem that this one began with stays off.
+        let on = |lists: &[Option<Vec<String>>], step: &String, before: &[bool]| -> Vec<bool> {
+            let listed = |only: &Option<Vec<String>>| only.as_ref().is_none_or(|steps| steps.contains(step));
+            let stays = |at: usize| before.get(at).copied().unwrap_or(true);
+            lists.iter().enumerate().map(|(at, only)| listed(only) && stays(at)).collect()
         };
         for step in &mut problem.protocol.steps {
             if let Step::Evolve { name, active, driven, .. } = step {
-                *active = on(&self.only, name);
-                *driven = on(&self.drives_only, name);
+                *active = on(&self.only, name, active);
+                *driven = on(&self.drives_only, name, driven);
             }
         }
         check_quantities(&problem)?;
         Ok(problem)
+    }
+}
+
+/// Operators with the products of each cell, level and (where a cutoff would matter) mode multiplied out.
+fn multiply_out(problem: &mut Problem) {
+    let Problem { subsystems, hamiltonian, drives, channels, .. } = problem;
+    let whole = Acting::on(subsystems);
+    *hamiltonian = whole.simplified(hamiltonian);
+    for drive in drives {
+        drive.operator = whole.simplified(&drive.operator);
+    }
+    for channel in channels {
+        channel.operator = Acting::on_each(subsystems, channel.reach.cells_of()).simplified(&channel.operator);
     }
 }
 

@@ -1,15 +1,12 @@
 //! The one place where a [`Problem`] is checked for consistency, part by part.
 
-use super::envelope::LARGEST_PHASE;
+use super::describe::state_text;
 use super::initial::is_unitary;
+use super::limits::{MOST_CELLS, MOST_ROWS, check_rates, check_rows, range};
 use super::quantity::{check_columns, check_quantity};
-use super::{Factor, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem};
+use super::{Acting, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem};
 use crate::error::ModelError;
 use std::collections::HashSet;
-
-fn range(what: String, value: f64, ok: bool, expected: &'static str) -> Result<(), ModelError> {
-    if ok { Ok(()) } else { Err(ModelError::OutOfRange { what, value, expected }) }
-}
 
 fn distinct<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> Result<(), ModelError> {
     let mut seen = HashSet::new();
@@ -21,10 +18,20 @@ fn distinct<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> 
     Ok(())
 }
 
-/// More cells than this lose exactness of J(J+1) in f64.
-pub(crate) const MOST_CELLS: u64 = 50_000_000;
+/// Titles and names are shown on screens and in tables and written into scripts.
+fn plain(kind: &str, name: &str) -> Result<(), ModelError> {
+    match name.chars().find(|c| c.is_control()) {
+        Some(c) => {
+            let shown: String = name.escape_debug().take(100).collect();
+            Err(ModelError::Invalid(format!("the {kind} `{shown}` has the control character {}", c.escape_debug())))
+        }
+        None => Ok(()),
+    }
+}
 
 pub(super) fn check_subsystems(problem: &Problem) -> Result<(), ModelError> {
+    plain("title", &problem.title)?;
+    problem.subsystems.iter().try_for_each(|s| plain("subsystem name", &s.name))?;
     if problem.subsystems.is_empty() {
         return Err(ModelError::Invalid("there are no subsystems".into()));
     }
@@ -128,7 +135,8 @@ fn check_initial(subsystem: &Subsystem, initial: &Initial) -> Result<(), ModelEr
             let sum: f64 = p.iter().sum();
             if p.len() != energies.len() || p.iter().any(|p| !(*p >= 0.0)) || !((sum - 1.0).abs() <= 1e-9) {
                 return Err(ModelError::Invalid(format!(
-                    "the populations of {name} are {p:?}, expected {} numbers ≥ 0 that sum to 1",
+                    "the {} populations of {name} sum to {sum}, expected {} numbers ≥ 0 that sum to 1",
+                    p.len(),
                     energies.len()
                 )));
             }
@@ -166,11 +174,16 @@ fn check_initial(subsystem: &Subsystem, initial: &Initial) -> Result<(), ModelEr
                 "a value from −J to J in steps of 1",
             )
         }
-        (other, kind) => Err(ModelError::Invalid(format!("{name} ({kind:?}) cannot start in the state {other:?}"))),
+        (other, kind) => {
+            let (kind, state) = (kind.described(), state_text(other));
+            Err(ModelError::Invalid(format!("{name}, {kind}, cannot start in the state {state}")))
+        }
     }
 }
 
 pub(super) fn check_operators(problem: &Problem) -> Result<(), ModelError> {
+    problem.channels.iter().try_for_each(|c| plain("channel name", &c.name))?;
+    problem.drives.iter().try_for_each(|d| plain("drive name", &d.name))?;
     distinct("channel", problem.channels.iter().map(|c| &c.name))?;
     for channel in &problem.channels {
         let what = format!("the operator of channel {}", channel.name);
@@ -205,12 +218,12 @@ pub(super) fn check_operators(problem: &Problem) -> Result<(), ModelError> {
         }
     }
     check_sum(problem, &problem.hamiltonian, "the Hamiltonian")?;
-    check_hermitian(&problem.hamiltonian, "the Hamiltonian")?;
+    check_hermitian(problem, &problem.hamiltonian, "the Hamiltonian")?;
     distinct("drive", problem.drives.iter().map(|d| &d.name))?;
     for drive in &problem.drives {
         let what = format!("the operator of drive {}", drive.name);
         check_sum(problem, &drive.operator, &what)?;
-        check_hermitian(&drive.operator, &what)?;
+        check_hermitian(problem, &drive.operator, &what)?;
         if let Some(odd) = drive.envelope.numbers().into_iter().find(|x| !x.is_finite()) {
             return Err(ModelError::Invalid(format!("the envelope of drive {} has the number {odd}", drive.name)));
         }
@@ -221,16 +234,12 @@ pub(super) fn check_operators(problem: &Problem) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn check_hermitian(sum: &OpSum, what: &str) -> Result<(), ModelError> {
-    let difference = (sum.clone() - sum.adjoint()).in_ladder_operators();
-    let largest = sum.terms.iter().map(|t| t.coefficient.norm()).fold(0.0, f64::max);
-    match difference.terms.iter().find(|t| t.coefficient.norm() > 1e-12 * largest) {
-        Some(term) => Err(ModelError::Invalid(format!(
-            "{what} is not Hermitian: O − O† contains {} × a product of {} operators; add the conjugate term",
-            term.coefficient,
-            term.factors.len()
+fn check_hermitian(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelError> {
+    match Acting::on(&problem.subsystems).is_hermitian(sum) {
+        true => Ok(()),
+        false => Err(ModelError::Invalid(format!(
+            "{what} is not Hermitian: it differs from its adjoint; add the conjugate terms"
         ))),
-        None => Ok(()),
     }
 }
 
@@ -256,58 +265,15 @@ fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelErro
         };
         if !fits {
             return Err(ModelError::Invalid(format!(
-                "{what}: {:?} cannot act on {} ({:?})",
-                factor.op, subsystem.name, subsystem.kind
+                "{what}: {:?} cannot act on {}, {}",
+                factor.op,
+                subsystem.name,
+                subsystem.kind.described()
             )));
         }
     }
     Ok(())
 }
-
-/// A bound of ‖O‖.
-fn bound(problem: &Problem, sum: &OpSum) -> f64 {
-    let size = |factor: &Factor| match (&problem.subsystems[factor.subsystem].kind, factor.op) {
-        (Kind::Mode { cutoff }, Op::Number) => *cutoff as f64,
-        (Kind::Mode { cutoff }, _) => (*cutoff as f64).sqrt(),
-        (Kind::Ensemble { cells }, _) => *cells as f64,
-        (Kind::Network { cells, .. }, _) if factor.site.is_none() => *cells as f64,
-        _ => 1.0,
-    };
-    sum.terms.iter().map(|t| t.coefficient.norm() * t.factors.iter().map(size).product::<f64>()).sum()
-}
-
-/// Whether double precision can follow drive `index` through the steps in which it is on.
-pub(super) fn check_drive(problem: &Problem, index: usize) -> Result<(), ModelError> {
-    let drive = &problem.drives[index];
-    for step in &problem.protocol.steps {
-        if let Step::Evolve { duration, driven, .. } = step
-            && driven[index]
-        {
-            drive.envelope.check(&drive.name, *duration)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether the phases that H turns in each step mean anything.
-pub(super) fn check_phases(problem: &Problem) -> Result<(), ModelError> {
-    for step in &problem.protocol.steps {
-        let Step::Evolve { name, duration, driven, .. } = step else { continue };
-        let on = problem.drives.iter().zip(driven).filter(|(_, on)| **on);
-        let turned = on.map(|(drive, _)| drive.envelope.area(0.0, *duration) * bound(problem, &drive.operator));
-        let phase = bound(problem, &problem.hamiltonian) * duration + turned.sum::<f64>();
-        range(
-            format!("the largest energy of the Hamiltonian times the duration of step {name}"),
-            phase,
-            phase <= LARGEST_PHASE,
-            "at most 10¹¹, beyond which double precision loses the phases",
-        )?;
-    }
-    Ok(())
-}
-
-/// Rows are held in memory, one line each.
-pub(crate) const MOST_ROWS: u64 = 10_000_000;
 
 pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
     let protocol = &problem.protocol;
@@ -330,6 +296,7 @@ pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
             },
             Step::Evolve { name, duration, rows, .. } => {
                 let good = duration.is_finite() && *duration >= 0.0;
+                plain("step name", name)?;
                 range(format!("the duration of step {name}"), *duration, good, "a finite number ≥ 0")?;
                 let ordered = rows.first() == Some(&0.0)
                     && rows.last() == Some(duration)
@@ -345,13 +312,15 @@ pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
     }
     let per_cycle: usize = protocol.steps.iter().map(Protocol::rows_of).sum();
     let rows = protocol.repeat.saturating_mul(per_cycle as u64);
-    range("the number of output rows".into(), rows as f64, rows <= MOST_ROWS, "at most 10⁷")
+    range("the number of output rows".into(), rows as f64, rows <= MOST_ROWS, "at most 10⁷")?;
+    check_rates(problem)
 }
 
 pub(super) fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
     if problem.quantities.is_empty() {
         return Err(ModelError::Invalid("no quantity is asked for".into()));
     }
+    check_rows(problem)?;
     for quantity in &problem.quantities {
         check_quantity(problem, quantity)?;
         if matches!(quantity, Quantity::Released(_)) {
@@ -360,3 +329,6 @@ pub(super) fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
     }
     check_columns(problem)
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ fn coefficient(c: Complex64) -> String {
 }
 
 /// An initial state as an input file would write it.
-fn state_text(state: &Initial) -> String {
+pub(super) fn state_text(state: &Initial) -> String {
     match state {
         Initial::Ground => "ground".into(),
         Initial::Excited => "excited".into(),
@@ -27,7 +27,8 @@ fn state_text(state: &Initial) -> String {
         Initial::Cell { excited, coherence } => format!("cell({excited}, {})", coefficient(*coherence)),
         Initial::Fock(n) => format!("fock({n})"),
         Initial::Coherent(alpha) => format!("coherent({})", coefficient(*alpha)),
-        Initial::Populations(p) => format!("populations {p:?}"),
+        Initial::Populations(p) if p.len() <= 8 => format!("populations {p:?}"),
+        Initial::Populations(p) => format!("populations of {} levels", p.len()),
         Initial::Rotated { ratio, unitary } => {
             format!("U·thermal({ratio})·U† with a unitary of dimension {}", unitary.nrows())
         }
@@ -40,6 +41,19 @@ fn envelope_text(envelope: &Envelope) -> String {
         Envelope::Linear { start, slope } => format!("({start} + {slope} t)"),
         Envelope::Gaussian { peak, centre, width } => format!("{peak} exp(-(t - {centre})²/(2·{width}²))"),
         Envelope::Cosine { amplitude, frequency, phase } => format!("{amplitude} cos({frequency} t + {phase})"),
+    }
+}
+
+impl Kind {
+    /// What a subsystem of this kind is called in a sentence.
+    pub fn described(&self) -> String {
+        match self {
+            Kind::Ensemble { .. } => "an ensemble of spins".into(),
+            Kind::Network { cells: 1, .. } => "a single cell".into(),
+            Kind::Network { cells, .. } => format!("a network of {cells} cells"),
+            Kind::Mode { .. } => "a mode".into(),
+            Kind::Levels { energies } => format!("a system of {} levels", energies.len()),
+        }
     }
 }
 

@@ -3,23 +3,29 @@
 //! dρ/dt = −i\[H, ρ\] + Σ_c rate_c D\[L_c\]ρ with D\[L\]ρ = LρL† − ½{L†L, ρ} and ħ = 1.
 //! Energies, rates and times share whatever unit the user chose.
 
+mod access;
 mod build;
+mod cell;
 mod check;
+mod commutators;
+mod cutoff;
 mod describe;
 mod envelope;
 mod initial;
+mod limits;
+mod normal_order;
 mod operator;
 mod protocol;
 mod quantity;
 mod rates;
-mod strength;
 mod units;
 
 pub use build::ProblemBuilder;
-pub(crate) use check::{MOST_CELLS, MOST_ROWS};
 pub use envelope::{Drive, Envelope, Piece};
 pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
+pub use limits::{MOST_CELLS, MOST_ROWS};
+pub use normal_order::Acting;
 pub use operator::{Factor, Op, OpSum, SubsystemId, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
 pub use quantity::{
@@ -133,30 +139,31 @@ pub struct Channel {
     pub reach: Reach,
 }
 
-/// A master equation, its protocol, its initial state, and what is asked of it.
+/// A master equation, its protocol, its initial state, and what is asked of it: built by a
+/// [`ProblemBuilder`] and read-only from then on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     /// One line for humans.
-    pub title: String,
+    pub(crate) title: String,
     /// The parts of the system.
-    pub subsystems: Vec<Subsystem>,
+    pub(crate) subsystems: Vec<Subsystem>,
     /// Initial state of each subsystem.
-    pub initial: Vec<Initial>,
+    pub(crate) initial: Vec<Initial>,
     /// Angle about y, in radians, by which the mean field of spin vectors turns the state in which each subsystem starts.
     /// The master equation has no part in it.
-    pub tilt: Vec<f64>,
+    pub(crate) tilt: Vec<f64>,
     /// H in the frame the user chose, on at all timed steps.
-    pub hamiltonian: OpSum,
+    pub(crate) hamiltonian: OpSum,
     /// Terms added to H that change in time or are on in some steps only.
-    pub drives: Vec<Drive>,
+    pub(crate) drives: Vec<Drive>,
     /// The dissipative channels.
-    pub channels: Vec<Channel>,
+    pub(crate) channels: Vec<Channel>,
     /// Pulses and timed steps.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// Subsystems that make up the battery.
-    pub battery: Vec<SubsystemId>,
+    pub(crate) battery: Vec<SubsystemId>,
     /// The output columns.
-    pub quantities: Vec<Quantity>,
+    pub(crate) quantities: Vec<Quantity>,
 }
 
 impl Problem {
@@ -167,12 +174,12 @@ impl Problem {
 
     /// Whether double precision can follow drive `index` through the steps in which it is on.
     pub(crate) fn check_drive(&self, index: usize) -> Result<(), ModelError> {
-        check::check_drive(self, index)
+        limits::check_drive(self, index)
     }
 
     /// Whether the phases that H turns in each step mean anything in double precision.
     pub(crate) fn check_phases(&self) -> Result<(), ModelError> {
-        check::check_phases(self)
+        limits::check_phases(self)
     }
 
     /// Energy that one jump of `channel` takes out of the battery as useful work: ω for a collective lowering

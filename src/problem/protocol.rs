@@ -102,6 +102,14 @@ impl Protocol {
         self.steps.iter().map(|s| if let Step::Evolve { duration, .. } = s { *duration } else { 0.0 }).sum()
     }
 
+    /// Duration of the longest step.
+    pub fn longest_step(&self) -> f64 {
+        self.steps
+            .iter()
+            .map(|s| if let Step::Evolve { duration, .. } = s { *duration } else { 0.0 })
+            .fold(0.0, f64::max)
+    }
+
     /// Every output row in order.
     pub fn rows(&self) -> Vec<Row> {
         let period = self.period();

@@ -1,0 +1,105 @@
+//! What double precision and memory can hold, checked before anything is computed.
+
+use super::envelope::LARGEST_PHASE;
+use super::{Channel, Factor, Kind, Op, OpSum, Problem, Reach, Step};
+use crate::error::ModelError;
+
+/// More cells than this lose exactness of J(J+1) in f64.
+pub const MOST_CELLS: u64 = 50_000_000;
+
+/// Rows that may be asked for; how many fit into memory depends on the number of columns too.
+pub const MOST_ROWS: u64 = 10_000_000;
+
+/// Memory that the rows of a result may take: accumulated sums on every thread, the table and the text of its file.
+const MOST_ROW_BYTES: f64 = 2e9;
+/// 10⁷ rows of one column took 7.4 GB, 3·10⁶ took 2.3 GB; what of it each further column takes is an estimate.
+const BYTES_A_ROW: f64 = 300.0;
+const BYTES_A_CELL: f64 = 450.0;
+
+/// Most jumps of a channel in a step: their square must still be a number.
+const MOST_JUMPS: f64 = 1e150;
+
+pub(super) fn range(what: String, value: f64, ok: bool, expected: &'static str) -> Result<(), ModelError> {
+    if ok { Ok(()) } else { Err(ModelError::OutOfRange { what, value, expected }) }
+}
+
+impl Problem {
+    /// A bound of the norm of an operator sum, with as many cells for each factor as it is summed over.
+    fn norm_bound(&self, sum: &OpSum, single: bool) -> f64 {
+        let size = |factor: &Factor| match (&self.subsystems[factor.subsystem].kind, factor.op) {
+            (Kind::Mode { cutoff }, Op::Number) => *cutoff as f64,
+            (Kind::Mode { cutoff }, _) => (*cutoff as f64).sqrt(),
+            (Kind::Ensemble { cells }, _) if !single => *cells as f64,
+            (Kind::Network { cells, .. }, _) if factor.site.is_none() && !single => *cells as f64,
+            _ => 1.0,
+        };
+        sum.terms.iter().map(|t| t.coefficient.norm() * t.factors.iter().map(size).product::<f64>()).sum()
+    }
+
+    /// A bound of the rate at which a channel makes jumps, whatever the state.
+    fn jump_rate_bound(&self, channel: &Channel) -> f64 {
+        let norm = self.norm_bound(&channel.operator, channel.reach.cells_of().is_some());
+        let channels = match &channel.reach {
+            Reach::Collective => 1.0,
+            Reach::Each(subsystem) => self.subsystems[*subsystem].cells() as f64,
+            Reach::Correlated { rates, .. } => rates.matrix.iter().flatten().map(|rate| rate.abs()).sum(),
+        };
+        channel.rate * norm * norm * channels
+    }
+}
+
+/// Whether the jumps of each channel in a step are a number that can be computed with.
+pub(super) fn check_rates(problem: &Problem) -> Result<(), ModelError> {
+    let longest = problem.protocol.longest_step();
+    problem.channels.iter().try_for_each(|channel| {
+        let jumps = problem.jump_rate_bound(channel) * longest;
+        let expected = "a rate that makes at most 1e150 jumps in a step";
+        range(format!("the rate of channel {}", channel.name), channel.rate, jumps <= MOST_JUMPS, expected)
+    })
+}
+
+/// Whether double precision can follow drive `index` through the steps in which it is on.
+pub(super) fn check_drive(problem: &Problem, index: usize) -> Result<(), ModelError> {
+    let drive = &problem.drives[index];
+    for step in &problem.protocol.steps {
+        if let Step::Evolve { duration, driven, .. } = step
+            && driven[index]
+        {
+            drive.envelope.check(&drive.name, *duration)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the phases that H turns in each step mean anything.
+pub(super) fn check_phases(problem: &Problem) -> Result<(), ModelError> {
+    for step in &problem.protocol.steps {
+        let Step::Evolve { name, duration, driven, .. } = step else { continue };
+        let on = problem.drives.iter().zip(driven).filter(|(_, on)| **on);
+        let turned =
+            on.map(|(drive, _)| drive.envelope.area(0.0, *duration) * problem.norm_bound(&drive.operator, false));
+        let phase = problem.norm_bound(&problem.hamiltonian, false) * duration + turned.sum::<f64>();
+        range(
+            format!("the largest energy of the Hamiltonian times the duration of step {name}"),
+            phase,
+            phase <= LARGEST_PHASE,
+            "at most 10¹¹, beyond which double precision loses the phases",
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether the rows of all columns fit into memory.
+pub(super) fn check_rows(problem: &Problem) -> Result<(), ModelError> {
+    let (rows, columns) = (problem.protocol.row_count() as f64, problem.quantities.len() as f64);
+    let bytes = rows * (BYTES_A_ROW + BYTES_A_CELL * columns);
+    if bytes <= MOST_ROW_BYTES {
+        return Ok(());
+    }
+    let most = (MOST_ROW_BYTES / (BYTES_A_ROW + BYTES_A_CELL * columns)).floor();
+    Err(ModelError::Invalid(format!(
+        "{rows} output rows of {columns} quantities would take {:.1} GB, more than {:.0} GB: at most {most} rows fit",
+        bytes / 1e9,
+        MOST_ROW_BYTES / 1e9
+    )))
+}
