@@ -308,7 +308,7 @@ fn parts_of_the_ergotropy_of_product_states() {
         check("capacity", 6.0 * omega * r);
         check("quanta_C", 0.2);
         check("quanta_B", 3.0 * excited);
-        check("energy_B", excited);
+        check("energy_density_B", excited);
         check("coherence", ((1.0 + 2.0 * coherence).powi(3) - 1.0) / 7.0);
         // J = 3/2 but for the pairs that form singlets: the weight of a singlet of two cells is the determinant.
         let determinant = 0.25 - r * r;
