@@ -52,7 +52,7 @@ fn exact_solutions_are_the_same_in_any_unit() {
                     continue;
                 }
             };
-            for (quantity, (a, b)) in problem.quantities.iter().zip(plain.columns.iter().zip(&scaled.columns)) {
+            for (quantity, (a, b)) in problem.quantities().iter().zip(plain.columns.iter().zip(&scaled.columns)) {
                 let unit = factor.powi(power(quantity));
                 for (row, (a, b)) in a.value.iter().zip(&b.value).enumerate() {
                     let same = (b / unit - a).abs() <= 1e-9 * a.abs().max(1.0) || (a.is_nan() && b.is_nan());
