@@ -116,7 +116,10 @@ fn modules_import_in_one_direction() {
             continue;
         };
         for (number, line) in code(&text) {
-            for import in imports(line).into_iter().filter(|i| *i != own && !allowed.contains(&i.as_str())) {
+            // Vectors evolve in one place, for trajectories and for the exact solution of what nothing damps.
+            let shared = |i: &str| own == "exact" && i == "unravel" && line.contains("crate::unravel::propagate::");
+            let wrong_here = |i: &String| *i != own && !allowed.contains(&i.as_str()) && !shared(i);
+            for import in imports(line).into_iter().filter(wrong_here) {
                 wrong.push(format!("{}:{number}: {own} must not import {import}", path.display()));
             }
         }

@@ -3,23 +3,28 @@
 //! dρ_b/dt = K_b ρ_b + ρ_b K_b† + Σ_{b'→b} L ρ_b' L†  (`docs/physics.md` §2.1).
 //!
 //! It carries what trajectories on blocks carry, and is itself checked against the full space
-//! ([`naive`](super::naive)). Memory is some fifty times Σ d_b² complex numbers, time proportional to ‖L‖t·Σ d_b·nnz(K_b).
+//! ([`naive`](super::naive)). Where nothing damps and the start is pure, or a mixture of few, vectors take the place of
+//! ρ. Memory is some fifty times Σ d_b² complex numbers, time proportional to ‖L‖t·Σ d_b·nnz(K_b).
 
 mod equation;
+mod held;
 mod initial;
 mod readout;
 mod steady;
+mod vectors;
 
 pub use steady::steady;
 
 use crate::error::RunError;
-use crate::problem::{Axis, Initial, Problem, Step, SubsystemId};
-use crate::protocol::{Evolve, Moment, Rows, Span, walk, walk_cycle};
+use crate::problem::{Problem, Step};
+use crate::protocol::{Rows, walk, walk_cycle};
 use crate::repr::blocks::{BlockStep, Blocks, Style};
 use crate::stop::Stop;
 use crate::table::Table;
 use equation::Equation;
+use held::{Held, Read};
 use readout::Readout;
+use vectors::Vectors;
 
 /// Most complex numbers Σ d_b² of a state.
 pub const MOST_ELEMENTS: usize = 4_000_000;
@@ -30,10 +35,15 @@ pub const MOST_ELEMENTS: usize = 4_000_000;
 /// When the problem does not fit this style, its blocks are too large, the state at a row is not one, or `stop` is raised.
 pub fn solve(problem: &Problem, style: Style, stop: &Stop) -> Result<Table, RunError> {
     let blocks = Blocks::compile(problem, style)?;
-    let mut equation = Equation::new(&blocks, stop)?;
+    match Vectors::new(&blocks, stop) {
+        Some(mut vectors) => all_rows(problem, &mut vectors, stop),
+        None => all_rows(problem, &mut Equation::new(&blocks, stop)?, stop),
+    }
+}
+
+fn all_rows(problem: &Problem, state: &mut impl Held, stop: &Stop) -> Result<Table, RunError> {
     let mut readout = Readout::new(problem);
-    let mut state = Read { equation: &mut equation, readout: Some(&mut readout) };
-    walk(&problem.protocol, stop, &mut state)?;
+    walk(&problem.protocol, stop, &mut Read { state, readout: Some(&mut readout) })?;
     Ok(readout.table(false))
 }
 
@@ -43,6 +53,9 @@ pub fn solve(problem: &Problem, style: Style, stop: &Stop) -> Result<Table, RunE
 /// As for [`solve`]: what does not fit has no cost.
 pub fn work(problem: &Problem, style: Style) -> Result<f64, RunError> {
     let blocks = Blocks::compile(problem, style)?;
+    if let Some(mut vectors) = Vectors::new(&blocks, &Stop::default()) {
+        return Ok(vectors.work());
+    }
     let mut equation = Equation::new(&blocks, &Stop::default())?;
     let mut work = 0.0;
     for (kind, step) in blocks.steps.iter().zip(&problem.protocol.steps) {
@@ -67,39 +80,5 @@ fn run_cycle(
 ) -> Result<(), RunError> {
     let rows = if readout.is_some() { Rows::Read } else { Rows::Skip };
     let stop = equation.stop.clone();
-    walk_cycle(&problem.protocol, cycle, rows, &stop, &mut Read { equation, readout })
-}
-
-/// The state, and what is read off it.
-struct Read<'e, 'b, 'p> {
-    equation: &'e mut Equation<'b>,
-    readout: Option<&'e mut Readout<'p>>,
-}
-
-impl Evolve for Read<'_, '_, '_> {
-    type Ended = RunError;
-
-    fn rotate(&mut self, _: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
-        self.equation.rotate(subsystem, axis, angle)
-    }
-
-    fn reset(&mut self, _: usize, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
-        self.equation.reset(subsystem, state)
-    }
-
-    fn begin(&mut self, _: &Span) -> Result<(), RunError> {
-        self.equation.counters.fill(0.0);
-        Ok(())
-    }
-
-    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
-        self.equation.evolve(self.equation.blocks.stage_of(span.step), from, until)
-    }
-
-    fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
-        match &mut self.readout {
-            Some(readout) => readout.read(self.equation, moment.step, moment.time),
-            None => Ok(()),
-        }
-    }
+    walk_cycle(&problem.protocol, cycle, rows, &stop, &mut Read { state: equation, readout })
 }

@@ -1,6 +1,6 @@
 //! Reads every quantity off the state on blocks.
 
-use super::equation::Equation;
+use super::held::Held;
 use crate::density::{BlockShape, Label};
 use crate::error::RunError;
 use crate::estimate::answers::{Answers, Columns, Estimate, Sided, exactly};
@@ -30,14 +30,15 @@ impl<'p> Readout<'p> {
     ///
     /// # Errors
     /// [`RunError::Numerics`] when the state is none; what a nonlinear quantity refuses.
-    pub fn read(&mut self, equation: &Equation, step: usize, time: f64) -> Result<(), RunError> {
-        let trace: f64 = equation.reached.iter().zip(&equation.rho).map(|(b, rho)| trace(rho, b.dimension())).sum();
+    pub fn read(&mut self, state: &impl Held, step: usize, time: f64) -> Result<(), RunError> {
+        let diagonal = |b: usize| (0..state.reached()[b].dimension()).map(move |i| state.element(b, i, i).re);
+        let trace: f64 = (0..state.reached().len()).flat_map(diagonal).sum();
         if !((trace - 1.0).abs() <= TOLERANCE) {
             let reason = format!("the density matrix has trace {trace}");
             return Err(RunError::Numerics { method: "the evolution on blocks", reason });
         }
-        let states = (0..self.problem.reductions().len()).map(|index| reduced(equation, index)).collect();
-        self.columns.read(&Reading { problem: self.problem, equation, states, step }, time)
+        let reduced = (0..self.problem.reductions().len()).map(|index| reduced(state, index)).collect();
+        self.columns.read(&Reading { problem: self.problem, state, reduced, step }, time)
     }
 
     /// Forget the rows read so far, but not the ergotropy of the first.
@@ -58,17 +59,17 @@ impl<'p> Readout<'p> {
 }
 
 /// The state at one row.
-struct Reading<'a, 'p> {
-    problem: &'p Problem,
-    equation: &'a Equation<'a>,
+struct Reading<'a, S> {
+    problem: &'a Problem,
+    state: &'a S,
     /// The reduced states that the quantities need.
-    states: Vec<State>,
+    reduced: Vec<State>,
     step: usize,
 }
 
-impl Answers for Reading<'_, '_> {
+impl<S: Held> Answers for Reading<'_, S> {
     fn mean(&self, of: Linear) -> Option<Estimate> {
-        let counters = &self.equation.counters;
+        let counters = self.state.counters();
         let value = match of {
             Linear::Released(Some(only)) if only != self.step => 0.0,
             Linear::Released(_) => {
@@ -85,57 +86,51 @@ impl Answers for Reading<'_, '_> {
             | Linear::Bright(_)
             | Linear::BrightLoss(_)
             | Linear::BrightReturn(_)
-            | Linear::TopLevel(_) => linear(self.equation, of, self.equation.blocks.stage_of(self.step))?.0,
+            | Linear::TopLevel(_) => linear(self.state, of, self.step)?.0,
         };
         Some(Estimate::exact(value))
     }
 
     fn variance(&self, of: Varied) -> Option<Estimate> {
-        let (_, variance) = linear(self.equation, of.mean(), self.equation.blocks.stage_of(self.step))?;
+        let (_, variance) = linear(self.state, of.mean(), self.step)?;
         Some(Estimate::exact(variance))
     }
 
     fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
         let needed = what.reduction(self.problem, of);
-        let Some(index) = self.equation.blocks.reductions.iter().position(|r| *r == needed) else { return Ok(None) };
-        functional::exact(self.problem, what, of, &self.states[index]).map(|value| Some(exactly(value)))
+        let Some(index) = self.state.blocks().reductions.iter().position(|r| *r == needed) else { return Ok(None) };
+        functional::exact(self.problem, what, of, &self.reduced[index]).map(|value| Some(exactly(value)))
     }
 }
 
-fn trace(rho: &[Complex64], d: usize) -> f64 {
-    (0..d).map(|i| rho[i * d + i].re).sum()
-}
-
-/// Mean and variance of a linear average in a stage, if the blocks hold it.
-fn linear(equation: &Equation, needed: Linear, stage: usize) -> Option<(f64, f64)> {
-    let slot = equation.blocks.linear.iter().position(|l| *l == needed)?;
+/// Mean and variance of a linear average in a step, if the blocks hold it.
+fn linear(state: &impl Held, needed: Linear, step: usize) -> Option<(f64, f64)> {
+    let blocks = state.blocks();
+    let (slot, stage) = (blocks.linear.iter().position(|l| *l == needed)?, blocks.stage_of(step));
     let (mut mean, mut square) = (0.0, 0.0);
-    for (block, rho) in equation.reached.iter().zip(&equation.rho) {
-        let d = block.dimension();
-        let observable = block.observable(equation.blocks, slot, stage);
-        mean += observable.trace(&|i, j| rho[i * d + j]);
-        square += observable.diagonal.iter().enumerate().map(|(i, o)| o * o * rho[i * d + i].re).sum::<f64>();
+    for (b, block) in state.reached().iter().enumerate() {
+        let observable = block.observable(blocks, slot, stage);
+        mean += observable.trace(&|i, j| state.element(b, i, j));
+        square += observable.diagonal.iter().enumerate().map(|(i, o)| o * o * state.element(b, i, i).re).sum::<f64>();
     }
     // About the mean, so that nothing cancels.
     let mut variance = 0.0;
-    for (block, rho) in equation.reached.iter().zip(&equation.rho) {
-        let d = block.dimension();
-        let diagonal = &block.observable(equation.blocks, slot, stage).diagonal;
-        variance += diagonal.iter().enumerate().map(|(i, o)| (o - mean).powi(2) * rho[i * d + i].re).sum::<f64>();
+    for (b, block) in state.reached().iter().enumerate() {
+        let diagonal = block.observable(blocks, slot, stage).diagonal.iter().enumerate();
+        variance += diagonal.map(|(i, o)| (o - mean).powi(2) * state.element(b, i, i).re).sum::<f64>();
     }
     Some((mean, if square > 0.0 { variance } else { 0.0 }))
 }
 
 /// The reduced state number `index` of the problem's reductions.
-fn reduced(equation: &Equation, index: usize) -> State {
+fn reduced(state: &impl Held, index: usize) -> State {
     let mut sums: BTreeMap<Label, (BlockShape, Vec<Complex64>)> = BTreeMap::new();
-    for (block, rho) in equation.reached.iter().zip(&equation.rho) {
-        let d = block.dimension();
-        for piece in &block.reducer(equation.blocks, index).pieces {
+    for (b, block) in state.reached().iter().enumerate() {
+        for piece in &block.reducer(state.blocks(), index).pieces {
             let size = piece.shape.energies.len().pow(2);
             let entry =
                 sums.entry(piece.label.clone()).or_insert_with(|| (piece.shape.clone(), vec![Complex64::ZERO; size]));
-            piece.add_matrix(&|i, j| rho[i * d + j], &mut entry.1);
+            piece.add_matrix(&|i, j| state.element(b, i, j), &mut entry.1);
         }
     }
     let block = |(label, (shape, sums)): (Label, (BlockShape, Vec<Complex64>))| {

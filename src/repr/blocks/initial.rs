@@ -74,15 +74,8 @@ impl Part {
             }
             Source::Spin { cells, diagonal, axis } => {
                 let rung = draw_initial(*cells, diagonal, rng);
-                let (two_j, up) = (rung.two_j as u64, rung.up as usize);
-                let mut vector = vec![Complex64::ZERO; two_j as usize + 1];
-                vector[up] = Complex64::ONE;
-                if let Some((theta, phi)) = axis {
-                    rotate::spin(&mut vector, Axis::Y, *theta);
-                    rotate::spin(&mut vector, Axis::Z, *phi);
-                }
-                let ket = vector.into_iter().enumerate().filter(|(_, x)| x.norm() > 1e-160);
-                (vec![two_j], ket.map(|(level, x)| (vec![level], x)).collect(), 0)
+                let two_j = rung.two_j as u64;
+                (vec![two_j], turned(two_j, rung.up as usize, *axis), 0)
             }
             Source::Dicke { two_j, two_m } => (vec![0; slots], dicke(slots, *two_j, *two_m, rng), 0),
             Source::Column(initial) => {
@@ -108,6 +101,18 @@ impl Part {
             Source::Dicke { .. } | Source::Column(_) => None,
         }
     }
+}
+
+/// |J, M⟩ with M + J = `up`, turned to the axis (θ, φ).
+pub(super) fn turned(two_j: u64, up: usize, axis: Option<(f64, f64)>) -> Ket {
+    let mut vector = vec![Complex64::ZERO; two_j as usize + 1];
+    vector[up] = Complex64::ONE;
+    if let Some((theta, phi)) = axis {
+        rotate::spin(&mut vector, Axis::Y, theta);
+        rotate::spin(&mut vector, Axis::Z, phi);
+    }
+    let ket = vector.into_iter().enumerate().filter(|(_, x)| x.norm() > 1e-160);
+    ket.map(|(level, x)| (vec![level], x)).collect()
 }
 
 pub(super) fn spins(layout: &Layout, slots: Range<usize>) -> Vec<u64> {
@@ -232,21 +237,52 @@ impl Start {
 
     /// Draw a pure state.
     pub fn draw(&self, of: &Blocks, rng: &mut impl Rng) -> Drawn {
-        let slots = of.layout.slots.len();
-        let mut two_j = vec![0; slots];
         let mut choice = 0;
-        let mut kets = Vec::with_capacity(self.parts.len());
+        let mut drawn = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             let (spins, ket, which) = part.draw(&of.layout, rng);
-            two_j[part.slots.clone()].copy_from_slice(&spins);
             choice = choice * part.choices().unwrap_or(1) + which;
-            kets.push((part.slots.clone(), ket));
+            drawn.push((spins, ket));
         }
-        let mut levels = vec![0; slots];
-        for (range, ket) in &kets {
-            if let Some((first, _)) = ket.first() {
-                levels[range.clone()].copy_from_slice(first);
+        let (block, psi) = self.product(of, drawn);
+        Drawn { block, psi, choice: self.choices.map(|_| choice) }
+    }
+
+    /// The state as a mixture of at most `most` pure states, with their weights; `None` if it takes more.
+    pub fn mixture(&self, of: &Blocks, most: usize) -> Option<Vec<(f64, BlockId, Vec<Complex64>)>> {
+        let mut all: Vec<(f64, Vec<(Vec<u64>, Ket)>)> = vec![(1.0, Vec::new())];
+        for part in &self.parts {
+            let kets = part.kets(&of.layout, most)?;
+            if all.len() * kets.len() > most {
+                return None;
             }
+            let longer = |(p, before): &(f64, Vec<(Vec<u64>, Ket)>)| {
+                let joined = |(q, two_j, ket): &(f64, Vec<u64>, Ket)| {
+                    (p * q, [&before[..], &[(two_j.clone(), ket.clone())]].concat())
+                };
+                kets.iter().map(joined).collect::<Vec<_>>()
+            };
+            all = all.iter().flat_map(longer).collect();
+        }
+        let made = |(weight, kets)| {
+            let (block, psi) = self.product(of, kets);
+            (weight, block, psi)
+        };
+        Some(all.into_iter().map(made).collect())
+    }
+
+    /// The block and the vector of a product of one ket, with its 2J, for each part.
+    fn product(&self, of: &Blocks, drawn: Vec<(Vec<u64>, Ket)>) -> (BlockId, Vec<Complex64>) {
+        let slots = of.layout.slots.len();
+        let mut two_j = vec![0; slots];
+        let mut levels = vec![0; slots];
+        let mut kets = Vec::with_capacity(drawn.len());
+        for (part, (spins, ket)) in self.parts.iter().zip(drawn) {
+            two_j[part.slots.clone()].copy_from_slice(&spins);
+            if let Some((first, _)) = ket.first() {
+                levels[part.slots.clone()].copy_from_slice(first);
+            }
+            kets.push((part.slots.clone(), ket));
         }
         let block = of.block_of(&two_j, &levels);
         let space = of.get(block);
@@ -256,7 +292,7 @@ impl Start {
                 psi[place] += amplitude;
             }
         });
-        Drawn { block, psi, choice: self.choices.map(|_| choice) }
+        (block, psi)
     }
 }
 

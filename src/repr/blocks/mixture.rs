@@ -1,11 +1,10 @@
 //! Initial states as density matrices of their parts, for the exact side: what the draws of [`initial`](super::initial)
 //! average to.
 
-use super::initial::{Part, Source, spins};
+use super::initial::{Ket, Part, Source, spins, turned};
 use super::layout::Layout;
-use super::rotate;
 use crate::battery::ln_multiplicity;
-use crate::problem::{Axis, Initial};
+use crate::problem::Initial;
 use faer::{Mat, Side};
 use num_complex::Complex64;
 use std::collections::BTreeMap;
@@ -74,54 +73,88 @@ impl Part {
             Source::Column(_) => Vec::new(),
         }
     }
+
+    /// The same state as at most `most` kets, with their probabilities and 2J; `None` if it takes more.
+    pub fn kets(&self, layout: &Layout, most: usize) -> Option<Vec<(f64, Vec<u64>, Ket)>> {
+        let cells = self.slots.len();
+        let kets: Vec<(f64, Vec<u64>, Ket)> = match &self.source {
+            Source::Kets(kets) => {
+                kets.iter().map(|(p, ket)| (*p, spins(layout, self.slots.clone()), ket.clone())).collect()
+            }
+            Source::Spin { cells, diagonal, axis } => {
+                let mut all = Vec::new();
+                for pairs in occupied_pairs(*cells, diagonal) {
+                    let two_j = cells - 2 * pairs;
+                    if all.len() > most {
+                        return None;
+                    }
+                    let up = (0..=two_j).map(|up| (up, spin_weight(*cells, diagonal, two_j, up)));
+                    let occupied = up.filter(|(_, p)| *p > 0.0);
+                    all.extend(occupied.map(|(up, p)| (p, vec![two_j], turned(two_j, up as usize, *axis))));
+                }
+                all
+            }
+            Source::Dicke { two_j, two_m } if *two_j == cells as u64 => {
+                let up = ((cells as i64 + two_m) / 2) as u32;
+                let states: Vec<usize> = (0..1usize << cells).filter(|bits| bits.count_ones() == up).collect();
+                let amplitude = Complex64::from((states.len() as f64).sqrt().recip());
+                let levels = |bits: &usize| (0..cells).map(|k| bits >> (cells - 1 - k) & 1).collect();
+                vec![(1.0, vec![0; cells], states.iter().map(|bits| (levels(bits), amplitude)).collect())]
+            }
+            Source::Dicke { .. } | Source::Column(_) => return None,
+        };
+        (kets.len() <= most).then_some(kets)
+    }
+}
+
+/// Probability of |J, M⟩ with M + J = `up`, all copies together, in a product state of N cells or in one |J, M⟩.
+fn spin_weight(cells: u64, diagonal: &Initial, two_j: u64, up: u64) -> f64 {
+    let excited = (cells - two_j) / 2 + up;
+    match diagonal {
+        Initial::Dicke { two_j: j, two_m } => {
+            f64::from(u8::from(*j == two_j && 2 * up as i64 - two_j as i64 == *two_m))
+        }
+        other => {
+            let p = other.cell().map_or(0.0, |(p, _)| p);
+            let power = |base: f64, n: u64| if n == 0 { 0.0 } else { n as f64 * base.ln() };
+            (ln_multiplicity(cells, (cells - two_j) / 2) + power(p, excited) + power(1.0 - p, cells - excited)).exp()
+        }
+    }
+}
+
+/// The pairs N/2 − J that may be occupied. A pure state has one spin; to look for others would take a time that grows
+/// with N².
+fn occupied_pairs(cells: u64, diagonal: &Initial) -> std::ops::RangeInclusive<u64> {
+    match diagonal {
+        Initial::Dicke { two_j, .. } => (cells - two_j) / 2..=(cells - two_j) / 2,
+        other if other.cell().is_some_and(|(p, _)| p == 0.0 || p == 1.0) => 0..=0,
+        _ => 0..=cells / 2,
+    }
 }
 
 /// ⊕_J ν_J Σ_M p^{N/2+M}(1−p)^{N/2−M} R|M⟩⟨M|R†, or one |J, M⟩.
 fn spin_density(cells: u64, diagonal: &Initial, axis: Option<(f64, f64)>) -> Vec<PartState> {
-    let weight = |two_j: u64, up: u64| -> f64 {
-        let excited = (cells - two_j) / 2 + up;
-        match diagonal {
-            Initial::Dicke { two_j: j, two_m } => {
-                f64::from(u8::from(*j == two_j && 2 * up as i64 - two_j as i64 == *two_m))
-            }
-            other => {
-                let p = other.cell().map_or(0.0, |(p, _)| p);
-                let power = |base: f64, n: u64| if n == 0 { 0.0 } else { n as f64 * base.ln() };
-                (ln_multiplicity(cells, (cells - two_j) / 2) + power(p, excited) + power(1.0 - p, cells - excited))
-                    .exp()
-            }
-        }
-    };
     let of_spin = |pairs: u64| {
         let two_j = cells - 2 * pairs;
         let d = two_j as usize + 1;
-        let occupied: Vec<(usize, f64)> =
-            (0..d).map(|up| (up, weight(two_j, up as u64))).filter(|(_, p)| *p > 0.0).collect();
-        let Some((theta, phi)) = axis else {
+        let weights = (0..d).map(|up| (up, spin_weight(cells, diagonal, two_j, up as u64)));
+        let occupied: Vec<(usize, f64)> = weights.filter(|(_, p)| *p > 0.0).collect();
+        if axis.is_none() {
             let p = |i: usize, j: usize| if i == j { occupied[i].1.into() } else { Complex64::ZERO };
             let matrix = Mat::from_fn(occupied.len(), occupied.len(), p);
             return PartState { two_j: vec![two_j], basis: indexed(occupied.iter().map(|(up, _)| vec![*up])), matrix };
-        };
+        }
         let mut matrix = Mat::zeros(d, d);
         for (up, p) in occupied {
-            let mut ket = vec![Complex64::ZERO; d];
-            ket[up] = Complex64::ONE;
-            rotate::spin(&mut ket, Axis::Y, theta);
-            rotate::spin(&mut ket, Axis::Z, phi);
-            for i in 0..d {
-                (0..d).for_each(|j| matrix[(i, j)] += ket[i] * ket[j].conj() * p);
+            let ket = turned(two_j, up, axis);
+            for (i, x) in &ket {
+                ket.iter().for_each(|(j, y)| matrix[(i[0], j[0])] += x * y.conj() * p);
             }
         }
         PartState { two_j: vec![two_j], basis: indexed((0..d).map(|level| vec![level])), matrix }
     };
     let occupied = |s: &PartState| (0..s.matrix.nrows()).any(|i| s.matrix[(i, i)].re > 1e-18);
-    // A pure state has one spin; to look for others would take a time that grows with N².
-    let pairs = match diagonal {
-        Initial::Dicke { two_j, .. } => (cells - two_j) / 2..=(cells - two_j) / 2,
-        other if other.cell().is_some_and(|(p, _)| p == 0.0 || p == 1.0) => 0..=0,
-        _ => 0..=cells / 2,
-    };
-    pairs.map(of_spin).filter(occupied).collect()
+    occupied_pairs(cells, diagonal).map(of_spin).filter(occupied).collect()
 }
 
 /// The projector on all states of N cells with spin J and this M over its trace, from the eigenvectors of S² among the

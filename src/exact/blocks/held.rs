@@ -1,0 +1,114 @@
+//! A state ρ = ⊕ρ_b however it is held, taken through the protocol and read off.
+
+use super::equation::Equation;
+use super::readout::Readout;
+use crate::error::RunError;
+use crate::problem::{Axis, Initial, SubsystemId};
+use crate::protocol::{Evolve, Moment, Span};
+use crate::repr::blocks::{Block, Blocks};
+use num_complex::Complex64;
+use std::sync::Arc;
+
+/// A density matrix, or vectors that it is a mixture of.
+pub trait Held {
+    /// The compiled problem.
+    fn blocks(&self) -> &Blocks;
+
+    /// The blocks that may be occupied.
+    fn reached(&self) -> &[Arc<Block>];
+
+    /// ⟨i|ρ|j⟩ in one of them.
+    fn element(&self, block: usize, i: usize, j: usize) -> Complex64;
+
+    /// Mean jumps of each channel since the step began.
+    fn counters(&self) -> &[f64];
+
+    /// These go to 0.
+    fn begin(&mut self);
+
+    /// A pulse: ρ → UρU†.
+    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64);
+
+    /// ρ → Tr_S ρ ⊗ ρ_S.
+    ///
+    /// # Errors
+    /// When the state cannot be held.
+    fn reset(&mut self, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError>;
+
+    /// Evolve in `stage` from `from` to `until`, times since the step began.
+    ///
+    /// # Errors
+    /// When that would take more than hours, or a sum does not converge.
+    fn evolve(&mut self, stage: usize, from: f64, until: f64) -> Result<(), RunError>;
+}
+
+/// The state, and what is read off it.
+pub struct Read<'e, 'p, S> {
+    /// The state.
+    pub state: &'e mut S,
+    /// Takes the rows, if they are wanted.
+    pub readout: Option<&'e mut Readout<'p>>,
+}
+
+impl<S: Held> Evolve for Read<'_, '_, S> {
+    type Ended = RunError;
+
+    fn rotate(&mut self, _: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
+        self.state.rotate(subsystem, axis, angle);
+        Ok(())
+    }
+
+    fn reset(&mut self, _: usize, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
+        self.state.reset(subsystem, state)
+    }
+
+    fn begin(&mut self, _: &Span) -> Result<(), RunError> {
+        self.state.begin();
+        Ok(())
+    }
+
+    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
+        self.state.evolve(self.state.blocks().stage_of(span.step), from, until)
+    }
+
+    fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
+        match &mut self.readout {
+            Some(readout) => readout.read(&*self.state, moment.step, moment.time),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Held for Equation<'_> {
+    fn blocks(&self) -> &Blocks {
+        self.blocks
+    }
+
+    fn reached(&self) -> &[Arc<Block>] {
+        &self.reached
+    }
+
+    fn element(&self, block: usize, i: usize, j: usize) -> Complex64 {
+        self.rho[block][i * self.reached[block].dimension() + j]
+    }
+
+    fn counters(&self) -> &[f64] {
+        &self.counters
+    }
+
+    fn begin(&mut self) {
+        self.counters.fill(0.0);
+    }
+
+    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) {
+        Equation::rotate(self, subsystem, axis, angle);
+    }
+
+    fn reset(&mut self, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
+        Equation::reset(self, subsystem, state)
+    }
+
+    fn evolve(&mut self, stage: usize, from: f64, until: f64) -> Result<(), RunError> {
+        Equation::evolve(self, stage, from, until)
+    }
+}
