@@ -73,6 +73,14 @@ pub enum RunError {
         /// What it saw.
         reason: String,
     },
+    /// Nothing settles as t → ∞.
+    #[error("there is no limit as t → ∞: {how}")]
+    NoLimit {
+        /// What goes on for ever.
+        how: String,
+        /// The angular frequency of an oscillation, where it is known.
+        frequency: Option<f64>,
+    },
     /// The request would not fit.
     #[error("{what} would take {needed}, more than {limit}; {advice}")]
     TooLarge {

@@ -429,3 +429,32 @@ fn a_full_disk_is_noticed_before_the_work() {
     let _mounted = Mounted(&disk);
     place.refuses(&format!("run aging.toml {SMALL} --trajectories 10 --out disk/run"), &["cannot reserve space"]);
 }
+
+#[test]
+fn a_steady_state_is_a_short_table_or_is_refused() {
+    let place = Place::new();
+    fs::write(place.path("no_limit.toml"), include_str!("data/cases/no_limit.toml")).unwrap();
+    fs::write(place.path("star.toml"), include_str!("../examples/star.toml")).unwrap();
+    let says = ["no limit", "oscillates for ever, at the angular frequency 2", "--time-average"];
+    place.refuses("steady no_limit.toml --out none", &says);
+    for (arguments, heading, legend) in [
+        (
+            "no_limit.toml --time-average",
+            "average over all time (t → ∞)\n  energy_B           0.500000000\n",
+            "average over all time",
+        ),
+        ("star.toml -p N=2", "steady state (t → ∞)\n", "steady state"),
+    ] {
+        let output = place.leyden(&format!("steady {arguments} --out {}", &legend[..6])).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains(heading) && !text.contains("-0.0"), "{text}");
+        let folder = place.path(&legend[..6]);
+        assert!(folder.join("observables.csv").exists() && !folder.join("observables.svg").exists());
+        assert_eq!(place.manifest(&legend[..6])["legend"], legend);
+        place.refuses(&format!("plot {}", &legend[..6]), &["steady state"]);
+    }
+    let output = place.leyden(&format!("steady aging.toml {SMALL} --out cycle")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("limit cycle, end of discharge, t = "), "{text}");
+    assert!(place.path("cycle/observables.svg").exists());
+}

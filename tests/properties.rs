@@ -3,10 +3,14 @@
 
 mod common;
 
+use faer::{Mat, Side};
+use leyden::RunError;
 use leyden::estimate::{columns, verify};
+use leyden::exact::blocks::Ending;
 use leyden::exact::{blocks, naive};
 use leyden::models::{Graph, Network};
-use leyden::problem::{Axis, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, RateMatrix, SubsystemId};
+use leyden::problem::{Axis, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, RateMatrix};
+use leyden::problem::{Step, Subsystem, SubsystemId};
 use leyden::repr::blocks::{Blocks, Style};
 use leyden::repr::choose::Representation;
 use leyden::runner::{self, RunOptions};
@@ -263,7 +267,10 @@ fn random(seed: u64) -> Problem {
 
 /// Every style that accepts the problem, against the full-space Liouvillian; how many did.
 fn check(seed: u64) -> [usize; 3] {
-    let problem = random(seed);
+    check_problem(seed, random(seed))
+}
+
+fn check_problem(seed: u64, problem: Problem) -> [usize; 3] {
     let reference = naive::solve(&problem).unwrap_or_else(|e| panic!("{seed}: {e}\n{}", problem.describe()));
     let mut accepted = [0; 3];
     for (count, style) in accepted.iter_mut().zip(STYLES) {
@@ -289,7 +296,7 @@ fn check(seed: u64) -> [usize; 3] {
     accepted
 }
 
-fn check_many(seeds: std::ops::Range<u64>) {
+fn check_many(seeds: std::ops::Range<u64>, check: impl Fn(u64) -> [usize; 3]) {
     let mut total = [0; 3];
     for seed in seeds.clone() {
         total.iter_mut().zip(check(seed)).for_each(|(t, c)| *t += c);
@@ -300,13 +307,70 @@ fn check_many(seeds: std::ops::Range<u64>) {
 
 #[test]
 fn representations_agree_with_the_full_space() {
-    check_many(0..FEW);
+    check_many(0..FEW, check);
 }
 
 #[test]
 #[ignore = "statistical tier"]
 fn representations_agree_with_the_full_space_on_many_problems() {
-    check_many(FEW..FEW + MANY);
+    check_many(FEW..FEW + MANY, check);
+}
+
+/// Without damping a pure state, or a mixture of few, is solved as vectors: with pulses, drives and mixed starts.
+#[test]
+fn vectors_agree_with_the_full_space() {
+    check_many(0..FEW, |seed| {
+        let mut problem = random(seed);
+        problem.channels.iter_mut().for_each(|channel| channel.rate = 0.0);
+        problem.protocol.steps.retain(|step| !matches!(step, Step::Reset { .. }));
+        check_problem(seed, problem)
+    });
+}
+
+/// The limit t → ∞ of random problems some of whose channels are off, or that there is none, against the full space;
+/// how many had one and how many had none.
+fn check_steady(seed: u64) -> [usize; 2] {
+    let mut problem = random(seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    problem.protocol.repeat = 1;
+    problem.channels.iter_mut().filter(|_| rng.random_bool(0.6)).for_each(|channel| channel.rate = 0.0);
+    let states = |s: &Subsystem| match &s.kind {
+        Kind::Ensemble { cells } => 1 << cells,
+        Kind::Network { cells, .. } => 1 << cells,
+        Kind::Mode { cutoff } => *cutoff,
+        Kind::Levels { energies } => energies.len(),
+    };
+    if problem.subsystems.iter().map(states).product::<usize>() > 8 {
+        return [0, 0];
+    }
+    let reference = match naive::steady(&problem) {
+        Err(RunError::Numerics { .. }) => return [0, 0], // too slow for it
+        other => other,
+    };
+    for style in STYLES {
+        let context = || format!("{seed}, {style:?}\n{}", problem.describe());
+        match (&reference, blocks::steady(&problem, style, Ending::Limit, &Stop::default())) {
+            (_, Err(RunError::Compile(_))) | (Err(RunError::NoLimit { .. }), Err(RunError::NoLimit { .. })) => {}
+            (Ok(reference), Ok(table)) => {
+                for (mine, theirs) in table.columns.iter().zip(&reference.columns) {
+                    let (a, b) = (mine.value[0], theirs.value[0]);
+                    let same = (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-6 * b.abs().max(1.0);
+                    assert!(same, "{}: {a}, full space {b}; {}", mine.name, context());
+                }
+            }
+            (reference, found) => panic!("{found:?}, full space {reference:?}; {}", context()),
+        }
+    }
+    if reference.is_ok() { [1, 0] } else { [0, 1] }
+}
+
+#[test]
+fn limits_exist_where_they_do_in_the_full_space() {
+    let mut total = [0; 2];
+    for seed in 0..2 * FEW {
+        total.iter_mut().zip(check_steady(seed)).for_each(|(t, c)| *t += c);
+    }
+    assert!(total.iter().all(|t| *t >= 15), "too few problems with a limit, or without: {total:?}");
 }
 
 /// Trajectories in every style against the exact solution, by the comparison that `leyden verify` makes. With a false
@@ -429,5 +493,43 @@ fn networks_of_identical_cells_are_recognised() {
             assert_eq!(Engine::new(&problem, None).unwrap().0, Representation::Symmetric);
             assert!(cells == 2 || blocks::solve(&network(Graph::Linear), STYLES[2], &Default::default()).is_err());
         }
+    }
+}
+
+/// N cells in one mode with M quanta: as vectors, dimension N + 1; as a density matrix this took a minute.
+#[test]
+fn many_photons_charge_many_cells() {
+    let (cells, quanta, g) = (10u64, 50usize, 0.3);
+    let mut p = Problem::builder("Tavis–Cummings");
+    let b = p.ensemble("B", cells, 1.0);
+    let mode = p.subsystem("A", Kind::Mode { cutoff: quanta + 1 }, 1.0);
+    let exchange = OpSum::of(b, Op::Raise) * OpSum::of(mode, Op::Annihilate);
+    p.initial(mode, Initial::Fock(quanta)).battery([b]);
+    p.hamiltonian((exchange.clone() + exchange.adjoint()) * g);
+    p.evolve("charge", 3.0, 60).observe([Quantity::Energy, Quantity::Ergotropy, Quantity::Photons(mode)]);
+    let problem = p.build().unwrap();
+    let table = leyden::exact::solve(&problem, None, &Stop::default()).unwrap();
+    let work = blocks::work(&problem, STYLES[2]).unwrap();
+    assert!(blocks::seconds(work) < 0.1, "{work:.1e} multiplications");
+    // The same from the eigenvectors of H among |k cells excited, M − k photons⟩.
+    let size = cells as usize + 1;
+    let element = |k: usize| g * (((cells as usize - k) * (k + 1)) as f64 * (quanta - k) as f64).sqrt();
+    let hamiltonian = Mat::from_fn(size, size, |i, j| if i.abs_diff(j) == 1 { element(i.min(j)) } else { 0.0 });
+    let eigen = hamiltonian.self_adjoint_eigen(Side::Lower).unwrap();
+    for (row, at) in table.rows.iter().enumerate() {
+        let amplitude = |k: usize| -> Complex64 {
+            let part = |e: usize| Complex64::from_polar(eigen.U()[(k, e)] * eigen.U()[(0, e)], -eigen.S()[e] * at.time);
+            (0..size).map(part).sum()
+        };
+        let p: Vec<f64> = (0..size).map(|k| amplitude(k).norm_sqr()).collect();
+        let energy: f64 = p.iter().enumerate().map(|(k, p)| k as f64 * p).sum();
+        let (mine, photons) = (table.columns[0].value[row], table.columns[2].value[row]);
+        assert!((mine - energy).abs() < 1e-9 && (photons - (quanta as f64 - energy)).abs() < 1e-9, "{mine} {energy}");
+        // Of rank N + 1 among 2^N levels: the largest populations go to the ground state and the first excited ones.
+        let mut sorted = p.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let passive: f64 = 1.0 - sorted[0];
+        let ergotropy = table.columns[1].value[row];
+        assert!((ergotropy - (energy - passive)).abs() < 1e-8, "{ergotropy} {energy} {passive}");
     }
 }

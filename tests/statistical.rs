@@ -7,6 +7,7 @@ mod common;
 use common::*;
 use leyden::estimate::columns;
 use leyden::estimate::verify::compare;
+use leyden::exact::blocks::Ending;
 use leyden::exact::rate_equation::RateEquation;
 use leyden::problem::{Initial, Kind, OpSum, Problem, Quantity, a, n, sm, sp};
 use leyden::runner::{self, Outcome, RunOptions};
@@ -153,7 +154,7 @@ fn limit_cycles() {
     for (key, tau_d) in [("ts=0.0187,td=0.0187", 0.0187), ("ts=0.0187,td=0.0375", 0.0375)] {
         let limit = &data["limit"][key];
         let problem = without_ergotropy(&example(AGING, &format!("tau_d={tau_d} cycles=450 samples=1")));
-        let truth = RateEquation::new(&problem).unwrap().fixed_point().unwrap();
+        let truth = RateEquation::new(&problem).unwrap().fixed_point(Ending::Limit).unwrap();
         let outcome = run(&problem, RunOptions { shots: false, ..options(6_000, 35) });
         let sample = sampled(&problem, &outcome);
         let last = 4 * 449;

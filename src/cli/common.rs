@@ -5,7 +5,7 @@ use super::print::{note, say};
 use crate::error::RunError;
 use crate::input::{self, Input, InputError, Value};
 use crate::output::folder::RunFolder;
-use crate::output::{pictures, table as files};
+use crate::output::pictures;
 use crate::repr::choose::Representation;
 use crate::stop::Stop;
 use crate::table::{Column, Table};
@@ -35,6 +35,7 @@ pub fn report(error: &(dyn Error + 'static)) {
     let prefix = if text.starts_with("error") { "" } else { "error: " };
     let advice = match error.downcast_ref::<RunError>() {
         Some(RunError::Occupied(_)) => "; choose another folder with --out, or move away what is there",
+        Some(RunError::NoLimit { .. }) => "; the average over all time is given with --time-average",
         _ => "",
     };
     note!("{prefix}{text}{advice}");
@@ -128,37 +129,28 @@ pub fn spinner(what: &str) -> ProgressBar {
     spinner
 }
 
-/// Write tables, pictures and manifest of a result that needs no sampling, and say where it is.
-pub fn write_result(
-    mut folder: RunFolder,
-    title: &str,
-    table: &Table,
-    legend: &str,
-    summary: Option<String>,
-    started: Instant,
-) -> Result<(), Box<dyn Error>> {
-    folder.write("observables.csv", files::csv(table).as_bytes())?;
-    if let Some(summary) = summary {
-        folder.write("summary.csv", summary.as_bytes())?;
-    }
-    draw(&mut folder, title, &[(legend, table)])?;
-    let place = folder.finish(Map::new(), environment(started, 1))?;
-    print_end(table);
-    say!("\n{} rows in {}", table.rows.len(), place.join("observables.csv").display());
-    Ok(())
-}
-
 /// A number for humans, with its error where there is one.
-fn value_with_error(column: &Column, row: usize) -> String {
+pub fn value_with_error(column: &Column, row: usize) -> String {
     let value = column.value[row];
     if value.is_nan() {
         return "–".into();
     }
     match (&column.bounds, &column.se) {
-        (Some((lo, hi)), _) => format!("{value:.6} [{:.6}, {:.6}]", lo[row], hi[row]),
-        (None, Some(se)) if se[row].is_nan() => format!("{value:.6}"),
-        (None, Some(se)) => format!("{value:.6} ± {:.2e}", se[row]),
-        (None, None) => format!("{value:.9}"),
+        (Some((lo, hi)), _) => {
+            format!("{} [{}, {}]", decimals(value, 6), decimals(lo[row], 6), decimals(hi[row], 6))
+        }
+        (None, Some(se)) if se[row].is_nan() => decimals(value, 6),
+        (None, Some(se)) => format!("{} ± {:.2e}", decimals(value, 6), se[row]),
+        (None, None) => decimals(value, 9),
+    }
+}
+
+/// So many digits after the point, and no sign where all of them are 0.
+fn decimals(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    match text.strip_prefix('-') {
+        Some(rest) if rest.chars().all(|c| c == '0' || c == '.') => rest.to_owned(),
+        _ => text,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
-use super::print::note;
+use super::print::{note, say};
 use super::run::check_cutoffs;
 use super::summary::summary;
 use crate::error::RunError;
@@ -10,10 +10,13 @@ use crate::exact;
 use crate::exact::theory::Theory;
 use crate::input::{Input, InputError};
 use crate::output::folder::RunFolder;
+use crate::output::table as files;
 use crate::repr::choose::{Representation, smallest};
 use crate::table::Table;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Map, json};
+use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -43,21 +46,65 @@ impl ExactArgs {
 pub fn exact(args: &ExactArgs) -> Outcome {
     let input = args.read()?;
     let representation = args.representation.or_else(|| smallest(&input.problem));
-    let name = representation.map_or_else(|| "none".into(), |r| r.to_string());
-    result(&args.input, &input, ("exact", &name, "exact"), |input| {
-        exact::solve(&input.problem, representation, &Default::default())
-    })
+    let name = name(representation);
+    let stop = common::catch_interrupt();
+    result(&args.input, &input, ("exact", &name, "exact"), |input| exact::solve(&input.problem, representation, &stop))
+}
+
+/// Arguments of `leyden steady`.
+#[derive(Debug, Args)]
+pub struct SteadyArgs {
+    #[command(flatten)]
+    exact: ExactArgs,
+    /// Give the average over all time, also where something oscillates for ever
+    #[arg(long)]
+    time_average: bool,
 }
 
 /// `leyden steady`: the state reached as t → ∞, or the cycle that a repeated protocol settles in.
-pub fn steady(args: &ExactArgs) -> Outcome {
-    let input = args.read()?;
-    let representation = args.representation.or_else(|| smallest(&input.problem));
-    let name = representation.map_or_else(|| "none".into(), |r| r.to_string());
-    let legend = if input.problem.protocol.repeat > 1 { "fixed point of the cycle" } else { "steady state" };
-    result(&args.input, &input, ("steady", &name, legend), |input| {
-        exact::steady(&input.problem, representation, &Default::default())
-    })
+pub fn steady(args: &SteadyArgs) -> Outcome {
+    let started = Instant::now();
+    let input = args.exact.read()?;
+    let problem = &input.problem;
+    let cycle = problem.protocol.repeat > 1;
+    let what = match (cycle, args.time_average) {
+        (false, false) => "steady state",
+        (false, true) => "average over all time",
+        (true, false) => "limit cycle",
+        (true, true) => "average over all cycles",
+    };
+    let representation = args.exact.representation.or_else(|| smallest(problem));
+    let folder = claim(&args.exact.input, &input, ("steady", &name(representation), what))?;
+    let spinner = common::spinner(&format!("{}: {what}", problem.title));
+    let stop = common::catch_interrupt();
+    let table = match args.time_average {
+        false => exact::steady(problem, representation, &stop),
+        true => exact::time_average(problem, representation, &stop),
+    };
+    spinner.finish_and_clear();
+    let table = table?;
+    let place = write(folder, &problem.title, &table, what, None, started)?;
+    say!("{}", settled(&table, what));
+    say!("\n{} rows in {}", table.rows.len(), place.display());
+    Ok(ExitCode::from(u8::from(!check_cutoffs(&table))))
+}
+
+/// The values of a steady state, or those at the ends of the steps of a limit cycle.
+fn settled(table: &Table, what: &str) -> String {
+    let mut text = String::new();
+    for (row, at) in table.rows.iter().enumerate() {
+        if table.rows.get(row + 1).is_some_and(|next| next.step == at.step) {
+            continue;
+        }
+        match at.time.is_infinite() {
+            true => text.push_str(&format!("\n{what} (t → ∞)")),
+            false => text.push_str(&format!("\n{what}, end of {}, t = {:.6}", table.steps[row], at.time)),
+        }
+        for column in &table.columns {
+            text.push_str(&format!("\n  {:<18} {}", column.name, common::value_with_error(column, row)));
+        }
+    }
+    text
 }
 
 /// `leyden meanfield`: the mean-field theory that fits the problem.
@@ -72,7 +119,25 @@ pub fn mean_field(args: &InputArgs) -> Outcome {
     Ok(status)
 }
 
-/// Claim the folder, solve, and write; (command, representation, legend) name the result.
+fn name(representation: Option<Representation>) -> String {
+    representation.map_or_else(|| "none".into(), |r| r.to_string())
+}
+
+/// Claim the folder; (command, representation, legend) name the result.
+fn claim(
+    args: &InputArgs,
+    input: &Input,
+    (command, representation, legend): (&str, &str, &str),
+) -> Result<RunFolder, RunError> {
+    let mut identity = common::identity(command, input);
+    identity.insert("representation".into(), json!(representation));
+    identity.insert("legend".into(), json!(legend));
+    let problem = &input.problem;
+    let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len());
+    RunFolder::claim(&args.out(&format!("-{command}")), identity, expected)
+}
+
+/// Solve, write and print; (command, representation, legend) name the result.
 fn result(
     args: &InputArgs,
     input: &Input,
@@ -80,17 +145,35 @@ fn result(
     solve: impl FnOnce(&Input) -> Result<Table, RunError>,
 ) -> Outcome {
     let started = Instant::now();
-    let mut identity = common::identity(command, input);
-    identity.insert("representation".into(), json!(representation));
-    identity.insert("legend".into(), json!(legend));
     let problem = &input.problem;
-    let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len());
-    let folder = RunFolder::claim(&args.out(&format!("-{command}")), identity, expected)?;
+    let folder = claim(args, input, (command, representation, legend))?;
     let spinner = common::spinner(&format!("{}: {legend}", problem.title));
     let table = solve(input);
     spinner.finish_and_clear();
     let table = table?;
     let summary = if command == "exact" { summary(problem, &table) } else { None };
-    common::write_result(folder, &problem.title, &table, legend, summary, started)?;
+    let place = write(folder, &problem.title, &table, legend, summary, started)?;
+    common::print_end(&table);
+    say!("\n{} rows in {}", table.rows.len(), place.display());
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
+}
+
+/// Write table, pictures and manifest; returns where the table is. A single state at t = ∞ has no picture.
+fn write(
+    mut folder: RunFolder,
+    title: &str,
+    table: &Table,
+    legend: &str,
+    summary: Option<String>,
+    started: Instant,
+) -> Result<PathBuf, Box<dyn Error>> {
+    folder.write("observables.csv", files::csv(table).as_bytes())?;
+    if let Some(summary) = summary {
+        folder.write("summary.csv", summary.as_bytes())?;
+    }
+    if table.rows.iter().any(|row| row.time.is_finite()) {
+        common::draw(&mut folder, title, &[(legend, table)])?;
+    }
+    let place = folder.finish(Map::new(), common::environment(started, 1))?;
+    Ok(place.join("observables.csv"))
 }

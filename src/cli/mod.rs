@@ -30,8 +30,8 @@ enum Command {
     Run(run::RunArgs),
     /// Solve the same input exactly, without error bars
     Exact(exact::ExactArgs),
-    /// The state that the repeated protocol settles in, exactly
-    Steady(exact::ExactArgs),
+    /// The state reached as t → ∞, or the cycle that a repeated protocol settles in, exactly
+    Steady(exact::SteadyArgs),
     /// The mean-field theory of the paper, where the model has one
     Meanfield(InputArgs),
     /// Solve the grid of [sweep], and draw it

@@ -33,6 +33,9 @@ pub fn plot(folder: &Path) -> Outcome {
             let sampled = manifest.get("trajectories").and_then(Value::as_u64).map(common::sampled_legend);
             let legend = sampled.unwrap_or_else(|| text_of("legend").to_owned());
             let first = table(folder, "observables.csv")?;
+            if first.rows.iter().all(|row| row.time.is_infinite()) {
+                return Err(request(format!("{shown} holds a steady state, which has no picture")).into());
+            }
             let exact = if command == "verify" { Some(table(folder, "exact.csv")?) } else { None };
             let mut tables = vec![(legend.as_str(), &first)];
             tables.extend(exact.iter().map(|table| ("exact", table)));

@@ -199,8 +199,11 @@ fn only(problem: &mut Problem, wanted: &[String], timed: bool) {
 /// τ towards the energy that the protocol settles at; NaN when it has not fallen for good.
 fn time_to_charge(problem: &Problem, table: &Table) -> Result<f64, RunError> {
     let energy = problem.column(&Quantity::Energy);
-    let limit =
-        exact::steady(problem, None, &Default::default())?.column(&energy).and_then(|c| c.value.last().copied());
+    let settled = match exact::steady(problem, None, &Default::default()) {
+        Err(RunError::NoLimit { .. }) => return Ok(f64::NAN), // it never falls for good
+        other => other?,
+    };
+    let limit = settled.column(&energy).and_then(|c| c.value.last().copied());
     let times: Vec<f64> = table.rows.iter().map(|row| row.time).collect();
     let tau = table.column(&energy).zip(limit).and_then(|(c, limit)| charging_time(&times, &c.value, limit));
     Ok(tau.unwrap_or(f64::NAN))

@@ -20,6 +20,7 @@ use crate::repr::blocks::Style;
 use crate::repr::choose::{Representation, smallest};
 use crate::stop::Stop;
 use crate::table::Table;
+use blocks::Ending;
 
 /// Every quantity at every row, exactly, in the representation `requested` or else the smallest exact one: the rate
 /// equation on the ladder, blocks otherwise.
@@ -37,13 +38,30 @@ pub fn solve(problem: &Problem, requested: Option<Representation>, stop: &Stop) 
 /// The state reached as t → ∞ from the given initial one, or the cycle that a repeated protocol settles in.
 ///
 /// # Errors
-/// As [`solve`], and when there is no such state or it is not reached.
+/// As [`solve`]; [`RunError::NoLimit`] when something oscillates for ever; when the limit is not reached.
 pub fn steady(problem: &Problem, requested: Option<Representation>, stop: &Stop) -> Result<Table, RunError> {
+    ending(problem, requested, Ending::Limit, stop)
+}
+
+/// The average over all time, which is the limit of [`steady`] where there is one.
+///
+/// # Errors
+/// As [`steady`], but for what oscillates.
+pub fn time_average(problem: &Problem, requested: Option<Representation>, stop: &Stop) -> Result<Table, RunError> {
+    ending(problem, requested, Ending::Average, stop)
+}
+
+fn ending(
+    problem: &Problem,
+    requested: Option<Representation>,
+    ending: Ending,
+    stop: &Stop,
+) -> Result<Table, RunError> {
     match requested.or_else(|| smallest(problem)).and_then(Representation::style) {
         None if problem.protocol.repeat > 1 => {
-            rate_equation::RateEquation::new(problem)?.stopped_by(stop).fixed_point()
+            rate_equation::RateEquation::new(problem)?.stopped_by(stop).fixed_point(ending)
         }
-        None => blocks::steady(problem, Style { spins: true, charges: true }, stop),
-        Some(style) => blocks::steady(problem, style, stop),
+        None => blocks::steady(problem, Style { spins: true, charges: true }, ending, stop),
+        Some(style) => blocks::steady(problem, style, ending, stop),
     }
 }

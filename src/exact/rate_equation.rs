@@ -3,6 +3,8 @@
 //! The weights are those of `docs/physics.md` §2.3 written in J and M, not the integer forms that the trajectories use, and
 //! the ensembles, which nothing ties together here, are solved one by one.
 
+mod fixed_point;
+
 use super::propagator::Propagator;
 use crate::battery::{Battery, CellKey, Levels, ln_multiplicity};
 use crate::error::RunError;
@@ -10,7 +12,7 @@ use crate::estimate::answers::{Answers, Columns, Estimate, Sided, exactly};
 use crate::estimate::columns::battery_levels;
 use crate::estimate::ergotropy;
 use crate::problem::{Axis, Initial, Linear, Nonlinear, Part, Problem, SubsystemId, Varied};
-use crate::protocol::{Evolve, Moment, Rows, Span, walk, walk_cycle};
+use crate::protocol::{Evolve, Moment, Span, walk};
 use crate::repr::ladder::{Action, Jump, Ladder, LadderStep};
 use crate::stop::Stop;
 use crate::table::Table;
@@ -236,48 +238,6 @@ impl<'a> RateEquation<'a> {
         let mut state = State::new(self);
         walk(protocol, &stop, &mut state)?;
         Ok(state.columns.table())
-    }
-
-    /// The state that repeating the cycle for ever leads to from the initial state, at the rows of one cycle.
-    ///
-    /// Cycles are accelerated by reduced-rank extrapolation, which keeps conserved weights, until one more cycle
-    /// changes no probability by more than `TOLERANCE` in sum.
-    ///
-    /// # Errors
-    /// When it does not settle within 10,000 cycles, or the propagator misses its tolerance.
-    pub fn fixed_point(&mut self) -> Result<Table, RunError> {
-        const WINDOW: usize = 12;
-        let (protocol, stop) = (&self.problem.protocol, self.stop.clone());
-        let mut state = State::new(self);
-        let mut residual = f64::INFINITY;
-        for _ in 0..10_000 / WINDOW {
-            let mut iterates = vec![state.p.concat()];
-            for _ in 0..WINDOW {
-                walk_cycle(protocol, 0, Rows::Skip, &stop, &mut state)?;
-                iterates.push(state.p.concat());
-            }
-            let last = &iterates[WINDOW - 1..];
-            residual = last[0].iter().zip(&last[1]).map(|(a, b)| (a - b).abs()).sum();
-            if residual <= TOLERANCE {
-                walk_cycle(protocol, 0, Rows::Read, &stop, &mut state)?;
-                return Ok(state.columns.table());
-            }
-            if let Some(better) = super::extrapolate::reduced_rank(&iterates) {
-                let mut rest = &better[..];
-                for p in &mut state.p {
-                    let (mine, others) = rest.split_at(p.len());
-                    p.copy_from_slice(mine);
-                    p.iter_mut().for_each(|p| *p = p.max(0.0));
-                    let total: f64 = p.iter().sum();
-                    p.iter_mut().for_each(|p| *p /= total);
-                    rest = others;
-                }
-            }
-        }
-        Err(RunError::Numerics {
-            method: "the fixed point of one cycle",
-            reason: format!("after 10,000 cycles one more still moves probability by {residual:.1e}"),
-        })
     }
 
     /// The propagator of ensemble `e` over the interval from `from` to `until` in `step`.

@@ -15,7 +15,7 @@ use std::io::Cursor;
 
 /// A number as the shortest text that reads back to it; NaN is an empty cell.
 fn number(x: f64) -> String {
-    if x.is_nan() { String::new() } else { format!("{x}") }
+    if x.is_nan() { String::new() } else { format!("{}", x + 0.0) } // −0 + 0 is 0
 }
 
 /// The table as comma-separated values: time, step, cycle, then each column with its errors.

@@ -2,6 +2,7 @@
 
 use super::Results;
 use crate::estimate::columns::Z95;
+use crate::exact::blocks::Ending;
 use crate::exact::mean_field::MeanField;
 use crate::exact::rate_equation::RateEquation;
 use crate::exact::{limit_cycle, solve};
@@ -259,7 +260,7 @@ fn limit(results: &mut Results, report: &mut String, short: &Solved, long: &Solv
     for (solved, tau_d) in [(short, 0.0187), (long, 0.0375)] {
         let problem = aging(140, tau_d, 10)?;
         let end = |table: Table| table.column("S").and_then(|s| s.value.last().copied()).unwrap_or(f64::NAN);
-        let exact = end(RateEquation::new(&problem)?.fixed_point()?);
+        let exact = end(RateEquation::new(&problem)?.fixed_point(Ending::Limit)?);
         let mean_field = end(MeanField::new(&problem)?.fixed_point()?);
         let (printed, rederived) =
             (limit_cycle::printed(140, 0.0187, tau_d), limit_cycle::rederived(140, 0.0187, tau_d));

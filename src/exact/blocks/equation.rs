@@ -100,11 +100,6 @@ impl<'b> Equation<'b> {
         Ok(())
     }
 
-    /// Numbers in a state.
-    pub fn elements(&self) -> usize {
-        self.rho.iter().map(Vec::len).sum()
-    }
-
     fn generator(&mut self, stage: usize) -> &Generator {
         let (blocks, reached, place) = (self.blocks, &self.reached, &self.place);
         self.generators.entry(stage).or_insert_with(|| Generator::new(blocks, reached, place, stage))

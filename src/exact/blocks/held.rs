@@ -27,7 +27,10 @@ pub trait Held {
     fn begin(&mut self);
 
     /// A pulse: ρ → UρU†.
-    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64);
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`].
+    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError>;
 
     /// ρ → Tr_S ρ ⊗ ρ_S.
     ///
@@ -54,8 +57,7 @@ impl<S: Held> Evolve for Read<'_, '_, S> {
     type Ended = RunError;
 
     fn rotate(&mut self, _: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
-        self.state.rotate(subsystem, axis, angle);
-        Ok(())
+        self.state.rotate(subsystem, axis, angle)
     }
 
     fn reset(&mut self, _: usize, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
@@ -100,8 +102,8 @@ impl Held for Equation<'_> {
         self.counters.fill(0.0);
     }
 
-    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) {
-        Equation::rotate(self, subsystem, axis, angle);
+    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
+        Equation::rotate(self, subsystem, axis, angle)
     }
 
     fn reset(&mut self, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {

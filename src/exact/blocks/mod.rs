@@ -6,14 +6,17 @@
 //! ([`naive`](super::naive)). Where nothing damps and the start is pure, or a mixture of few, vectors take the place of
 //! ρ. Memory is some fifty times Σ d_b² complex numbers, time proportional to ‖L‖t·Σ d_b·nnz(K_b).
 
+mod cycle;
 mod equation;
 mod held;
 mod initial;
+mod liouvillian;
+mod oscillation;
 mod readout;
 mod steady;
 mod vectors;
 
-pub use steady::steady;
+pub use steady::{Ending, steady};
 
 use crate::error::RunError;
 use crate::problem::{Problem, Step};

@@ -1,51 +1,60 @@
 //! The state reached from the initial one as t → ∞.
 //!
-//! (s/(s − L))ᵏρ₀, the state after k exponentially distributed waits of mean 1/s, tends to the steady state of ρ₀, with
-//! the weights of all conserved quantities kept, and averages away whatever keeps oscillating. Each wait is one solve
-//! with the same sparse LU of s − L; the error falls by s/(s + gap) each time.
+//! (s/(s − L))ᵏρ₀, the state after k exponentially distributed waits of mean 1/s, tends to the average of ρ(t) over all
+//! time, with the weights of all conserved quantities kept. Each wait is one solve with the same sparse LU of s − L; the
+//! error falls by s/(s + gap) each time. It is the limit of ρ(t) unless something oscillates for ever (see
+//! [`oscillation`]).
 
-use super::equation::{Density, Equation, Leap};
+use super::equation::{Density, Equation};
+use super::liouvillian::Liouvillian;
 use super::readout::Readout;
-use super::run_cycle;
+use super::{cycle, oscillation, run_cycle};
 use crate::error::RunError;
 use crate::problem::{Problem, Step};
-use crate::repr::blocks::{BlockStep, Blocks, Sparse, Style};
+use crate::repr::blocks::{BlockStep, Blocks, Style};
 use crate::stop::Stop;
 use crate::table::Table;
-use faer::prelude::Solve;
-use faer::sparse::{SparseColMat, Triplet};
-use faer::{Mat, c64};
-use num_complex::Complex64;
 
-/// Most unknowns of the sparse solver.
-const MOST_UNKNOWNS: usize = 60_000;
 /// When two successive states differ by less, the limit is reached.
 const TOLERANCE: f64 = 1e-13;
 /// s in units of ‖L‖, one after the other until the gap is resolved.
-const RESOLUTIONS: [f64; 5] = [1e-5, 1e-7, 1e-9, 1e-11, 1e-13];
+pub const RESOLUTIONS: [f64; 5] = [1e-5, 1e-7, 1e-9, 1e-11, 1e-13];
 /// Most solves with one s.
-const MOST_SOLVES: usize = 60;
-/// Most cycles of a repeated protocol.
-const MOST_CYCLES: usize = 100_000;
+pub const MOST_WAITS: usize = 60;
+
+/// What is asked about t → ∞.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The limit, an error where there is none.
+    Limit,
+    /// The average over all time, which is the limit where there is one.
+    Average,
+}
 
 /// The steady state: of the last timed step, reached through the steps before it; or of a repeated protocol, the rows of
 /// the cycle it settles in.
 ///
 /// # Errors
-/// As [`solve`](super::solve); [`RunError::TooLarge`] above 60,000 unknowns; [`RunError::Numerics`] when the limit is not
-/// reached; a drive that changes in time has none.
-pub fn steady(problem: &Problem, style: Style, stop: &Stop) -> Result<Table, RunError> {
+/// As [`solve`](super::solve); [`RunError::NoLimit`] when something oscillates for ever and the limit was asked for;
+/// [`RunError::TooLarge`] above 60,000 unknowns; [`RunError::Numerics`] when the limit is not reached;
+/// [`RunError::Request`] for a drive that changes in time.
+pub fn steady(problem: &Problem, style: Style, ending: Ending, stop: &Stop) -> Result<Table, RunError> {
     let blocks = Blocks::compile(problem, style)?;
     let mut equation = Equation::new(&blocks, stop)?;
     if problem.protocol.repeat > 1 {
-        return limit_cycle(problem, &mut equation);
+        return cycle::limit(problem, &mut equation, ending);
     }
     let last = problem.protocol.steps.iter().rposition(|s| matches!(s, Step::Evolve { .. })).unwrap_or(0);
-    let BlockStep::Evolve(stage) = blocks.steps[last] else {
+    let Some(BlockStep::Evolve(stage)) = blocks.steps.get(last) else {
         return Err(RunError::Request("the protocol has no timed step to settle in".into()));
     };
-    if !blocks.stages[stage].varying.is_empty() {
-        return Err(RunError::Request("a step whose drive changes in time has no steady state".into()));
+    let stage = *stage;
+    if let Some((drive, _)) = blocks.stages[stage].varying.first() {
+        return Err(RunError::Request(format!(
+            "the last timed step has no steady state, since the drive {} changes in time; a protocol that repeats \
+             (`repeat`) settles in a limit cycle instead",
+            problem.drives[*drive].name
+        )));
     }
     let mut before = problem.clone();
     before.protocol.steps.truncate(last);
@@ -60,7 +69,10 @@ pub fn steady(problem: &Problem, style: Style, stop: &Stop) -> Result<Table, Run
     equation.restart()?;
     run_cycle(&mut equation, &before, 0, None)?;
     equation.counters.fill(0.0);
-    settle(&mut equation, stage)?;
+    let frequency = settle(&mut equation, stage, ending, stop)?;
+    if let (Some(frequency), Ending::Limit) = (frequency, ending) {
+        return Err(RunError::NoLimit { how: oscillates(frequency), frequency: Some(frequency) });
+    }
     readout.read(&equation, last, f64::INFINITY)?;
     let mut table = readout.table(true);
     // Jumps and released energy grow without end.
@@ -75,90 +87,62 @@ pub fn steady(problem: &Problem, style: Style, stop: &Stop) -> Result<Table, Run
     Ok(table)
 }
 
-fn limit_cycle(problem: &Problem, equation: &mut Equation) -> Result<Table, RunError> {
-    let mut change = f64::INFINITY;
-    for _ in 0..MOST_CYCLES {
-        let before = equation.rho.clone();
-        run_cycle(equation, problem, 0, None)?;
-        let last = std::mem::replace(&mut change, distance(&before, &equation.rho));
-        if change <= TOLERANCE || (change <= 1e-10 && change >= last) {
-            let mut readout = Readout::new(problem);
-            run_cycle(equation, problem, 0, Some(&mut readout))?;
-            let mut table = readout.table(false);
-            let rows = problem.protocol.row_count() / problem.protocol.repeat as usize;
-            table.rows.truncate(rows);
-            table.steps.truncate(rows);
-            return Ok(table);
-        }
-    }
-    let reason = format!("after {MOST_CYCLES} cycles one still changes the state by {change:.1e}");
-    Err(RunError::Numerics { method: "the limit cycle on blocks", reason })
+fn oscillates(frequency: f64) -> String {
+    // Nine digits, without zeros that say nothing.
+    let rounded = format!("{frequency:.8e}").parse::<f64>().unwrap_or(frequency);
+    format!("the state oscillates for ever, at the angular frequency {rounded}")
 }
 
-fn distance(a: &Density, b: &Density) -> f64 {
-    a.iter().flatten().zip(b.iter().flatten()).map(|(a, b)| (a - b).norm()).sum()
+/// ρ ← the average of ρ(t) over all time; returns the frequency of an oscillation that never ends, if that was asked.
+fn settle(equation: &mut Equation, stage: usize, ending: Ending, stop: &Stop) -> Result<Option<f64>, RunError> {
+    let mut rho = std::mem::take(&mut equation.rho);
+    let (drift, jumps, norm) = equation.parts(stage);
+    if norm == 0.0 {
+        equation.rho = rho;
+        return Ok(None);
+    }
+    if jumps.is_empty() {
+        let frequency = oscillation::dephase(drift, &mut rho, norm)?;
+        equation.rho = rho;
+        return Ok(frequency);
+    }
+    let liouvillian = Liouvillian::new(drift, jumps, norm)?;
+    let start = rho.clone();
+    average(&liouvillian, &mut rho, stop)?;
+    let frequency = match ending {
+        Ending::Limit => oscillation::endless((drift, jumps), &liouvillian, &start, &rho, stop)?,
+        Ending::Average => None,
+    };
+    equation.rho = rho;
+    Ok(frequency)
 }
 
 /// ρ ← lim (s/(s − L))ᵏρ.
-fn settle(equation: &mut Equation, stage: usize) -> Result<(), RunError> {
-    let unknowns = equation.elements();
-    if unknowns > MOST_UNKNOWNS {
-        return Err(RunError::TooLarge {
-            what: "the steady state".into(),
-            needed: format!("{unknowns} unknowns"),
-            limit: format!("{MOST_UNKNOWNS}"),
-            advice: "evolve for a long time with `leyden exact`, or sample".into(),
-        });
-    }
-    let offsets: Vec<usize> = equation
-        .rho
-        .iter()
-        .scan(0, |next, rho| {
-            let start = *next;
-            *next += rho.len();
-            Some(start)
-        })
-        .collect();
-    let (drift, jumps, norm) = equation.parts(stage);
-    if norm == 0.0 {
-        return Ok(());
-    }
-    let entries = superoperator(drift, jumps, &offsets);
-    let failed = |reason: String| RunError::Numerics { method: "the steady state", reason };
+fn average(liouvillian: &Liouvillian, rho: &mut Density, stop: &Stop) -> Result<(), RunError> {
     let mut change = f64::INFINITY;
     for resolution in RESOLUTIONS {
-        let s = resolution * norm;
-        let diagonal = (0..unknowns).map(|i| Triplet::new(i, i, c64::new(s, 0.0)));
-        let triplets: Vec<_> = entries.iter().map(|(i, j, x)| Triplet::new(*i, *j, -*x)).chain(diagonal).collect();
-        let matrix = SparseColMat::<usize, c64>::try_new_from_triplets(unknowns, unknowns, &triplets)
-            .map_err(|e| failed(format!("{e:?}")))?;
-        let lu = matrix.sp_lu().map_err(|e| failed(format!("{e:?}")))?;
+        stop.check()?;
+        let wait = liouvillian.wait(resolution * liouvillian.norm, 0.0)?;
         let mut last = f64::INFINITY;
-        for _ in 0..MOST_SOLVES {
-            equation.stop.check()?;
-            let right = Mat::from_fn(unknowns, 1, {
-                let flat: Vec<Complex64> = equation.rho.iter().flatten().copied().collect();
-                move |i, _| flat[i] * s
-            });
-            // One step of refinement, since s is small against ‖L‖.
-            let mut solution = lu.solve(&right);
-            let residual = &right - &matrix * &solution;
-            solution += lu.solve(&residual);
-            let mut next = equation.rho.clone();
-            next.iter_mut().flatten().enumerate().for_each(|(i, x)| *x = solution[(i, 0)]);
+        for _ in 0..MOST_WAITS {
+            stop.check()?;
+            let mut next = wait.apply(rho)?;
             hermitian(&mut next);
-            if !next.iter().flatten().all(|x| x.is_finite()) {
-                return Err(failed("the solution is not finite".into()));
-            }
-            change = distance(&equation.rho, &next);
-            equation.rho = next;
+            change = distance(rho, &next);
+            *rho = next;
             if change <= TOLERANCE || (change <= 1e-10 && change >= 0.5 * last) {
                 return Ok(());
             }
             last = change;
         }
     }
-    Err(failed(format!("successive states still differ by {change:.1e}: some process is extremely slow")))
+    let reason = format!("successive states still differ by {change:.1e}: some process is extremely slow");
+    Err(RunError::Numerics { method: "the steady state", reason })
+}
+
+/// Σ|a − b| over all elements.
+pub fn distance(a: &Density, b: &Density) -> f64 {
+    a.iter().flatten().zip(b.iter().flatten()).map(|(a, b)| (a - b).norm()).sum()
 }
 
 fn hermitian(rho: &mut Density) {
@@ -175,29 +159,4 @@ fn hermitian(rho: &mut Density) {
         }
     }
     rho.iter_mut().flatten().for_each(|x| *x /= total);
-}
-
-/// L on the rows of all blocks one after the other: K⊗1 + 1⊗K* inside blocks, L⊗L* between them.
-fn superoperator(drift: &[Sparse], jumps: &[Leap], offsets: &[usize]) -> Vec<(usize, usize, c64)> {
-    let mut entries = Vec::new();
-    for (k, offset) in drift.iter().zip(offsets) {
-        let d = k.rows();
-        for (x, (i, j)) in k.iter() {
-            let (i, j) = (i as usize, j as usize);
-            for m in 0..d {
-                entries.push((offset + i * d + m, offset + j * d + m, *x));
-                entries.push((offset + m * d + i, offset + m * d + j, x.conj()));
-            }
-        }
-    }
-    for (from, to, map) in jumps {
-        let (d, e) = (map.cols(), map.rows());
-        for (x, (i, j)) in map.iter() {
-            for (y, (k, l)) in map.iter() {
-                let row = offsets[*to] + i as usize * e + k as usize;
-                entries.push((row, offsets[*from] + j as usize * d + l as usize, x * y.conj()));
-            }
-        }
-    }
-    entries
 }

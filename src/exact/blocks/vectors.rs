@@ -133,7 +133,7 @@ impl Held for Vectors<'_> {
         self.members.iter_mut().for_each(|member| member.flight.time = 0.0);
     }
 
-    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) {
+    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
         for k in 0..self.members.len() {
             let Member { place, flight, .. } = &mut self.members[k];
             let block = &self.reached[*place];
@@ -141,6 +141,7 @@ impl Held for Vectors<'_> {
                 self.members[k].place = self.place(to);
             }
         }
+        Ok(())
     }
 
     /// Problems that replace a subsystem are not held as vectors.

@@ -6,6 +6,7 @@ use super::{Stages, constant, stacked, unstacked};
 use crate::error::RunError;
 use crate::problem::{Problem, Quantity, Row, Step};
 use crate::table::Table;
+use faer::prelude::Solve;
 use faer::{Mat, c64};
 use sprs::CsMat;
 
@@ -13,6 +14,8 @@ use sprs::CsMat;
 const MOST_STATES: usize = 16;
 /// Largest change of the state when the time was last doubled. What still decays then falls to its square.
 const TOLERANCE: f64 = 1e-8;
+/// Real or imaginary parts of eigenvalues below this, in units of ‖L‖, are zero.
+const RESOLUTION: f64 = 1e-9;
 /// Rounding doubles with each squaring, to some 1e-8 in the end; but not in the trace, which is put right each time.
 const MOST_SQUARINGS: u32 = 26;
 
@@ -24,8 +27,8 @@ const MOST_SQUARINGS: u32 = 26;
 ///
 /// # Errors
 /// [`RunError::TooLarge`] above 16 states; [`RunError::Request`] for a repeated protocol or a drive that changes in time;
-/// [`RunError::Numerics`] when the state oscillates for ever or is not reached in 10⁷ times the fastest process; else
-/// as [`solve`](super::solve).
+/// [`RunError::NoLimit`] when the state oscillates for ever; [`RunError::Numerics`] when it is not reached in 10⁷ times
+/// the fastest process; else as [`solve`](super::solve).
 pub fn steady(problem: &Problem) -> Result<Table, RunError> {
     let space = FullSpace::new(problem)?;
     let d = space.dimension();
@@ -100,11 +103,24 @@ fn limit(generator: &CsMat<c64>, mut state: Mat<c64>) -> Result<Mat<c64>, RunErr
         propagator = &propagator * &propagator;
         keep_trace(&mut propagator);
     }
+    let frequency = oscillation(&scaled, &state)?.map(|x| x * norm);
+    if frequency.is_some() {
+        return Err(RunError::NoLimit { how: "the state oscillates for ever".into(), frequency });
+    }
     let time = f64::from(MOST_SQUARINGS).exp2() / norm;
-    let reason = format!(
-        "at time {time:.1e} the state still changes by {change:.1e}: an endless oscillation or a very slow decay"
-    );
+    let reason = format!("at time {time:.1e} the state still changes by {change:.1e}: a very slow decay");
     Err(RunError::Numerics { method: "the steady state in the full tensor space", reason })
+}
+
+/// |Im λ| of the eigenvector of L with Re λ = 0 ≠ Im λ that has most weight in the state.
+fn oscillation(generator: &Mat<c64>, state: &Mat<c64>) -> Result<Option<f64>, RunError> {
+    let failed = |e| RunError::Numerics { method: "the eigenvalues of the Liouvillian", reason: format!("{e:?}") };
+    let eigen = generator.eigen().map_err(failed)?;
+    let weights = eigen.U().partial_piv_lu().solve(state);
+    let endless = |k: &usize| eigen.S()[*k].re.abs() <= RESOLUTION && eigen.S()[*k].im.abs() > RESOLUTION;
+    let largest =
+        (0..state.nrows()).filter(endless).max_by(|a, b| weights[(*a, 0)].norm().total_cmp(&weights[(*b, 0)].norm()));
+    Ok(largest.filter(|k| weights[(*k, 0)].norm() > TOLERANCE).map(|k| eigen.S()[k].im.abs()))
 }
 
 /// Spread what each column lacks of the trace of its basis matrix evenly over the populations.

@@ -1,6 +1,7 @@
 //! The rate equation against closed forms, the full space and itself.
 
 use super::*;
+use crate::exact::blocks::Ending;
 use crate::exact::naive;
 use crate::problem::{Axis, Op, OpSum, ProblemBuilder, Quantity, n, sm, sp, sz};
 use std::f64::consts::PI;
@@ -131,7 +132,7 @@ fn agrees_with_the_reference_for_ten_cells() {
 
 #[test]
 fn the_fixed_point_is_the_limit_of_many_cycles() {
-    let settled = RateEquation::new(&aging(6, 40.0, [0.3, 0.5], 1, 1)).unwrap().fixed_point().unwrap();
+    let settled = RateEquation::new(&aging(6, 40.0, [0.3, 0.5], 1, 1)).unwrap().fixed_point(Ending::Limit).unwrap();
     let late = RateEquation::new(&aging(6, 40.0, [0.3, 0.5], 120, 1)).unwrap().solve().unwrap();
     for (a, b) in settled.columns.iter().zip(&late.columns) {
         let last = &b.value[b.value.len() - a.value.len()..];
@@ -194,7 +195,7 @@ fn the_unit_of_time_does_not_matter() {
         p.observe(everything(&[b])).observe([Quantity::Jumps(0), Quantity::Jumps(2)]);
         let problem = p.build().unwrap();
         let mut equation = RateEquation::new(&problem).unwrap();
-        (equation.solve().unwrap(), equation.fixed_point().unwrap())
+        (equation.solve().unwrap(), equation.fixed_point(Ending::Limit).unwrap())
     };
     let (plain, settled) = solved(1.0);
     for unit in [1e-12, 1e-6, 1e6, 1e9, 1e12] {
