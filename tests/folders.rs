@@ -240,3 +240,63 @@ fn a_full_output_is_one_line_of_error_and_a_closed_one_is_none() {
     }
     assert!(place.path("runs").join(Path::new("aging,N=4,cycles=2,samples=2/manifest.json")).exists());
 }
+
+/// A command in the background that has claimed its folder `out`.
+#[cfg(unix)]
+fn claimed(place: &Place, arguments: &str) -> Child {
+    let child = Process::new(env!("CARGO_BIN_EXE_leyden"))
+        .args(arguments.split_whitespace())
+        .current_dir(place.0.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while !place.path(".out.lock").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{arguments} does not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child
+}
+
+/// Long after a second, for machines that do much else.
+const SOON: Duration = Duration::from_secs(4);
+
+#[cfg(unix)]
+#[test]
+fn work_that_keeps_nothing_leaves_nothing_when_it_is_ended() {
+    let place = Place::new();
+    let driven = AGING.replace("terms = []", "terms = [\"Sx(B)\"]").replace("B = \"ground\"", "B = \"thermal(0.5)\"");
+    fs::write(place.path("driven.toml"), driven).unwrap();
+    fs::write(place.path("modes.toml"), include_str!("../examples/dephased_oscillators.toml")).unwrap();
+    let cycles = "driven.toml -p N=30 -p cycles=2000 -p samples=1";
+    for (arguments, signal) in [
+        (format!("exact {cycles}"), "-INT"),
+        (format!("exact {cycles}"), "-TERM"),
+        (format!("verify {cycles}"), "-TERM"),
+        // One long factorisation, which hears nothing.
+        ("steady modes.toml -p cutoff=16".to_owned(), "-TERM"),
+    ] {
+        let (status, message, took) = end(claimed(&place, &format!("{arguments} --out out")), signal);
+        assert_eq!(status, Some(130), "{arguments}: {message}");
+        assert!(took < SOON, "{arguments} took {took:?}");
+        assert!(message.ends_with("interrupted: nothing was kept\n"), "{arguments}: {message}");
+        assert_eq!(place.names(), ["driven.toml", "modes.toml"], "{arguments}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sweep_keeps_the_points_that_are_done() {
+    let place = Place::new();
+    let text = AGING.replace("trajectories = 10000", "trajectories = 100000");
+    let sweep = "[sweep]\nsolve = \"trajectories\"\nquantities = [\"M\"]\ncycles = { values = [1, 20000] }\n";
+    fs::write(place.path("sweep.toml"), format!("{text}\n{sweep}")).unwrap();
+    let child = claimed(&place, "sweep sweep.toml -p N=4 -p samples=1 --out out");
+    std::thread::sleep(Duration::from_secs(3));
+    let (status, message, took) = end(child, "-TERM");
+    assert!(status == Some(130) && took < SOON, "{took:?}: {message}");
+    assert!(message.contains("after 1 of 2 points"), "{message}");
+    assert_eq!(fs::read_to_string(place.path("out/sweep.csv")).unwrap().lines().count(), 2);
+    assert_eq!(place.names(), ["out", "sweep.toml"]);
+}

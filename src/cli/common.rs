@@ -7,7 +7,6 @@ use crate::input::{self, Input, InputError, Value};
 use crate::output::folder::RunFolder;
 use crate::output::pictures;
 use crate::repr::choose::Representation;
-use crate::stop::Stop;
 use crate::table::{Column, Table};
 use crate::unravel::engine::Engine;
 use indicatif::ProgressBar;
@@ -15,29 +14,15 @@ use serde_json::{Map, Value as Json, json};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
-
-/// Let Ctrl-C (and termination) raise a flag instead of ending the program: keep what is complete, leave.
-pub fn catch_interrupt() -> Stop {
-    static STOP: LazyLock<Stop> = LazyLock::new(Stop::default);
-    // A second call, or a system without signals, leaves things as they are.
-    let _ = ctrlc::set_handler(|| STOP.request());
-    STOP.clone()
-}
 
 /// What a command returns: its exit status, or an error to print before leaving with status 2.
 pub type Outcome = Result<ExitCode, Box<dyn Error>>;
 
-/// Print an error once, whatever it already begins with, and what the command line can do about it.
-pub fn report(error: &(dyn Error + 'static)) {
+/// Print an error once, whatever it already begins with, and what can be done about it.
+pub fn report(error: &dyn Error, advice: &str) {
     let text = error.to_string();
     let prefix = if text.starts_with("error") { "" } else { "error: " };
-    let advice = match error.downcast_ref::<RunError>() {
-        Some(RunError::Occupied(_)) => "; choose another folder with --out, or move away what is there",
-        Some(RunError::NoLimit { .. }) => "; the average over all time is given with --time-average",
-        _ => "",
-    };
     note!("{prefix}{text}{advice}");
 }
 

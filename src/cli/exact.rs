@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use super::interrupt;
 use super::print::{note, say};
 use super::run::check_cutoffs;
 use super::summary::summary;
@@ -47,8 +48,9 @@ pub fn exact(args: &ExactArgs) -> Outcome {
     let input = args.read()?;
     let representation = args.representation.or_else(|| smallest(&input.problem));
     let name = name(representation);
-    let stop = common::catch_interrupt();
-    result(&args.input, &input, ("exact", &name, "exact"), |input| exact::solve(&input.problem, representation, &stop))
+    result(&args.input, &input, ("exact", &name, "exact"), |input| {
+        exact::solve(&input.problem, representation, &interrupt::stop())
+    })
 }
 
 /// Arguments of `leyden steady`.
@@ -76,7 +78,7 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
     let representation = args.exact.representation.or_else(|| smallest(problem));
     let folder = claim(&args.exact.input, &input, ("steady", &name(representation), what))?;
     let spinner = common::spinner(&format!("{}: {what}", problem.title));
-    let stop = common::catch_interrupt();
+    let stop = interrupt::stop();
     let table = match args.time_average {
         false => exact::steady(problem, representation, &stop),
         true => exact::time_average(problem, representation, &stop),
@@ -86,7 +88,7 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
     let place = write(folder, &problem.title, &table, what, None, started)?;
     say!("{}", settled(&table, what));
     say!("\n{} rows in {}", table.rows.len(), place.display());
-    Ok(ExitCode::from(u8::from(!check_cutoffs(&table))))
+    Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }
 
 /// The values of a steady state, or those at the ends of the steps of a limit cycle.

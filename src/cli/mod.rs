@@ -4,6 +4,7 @@ mod common;
 mod exact;
 mod export;
 mod inspect;
+mod interrupt;
 mod plot;
 mod print;
 mod reproduce;
@@ -12,6 +13,7 @@ mod summary;
 mod sweep;
 mod verify;
 
+use crate::error::RunError;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +53,20 @@ enum Command {
     Reproduce(reproduce::ReproduceArgs),
 }
 
+impl Command {
+    /// What the command line can do about an error.
+    fn advice(&self, error: Option<&RunError>) -> &'static str {
+        match (error, self) {
+            (Some(RunError::Occupied(_)), _) => "; choose another folder with --out, or move away what is there",
+            (Some(RunError::TooLarge { .. }), Self::Exact(_) | Self::Steady(_)) => "; `leyden run` samples it",
+            (Some(RunError::TooLarge { .. }), Self::Export(_)) => {
+                "; -p makes it smaller, --small as small as in [verify]"
+            }
+            _ => "",
+        }
+    }
+}
+
 /// An input file with overrides.
 #[derive(Debug, Args)]
 struct InputArgs {
@@ -78,6 +94,7 @@ pub fn main() -> ExitCode {
             };
         }
     };
+    interrupt::listen();
     let outcome = match &command {
         Command::Run(args) => run::run(args),
         Command::Exact(args) => exact::exact(args),
@@ -90,9 +107,12 @@ pub fn main() -> ExitCode {
         Command::Plot { folder } => plot::plot(folder),
         Command::Reproduce(args) => reproduce::reproduce(args),
     };
-    let status = outcome.unwrap_or_else(|error| {
-        common::report(&*error);
-        ExitCode::from(2)
+    let status = outcome.unwrap_or_else(|error| match error.downcast_ref() {
+        Some(RunError::Interrupted) => interrupt::nothing_kept(),
+        _ => {
+            common::report(&*error, command.advice(error.downcast_ref()));
+            ExitCode::from(2)
+        }
     });
     match print::finish() {
         Ok(()) => status,

@@ -4,7 +4,7 @@ mod aging;
 mod scaling;
 
 use super::common::Outcome;
-use super::print::{note, say};
+use super::print::say;
 use super::run::sample;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns;
@@ -54,12 +54,8 @@ pub fn reproduce(args: &ReproduceArgs) -> Outcome {
         let mut identity = Map::new();
         identity.insert("command".into(), json!(format!("reproduce {name}")));
         let folder = RunFolder::claim(&args.out.join(name), identity, 20_000_000)?;
-        let mut results = Results { folder, seed: args.seed, interrupted: false };
+        let mut results = Results { folder, seed: args.seed };
         make(&mut results)?;
-        if results.interrupted {
-            note!("interrupted: nothing was written");
-            return Ok(ExitCode::from(130));
-        }
         let mut facts = Map::new();
         facts.insert("program".into(), json!(format!("leyden {}", env!("CARGO_PKG_VERSION"))));
         facts.insert("seed".into(), json!(args.seed));
@@ -74,7 +70,6 @@ pub fn reproduce(args: &ReproduceArgs) -> Outcome {
 struct Results {
     folder: RunFolder,
     seed: u64,
-    interrupted: bool,
 }
 
 impl Results {
@@ -94,9 +89,8 @@ impl Results {
         let options =
             RunOptions { trajectories, seed: self.seed, threads: 0, shots: false, covariance: false, states: false };
         let outcome = sample(problem, &Engine::new(problem, None)?.1, options, None)?;
-        self.interrupted |= outcome.interrupted;
-        if outcome.trajectories == 0 {
-            return Err(RunError::Request("interrupted: nothing was written".into()).into());
+        if outcome.interrupted {
+            return Err(RunError::Interrupted.into());
         }
         let table = columns::table(problem, &outcome.accumulated)?;
         self.data(&format!("{name}_trajectories"), &table)?;

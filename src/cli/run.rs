@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use super::interrupt;
 use super::print::{note, say};
 use super::summary::summary;
 use crate::density::Density;
@@ -138,9 +139,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     note!("{}: {representation} representation, {n} trajectories, seed {seed}", problem.title);
     let outcome = sample(problem, &engine, options, target.as_ref())?;
     if outcome.trajectories == 0 {
-        return Err(
-            RunError::Request("interrupted before the first batch was complete; nothing was written".into()).into()
-        );
+        return Err(RunError::Interrupted.into());
     }
     let table = columns::table(problem, &outcome.accumulated)?;
     write(folder, &input, &outcome, &table, started, options)?;
@@ -156,7 +155,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     );
     if outcome.interrupted {
         note!("interrupted: {} of {} trajectories were kept", outcome.trajectories, options.trajectories);
-        return Ok(ExitCode::from(130));
+        return Ok(ExitCode::from(interrupt::STATUS));
     }
     if let Some(target) = &target {
         let worst = target.worst(problem, &outcome.accumulated)?;
@@ -199,18 +198,19 @@ pub fn check_cutoffs(problem: &Problem, table: &Table) -> bool {
     passed
 }
 
-/// Sample with progress on the standard error stream; Ctrl-C ends it early.
+/// Sample with progress on the standard error stream; an interruption ends it early.
 pub fn sample(
     problem: &Problem,
     engine: &Engine,
     options: RunOptions,
     target: Option<&Target>,
 ) -> Result<runner::Outcome, RunError> {
-    let stop = common::catch_interrupt();
+    let stop = interrupt::stop();
     let mut progress = Progress::new(problem, options.trajectories);
     let size = runner::batch_size(engine, problem, options);
     let (mut next_check, mut failed) = (4u64, None);
     let mut watch = |done: u64, accumulated: &Accumulated| {
+        interrupt::keep();
         progress.update(done, accumulated);
         // Fixed trajectory counts, growing by a quarter: deciding costs little, and not depending on threads.
         if let Some(target) = target

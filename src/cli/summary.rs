@@ -1,5 +1,6 @@
 //! `summary.csv`: the single numbers of a run.
 
+use super::interrupt;
 use crate::estimate::columns::Z95;
 use crate::exact;
 use crate::output::summary::{Number, charging_time, csv};
@@ -32,7 +33,7 @@ pub fn summary(problem: &Problem, table: &Table) -> Option<String> {
     if blocks.start.draw(&blocks, &mut ChaCha8Rng::seed_from_u64(0)).psi.len() > MOST_STATES {
         return None;
     }
-    let limit = *exact::steady(problem, None, &Default::default()).ok()?.column(&name)?.value.first()?;
+    let limit = *exact::steady(problem, None, &interrupt::stop()).ok()?.column(&name)?.value.first()?;
     let times: Vec<f64> = table.rows.iter().map(|row| row.time).collect();
     let at = |z: f64| {
         let shifted = |Column { value, se, .. }: &Column| match se {

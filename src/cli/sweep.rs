@@ -3,7 +3,8 @@
 mod optimum;
 
 use super::InputArgs;
-use super::common::{self, Outcome, catch_interrupt};
+use super::common::{self, Outcome};
+use super::interrupt;
 use super::print::{note, say};
 use crate::error::RunError;
 use crate::estimate::columns;
@@ -56,19 +57,25 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     let expected = common::expected_bytes(count * rows, sweep.quantities.len() + sweep.axes.len());
     let mut folder = RunFolder::claim(&args.input.out("-sweep"), common::identity("sweep", &input), expected)?;
 
-    let stop = catch_interrupt();
+    let stop = interrupt::stop();
     let search = Search { input: &input, sweep, overrides: &args.input.parameters, stop: &stop };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0) as usize).build();
     let pool = pool.map_err(|e| RunError::Request(format!("the threads cannot be started: {e}")))?;
     let summary = pool.install(|| -> Result<Vec<Number>, RunError> {
         grid.points = search.points(&grid)?;
         match &sweep.optimise {
-            Some(aim) if !stop.is_requested() => optimum::summary(&search, &grid, aim),
-            _ => Ok(Vec::new()),
+            Some(aim) => match optimum::summary(&search, &grid, aim) {
+                Err(RunError::Interrupted) => Ok(Vec::new()),
+                found => found,
+            },
+            None => Ok(Vec::new()),
         }
     })?;
 
     let done = grid.points.iter().flatten().count();
+    if done == 0 {
+        return Err(RunError::Interrupted.into());
+    }
     folder.write("sweep.csv", grid.csv().as_bytes())?;
     if let Some(figure) = grid.figure(&input.problem.title) {
         folder.write("sweep.svg", figure.svg()?.as_bytes())?;
@@ -85,7 +92,7 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     say!("{done} points in {}", place.join("sweep.csv").display());
     if done < count || stop.is_requested() {
         note!("interrupted after {done} of {count} points; they are kept");
-        return Ok(ExitCode::from(130));
+        return Ok(ExitCode::from(interrupt::STATUS));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -154,6 +161,9 @@ impl Search<'_> {
                 result => result,
             };
             failed.fetch_or(result.is_err(), Ordering::Relaxed);
+            if matches!(result, Ok(Some(_))) {
+                interrupt::keep();
+            }
             bar.inc(1);
             result.map_err(|error| RunError::Request(format!("at {}: {error}", grid.name(k))))
         };
@@ -199,7 +209,7 @@ fn only(problem: &mut Problem, wanted: &[String], timed: bool) {
 /// τ towards the energy that the protocol settles at; NaN when it has not fallen for good.
 fn time_to_charge(problem: &Problem, table: &Table) -> Result<f64, RunError> {
     let energy = problem.column(&Quantity::Energy);
-    let settled = match exact::steady(problem, None, &Default::default()) {
+    let settled = match exact::steady(problem, None, &interrupt::stop()) {
         Err(RunError::NoLimit { .. }) => return Ok(f64::NAN), // it never falls for good
         other => other?,
     };

@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use super::interrupt;
 use super::print::{note, say};
 use super::run::{SamplingArgs, check_cutoffs, sample};
 use crate::estimate::columns;
@@ -54,13 +55,13 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     let mut folder = RunFolder::claim(&args.input.out("-verify"), identity, expected)?;
 
     let spinner = common::spinner(&format!("{}: exact", problem.title));
-    let exact = exact::solve(problem, None, &Default::default());
+    let exact = exact::solve(problem, None, &interrupt::stop());
     spinner.finish_and_clear();
     let exact = exact?;
     let outcome = sample(problem, &engine, options, None)?;
     if outcome.interrupted {
         note!("interrupted after {} of {} trajectories: no verdict", outcome.trajectories, options.trajectories);
-        return Ok(ExitCode::from(130));
+        return Ok(ExitCode::from(interrupt::STATUS));
     }
     let sampled = columns::table(problem, &outcome.accumulated)?;
     let verdict = compare(problem, &outcome.accumulated, &sampled, &exact, FALSE_ALARM);

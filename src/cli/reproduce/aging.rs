@@ -1,6 +1,7 @@
 //! Figures 2 and 3 of *Aging of a quantum battery*, with what they leave out: fluctuations, the burst, and large N.
 
 use super::Results;
+use crate::cli::interrupt;
 use crate::estimate::columns::Z95;
 use crate::exact::blocks::Ending;
 use crate::exact::mean_field::MeanField;
@@ -34,7 +35,7 @@ struct Solved {
 impl Solved {
     fn new(results: &mut Results, name: &str, problem: &Problem) -> Done<Self> {
         let sampled = results.sampled(name, problem, TRAJECTORIES)?;
-        let exact = solve(problem, None, &Default::default())?;
+        let exact = solve(problem, None, &interrupt::stop())?;
         let mean_field = MeanField::new(problem)?.solve()?;
         results.data(&format!("{name}_exact"), &exact)?;
         results.data(&format!("{name}_meanfield"), &mean_field)?;

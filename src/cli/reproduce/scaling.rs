@@ -1,6 +1,7 @@
 //! What a trajectory costs against N, and where sampling to 1 % overtakes the exact density matrix.
 
 use super::Results;
+use crate::cli::interrupt;
 use crate::cli::print::say;
 use crate::error::RunError;
 use crate::exact;
@@ -8,7 +9,6 @@ use crate::models::{Dephased, Network, Part};
 use crate::output::figure::{Axis, Figure, Mark, Panel, Point, Series};
 use crate::problem::{Problem, Quantity, sm, sx};
 use crate::runner::{self, RunOptions};
-use crate::stop::Stop;
 use crate::unravel::engine::Engine;
 use std::error::Error;
 use std::fmt::Write;
@@ -30,8 +30,11 @@ fn cost(cells: u64, problem: &Problem) -> Result<Cost, Box<dyn Error>> {
     let run = |trajectories: u64| -> Result<_, RunError> {
         let options = RunOptions { trajectories, seed: 1, threads: 1, shots: false, covariance: false, states: false };
         let started = Instant::now();
-        let outcome = runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true)?;
-        Ok((started.elapsed().as_secs_f64(), outcome))
+        let outcome = runner::run(&engine, problem, options, &interrupt::stop(), &mut |_, _| true)?;
+        match outcome.interrupted {
+            true => Err(RunError::Interrupted),
+            false => Ok((started.elapsed().as_secs_f64(), outcome)),
+        }
     };
     run(1)?; // blocks and tables are built
     let (one, _) = run(2)?;
@@ -48,7 +51,7 @@ fn cost(cells: u64, problem: &Problem) -> Result<Cost, Box<dyn Error>> {
     let exact = match work {
         Some(work) if exact::blocks::seconds(work) < MOST_SECONDS => {
             let started = Instant::now();
-            exact::solve(problem, None, &Default::default())?;
+            exact::solve(problem, None, &interrupt::stop())?;
             Some(started.elapsed().as_secs_f64())
         }
         _ => None,

@@ -55,6 +55,7 @@ fn along(
     let mut cost = |place: f64| -> Result<f64, RunError> {
         let mut set = fixed.clone();
         set.push((axis.name.clone(), format!("{:?}", back(place))));
+        search.stop.check()?;
         let value = search.point(&set)?.as_ref().and_then(of).unwrap_or(f64::NAN);
         Ok(if value.is_finite() { sign * value } else { f64::INFINITY })
     };

@@ -1,0 +1,126 @@
+//! A pilot run: what a trajectory and its evaluation cost, seen in a fraction of a second and in little memory.
+
+use crate::density::GROUPS;
+use crate::error::RunError;
+use crate::estimate::columns::{self, Accumulated};
+use crate::problem::Problem;
+use crate::runner::{self, RunOptions};
+use crate::stop::Stop;
+use crate::trajectory::{Recorder, run_batch};
+use crate::unravel::engine::Engine;
+use crate::unravel::{Batch, Unraveling};
+use std::time::{Duration, Instant};
+
+/// Time for one first trajectory, for several more, and for evaluating what they gave.
+const FIRST: Duration = Duration::from_millis(450);
+const MORE: Duration = Duration::from_millis(350);
+/// Long enough for a clock to tell.
+const LONG_ENOUGH: Duration = Duration::from_millis(150);
+const MOST_TRAJECTORIES: u64 = 20_000;
+/// Bytes that the averages of a pilot may take.
+const MOST_BYTES: f64 = 6e7;
+
+/// What a pilot has found.
+#[derive(Debug, Default)]
+pub struct Pilot {
+    /// Seconds on one core until the first trajectory can begin: blocks and tables.
+    pub setup: f64,
+    /// Seconds of one trajectory on one core; at least that if `share` is 0.
+    pub each: f64,
+    /// How much of one trajectory was made, if not all of it.
+    pub share: Option<f64>,
+    /// Trajectories that were made.
+    pub made: u64,
+    /// Seconds on one core to evaluate what is not linear in ρ, at all rows; `None` if it could not be timed.
+    pub evaluation: Option<f64>,
+    /// What they gave.
+    pub accumulated: Option<Accumulated>,
+}
+
+/// The problem without what is not linear in ρ, if the density matrices that takes are too large for a pilot.
+pub fn affordable(problem: &Problem, engine: &Engine) -> Option<Problem> {
+    let fits = 2.0 * group_bytes(engine, problem) <= MOST_BYTES;
+    (!fits).then(|| {
+        let mut light = problem.clone();
+        light.quantities.retain(|quantity| !quantity.needs_state());
+        light
+    })
+}
+
+/// Bytes of the density matrices of one group.
+fn group_bytes(engine: &Engine, problem: &Problem) -> f64 {
+    runner::density_bytes(engine, problem, options(1, 0)) / (GROUPS + 1) as f64
+}
+
+fn options(trajectories: u64, seed: u64) -> RunOptions {
+    RunOptions { trajectories, seed, threads: 1, shots: false, covariance: false, states: false }
+}
+
+/// Time trajectories of `problem`, which the engine must be made for.
+///
+/// # Errors
+/// What a run would fail with.
+pub fn pilot(problem: &Problem, engine: &Engine, seed: u64) -> Result<Pilot, RunError> {
+    let started = Instant::now();
+    let seconds = |since: Instant| since.elapsed().as_secs_f64();
+    let mut reached = Reached::default();
+    let stop = Stop::after(FIRST);
+    let mut batch = engine.start(seed, 0..1, &stop);
+    match run_batch(problem, &mut batch, &stop, &mut reached) {
+        Err(RunError::Interrupted) => {
+            let share = reached.rows as f64 / problem.protocol.row_count().max(1) as f64;
+            let each = seconds(started) / if share > 0.0 { share } else { 1.0 };
+            return Ok(Pilot { each, share: Some(share), ..Pilot::default() });
+        }
+        other => other?,
+    }
+    drop(batch);
+    let first = seconds(started);
+    let averages = 40.0 * (problem.protocol.row_count() * problem.linear().len()) as f64;
+    let group = group_bytes(engine, problem);
+    if 3.0 * averages + 2.0 * group > MOST_BYTES {
+        return Ok(Pilot { each: first, made: 1, ..Pilot::default() });
+    }
+    // Each batch lies in a group of density matrices.
+    let size = runner::batch_size(engine, problem, options(1, seed));
+    let groups = if group > 0.0 { (MOST_BYTES / group) as u64 - 1 } else { u64::MAX };
+    let most = size.saturating_mul(groups).min(MOST_TRAJECTORIES);
+    let stop = Stop::after(MORE);
+    let mut pilot = Pilot { each: first, made: 1, ..Pilot::default() };
+    let mut n = ((0.2 * MORE.as_secs_f64() / first) as u64).clamp(2, most.max(2));
+    loop {
+        let began = Instant::now();
+        let outcome = runner::run(engine, problem, options(n, seed), &stop, &mut |_, _| true)?;
+        if outcome.trajectories > 0 && outcome.trajectories >= pilot.made {
+            pilot.each = seconds(began) / outcome.trajectories as f64;
+            pilot.made = outcome.trajectories;
+            pilot.accumulated = Some(outcome.accumulated);
+        }
+        if outcome.interrupted || began.elapsed() > LONG_ENOUGH || n >= most {
+            break;
+        }
+        n = (4 * n).min(most);
+    }
+    pilot.setup = (first - pilot.each).max(0.0);
+    pilot.evaluation = pilot.accumulated.as_ref().map(|found| evaluation(problem, found)).transpose()?.flatten();
+    Ok(pilot)
+}
+
+/// Seconds to evaluate all rows.
+fn evaluation(problem: &Problem, accumulated: &Accumulated) -> Result<Option<f64>, RunError> {
+    let began = Instant::now();
+    columns::table(problem, accumulated)?;
+    Ok(Some(began.elapsed().as_secs_f64()))
+}
+
+/// How many rows were reached.
+#[derive(Default)]
+struct Reached {
+    rows: usize,
+}
+
+impl<B: Batch> Recorder<B> for Reached {
+    fn row(&mut self, _: &B, row: usize, _: usize) {
+        self.rows = row + 1;
+    }
+}
