@@ -15,6 +15,8 @@ static SINCE: Mutex<Option<Instant>> = Mutex::new(None);
 /// Whether something is there that an early end can keep.
 static KEEPS: AtomicBool = AtomicBool::new(false);
 
+/// Until when samples may be evaluated after the flag was raised; then what takes no time is kept.
+const EVALUATION: Duration = Duration::from_millis(800);
 /// How long to wait for work that has nothing to keep, that keeps what it has, and that is writing it.
 const PATIENCE: [Duration; 3] = [Duration::from_millis(700), Duration::from_secs(3), Duration::from_secs(30)];
 /// Exit status of a command that was interrupted.
@@ -30,6 +32,14 @@ pub fn stop() -> Stop {
 /// From now on an early end keeps something.
 pub fn keep() {
     KEEPS.store(true, Ordering::Relaxed);
+}
+
+/// A flag for what is made of the samples: raised when the command is interrupted, or if it already is, a little later.
+pub fn evaluation() -> Stop {
+    match since() {
+        None => stop(),
+        Some(since) => Stop::after(EVALUATION.saturating_sub(since.elapsed())),
+    }
 }
 
 /// Let Ctrl-C and termination raise the flag instead of ending the program at once.
@@ -54,6 +64,10 @@ pub fn listen() {
             }
         });
     });
+}
+
+fn since() -> Option<Instant> {
+    *SINCE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The end of a command that was interrupted before there was anything to keep.

@@ -58,6 +58,7 @@ impl Command {
     fn advice(&self, error: Option<&RunError>) -> &'static str {
         match (error, self) {
             (Some(RunError::Occupied(_)), _) => "; choose another folder with --out, or move away what is there",
+            (Some(RunError::NoLimit { .. }), _) => "; the average over all time is given with --time-average",
             (Some(RunError::TooLarge { .. }), Self::Exact(_) | Self::Steady(_)) => "; `leyden run` samples it",
             (Some(RunError::TooLarge { .. }), Self::Export(_)) => {
                 "; -p makes it smaller, --small as small as in [verify]"

@@ -8,6 +8,7 @@ use super::summary::summary;
 use crate::density::Density;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns::{self, Accumulated, Z95, battery_levels};
+use crate::estimate::evaluation::Evaluation;
 use crate::input::Input;
 use crate::output::folder::RunFolder;
 use crate::output::table as files;
@@ -21,6 +22,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, json};
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Arguments of `leyden run`.
@@ -141,8 +143,13 @@ pub fn run(args: &RunArgs) -> Outcome {
     if outcome.trajectories == 0 {
         return Err(RunError::Interrupted.into());
     }
-    let table = columns::table(problem, &outcome.accumulated)?;
-    write(folder, &input, &outcome, &table, started, options)?;
+    let (table, left_out) = evaluate(problem, &outcome.accumulated, options.threads)?;
+    let mut facts = Map::new();
+    facts.insert("interrupted".into(), json!(outcome.interrupted || !left_out.is_empty()));
+    if !left_out.is_empty() {
+        facts.insert("left_out".into(), json!(left_out));
+    }
+    write(folder, &input, &outcome, &table, (started, options), facts)?;
     common::print_end(&table);
     warn_undersampled(&table);
     let cutoffs = check_cutoffs(problem, &table);
@@ -153,6 +160,10 @@ pub fn run(args: &RunArgs) -> Outcome {
         started.elapsed().as_secs_f64(),
         place.display()
     );
+    if !left_out.is_empty() {
+        note!("interrupted while it was evaluated: without {}, everything else was kept", left_out.join(", "));
+        return Ok(ExitCode::from(interrupt::STATUS));
+    }
     if outcome.interrupted {
         note!("interrupted: {} of {} trajectories were kept", outcome.trajectories, options.trajectories);
         return Ok(ExitCode::from(interrupt::STATUS));
@@ -169,6 +180,39 @@ pub fn run(args: &RunArgs) -> Outcome {
         }
     }
     Ok(ExitCode::from(u8::from(!cutoffs)))
+}
+
+/// The table of what was sampled. What is not linear in the state, and takes long, is left out and named where an
+/// interruption leaves no time for it.
+fn evaluate(problem: &Problem, accumulated: &Accumulated, threads: usize) -> Result<(Table, Vec<String>), RunError> {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows evaluated  {eta} left") {
+        bar.set_style(style);
+    }
+    let plain = !std::io::stderr().is_terminal();
+    let shown = Mutex::new(Instant::now());
+    let progress = |done: u64, all: u64| {
+        bar.set_length(all);
+        bar.set_position(done);
+        let Ok(mut shown) = shown.try_lock() else { return };
+        if plain && shown.elapsed() > Duration::from_secs(5) {
+            *shown = Instant::now();
+            note!("{done}/{all} rows evaluated");
+        }
+    };
+    let how = Evaluation { threads, stop: interrupt::evaluation(), progress: Some(&progress) };
+    let found = columns::evaluate(problem, accumulated, &how);
+    bar.finish_and_clear();
+    match found {
+        Err(RunError::Interrupted) => {
+            let mut rest = problem.clone();
+            rest.quantities.retain(|quantity| !quantity.needs_state());
+            let nonlinear = problem.quantities.iter().filter(|quantity| quantity.needs_state());
+            let left_out = nonlinear.map(|quantity| problem.column(quantity)).collect();
+            Ok((columns::table(&rest, &accumulated.linear_part(problem, &rest))?, left_out))
+        }
+        table => Ok((table?, Vec::new())),
+    }
 }
 
 /// Largest weight of a mode's highest level that passes, and that passes without a note.
@@ -240,8 +284,8 @@ fn write(
     input: &Input,
     outcome: &runner::Outcome,
     table: &Table,
-    started: Instant,
-    options: RunOptions,
+    (started, options): (Instant, RunOptions),
+    mut facts: Map<String, serde_json::Value>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let problem = &input.problem;
     folder.write("observables.csv", files::csv(table).as_bytes())?;
@@ -268,9 +312,7 @@ fn write(
     }
     let legend = common::sampled_legend(outcome.trajectories);
     common::draw(&mut folder, &problem.title, &[(&legend, table)])?;
-    let mut facts = Map::new();
     facts.insert("trajectories".into(), json!(outcome.trajectories));
-    facts.insert("interrupted".into(), json!(outcome.interrupted));
     facts.insert("representation_why".into(), json!(choose(problem).explain()));
     let threads = if options.threads == 0 { rayon::current_num_threads() } else { options.threads };
     folder.finish(facts, common::environment(started, threads))?;

@@ -8,6 +8,7 @@ use super::interrupt;
 use super::print::{note, say};
 use crate::error::RunError;
 use crate::estimate::columns;
+use crate::estimate::evaluation::Evaluation;
 use crate::exact::{self, theory::Theory};
 use crate::input::{self, Input, Solve, Sweep, TAU, Value};
 use crate::output::folder::RunFolder;
@@ -129,7 +130,11 @@ pub fn solve_point(input: &Input, how: Solve, stop: &Stop) -> Result<Option<Tabl
             let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: false, states: false };
             let (_, engine) = Engine::new(problem, None)?;
             let outcome = runner::run(&engine, problem, options, stop, &mut |_, _| true)?;
-            if outcome.interrupted { Ok(None) } else { columns::table(problem, &outcome.accumulated).map(Some) }
+            let how = Evaluation { threads: 1, stop: stop.clone(), progress: None };
+            match outcome.interrupted {
+                true => Ok(None),
+                false => columns::evaluate(problem, &outcome.accumulated, &how).map(Some),
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::interrupt;
 use super::print::{note, say};
 use super::run::{SamplingArgs, check_cutoffs, sample};
 use crate::estimate::columns;
+use crate::estimate::evaluation::Evaluation;
 use crate::estimate::verify::{Comparison, Verdict, compare};
 use crate::exact;
 use crate::output::folder::RunFolder;
@@ -63,7 +64,8 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
         note!("interrupted after {} of {} trajectories: no verdict", outcome.trajectories, options.trajectories);
         return Ok(ExitCode::from(interrupt::STATUS));
     }
-    let sampled = columns::table(problem, &outcome.accumulated)?;
+    let how = Evaluation { threads: options.threads, stop: interrupt::stop(), progress: None };
+    let sampled = columns::evaluate(problem, &outcome.accumulated, &how)?;
     let verdict = compare(problem, &outcome.accumulated, &sampled, &exact, FALSE_ALARM);
     print(&verdict, &sampled, &exact);
 

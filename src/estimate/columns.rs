@@ -33,6 +33,16 @@ pub struct Accumulated {
 }
 
 impl Accumulated {
+    /// What another problem needs that asks the same but for what is not linear in the state.
+    pub fn linear_part(&self, problem: &Problem, asked: &Problem) -> Self {
+        let all = problem.linear();
+        let (needed, width) = (asked.linear(), all.len());
+        let slots: Vec<usize> = needed.iter().filter_map(|l| all.iter().position(|known| known == l)).collect();
+        let rows = 0..problem.protocol.row_count();
+        let numbers = rows.flat_map(|row| slots.iter().map(move |slot| row * width + slot));
+        Self { moments: self.moments.choose(numbers), ..Self::default() }
+    }
+
     /// Add a later batch.
     pub fn merge(&mut self, later: Self) {
         self.moments.merge(&later.moments);

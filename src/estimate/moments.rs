@@ -64,6 +64,12 @@ impl Moments {
         self.weight_squared += later.weight_squared;
     }
 
+    /// Those of some numbers only.
+    pub fn choose(&self, numbers: impl Iterator<Item = usize>) -> Self {
+        let cells = numbers.map(|index| self.cells[index]).collect();
+        Self { weight: self.weight, weight_squared: self.weight_squared, cells }
+    }
+
     /// Effective number of trajectories, (Σw)²/Σw².
     pub fn effective(&self) -> f64 {
         if self.weight > 0.0 { self.weight * self.weight / self.weight_squared } else { 0.0 }

@@ -3,17 +3,20 @@
 use crate::density::GROUPS;
 use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated};
+use crate::estimate::evaluation::Evaluation;
 use crate::problem::Problem;
 use crate::runner::{self, RunOptions};
 use crate::stop::Stop;
 use crate::trajectory::{Recorder, run_batch};
 use crate::unravel::engine::Engine;
 use crate::unravel::{Batch, Unraveling};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Time for one first trajectory, for several more, and for evaluating what they gave.
 const FIRST: Duration = Duration::from_millis(450);
 const MORE: Duration = Duration::from_millis(350);
+const EVALUATION: Duration = Duration::from_millis(300);
 /// Long enough for a clock to tell.
 const LONG_ENOUGH: Duration = Duration::from_millis(150);
 const MOST_TRAJECTORIES: u64 = 20_000;
@@ -106,11 +109,25 @@ pub fn pilot(problem: &Problem, engine: &Engine, seed: u64) -> Result<Pilot, Run
     Ok(pilot)
 }
 
-/// Seconds to evaluate all rows.
+/// Seconds to evaluate all rows, from as many as there is time for.
 fn evaluation(problem: &Problem, accumulated: &Accumulated) -> Result<Option<f64>, RunError> {
+    let (done, all) = (AtomicU64::new(0), AtomicU64::new(0));
+    let progress = |rows: u64, of: u64| {
+        done.fetch_max(rows, Ordering::Relaxed);
+        all.store(of, Ordering::Relaxed);
+    };
     let began = Instant::now();
-    columns::table(problem, accumulated)?;
-    Ok(Some(began.elapsed().as_secs_f64()))
+    let how = Evaluation { threads: 1, stop: Stop::after(EVALUATION), progress: Some(&progress) };
+    let table = columns::evaluate(problem, accumulated, &how);
+    let took = began.elapsed().as_secs_f64();
+    match table {
+        Ok(_) => Ok(Some(took)),
+        Err(RunError::Interrupted) => {
+            let (done, all) = (done.into_inner() as f64, all.into_inner() as f64);
+            Ok((done > 0.0).then_some(took * all / done))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// How many rows were reached.
