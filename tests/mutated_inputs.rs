@@ -7,7 +7,6 @@ use leyden::runner::{self, RunOptions};
 use leyden::stop::Stop;
 use leyden::table::Table;
 use leyden::unravel::engine::Engine;
-use leyden::with_engine;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng as Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -187,14 +186,11 @@ fn tried(text: &str, stop: &Stop) -> Result<(), String> {
     let problem = &input.problem;
     let Ok((_, engine)) = Engine::new(problem, None) else { return Ok(()) };
     let options = RunOptions { trajectories: 16, seed: 1, threads: 1, shots: true, covariance: false, states: false };
-    let fits = match &engine {
-        Engine::Ladder(_) => true,
-        _ => with_engine!(&engine, e => runner::check_memory(&**e, problem, options)).is_ok(),
-    };
+    let fits = runner::check(&engine, problem, options).is_ok();
     if problem.protocol().row_count() > 20_000 || !fits {
         return Ok(());
     }
-    let sampled = with_engine!(&engine, e => runner::run(&**e, problem, options, stop, &mut |_, _| true));
+    let sampled = runner::run(&engine, problem, options, stop, &mut |_, _| true);
     if let Ok(outcome) = sampled
         && outcome.trajectories > 1
         && let Ok(table) = columns::table(problem, &outcome.accumulated)

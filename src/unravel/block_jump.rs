@@ -112,9 +112,19 @@ impl BlockJump {
         locals[id].clone()
     }
 
-    pub(super) fn propagator<'a>(&self, local: &'a Local, stage: usize, stop: &Stop) -> &'a Propagator {
-        local.propagators[stage]
-            .get_or_init(|| Propagator::new(&self.blocks, &local.block, stage, &self.spacings[stage], stop))
+    /// # Errors
+    /// [`RunError::Interrupted`], and then none is kept.
+    pub(super) fn propagator<'a>(
+        &self,
+        local: &'a Local,
+        stage: usize,
+        stop: &Stop,
+    ) -> Result<&'a Propagator, RunError> {
+        if let Some(made) = local.propagators[stage].get() {
+            return Ok(made);
+        }
+        let made = Propagator::new(&self.blocks, &local.block, stage, &self.spacings[stage], stop)?;
+        Ok(local.propagators[stage].get_or_init(|| made))
     }
 
     fn leaps<'a>(&self, local: &'a Local, stage: usize) -> &'a [Leap] {
@@ -145,7 +155,7 @@ impl BlockJump {
     ) -> Result<(), RunError> {
         loop {
             stop.check()?;
-            let propagator = self.propagator(&walker.local, stage, stop);
+            let propagator = self.propagator(&walker.local, stage, stop)?;
             let jumps = propagator.advance(&mut walker.flight, until, walker.threshold, work, stop)?;
             readout::check(walker.flight.norm, walker.flight.time)?;
             if !jumps {
@@ -242,7 +252,8 @@ impl Unraveling for BlockJump {
             let of_step = |(step, kind): (&Step, &BlockStep)| match (step, kind) {
                 (Step::Evolve { rows, duration, .. }, BlockStep::Evolve(stage)) => {
                     let mean = duration / rows.len() as f64;
-                    rows.len() as f64 * self.propagator(&local, *stage, &Stop::default()).cost(mean)
+                    let propagator = self.propagator(&local, *stage, &Stop::default());
+                    rows.len() as f64 * propagator.map_or(0.0, |p| p.cost(mean))
                 }
                 _ => 0.0,
             };

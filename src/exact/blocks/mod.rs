@@ -57,7 +57,7 @@ fn all_rows(problem: &Problem, state: &mut impl Held, stop: &Stop) -> Result<Tab
 pub fn work(problem: &Problem, style: Style) -> Result<f64, RunError> {
     let blocks = Blocks::compile(problem, style)?;
     if let Some(mut vectors) = Vectors::new(&blocks, &Stop::default()) {
-        return Ok(vectors.work());
+        return vectors.work();
     }
     let mut equation = Equation::new(&blocks, &Stop::default())?;
     let mut work = 0.0;

@@ -11,6 +11,7 @@ use crate::stop::Stop;
 use crate::unravel::propagate::{Flight, Propagator, Workspace, norm_sqr, spacings};
 use num_complex::Complex64;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// Most vectors.
@@ -88,26 +89,31 @@ impl<'b> Vectors<'b> {
         })
     }
 
-    fn propagator(&mut self, place: usize, stage: usize) -> &Propagator {
-        let Self { blocks, reached, propagators, spacings, .. } = self;
+    fn propagator(&mut self, place: usize, stage: usize) -> Result<&Propagator, RunError> {
+        let Self { blocks, reached, propagators, spacings, stop, .. } = self;
         let block = &reached[place];
-        let made = || Propagator::new(blocks, block, stage, &spacings[stage]);
-        propagators.entry((block.id, stage)).or_insert_with(made)
+        Ok(match propagators.entry((block.id, stage)) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(empty) => empty.insert(Propagator::new(blocks, block, stage, &spacings[stage], stop)?),
+        })
     }
 
     /// Multiplications of the whole protocol, to order of magnitude; pulses are taken to change no block.
-    pub fn work(&mut self) -> f64 {
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`].
+    pub fn work(&mut self) -> Result<f64, RunError> {
         let places: Vec<usize> = self.members.iter().map(|m| m.place).collect();
         let mut work = 0.0;
         for (kind, step) in self.blocks.steps.iter().zip(&self.blocks.problem().protocol.steps) {
             if let (BlockStep::Evolve(stage), Step::Evolve { rows, duration, .. }) = (kind, step) {
                 let count = rows.len() as f64;
                 for &place in &places {
-                    work += count * self.propagator(place, *stage).cost(duration / count);
+                    work += count * self.propagator(place, *stage)?.cost(duration / count);
                 }
             }
         }
-        work * self.blocks.problem().protocol.repeat as f64
+        Ok(work * self.blocks.problem().protocol.repeat as f64)
     }
 }
 
@@ -155,7 +161,7 @@ impl Held for Vectors<'_> {
         }
         for k in 0..self.members.len() {
             let place = self.members[k].place;
-            let work = self.propagator(place, stage).cost(until - from);
+            let work = self.propagator(place, stage)?.cost(until - from);
             if !(work <= MOST_WORK) {
                 return Err(RunError::TooLarge {
                     what: format!("an exact evolution over {}", until - from),
@@ -172,7 +178,7 @@ impl Held for Vectors<'_> {
                 stop.check()?;
                 let end = if piece == pieces as u64 { until } else { from + (until - from) * piece as f64 / pieces };
                 // No norm falls to less than 0: nothing ends the evolution before.
-                propagator.advance(flight, end, -1.0, room);
+                propagator.advance(flight, end, -1.0, room, stop)?;
             }
         }
         Ok(())

@@ -165,16 +165,18 @@ impl BandedJump {
         self.look(walker);
         let place = (walker.frame.key.clone(), stage);
         let known = self.stiff.read().unwrap_or_else(|e| e.into_inner()).get(&place).cloned();
-        let propagator = known.unwrap_or_else(|| {
-            let spacings = &self.spacings[stage];
-            let made = Arc::new(Propagator::new(&self.blocks, &walker.block, stage, spacings, stop));
-            let mut all = self.stiff.write().unwrap_or_else(|e| e.into_inner());
-            if all.len() >= MOST_STIFF {
-                all.clear();
+        let propagator = match known {
+            Some(known) => known,
+            None => {
+                let made = Arc::new(Propagator::new(&self.blocks, &walker.block, stage, &self.spacings[stage], stop)?);
+                let mut all = self.stiff.write().unwrap_or_else(|e| e.into_inner());
+                if all.len() >= MOST_STIFF {
+                    all.clear();
+                }
+                all.insert(place, made.clone());
+                made
             }
-            all.insert(place, made.clone());
-            made
-        });
+        };
         let psi = std::mem::take(&mut walker.psi);
         let mut flight = Flight { psi, norm: walker.state.norm, time: walker.state.time };
         let jumped = propagator.advance(&mut flight, until, walker.threshold, work, stop)?;

@@ -84,14 +84,22 @@ pub fn spacings(problem: &Problem, steps: &[BlockStep], stage: usize) -> Vec<(f6
 }
 
 impl Propagator {
-    /// The generator of `stage` in `block`; `spacings` are the distances between rows, with how often each comes. Once
-    /// `stop` is raised no tables are made, and all goes by series.
-    pub fn new(of: &Blocks, block: &Block, stage: usize, spacings: &[(f64, u64)], stop: &Stop) -> Self {
+    /// The generator of `stage` in `block`; `spacings` are the distances between rows, with how often each comes.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`]: tables of large blocks take seconds.
+    pub fn new(
+        of: &Blocks,
+        block: &Block,
+        stage: usize,
+        spacings: &[(f64, u64)],
+        stop: &Stop,
+    ) -> Result<Self, RunError> {
         let drives = of.stages[stage].varying.iter();
         if let Some(cells) = without_matrix(of, block) {
             let varying = drives.map(|(d, f)| (*f, Operator::flips(Flips::new(cells, &of.drive_terms(*d))))).collect();
             let generator = Operator::flips(Flips::new(cells, &of.generator_terms(stage)));
-            return Self { method: Method::Stepped(Series::new(generator, varying)), arch: Arch::new() };
+            return Ok(Self { method: Method::Stepped(Series::new(generator, varying)), arch: Arch::new() });
         }
         let generator = block.generator(of, stage);
         let varying: Vec<(Envelope, Operator)> = drives
@@ -109,7 +117,7 @@ impl Propagator {
                 if fixed && table::pays(&series, spacings) {
                     match Table::new(generator, &series, spacings, stop) {
                         Ok(Some(table)) => Method::Tabled(table, series),
-                        Ok(None) => Method::Stepped(series),
+                        Ok(None) => return Err(RunError::Interrupted),
                         Err(reason) => Method::Refused(reason),
                     }
                 } else {
@@ -117,7 +125,7 @@ impl Propagator {
                 }
             }
         };
-        Self { method, arch: Arch::new() }
+        Ok(Self { method, arch: Arch::new() })
     }
 
     /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then.
