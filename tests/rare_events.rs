@@ -12,7 +12,6 @@ use leyden::runner::{self, Outcome, RunOptions};
 use leyden::stop::Stop;
 use leyden::table::Table;
 use leyden::unravel::engine::Engine;
-use leyden::with_engine;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 const RARE_JUMP: &str = include_str!("data/cases/rare_jump.toml");
@@ -26,7 +25,7 @@ fn outcome(problem: &Problem, trajectories: u64, seed: u64, go_on: &mut (dyn FnM
     let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: true, states: false };
     let never = Stop::default();
     let mut watch = |_, accumulated: &Accumulated| go_on(&columns::table(problem, accumulated).unwrap());
-    with_engine!(&engine, e => runner::run(&**e, problem, options, &never, &mut watch)).unwrap()
+    runner::run(&engine, problem, options, &never, &mut watch).unwrap()
 }
 
 fn sample(problem: &Problem, trajectories: u64, seed: u64, go_on: &mut (dyn FnMut(&Table) -> bool + Send)) -> Table {
@@ -131,10 +130,10 @@ fn rounding_is_no_error() {
                 Some((lo, hi)) => (lo[row], hi[row]),
                 None => (value - Z95 * se, value + Z95 * se),
             };
-            assert!(holds(found, exact), "{}: {} is in {found:?}, exactly {exact}", problem.title, column.name);
+            assert!(holds(found, exact), "{}: {} is in {found:?}, exactly {exact}", problem.title(), column.name);
         }
         let energy = table.column("energy").unwrap().se.as_ref().unwrap()[row];
-        assert!(1e-5 < energy && energy < 2e-3, "{}: {energy}", problem.title);
+        assert!(1e-5 < energy && energy < 2e-3, "{}: {energy}", problem.title());
     }
 }
 

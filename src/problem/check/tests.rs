@@ -1,3 +1,5 @@
+//! Each part of a problem is refused where it is wrong, and accepted where it is right.
+
 use crate::error::ModelError;
 use crate::problem::{Initial, Kind, Problem, ProblemBuilder, Quantity, n, sm, sx, sy, sz};
 use num_complex::Complex64;
