@@ -320,27 +320,36 @@ fn representations_agree_with_the_full_space_on_many_problems() {
 #[test]
 fn vectors_agree_with_the_full_space() {
     check_many(0..FEW, |seed| {
-        let mut problem = random(seed);
-        problem.channels.iter_mut().for_each(|channel| channel.rate = 0.0);
-        problem.protocol.steps.retain(|step| !matches!(step, Step::Reset { .. }));
-        check_problem(seed, problem)
+        let problem = random(seed);
+        let mut closed = problem.edit();
+        for channel in 0..problem.channels().len() {
+            closed.rate(channel, 0.0);
+        }
+        closed.keep_steps(|step| !matches!(step, Step::Reset { .. }));
+        check_problem(seed, closed.build().unwrap())
     });
 }
 
 /// The limit t → ∞ of random problems some of whose channels are off, or that there is none, against the full space;
 /// how many had one and how many had none.
 fn check_steady(seed: u64) -> [usize; 2] {
-    let mut problem = random(seed);
+    let problem = random(seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    problem.protocol.repeat = 1;
-    problem.channels.iter_mut().filter(|_| rng.random_bool(0.6)).for_each(|channel| channel.rate = 0.0);
+    let mut once = problem.edit();
+    once.repeat(1);
+    for channel in 0..problem.channels().len() {
+        if rng.random_bool(0.6) {
+            once.rate(channel, 0.0);
+        }
+    }
+    let problem = once.build().unwrap();
     let states = |s: &Subsystem| match &s.kind {
         Kind::Ensemble { cells } => 1 << cells,
         Kind::Network { cells, .. } => 1 << cells,
         Kind::Mode { cutoff } => *cutoff,
         Kind::Levels { energies } => energies.len(),
     };
-    if problem.subsystems.iter().map(states).product::<usize>() > 8 {
+    if problem.subsystems().iter().map(states).product::<usize>() > 8 {
         return [0, 0];
     }
     let reference = match naive::steady(&problem) {

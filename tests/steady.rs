@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{assert_close, example};
+use common::{assert_close, energy_power, example};
 use leyden::RunError;
 use leyden::exact::{naive, steady, time_average};
 use leyden::problem::{Axis, Envelope, Initial, Kind, OpSum, Problem, ProblemBuilder, Quantity, a, ad, n, sm, sp, sx};
@@ -155,20 +155,6 @@ fn a_drive_without_repetition_is_told_of_limit_cycles() {
     assert_close(energy[0], energy[4], 1e-9, "the cycle closes");
 }
 
-/// Rates in one unit and times in another.
-fn scaled(problem: &Problem, unit: f64) -> Problem {
-    let mut problem = problem.clone();
-    problem.hamiltonian = std::mem::take(&mut problem.hamiltonian) * unit;
-    problem.channels.iter_mut().for_each(|channel| channel.rate *= unit);
-    for step in &mut problem.protocol.steps {
-        if let leyden::problem::Step::Evolve { duration, rows, .. } = step {
-            *duration /= unit;
-            rows.iter_mut().for_each(|row| *row /= unit);
-        }
-    }
-    problem
-}
-
 #[test]
 fn no_unit_of_time_is_special() {
     let settles = [
@@ -183,18 +169,18 @@ fn no_unit_of_time_is_special() {
     let turns = [example(include_str!("data/cases/no_limit.toml"), ""), beside_damping(0.7, Initial::Excited, 0.0)];
     for unit in [1e-12, 1e-9, 1e-3, 1e9, 1e12] {
         for problem in &settles {
-            let (here, there) = (limit(problem).unwrap(), limit(&scaled(problem, unit)).unwrap());
-            for (mine, theirs) in here.columns.iter().zip(&there.columns) {
-                // A rate has the unit of the rates.
-                let per_time = if mine.name.starts_with("bright_") { unit } else { 1.0 };
+            let (here, there) = (limit(problem).unwrap(), limit(&problem.in_units(unit)).unwrap());
+            for (quantity, (mine, theirs)) in problem.quantities().iter().zip(here.columns.iter().zip(&there.columns)) {
+                let per_time = unit.powi(energy_power(quantity));
                 for (x, y) in mine.value.iter().zip(&theirs.value).filter(|(x, _)| !x.is_nan()) {
-                    let what = format!("{} of {} in units of {unit}", mine.name, problem.title);
+                    let what = format!("{} of {} in units of {unit}", mine.name, problem.title());
                     assert_close(*y / per_time, *x, 1e-9, &what);
                 }
             }
         }
         for problem in &turns {
-            let (here, there) = (frequency(limit(problem)).unwrap(), frequency(limit(&scaled(problem, unit))).unwrap());
+            let (here, there) =
+                (frequency(limit(problem)).unwrap(), frequency(limit(&problem.in_units(unit))).unwrap());
             assert_close(there / unit, here, 1e-8, "frequency");
         }
     }
@@ -207,7 +193,7 @@ fn a_raised_stop_ends_it() {
     for problem in
         [example(input!("star"), "N=2"), pulsed(1, 1.0, 0.3).build().unwrap(), pulsed(3, PI, 0.3).build().unwrap()]
     {
-        assert!(matches!(steady(&problem, None, &stop), Err(RunError::Interrupted)), "{}", problem.title);
+        assert!(matches!(steady(&problem, None, &stop), Err(RunError::Interrupted)), "{}", problem.title());
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use leyden::exact;
 use leyden::input;
-use leyden::problem::{Problem, Quantity};
+use leyden::problem::Problem;
 use leyden::runner;
 use leyden::stop::Stop;
 use leyden::unravel::engine::Engine;
@@ -27,18 +27,6 @@ fn shipped() -> Vec<(String, Problem)> {
     files.iter().map(named).collect()
 }
 
-/// The power of an energy or a rate that a quantity is.
-fn power(quantity: &Quantity) -> i32 {
-    match quantity {
-        Quantity::Energy | Quantity::EnergyOf(_) | Quantity::EnergyDeviation | Quantity::Released(_) => 1,
-        Quantity::Ergotropy | Quantity::ErgotropyOf(_) | Quantity::InitialErgotropy | Quantity::LocalErgotropy => 1,
-        Quantity::SymmetricErgotropy | Quantity::IncoherentErgotropy | Quantity::CoherentErgotropy => 1,
-        Quantity::AntiErgotropy | Quantity::Capacity | Quantity::BrightLoss(_) | Quantity::BrightReturn(_) => 1,
-        Quantity::EnergyVariance | Quantity::Power => 2,
-        _ => 0,
-    }
-}
-
 #[test]
 fn exact_solutions_are_the_same_in_any_unit() {
     let mut wrong = Vec::new();
@@ -53,7 +41,7 @@ fn exact_solutions_are_the_same_in_any_unit() {
                 }
             };
             for (quantity, (a, b)) in problem.quantities().iter().zip(plain.columns.iter().zip(&scaled.columns)) {
-                let unit = factor.powi(power(quantity));
+                let unit = factor.powi(common::energy_power(quantity));
                 for (row, (a, b)) in a.value.iter().zip(&b.value).enumerate() {
                     let same = (b / unit - a).abs() <= 1e-9 * a.abs().max(1.0) || (a.is_nan() && b.is_nan());
                     if !same {

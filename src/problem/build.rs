@@ -176,6 +176,20 @@ impl ProblemBuilder {
         self
     }
 
+    /// Another rate of channel number `channel`, in the order in which they were added.
+    pub fn rate(&mut self, channel: usize, rate: f64) -> &mut Self {
+        if let Some(channel) = self.problem.channels.get_mut(channel) {
+            channel.rate = rate;
+        }
+        self
+    }
+
+    /// Only those of the steps so far that are wanted.
+    pub fn keep_steps(&mut self, wanted: impl FnMut(&Step) -> bool) -> &mut Self {
+        self.problem.protocol.steps.retain(wanted);
+        self
+    }
+
     /// Number of cycles.
     pub fn repeat(&mut self, cycles: u64) -> &mut Self {
         self.problem.protocol.repeat = cycles;

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each test file uses a part
 
 use leyden::input;
-use leyden::problem::Problem;
+use leyden::problem::{Problem, Quantity, Unit};
 use leyden::repr::ladder::Ladder;
 use leyden::runner::{self, Outcome, RunOptions};
 use leyden::stop::Stop;
@@ -92,4 +92,13 @@ pub fn options(trajectories: u64, seed: u64) -> RunOptions {
 pub fn run(problem: &Problem, options: RunOptions) -> Outcome {
     let engine = LadderJump::new(Ladder::compile(problem).unwrap());
     runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+}
+
+/// The power of an energy or a rate that a quantity is.
+pub fn energy_power(quantity: &Quantity) -> i32 {
+    match quantity.entry().unit {
+        Unit::One => 0,
+        Unit::Energy | Unit::Rate => 1,
+        Unit::EnergySquared | Unit::Power => 2,
+    }
 }
