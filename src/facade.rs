@@ -2,6 +2,7 @@
 
 use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated};
+use crate::estimate::evaluation::Evaluation;
 use crate::exact;
 use crate::problem::Problem;
 use crate::repr::choose::Representation;
@@ -90,8 +91,11 @@ pub fn sample(problem: &Problem, how: &Sampling) -> Result<Sampled, RunError> {
     if outcome.trajectories == 0 {
         return Err(RunError::Interrupted);
     }
+    // What was sampled before it was stopped is still to be read.
+    let stop = if outcome.interrupted { Stop::default() } else { how.stop.clone() };
+    let evaluation = Evaluation { threads: how.threads, stop, progress: None };
     Ok(Sampled {
-        table: columns::table(problem, &outcome.accumulated)?,
+        table: columns::evaluate(problem, &outcome.accumulated, &evaluation)?,
         shots: outcome.shots,
         trajectories: outcome.trajectories,
         interrupted: outcome.interrupted,

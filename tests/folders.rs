@@ -275,7 +275,7 @@ fn work_that_keeps_nothing_leaves_nothing_when_it_is_ended() {
         (format!("exact {cycles}"), "-TERM"),
         (format!("verify {cycles}"), "-TERM"),
         // One long factorisation, which hears nothing.
-        ("steady modes.toml -p cutoff=16".to_owned(), "-TERM"),
+        ("steady modes.toml -p cutoff=15".to_owned(), "-TERM"),
     ] {
         let (status, message, took) = end(claimed(&place, &format!("{arguments} --out out")), signal);
         assert_eq!(status, Some(130), "{arguments}: {message}");

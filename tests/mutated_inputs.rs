@@ -155,7 +155,7 @@ fn input_number(index: u64, files: &[String], words: &[String]) -> String {
 
 /// What a table may not hold: numbers that are none, but for 0/0.
 fn odd_number(table: &Table) -> Option<String> {
-    let odd = |name: &str, value: f64| !value.is_finite() && !(name == "efficiency" && value.is_nan());
+    let odd = |name: &str, value: f64| !(value.is_finite() || name == "efficiency" && value.is_nan());
     table.columns.iter().find_map(|column| {
         let row = column.value.iter().position(|value| odd(&column.name, *value))?;
         Some(format!("{} is {} in row {row}", column.name, column.value[row]))

@@ -88,7 +88,7 @@ fn strings_over_many_cells_are_read_and_judged() {
     // Majorana operators of 10 cells: χ_2j = Π_{k<j} σz_k σx_j and χ_2j+1 with σy; i^(q/2) times a product of q is Hermitian.
     let majorana = |index: usize| {
         let chain: Vec<String> = (0..index / 2).map(|k| format!("sz(B,{k})")).collect();
-        let end = format!("{}(B,{})", if index % 2 == 0 { "sx" } else { "sy" }, index / 2);
+        let end = format!("{}(B,{})", if index.is_multiple_of(2) { "sx" } else { "sy" }, index / 2);
         [chain, vec![end]].concat().join("*")
     };
     let product = |of: &[usize]| of.iter().map(|&index| majorana(index)).collect::<Vec<_>>().join("*");

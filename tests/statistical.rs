@@ -279,10 +279,7 @@ fn assert_distribution(problem: &Problem, outcome: &Outcome, row: usize, law: &[
 #[ignore = "statistical tier: cargo test --release --test statistical -- --ignored"]
 fn standard_errors_are_right() {
     const SEEDS: u64 = 2_000;
-    let problem = {
-        let problem = without_ergotropy(&example(AGING, "N=20 cycles=3 samples=2 gamma=4 gamma_up=0.5 gamma_phi=0.5"));
-        problem
-    };
+    let problem = { without_ergotropy(&example(AGING, "N=20 cycles=3 samples=2 gamma=4 gamma_up=0.5 gamma_phi=0.5")) };
     let truth = exact(&problem);
     let names: Vec<&str> = truth.columns.iter().map(|c| c.name.as_str()).collect();
     let mut sums = vec![vec![0.0; truth.rows.len()]; names.len()];

@@ -112,7 +112,7 @@ fn settled(table: &Table, what: &str) -> String {
 /// `leyden meanfield`: the mean-field theory that fits the problem.
 pub fn mean_field(args: &InputArgs) -> Outcome {
     let input = args.read()?;
-    let theory = Theory::of(&input.problem).map_err(|error| input.located(&error))?;
+    let theory = Theory::of(&input.problem).map_err(|error| input.located(&error))?.stopped_by(&interrupt::stop());
     let status = result(args, &input, ("meanfield", theory.name(), "mean field"), |_| theory.solve())?;
     let missing = theory.missing();
     if !missing.is_empty() {

@@ -53,10 +53,13 @@ pub trait Answers {
     fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError>;
 }
 
+/// A function of the state and what is known of it, `None` where it has no such number.
+type Evaluated = ((Nonlinear, Part), Option<Sided>);
+
 /// Answers that evaluate each function of the state once, however many quantities are made of it.
 struct Once<'a, A> {
     answers: &'a A,
-    known: RefCell<Vec<((Nonlinear, Part), Option<Sided>)>>,
+    known: RefCell<Vec<Evaluated>>,
 }
 
 impl<A: Answers> Answers for Once<'_, A> {
@@ -226,7 +229,7 @@ impl<'p> Columns<'p> {
     /// Read one row, `time` after the run began.
     ///
     /// # Errors
-    /// As [`derive`], and when a quantity is not among the answers.
+    /// As [`derive()`], and when a quantity is not among the answers.
     pub fn read(&mut self, answers: &impl Answers, time: f64) -> Result<(), RunError> {
         let answers = &Once { answers, known: RefCell::default() };
         for column in &mut self.columns {

@@ -297,9 +297,12 @@ mod tests {
         let mut integrator = Integrator::new(&Robertson, 1e11);
         let stop = Stop::default();
         integrator.advance(&Robertson, &mut x, (0.0, 40.0), &stop).unwrap();
-        assert!((x[0] - 0.7158270687193941).abs() < 1e-10 && (x[1] / 9.185534764557338e-6 - 1.0).abs() < 1e-9, "{x:?}");
+        assert!(
+            (x[0] - 0.715_827_068_719_394).abs() < 1e-10 && (x[1] / 9.185534764557338e-6 - 1.0).abs() < 1e-9,
+            "{x:?}"
+        );
         integrator.advance(&Robertson, &mut x, (40.0, 1e11), &stop).unwrap();
-        assert!((x[2] - 0.9999999791665050).abs() < 1e-11 && integrator.taken < 300, "{x:?}");
+        assert!((x[2] - 0.999_999_979_166_505).abs() < 1e-11 && integrator.taken < 300, "{x:?}");
         stop.request();
         let ended = integrator.advance(&Robertson, &mut x, (0.0, 1.0), &stop);
         assert!(matches!(ended, Err(RunError::Interrupted)));

@@ -209,7 +209,7 @@ impl<'a> RateEquation<'a> {
                     what: format!("the rate equation of {cells} cells"),
                     needed: format!("{states} states (J, M)"),
                     limit: format!("{MOST_STATES}"),
-                    advice: "sample it with `leyden run`".into(),
+                    advice: "sample it".into(),
                 });
             }
         }

@@ -15,7 +15,7 @@
 //! Two cells of one ensemble are taken for uncorrelated, and a cell is counted among its own neighbours: in the derivative
 //! of s, r(N s_a s_b) stands for r((N − 1)⟨σᵃ₁σᵇ₂⟩ + what the cell does alone). In a product state of cells the derivative
 //! is therefore wrong by the same amount of order r at any N, a part 1/N of it. Spontaneous emission is in that part: an
-//! ensemble with every cell excited is a fixed point here, so it starts turned by [`Problem::tilt`], of about 1/√(N/2) for
+//! ensemble with every cell excited is a fixed point here, so it starts turned by [`ProblemBuilder::tilt`](crate::problem::ProblemBuilder::tilt), of about 1/√(N/2) for
 //! the fluctuations that set off the burst. What emission and correlations do over times 1/r, however large N is, is not
 //! here (`results/charging.md` has what that makes of the paper's plateaus).
 //!

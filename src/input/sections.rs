@@ -157,7 +157,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             at.unwrap_or(entry.key_at).error(error.to_string(), "a drive that double precision can follow")
         })?;
     }
-    problem.check_phases().map_err(|error| InputError::in_file(file, error.to_string(), ""))?;
+    problem.check_phases().map_err(|error| places.locate(&error.to_string(), ""))?;
     Ok(problem)
 }
 

@@ -9,6 +9,7 @@ pub mod folder;
 pub mod latex;
 #[cfg(feature = "figures")]
 pub mod pictures;
+#[cfg(feature = "cli")]
 pub mod qutip;
 pub mod summary;
 #[cfg(feature = "figures")]

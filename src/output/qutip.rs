@@ -36,7 +36,7 @@ pub fn script(problem: &Problem, csv: &str) -> Result<String, RunError> {
             what: "the full tensor space of a QuTiP script".into(),
             needed: format!("10^{:.1} states", ln_states / std::f64::consts::LN_10),
             limit: format!("{MOST_STATES}"),
-            advice: "make the system smaller with -p, or use --small for the size in [verify]".into(),
+            advice: "make the system smaller".into(),
         });
     }
     let mut body = equation(problem);

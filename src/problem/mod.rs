@@ -22,6 +22,7 @@ mod units;
 
 pub use build::ProblemBuilder;
 pub use envelope::{Drive, Envelope, Piece};
+#[cfg(feature = "input")]
 pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
 pub use limits::{MOST_CELLS, MOST_ROWS};

@@ -120,7 +120,9 @@ impl<'a> Acting<'a> {
     /// A term with the products of each cell and each multi-level system multiplied; `None` when it is 0.
     fn multiplied(&self, term: &Term) -> Option<Term> {
         let mut coefficient = term.coefficient;
-        let mut done: Vec<(Factor, Option<(usize, Option<CellOp>)>)> = Vec::with_capacity(term.factors.len());
+        // With the cell that a factor acts on, and what is left of its product there.
+        type OnCell = Option<(usize, Option<CellOp>)>;
+        let mut done: Vec<(Factor, OnCell)> = Vec::with_capacity(term.factors.len());
         for factor in &term.factors {
             if let Some((site, op)) = self.cell(factor) {
                 // A sum over all cells of the subsystem commutes with none of them and stops the search.

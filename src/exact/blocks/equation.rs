@@ -67,7 +67,7 @@ impl<'b> Equation<'b> {
             what: "the density matrix on its blocks".into(),
             needed: format!("at least {size} elements"),
             limit: format!("{MOST_ELEMENTS}"),
-            advice: "sample it with `leyden run`".into(),
+            advice: "sample it".into(),
         };
         while next < ids.len() {
             stop.check()?;
@@ -131,7 +131,7 @@ impl<'b> Equation<'b> {
                 what: format!("an exact evolution over {}", until - from),
                 needed: format!("{work:.1e} multiplications"),
                 limit: format!("{MOST_WORK:.0e}"),
-                advice: "sample it with `leyden run`, or use a smaller system or a shorter step".into(),
+                advice: "sample it, or use a smaller system or a shorter step".into(),
             });
         }
         let mut now = from;

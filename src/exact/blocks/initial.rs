@@ -62,7 +62,7 @@ pub fn blocks(blocks: &Blocks, initial: &[Initial]) -> Result<Vec<BlockId>, RunE
                 what: format!("the initial density matrix of {}", part.name),
                 needed: format!("{} cells", part.cells()),
                 limit: format!("{most}"),
-                advice: "sample it with `leyden run`".into(),
+                advice: "sample it".into(),
             });
         }
     }
@@ -79,7 +79,7 @@ pub fn blocks(blocks: &Blocks, initial: &[Initial]) -> Result<Vec<BlockId>, RunE
             what: "the mixed initial state".into(),
             needed: format!("{count} product states"),
             limit: format!("{MOST_PRODUCTS}"),
-            advice: "sample it with `leyden run`".into(),
+            advice: "sample it".into(),
         });
     }
     let mut found = BTreeSet::new();

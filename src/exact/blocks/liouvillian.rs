@@ -42,7 +42,7 @@ impl Liouvillian {
                 what: "the steady state".into(),
                 needed: format!("{unknowns} unknowns"),
                 limit: format!("{MOST_UNKNOWNS}"),
-                advice: "evolve for a long time with `leyden exact`, or sample".into(),
+                advice: "evolve for a long time, or sample".into(),
             });
         }
         Ok(Self { entries: entries(drift, jumps, &offsets), unknowns, norm })

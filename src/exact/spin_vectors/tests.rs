@@ -360,9 +360,9 @@ fn a_charger_that_gains_what_it_loses_is_followed_for_long() {
     let table = SpinVectors::new(&problem).unwrap().solve().unwrap();
     let column = |name: &str| &table.column(name).unwrap().value;
     // From 4·10⁵ steps of the classical Runge–Kutta method.
-    assert!((column("energy_C")[1] - 0.9999999740734).abs() < 1e-10);
-    assert!((column("energy_B1")[1] - 0.00096643768).abs() < 1e-8);
-    assert!((column("energy_C")[2] - 1.0).abs() < 1e-9 && column("energy_B1")[2] < 1e-9);
+    assert!((column("energy_density_C")[1] - 0.9999999740734).abs() < 1e-10);
+    assert!((column("energy_density_B1")[1] - 0.00096643768).abs() < 1e-8);
+    assert!((column("energy_density_C")[2] - 1.0).abs() < 1e-9 && column("energy_density_B1")[2] < 1e-9);
 }
 
 #[test]

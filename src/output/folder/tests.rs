@@ -68,7 +68,8 @@ fn a_result_is_replaced_by_the_same_run_alone() {
 
 #[test]
 fn nothing_that_the_run_has_not_written_is_deleted() {
-    let theirs: [(&str, fn(&Path)); 3] = [
+    type Make = fn(&Path);
+    let theirs: [(&str, Make); 3] = [
         ("notes.txt", |path| fs::write(path, "mine").unwrap()),
         ("sub", |path| fs::create_dir(path).unwrap()),
         // A listed name, but a folder.

@@ -12,6 +12,8 @@ use std::ops::Range;
 
 /// A superposition of product states of a few slots.
 pub type Ket = Vec<(Vec<usize>, Complex64)>;
+/// The 2J of a part's ensembles, and its ket.
+type PartState = (Vec<u64>, Ket);
 
 /// Where the state of some slots comes from.
 #[derive(Clone, Debug)]
@@ -250,13 +252,13 @@ impl Start {
 
     /// The state as a mixture of at most `most` pure states, with their weights; `None` if it takes more.
     pub fn mixture(&self, of: &Blocks, most: usize) -> Option<Vec<(f64, BlockId, Vec<Complex64>)>> {
-        let mut all: Vec<(f64, Vec<(Vec<u64>, Ket)>)> = vec![(1.0, Vec::new())];
+        let mut all: Vec<(f64, Vec<PartState>)> = vec![(1.0, Vec::new())];
         for part in &self.parts {
             let kets = part.kets(&of.layout, most)?;
             if all.len() * kets.len() > most {
                 return None;
             }
-            let longer = |(p, before): &(f64, Vec<(Vec<u64>, Ket)>)| {
+            let longer = |(p, before): &(f64, Vec<PartState>)| {
                 let joined = |(q, two_j, ket): &(f64, Vec<u64>, Ket)| {
                     (p * q, [&before[..], &[(two_j.clone(), ket.clone())]].concat())
                 };
@@ -272,7 +274,7 @@ impl Start {
     }
 
     /// The block and the vector of a product of one ket, with its 2J, for each part.
-    fn product(&self, of: &Blocks, drawn: Vec<(Vec<u64>, Ket)>) -> (BlockId, Vec<Complex64>) {
+    fn product(&self, of: &Blocks, drawn: Vec<PartState>) -> (BlockId, Vec<Complex64>) {
         let slots = of.layout.slots.len();
         let mut two_j = vec![0; slots];
         let mut levels = vec![0; slots];

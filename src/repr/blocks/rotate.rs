@@ -226,7 +226,7 @@ mod tests {
             assert_eq!(half_turns(angle), None);
         }
         for (turns, found) in [(1.0, 1), (-1.0, -1), (2.0, 2), (1e6 + 1.0, 1), (1e9 + 1.0, 1), (1e9, 0)] {
-            assert_eq!(half_turns(turns * PI).map(|n| n.rem_euclid(2)), Some(i64::from(found as i32).rem_euclid(2)));
+            assert_eq!(half_turns(turns * PI).map(|n| n.rem_euclid(2)), Some(i64::from(found).rem_euclid(2)));
         }
         assert_eq!(half_turns(1e9 * PI + 1e-3), None);
     }
