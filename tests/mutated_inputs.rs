@@ -3,6 +3,7 @@
 use leyden::estimate::columns;
 use leyden::exact;
 use leyden::input::{self, Input};
+use leyden::problem::{Kind, Problem, Subsystem};
 use leyden::runner::{self, RunOptions};
 use leyden::stop::Stop;
 use leyden::table::Table;
@@ -153,9 +154,12 @@ fn input_number(index: u64, files: &[String], words: &[String]) -> String {
     text
 }
 
-/// What a table may not hold: numbers that are none, but for 0/0.
-fn odd_number(table: &Table) -> Option<String> {
-    let odd = |name: &str, value: f64| !(value.is_finite() || name == "efficiency" && value.is_nan());
+/// What a table may not hold: numbers that are none, but for 0/0 and the average over no edges.
+fn odd_number(problem: &Problem, table: &Table) -> Option<String> {
+    let edges = |part: &Subsystem| matches!(&part.kind, Kind::Network { edges, .. } if !edges.is_empty());
+    let apart = !problem.subsystems().iter().any(edges);
+    let empty = |name: &str| name == "efficiency" || (name == "concurrence" && apart);
+    let odd = |name: &str, value: f64| !(value.is_finite() || empty(name) && value.is_nan());
     table.columns.iter().find_map(|column| {
         let row = column.value.iter().position(|value| odd(&column.name, *value))?;
         Some(format!("{} is {} in row {row}", column.name, column.value[row]))
@@ -194,12 +198,12 @@ fn tried(text: &str, stop: &Stop) -> Result<(), String> {
     if let Ok(outcome) = sampled
         && outcome.trajectories > 1
         && let Ok(table) = columns::table(problem, &outcome.accumulated)
-        && let Some(odd) = odd_number(&table)
+        && let Some(odd) = odd_number(problem, &table)
     {
         return Err(format!("run: {odd}"));
     }
     match exact::solve(problem, None, stop) {
-        Ok(table) => odd_number(&table).map_or(Ok(()), |odd| Err(format!("exact: {odd}"))),
+        Ok(table) => odd_number(problem, &table).map_or(Ok(()), |odd| Err(format!("exact: {odd}"))),
         Err(_) => Ok(()),
     }
 }

@@ -108,9 +108,14 @@ impl<'a> Errors<'a> {
     }
 
     /// Standard error of the variance of an observable. Its parts between trajectories and within them may be correlated, so
-    /// their errors are added.
+    /// their errors are added. What was never seen adds at most R² to both parts together: it counts once, between them.
     pub fn variance_of(&self, row: usize, of: Varied) -> Option<f64> {
-        Some(self.variance(row, self.slot(of.mean())?) + self.mean(row, self.slot(of.spread())?))
+        let index = row * self.spans.len() + self.slot(of.spread())?;
+        let within = match self.known.number(index) {
+            true => known(self.moments.mean_error(index)),
+            false => self.moments.scatter(index).error(0.0),
+        };
+        Some(self.variance(row, self.slot(of.mean())?) + within)
     }
 
     /// Where a linear average is recorded.

@@ -2,7 +2,7 @@
 
 use super::describe::state_text;
 use super::initial::is_unitary;
-use super::limits::{MOST_CELLS, MOST_ROWS, check_rates, check_rows, range};
+use super::limits::{MOST_CELLS, MOST_ROWS, check_energies, check_rates, check_rows, range};
 use super::quantity::{check_columns, check_quantity};
 use super::{Acting, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem};
 use crate::error::ModelError;
@@ -313,6 +313,7 @@ pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
     let per_cycle: usize = protocol.steps.iter().map(Protocol::rows_of).sum();
     let rows = protocol.repeat.saturating_mul(per_cycle as u64);
     range("the number of output rows".into(), rows as f64, rows <= MOST_ROWS, "at most 10⁷")?;
+    check_energies(problem)?;
     check_rates(problem)
 }
 

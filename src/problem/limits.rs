@@ -16,6 +16,9 @@ const MOST_ROW_BYTES: f64 = 2e9;
 const BYTES_A_ROW: f64 = 300.0;
 const BYTES_A_CELL: f64 = 450.0;
 
+/// Largest energy: estimates of its variance take the fourth power.
+const MOST_ENERGY: f64 = 1e75;
+
 /// Most jumps of a channel in a step: their square must still be a number.
 const MOST_JUMPS: f64 = 1e150;
 
@@ -46,6 +49,19 @@ impl Problem {
         };
         channel.rate * norm * norm * channels
     }
+}
+
+/// Whether the energies of the battery's parts are numbers whose fourth moments can be computed with.
+pub(super) fn check_energies(problem: &Problem) -> Result<(), ModelError> {
+    problem.subsystems.iter().try_for_each(|part| {
+        let largest = match &part.kind {
+            Kind::Ensemble { .. } | Kind::Network { .. } => part.energy.abs() * part.cells() as f64,
+            Kind::Mode { cutoff } => part.energy.abs() * *cutoff as f64,
+            Kind::Levels { energies } => energies.iter().fold(0.0, |most, energy| energy.abs().max(most)),
+        };
+        let what = format!("the largest energy of {}", part.name);
+        range(what, largest, largest <= MOST_ENERGY, "at most 1e75, of which the fourth power is still a number")
+    })
 }
 
 /// Whether the jumps of each channel in a step are a number that can be computed with.
