@@ -4,8 +4,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leyden::input;
 use leyden::models::{Dephased, Graph, Network, Part};
 use leyden::problem::{Problem, Quantity, sm, sx};
-use leyden::repr::choose::Representation;
-use leyden::runner::{self, RunOptions};
+use leyden::run::{self, RunOptions};
+use leyden::space::choose::Representation;
 use leyden::stop::Stop;
 use leyden::unravel::engine::Engine;
 
@@ -63,7 +63,7 @@ fn trajectories(criterion: &mut Criterion) {
         let options = RunOptions { trajectories, seed: 1, threads: 1, shots: false, covariance: false, states: false };
         group.throughput(Throughput::Elements(trajectories));
         group.bench_function(name, |b| {
-            b.iter(|| runner::run(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap());
+            b.iter(|| run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap());
         });
     }
     group.finish();

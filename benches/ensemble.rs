@@ -3,8 +3,8 @@
 mod aging;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use leyden::repr::ladder::Ladder;
-use leyden::runner::{RunOptions, run};
+use leyden::run::{RunOptions, sample};
+use leyden::space::ladder::Ladder;
 use leyden::stop::Stop;
 use leyden::unravel::ladder_jump::LadderJump;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn ensemble(c: &mut Criterion) {
     group.sample_size(10).sampling_mode(SamplingMode::Flat).measurement_time(Duration::from_secs(40));
     group.throughput(Throughput::Elements(OPTIONS.trajectories));
     group.bench_function("N=140, 1e5 trajectories", |b| {
-        b.iter(|| run(&engine, &problem, OPTIONS, &Stop::default(), &mut |_, _| true).unwrap());
+        b.iter(|| sample(&engine, &problem, OPTIONS, &Stop::default(), &mut |_, _| true).unwrap());
     });
     group.finish();
 }

@@ -4,8 +4,8 @@ mod aging;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use leyden::problem::Problem;
-use leyden::repr::ladder::Ladder;
-use leyden::runner::{Outcome, RunOptions, run};
+use leyden::run::{Outcome, RunOptions, sample};
+use leyden::space::ladder::Ladder;
 use leyden::stop::Stop;
 use leyden::unravel::ladder_jump::LadderJump;
 use leyden::unravel::stream::Stream;
@@ -17,7 +17,7 @@ const SIZES: [(u64, u64); 3] = [(140, 10_000), (10_000, 200), (1_000_000, 1)];
 
 fn trajectories(engine: &LadderJump, problem: &Problem, trajectories: u64, shots: bool) -> Outcome {
     let options = RunOptions { trajectories, seed: 1, threads: 1, shots, covariance: false, states: false };
-    run(engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+    sample(engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
 }
 
 fn jumps(engine: &LadderJump, problem: &Problem, n: u64) -> u64 {

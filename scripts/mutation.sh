@@ -21,7 +21,7 @@ tar -C "$root" -c --exclude=./target --exclude=./.git --exclude=./runs --exclude
 cd "$copy/leyden"
 
 # The weight of J -> J-1, (N/2+J+1)/(2J(2J+1)), 1 % too large.
-file=src/repr/angular.rs
+file=src/space/angular.rs
 right='two_j => (self.singlets + two_j + 1.0) / (two_j * (two_j + 1.0)),'
 wrong='two_j => 1.01 * (self.singlets + two_j + 1.0) / (two_j * (two_j + 1.0)),'
 if [[ $(grep -cF "$right" "$file") != 1 ]]; then

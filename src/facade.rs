@@ -5,8 +5,8 @@ use crate::estimate::columns::{self, Accumulated};
 use crate::estimate::evaluation::Evaluation;
 use crate::exact;
 use crate::problem::Problem;
-use crate::repr::choose::Representation;
-use crate::runner::{self, RunOptions, Shots};
+use crate::run::{self, RunOptions, Shots};
+use crate::space::choose::Representation;
 use crate::stop::Stop;
 use crate::table::{Column, Table};
 use crate::unravel::engine::Engine;
@@ -86,8 +86,8 @@ pub fn sample(problem: &Problem, how: &Sampling) -> Result<Sampled, RunError> {
         covariance: false,
         states: how.states,
     };
-    runner::check(&engine, problem, options)?;
-    let outcome = runner::run(&engine, problem, options, &how.stop, &mut |_, _| true)?;
+    run::check(&engine, problem, options)?;
+    let outcome = run::sample(&engine, problem, options, &how.stop, &mut |_, _| true)?;
     if outcome.trajectories == 0 {
         return Err(RunError::Interrupted);
     }

@@ -30,6 +30,7 @@ pub mod cli;
 pub mod density;
 mod error;
 pub mod estimate;
+pub mod evolve;
 pub mod exact;
 mod facade;
 #[cfg(feature = "input")]
@@ -38,8 +39,8 @@ pub mod models;
 pub mod output;
 pub mod problem;
 pub mod protocol;
-pub mod repr;
-pub mod runner;
+pub mod run;
+pub mod space;
 pub mod stop;
 pub mod table;
 pub mod trajectory;

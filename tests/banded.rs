@@ -5,9 +5,9 @@ mod common;
 use common::{example, options};
 use leyden::models::{Dephased, Part};
 use leyden::problem::{Axis, Initial, OpSum, Problem, Quantity, n, sm, sp, sx, sy, sz};
-use leyden::repr::blocks::Blocks;
-use leyden::repr::choose::Representation;
-use leyden::runner::{self, Outcome};
+use leyden::run::{self, Outcome};
+use leyden::space::blocks::Blocks;
+use leyden::space::choose::Representation;
 use leyden::stop::Stop;
 use leyden::unravel::Unraveling;
 use leyden::unravel::banded::BandedJump;
@@ -15,7 +15,7 @@ use leyden::unravel::block_jump::BlockJump;
 use num_complex::Complex64;
 
 fn sample(engine: &impl Unraveling, problem: &Problem, trajectories: u64) -> Outcome {
-    runner::run(engine, problem, options(trajectories, 9), &Stop::default(), &mut |_, _| true).unwrap()
+    run::sample(engine, problem, options(trajectories, 9), &Stop::default(), &mut |_, _| true).unwrap()
 }
 
 fn blocks(problem: &Problem) -> Blocks {

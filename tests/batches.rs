@@ -7,10 +7,10 @@ use common::{example, options};
 use leyden::RunError;
 use leyden::density::Density;
 use leyden::problem::{Axis, Initial, Problem, Quantity, n, sm, sp, sx, sz};
-use leyden::repr::blocks::Blocks;
-use leyden::repr::choose::Representation;
-use leyden::repr::ladder::Ladder;
-use leyden::runner::{self, Outcome, RunOptions};
+use leyden::run::{self, Outcome, RunOptions};
+use leyden::space::blocks::Blocks;
+use leyden::space::choose::Representation;
+use leyden::space::ladder::Ladder;
 use leyden::stop::Stop;
 use leyden::trajectory::{Recorder, run_batch};
 use leyden::unravel::banded::BandedJump;
@@ -112,7 +112,7 @@ proptest! {
 fn assert_remembers_nothing<U: Unraveling>(make: impl Fn() -> U, problem: &Problem) {
     let run = |engine: &U, (trajectories, seed): (u64, u64)| {
         let options = RunOptions { covariance: true, states: true, ..options(trajectories, seed) };
-        runner::run(engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+        run::sample(engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
     };
     let (first, second) = ((70, 4), (200, 5));
     let alone: [Outcome; 2] = [run(&make(), first), run(&make(), second)];
@@ -143,7 +143,7 @@ fn a_state_kept_on_request_is_the_state() {
     let run = |problem: &Problem, states: bool| {
         let (_, engine) = Engine::new(problem, Some(Representation::Symmetric)).unwrap();
         let options = RunOptions { states, ..options(60, 2) };
-        runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().accumulated
+        run::sample(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().accumulated
     };
     let (kept, needed, both) = (run(&without, true), run(&with, false), run(&with, true));
     assert_eq!(kept.densities.len(), without.protocol().row_count());
@@ -162,7 +162,7 @@ fn a_pulse_at_the_end_counts() {
     for representation in [Representation::Ladder, Representation::Symmetric, Representation::Full] {
         let (_, engine) = Engine::new(&problem, Some(representation)).unwrap();
         let shots =
-            runner::run(&engine, &problem, options(5, 1), &Stop::default(), &mut |_, _| true).unwrap().shots.unwrap();
+            run::sample(&engine, &problem, options(5, 1), &Stop::default(), &mut |_, _| true).unwrap().shots.unwrap();
         for energy in shots.energy_mean.iter().chain(&shots.energy_outcome) {
             assert!(energy.abs() < 1e-9, "{representation}: {energy}");
         }
@@ -177,7 +177,7 @@ fn assert_hears(problem: &Problem, representation: Option<Representation>) {
     let (asked, outcome) = std::thread::scope(|scope| {
         let run = scope.spawn(|| {
             let options = RunOptions { threads: 1, shots: false, ..options(1, 1) };
-            runner::run(&engine, problem, options, &stop, &mut |_, _| true).unwrap()
+            run::sample(&engine, problem, options, &stop, &mut |_, _| true).unwrap()
         });
         std::thread::sleep(Duration::from_millis(200));
         assert!(!run.is_finished(), "it was over before it could be stopped");
@@ -255,7 +255,7 @@ fn a_failure_ends_the_run_with_the_first_of_its_errors() {
     let problem = driven(2, 0.0, [0.1; 3], 1.0);
     for threads in [1, 4] {
         let options = RunOptions { threads, shots: false, ..options(20, 1) };
-        let error = runner::run(&Failing, &problem, options, &Stop::default(), &mut |_, _| true).unwrap_err();
+        let error = run::sample(&Failing, &problem, options, &Stop::default(), &mut |_, _| true).unwrap_err();
         assert_eq!(error.to_string(), "a test failed: trajectory 1", "{threads} threads");
     }
 }

@@ -6,15 +6,15 @@ mod common;
 use common::{assert_at_least, assert_chi_square, assert_z, example, numbers, options, reference, share};
 use leyden::RunError;
 use leyden::estimate::columns;
+use leyden::evolve::{Flight, Propagator, Workspace};
 use leyden::problem::{Kind, Problem, Quantity, even_rows, n, sm, sx, sz};
-use leyden::repr::blocks::Blocks;
-use leyden::repr::choose::Representation;
-use leyden::runner::{self, Outcome, RunOptions};
+use leyden::run::{self, Outcome, RunOptions};
+use leyden::space::blocks::Blocks;
+use leyden::space::choose::Representation;
 use leyden::stop::Stop;
 use leyden::trajectory::{Recorder, run_batch};
 use leyden::unravel::block_jump::BlockJump;
 use leyden::unravel::engine::Engine;
-use leyden::unravel::propagate::{Flight, Propagator, Workspace};
 use leyden::unravel::{Batch, Unraveling};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -30,7 +30,7 @@ fn engine(problem: &Problem, representation: Option<Representation>) -> Box<Bloc
 }
 
 fn run(problem: &Problem, options: RunOptions) -> Outcome {
-    runner::run(&*engine(problem, None), problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+    run::sample(&*engine(problem, None), problem, options, &Stop::default(), &mut |_, _| true).unwrap()
 }
 
 /// Jumps of channel 0 of every trajectory at every row.
@@ -110,7 +110,7 @@ fn slow_processes_keep_their_rate_beside_fast_ones() {
     for fast in ["1e6", "1e14", "1e16"] {
         let problem = example(include_str!("data/cases/stiff_pump.toml"), &format!("fast={fast}"));
         let engine = engine(&problem, Some(Representation::Full));
-        let outcome = runner::run(&*engine, &problem, options(4000, 1), &Stop::default(), &mut |_, _| true).unwrap();
+        let outcome = run::sample(&*engine, &problem, options(4000, 1), &Stop::default(), &mut |_, _| true).unwrap();
         let pumped: Vec<f64> = outcome.shots.unwrap().jumps.chunks(2).map(|jumps| jumps[1] as f64).collect();
         let n = pumped.len() as f64;
         let mean = pumped.iter().sum::<f64>() / n;

@@ -5,7 +5,7 @@ mod common;
 use common::{assert_close, example, reference};
 use leyden::exact::{self, naive};
 use leyden::problem::{Axis, Initial, Kind, Problem, ProblemBuilder, Quantity, a, ad, n, sm, sp, sz};
-use leyden::repr::choose::Representation;
+use leyden::space::choose::Representation;
 use leyden::table::Table;
 use num_complex::Complex64;
 

@@ -4,12 +4,13 @@ use leyden::estimate::columns;
 use leyden::exact;
 use leyden::input::{self, Input};
 use leyden::problem::{Kind, Problem, Subsystem};
-use leyden::runner::{self, RunOptions};
+use leyden::run::{self, RunOptions};
 use leyden::stop::Stop;
 use leyden::table::Table;
 use leyden::unravel::engine::Engine;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng as Rng;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -190,11 +191,11 @@ fn tried(text: &str, stop: &Stop) -> Result<(), String> {
     let problem = &input.problem;
     let Ok((_, engine)) = Engine::new(problem, None) else { return Ok(()) };
     let options = RunOptions { trajectories: 16, seed: 1, threads: 1, shots: true, covariance: false, states: false };
-    let fits = runner::check(&engine, problem, options).is_ok();
+    let fits = run::check(&engine, problem, options).is_ok();
     if problem.protocol().row_count() > 20_000 || !fits {
         return Ok(());
     }
-    let sampled = runner::run(&engine, problem, options, stop, &mut |_, _| true);
+    let sampled = run::sample(&engine, problem, options, stop, &mut |_, _| true);
     if let Ok(outcome) = sampled
         && outcome.trajectories > 1
         && let Ok(table) = columns::table(problem, &outcome.accumulated)
@@ -227,7 +228,7 @@ fn all_end_well(first: u64, last: u64, limit: Duration) {
     let done = AtomicBool::new(false);
     let now = Mutex::new(Trial::number(first));
     let began = Instant::now();
-    let (mut count, mut failures) = (0, Vec::new());
+    let (mut count, mut failures, mut slowest) = (0, Vec::new(), (Duration::ZERO, first));
     std::panic::set_hook(Box::new(|_| {})); // one line for each is enough
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| {
@@ -238,18 +239,16 @@ fn all_end_well(first: u64, last: u64, limit: Duration) {
                     trial.stop.request();
                 }
                 if trial.started.elapsed() > HANG {
-                    eprintln!(
-                        "damaged input {} does not end:\n{}",
-                        trial.index,
-                        input_number(trial.index, &files, &words)
-                    );
+                    let text = input_number(trial.index, &files, &words);
+                    // Past the test harness, which holds back what `eprintln!` says until a test ends.
+                    let _ = writeln!(std::io::stderr(), "damaged input {} does not end:\n{text}", trial.index);
                     std::process::exit(101); // a thread cannot be ended from outside
                 }
             }
         });
         for index in (first..last).take_while(|_| began.elapsed() < limit) {
             let trial = Trial::number(index);
-            let stop = trial.stop.clone();
+            let (started, stop) = (trial.started, trial.stop.clone());
             *now.lock().unwrap() = trial;
             let text = input_number(index, &files, &words);
             let outcome = catch_unwind(AssertUnwindSafe(|| tried(&text, &stop))).unwrap_or_else(|panic| {
@@ -260,13 +259,18 @@ fn all_end_well(first: u64, last: u64, limit: Duration) {
             if let Err(what) = outcome {
                 failures.push(format!("damaged input {index}: {what}"));
             }
+            slowest = slowest.max((started.elapsed(), index));
+            if started.elapsed() > Duration::from_secs(1) {
+                println!("SLOW {index} {:?}", started.elapsed());
+            }
             count += 1;
         }
         done.store(true, Ordering::Relaxed);
         watch.join().unwrap();
     });
     let _ = std::panic::take_hook();
-    println!("{count} damaged inputs in {:.1} s", began.elapsed().as_secs_f64());
+    let took = began.elapsed();
+    println!("{count} damaged inputs in {took:.1?}; the slowest is number {}, {:.1?}", slowest.1, slowest.0);
     assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -6,7 +6,7 @@ use common::assert_close;
 use leyden::exact;
 use leyden::input::{self, InputError};
 use leyden::problem::Problem;
-use leyden::runner;
+use leyden::run;
 use leyden::stop::Stop;
 use leyden::unravel::engine::Engine;
 
@@ -27,7 +27,7 @@ fn solved(problem: &Problem) -> Vec<f64> {
 fn sampled(problem: &Problem, trajectories: u64) -> Vec<f64> {
     let engine = Engine::new(problem, None).unwrap().1;
     let options = common::options(trajectories, 1);
-    runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().shots.unwrap().energy_mean
+    run::sample(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().shots.unwrap().energy_mean
 }
 
 #[test]

@@ -8,7 +8,7 @@ use leyden::estimate::columns::{self, Accumulated, Z95};
 use leyden::estimate::verify::compare;
 use leyden::exact;
 use leyden::problem::Problem;
-use leyden::runner::{self, Outcome, RunOptions};
+use leyden::run::{self, Outcome, RunOptions};
 use leyden::stop::Stop;
 use leyden::table::Table;
 use leyden::unravel::engine::Engine;
@@ -25,7 +25,7 @@ fn outcome(problem: &Problem, trajectories: u64, seed: u64, go_on: &mut (dyn FnM
     let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: true, states: false };
     let never = Stop::default();
     let mut watch = |_, accumulated: &Accumulated| go_on(&columns::table(problem, accumulated).unwrap());
-    runner::run(&engine, problem, options, &never, &mut watch).unwrap()
+    run::sample(&engine, problem, options, &never, &mut watch).unwrap()
 }
 
 fn sample(problem: &Problem, trajectories: u64, seed: u64, go_on: &mut (dyn FnMut(&Table) -> bool + Send)) -> Table {

@@ -10,7 +10,7 @@ use leyden::estimate::verify::compare;
 use leyden::exact::blocks::Ending;
 use leyden::exact::rate_equation::RateEquation;
 use leyden::problem::{Initial, Kind, OpSum, Problem, Quantity, a, n, sm, sp};
-use leyden::runner::{self, Outcome, RunOptions};
+use leyden::run::{self, Outcome, RunOptions};
 use leyden::stop::Stop;
 use leyden::table::Table;
 use leyden::unravel::engine::Engine;
@@ -416,7 +416,7 @@ fn intervals_of_averaged_states_cover() {
         let (mut width, mut square) = (vec![0.0; rows * columns], vec![0.0; rows * columns]);
         for seed in 0..SEEDS {
             let options = RunOptions { shots: false, ..options(1_500, 300_000 + seed) };
-            let outcome = runner::run(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
+            let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
             let sample = sampled(&problem, &outcome);
             for (c, exact) in truth.columns.iter().enumerate() {
                 let column = sample.column(&exact.name).unwrap();

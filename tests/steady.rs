@@ -6,7 +6,7 @@ use common::{assert_close, energy_power, example};
 use leyden::RunError;
 use leyden::exact::{naive, steady, time_average};
 use leyden::problem::{Axis, Envelope, Initial, Kind, OpSum, Problem, ProblemBuilder, Quantity, a, ad, n, sm, sp, sx};
-use leyden::repr::choose::Representation;
+use leyden::space::choose::Representation;
 use leyden::stop::Stop;
 use leyden::table::Table;
 use std::f64::consts::PI;

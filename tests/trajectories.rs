@@ -6,8 +6,8 @@ use common::*;
 use leyden::battery::Battery;
 use leyden::exact::{naive, rate_equation::RateEquation};
 use leyden::problem::{Axis, Initial, Problem, ProblemBuilder, Quantity, n, sm, sp, sz};
-use leyden::repr::ladder::{Ladder, draw_initial};
-use leyden::runner::{self, RunOptions};
+use leyden::run::{self, RunOptions};
+use leyden::space::ladder::{Ladder, draw_initial};
 use leyden::stop::Stop;
 use leyden::table::Table;
 use leyden::trajectory::{Recorder, run_batch};
@@ -149,11 +149,11 @@ fn a_path_does_not_depend_on_the_output_grid() {
 fn an_interrupted_run_is_the_shorter_run() {
     let problem = example(AGING, "N=10 cycles=2 samples=2");
     let engine = LadderJump::new(Ladder::compile(&problem).unwrap());
-    let size = runner::batch_size(&engine, &problem, options(1, 5));
+    let size = run::batch_size(&engine, &problem, options(1, 5));
     for threads in [1, 4] {
         let stop = Stop::default();
         let asked = RunOptions { threads, covariance: true, ..options(40 * size, 5) };
-        let cut = runner::run(&engine, &problem, asked, &stop, &mut |done, _| {
+        let cut = run::sample(&engine, &problem, asked, &stop, &mut |done, _| {
             if done >= 3 * size {
                 stop.request();
             }
@@ -171,10 +171,10 @@ fn an_interrupted_run_is_the_shorter_run() {
 fn a_stopping_rule_does_not_depend_on_threads() {
     let problem = example(AGING, "N=10 cycles=2 samples=2");
     let engine = LadderJump::new(Ladder::compile(&problem).unwrap());
-    let size = runner::batch_size(&engine, &problem, options(1, 5));
+    let size = run::batch_size(&engine, &problem, options(1, 5));
     let run = |threads| {
         let options = RunOptions { threads, ..options(40 * size, 5) };
-        runner::run(&engine, &problem, options, &Stop::default(), &mut |done, _| done < 5 * size).unwrap()
+        run::sample(&engine, &problem, options, &Stop::default(), &mut |done, _| done < 5 * size).unwrap()
     };
     let one = run(1);
     assert_eq!((one.trajectories, one.interrupted), (5 * size, false));
@@ -199,7 +199,7 @@ fn pinned_draws_of_the_ladder_jump_unraveling() {
 }
 
 /// Compare every linear quantity and variance at every row.
-fn assert_law(problem: &Problem, exact: &Table, run: &runner::Outcome, resolution: f64) {
+fn assert_law(problem: &Problem, exact: &Table, run: &run::Outcome, resolution: f64) {
     let sampled = leyden::estimate::columns::table(problem, &run.accumulated).unwrap();
     for column in exact.columns.iter().filter(|c| c.name != "ergotropy") {
         let mine = sampled.column(&column.name).unwrap();

@@ -5,7 +5,7 @@ mod common;
 use leyden::exact;
 use leyden::input;
 use leyden::problem::Problem;
-use leyden::runner;
+use leyden::run;
 use leyden::stop::Stop;
 use leyden::unravel::engine::Engine;
 use std::path::Path;
@@ -63,7 +63,7 @@ fn trajectories_jump_alike_in_any_unit() {
         let jumps = |problem: &Problem| {
             let engine = Engine::new(problem, None).unwrap().1;
             let options = common::options(6, 1);
-            runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().shots.unwrap().jumps
+            run::sample(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().shots.unwrap().jumps
         };
         let plain = jumps(&problem);
         for factor in FACTORS {

@@ -6,7 +6,7 @@ use crate::error::RunError;
 use crate::input::{self, Input, InputError, Value};
 use crate::output::folder::RunFolder;
 use crate::output::pictures;
-use crate::repr::choose::Representation;
+use crate::space::choose::Representation;
 use crate::table::{Column, Table};
 use crate::unravel::engine::Engine;
 use indicatif::ProgressBar;

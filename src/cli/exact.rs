@@ -12,7 +12,7 @@ use crate::exact::theory::Theory;
 use crate::input::{Input, InputError};
 use crate::output::folder::RunFolder;
 use crate::output::table as files;
-use crate::repr::choose::{Representation, smallest};
+use crate::space::choose::{Representation, smallest};
 use crate::table::Table;
 use clap::Args;
 use serde_json::{Map, json};

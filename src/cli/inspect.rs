@@ -11,8 +11,8 @@ use crate::exact::{self, rate_equation::RateEquation};
 use crate::input::Input;
 use crate::output::latex;
 use crate::problem::{Kind, Problem};
-use crate::repr::choose::{Choice, Representation, choose};
-use crate::runner::{self, RunOptions, Shots};
+use crate::run::{self, RunOptions, Shots};
+use crate::space::choose::{Choice, Representation, choose};
 use crate::unravel::engine::Engine;
 use clap::Args;
 use pilot::{Pilot, affordable, pilot};
@@ -132,9 +132,9 @@ fn memory(input: &Input, trajectories: u64, engine: &Engine) {
         states: false,
     };
     if !ladder && !problem.reductions().is_empty() {
-        let total = runner::density_bytes(engine, problem, options);
+        let total = run::density_bytes(engine, problem, options);
         say!("{:<15} averaged density matrices {}", "", bytes(total));
-        if let Err(error) = runner::check_memory(engine, problem, options) {
+        if let Err(error) = run::check_memory(engine, problem, options) {
             say!("{:<15} `leyden run` refuses it: {error}", "");
         }
     }

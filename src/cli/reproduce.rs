@@ -12,7 +12,7 @@ use crate::output::figure::Figure;
 use crate::output::folder::RunFolder;
 use crate::output::table::csv;
 use crate::problem::Problem;
-use crate::runner::RunOptions;
+use crate::run::RunOptions;
 use crate::table::Table;
 use crate::unravel::engine::Engine;
 use clap::Args;

@@ -13,8 +13,8 @@ use crate::input::Input;
 use crate::output::folder::RunFolder;
 use crate::output::table as files;
 use crate::problem::{Problem, Reduction};
-use crate::repr::choose::{Representation, choose};
-use crate::runner::{self, RunOptions, Shots};
+use crate::run::{self, RunOptions, Shots};
+use crate::space::choose::{Representation, choose};
 use crate::table::Table;
 use crate::unravel::engine::Engine;
 use clap::Args;
@@ -127,7 +127,7 @@ pub fn run(args: &RunArgs) -> Outcome {
         )
         .into());
     }
-    runner::check(&engine, problem, options)?;
+    run::check(&engine, problem, options)?;
     let mut identity = common::identity("run", &input);
     identity.insert("seed".into(), json!(options.seed));
     identity.insert("trajectories_asked".into(), json!(options.trajectories));
@@ -248,10 +248,10 @@ pub fn sample(
     engine: &Engine,
     options: RunOptions,
     target: Option<&Target>,
-) -> Result<runner::Outcome, RunError> {
+) -> Result<run::Outcome, RunError> {
     let stop = interrupt::stop();
     let mut progress = Progress::new(problem, options.trajectories);
-    let size = runner::batch_size(engine, problem, options);
+    let size = run::batch_size(engine, problem, options);
     let (mut next_check, mut failed) = (4u64, None);
     let mut watch = |done: u64, accumulated: &Accumulated| {
         interrupt::keep();
@@ -271,7 +271,7 @@ pub fn sample(
         }
         true
     };
-    let outcome = runner::run(engine, problem, options, &stop, &mut watch);
+    let outcome = run::sample(engine, problem, options, &stop, &mut watch);
     progress.finish();
     match failed {
         Some(error) => Err(error),
@@ -282,7 +282,7 @@ pub fn sample(
 fn write(
     mut folder: RunFolder,
     input: &Input,
-    outcome: &runner::Outcome,
+    outcome: &run::Outcome,
     table: &Table,
     (started, options): (Instant, RunOptions),
     mut facts: Map<String, serde_json::Value>,
@@ -296,7 +296,7 @@ fn write(
         folder.write("shots.npz", &files::shots_npz(problem, shots)?)?;
     }
     if options.states && !outcome.accumulated.densities.is_empty() {
-        let kept = runner::reductions(problem, options);
+        let kept = run::reductions(problem, options);
         let battery = Reduction::Joint(problem.battery.clone());
         let first = kept.iter().position(|reduction| *reduction == battery).unwrap_or(0);
         let rows: Vec<&Density> = outcome.accumulated.densities.iter().skip(first).step_by(kept.len()).collect();

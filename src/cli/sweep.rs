@@ -15,7 +15,7 @@ use crate::output::folder::RunFolder;
 use crate::output::summary::{Number, charging_time, csv};
 use crate::output::sweep::{Grid, GridAxis};
 use crate::problem::{Problem, Quantity};
-use crate::runner::{self, RunOptions};
+use crate::run::{self, RunOptions};
 use crate::stop::Stop;
 use crate::table::Table;
 use crate::unravel::engine::Engine;
@@ -129,7 +129,7 @@ pub fn solve_point(input: &Input, how: Solve, stop: &Stop) -> Result<Option<Tabl
             // The points share the threads.
             let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: false, states: false };
             let (_, engine) = Engine::new(problem, None)?;
-            let outcome = runner::run(&engine, problem, options, stop, &mut |_, _| true)?;
+            let outcome = run::sample(&engine, problem, options, stop, &mut |_, _| true)?;
             let how = Evaluation { threads: 1, stop: stop.clone(), progress: None };
             match outcome.interrupted {
                 true => Ok(None),

@@ -11,7 +11,7 @@ use crate::estimate::verify::{Comparison, Verdict, compare};
 use crate::exact;
 use crate::output::folder::RunFolder;
 use crate::output::table::csv;
-use crate::runner::{self, RunOptions};
+use crate::run::{self, RunOptions};
 use crate::table::Table;
 use clap::Args;
 use serde_json::{Map, json};
@@ -47,7 +47,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
         covariance: true,
         states: false,
     };
-    runner::check(&engine, problem, options)?;
+    run::check(&engine, problem, options)?;
     let mut identity = common::identity("verify", &input);
     identity.insert("seed".into(), json!(options.seed));
     identity.insert("trajectories_asked".into(), json!(options.trajectories));

@@ -16,8 +16,8 @@ mod tests;
 
 use crate::error::RunError;
 use crate::problem::Problem;
-use crate::repr::blocks::Style;
-use crate::repr::choose::{Representation, smallest};
+use crate::space::blocks::Style;
+use crate::space::choose::{Representation, smallest};
 use crate::stop::Stop;
 use crate::table::Table;
 use blocks::Ending;

@@ -13,7 +13,7 @@ use crate::estimate::columns::battery_levels;
 use crate::estimate::ergotropy;
 use crate::problem::{Axis, Initial, Linear, Nonlinear, Part, Problem, SubsystemId, Varied};
 use crate::protocol::{Evolve, Moment, Span, walk};
-use crate::repr::ladder::{Action, Jump, Ladder, LadderStep};
+use crate::space::ladder::{Action, Jump, Ladder, LadderStep};
 use crate::stop::Stop;
 use crate::table::Table;
 use sprs::{CsMat, TriMat};

@@ -4,7 +4,7 @@ use crate::battery::CellKey;
 use crate::density::{Density, Label};
 use crate::error::RunError;
 use crate::problem::{Problem, Row};
-use crate::runner::Shots;
+use crate::run::Shots;
 use crate::table::{Column, Table};
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};

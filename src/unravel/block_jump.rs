@@ -5,13 +5,13 @@
 //! precomputed path (see `path.rs`).
 
 use super::path::Paths;
-use super::propagate::{Flight, Flips, Operator, Propagator, Workspace, norm_sqr, spacings, without_matrix};
 use super::readout::{self, Vectors, View};
 use super::stream::Stream;
 use super::{Batch, Unraveling};
 use crate::error::RunError;
+use crate::evolve::{Flight, Flips, Operator, Propagator, Workspace, norm_sqr, spacings, without_matrix};
 use crate::problem::Step;
-use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, Monomial, rotate};
+use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, Monomial, rotate};
 use crate::stop::Stop;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -363,7 +363,7 @@ impl Batch for BlockBatch<'_> {
 mod tests {
     use super::*;
     use crate::problem::{Kind, Problem, Quantity, sm, sp};
-    use crate::repr::blocks::Style;
+    use crate::space::blocks::Style;
 
     /// Pumped cells that start in their ground state, where the first block has one state and a later one 24310.
     #[test]

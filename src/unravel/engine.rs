@@ -8,9 +8,9 @@ use crate::battery::CellKey;
 use crate::density::Density;
 use crate::error::{CompileError, RunError};
 use crate::problem::Problem;
-use crate::repr::blocks::{Blocks, Style};
-use crate::repr::choose::{Representation, choose};
-use crate::repr::ladder::Ladder;
+use crate::space::blocks::{Blocks, Style};
+use crate::space::choose::{Representation, choose};
+use crate::space::ladder::Ladder;
 use crate::stop::Stop;
 use std::ops::Range;
 

@@ -11,8 +11,8 @@ use super::{Batch, States, Unraveling};
 use crate::battery::CellKey;
 use crate::error::RunError;
 use crate::problem::Linear;
-use crate::repr::angular::Rung;
-use crate::repr::ladder::{Action, Jump, Ladder, LadderStep, draw_initial};
+use crate::space::angular::Rung;
+use crate::space::ladder::{Action, Jump, Ladder, LadderStep, draw_initial};
 use crate::stop::Stop;
 use std::ops::Range;
 

@@ -9,7 +9,6 @@ pub mod block_jump;
 pub mod engine;
 pub mod ladder_jump;
 mod path;
-pub mod propagate;
 mod readout;
 pub mod stream;
 

@@ -2,11 +2,11 @@
 //! jumped yet. Where jumps are rare this is most of the work.
 
 use super::block_jump::{BlockJump, Local};
-use super::propagate::{Flight, Workspace};
 use crate::error::RunError;
+use crate::evolve::{Flight, Workspace};
 use crate::problem::{Axis, Initial, SubsystemId};
 use crate::protocol::{Evolve, Moment, Span, walk};
-use crate::repr::blocks::{Drawn, rotate};
+use crate::space::blocks::{Drawn, rotate};
 use crate::stop::Stop;
 use std::sync::{Arc, Mutex, OnceLock};
 

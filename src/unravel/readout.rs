@@ -5,7 +5,7 @@ use super::stream::Stream;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::problem::{Initial, Kind, Linear, Reduction, SubsystemId};
-use crate::repr::blocks::{Block, BlockId, Blocks, parts};
+use crate::space::blocks::{Block, BlockId, Blocks, parts};
 use num_complex::Complex64;
 
 /// The state of one trajectory: an unnormalised vector in its block.

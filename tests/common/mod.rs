@@ -3,8 +3,8 @@
 
 use leyden::input;
 use leyden::problem::{Problem, Quantity, Unit};
-use leyden::repr::ladder::Ladder;
-use leyden::runner::{self, Outcome, RunOptions};
+use leyden::run::{self, Outcome, RunOptions};
+use leyden::space::ladder::Ladder;
 use leyden::stop::Stop;
 use leyden::unravel::ladder_jump::LadderJump;
 use serde_json::Value;
@@ -91,7 +91,7 @@ pub fn options(trajectories: u64, seed: u64) -> RunOptions {
 /// Sample.
 pub fn run(problem: &Problem, options: RunOptions) -> Outcome {
     let engine = LadderJump::new(Ladder::compile(problem).unwrap());
-    runner::run(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+    run::sample(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
 }
 
 /// The power of an energy or a rate that a quantity is.

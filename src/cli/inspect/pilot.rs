@@ -5,7 +5,7 @@ use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated};
 use crate::estimate::evaluation::Evaluation;
 use crate::problem::Problem;
-use crate::runner::{self, RunOptions};
+use crate::run::{self, RunOptions};
 use crate::stop::Stop;
 use crate::trajectory::{Recorder, run_batch};
 use crate::unravel::engine::Engine;
@@ -52,7 +52,7 @@ pub fn affordable(problem: &Problem, engine: &Engine) -> Option<Problem> {
 
 /// Bytes of the density matrices of one group.
 fn group_bytes(engine: &Engine, problem: &Problem) -> f64 {
-    runner::density_bytes(engine, problem, options(1, 0)) / (GROUPS + 1) as f64
+    run::density_bytes(engine, problem, options(1, 0)) / (GROUPS + 1) as f64
 }
 
 fn options(trajectories: u64, seed: u64) -> RunOptions {
@@ -85,7 +85,7 @@ pub fn pilot(problem: &Problem, engine: &Engine, seed: u64) -> Result<Pilot, Run
         return Ok(Pilot { each: first, made: 1, ..Pilot::default() });
     }
     // Each batch lies in a group of density matrices.
-    let size = runner::batch_size(engine, problem, options(1, seed));
+    let size = run::batch_size(engine, problem, options(1, seed));
     let groups = if group > 0.0 { (MOST_BYTES / group) as u64 - 1 } else { u64::MAX };
     let most = size.saturating_mul(groups).min(MOST_TRAJECTORIES);
     let stop = Stop::after(MORE);
@@ -93,7 +93,7 @@ pub fn pilot(problem: &Problem, engine: &Engine, seed: u64) -> Result<Pilot, Run
     let mut n = ((0.2 * MORE.as_secs_f64() / first) as u64).clamp(2, most.max(2));
     loop {
         let began = Instant::now();
-        let outcome = runner::run(engine, problem, options(n, seed), &stop, &mut |_, _| true)?;
+        let outcome = run::sample(engine, problem, options(n, seed), &stop, &mut |_, _| true)?;
         if outcome.trajectories > 0 && outcome.trajectories >= pilot.made {
             pilot.each = seconds(began) / outcome.trajectories as f64;
             pilot.made = outcome.trajectories;

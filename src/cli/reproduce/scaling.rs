@@ -8,7 +8,7 @@ use crate::exact;
 use crate::models::{Dephased, Network, Part};
 use crate::output::figure::{Axis, Figure, Mark, Panel, Point, Series};
 use crate::problem::{Problem, Quantity, sm, sx};
-use crate::runner::{self, RunOptions};
+use crate::run::{self, RunOptions};
 use crate::unravel::engine::Engine;
 use std::error::Error;
 use std::fmt::Write;
@@ -30,7 +30,7 @@ fn cost(cells: u64, problem: &Problem) -> Result<Cost, Box<dyn Error>> {
     let run = |trajectories: u64| -> Result<_, RunError> {
         let options = RunOptions { trajectories, seed: 1, threads: 1, shots: false, covariance: false, states: false };
         let started = Instant::now();
-        let outcome = runner::run(&engine, problem, options, &interrupt::stop(), &mut |_, _| true)?;
+        let outcome = run::sample(&engine, problem, options, &interrupt::stop(), &mut |_, _| true)?;
         match outcome.interrupted {
             true => Err(RunError::Interrupted),
             false => Ok((started.elapsed().as_secs_f64(), outcome)),

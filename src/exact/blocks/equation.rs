@@ -3,7 +3,7 @@
 use super::{MOST_ELEMENTS, initial};
 use crate::error::RunError;
 use crate::problem::{Axis, Envelope, Initial, SubsystemId};
-use crate::repr::blocks::{Block, BlockId, Blocks, Sparse, rotate};
+use crate::space::blocks::{Block, BlockId, Blocks, Sparse, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
 use std::collections::HashMap;
@@ -221,7 +221,7 @@ impl Generator {
             for jump in block.jumps(blocks).iter().filter(|jump| blocks.stages[stage].is_on(jump.channel)) {
                 let Some(&to) = place.get(&jump.target) else { continue };
                 jumps.push((from, to, jump.map.clone()));
-                let adjoint = crate::repr::blocks::adjoint(&jump.map);
+                let adjoint = crate::space::blocks::adjoint(&jump.map);
                 let rate = &adjoint * &jump.map;
                 let sum = &mut rates[jump.channel][from];
                 *sum = Some(match sum.take() {

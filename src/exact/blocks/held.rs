@@ -5,7 +5,7 @@ use super::readout::Readout;
 use crate::error::RunError;
 use crate::problem::{Axis, Initial, SubsystemId};
 use crate::protocol::{Evolve, Moment, Span};
-use crate::repr::blocks::{Block, Blocks};
+use crate::space::blocks::{Block, Blocks};
 use num_complex::Complex64;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use super::equation::Density;
 use crate::error::RunError;
 use crate::problem::{Initial, Kind, SubsystemId};
-use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, PartState, parts, rotate};
+use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, PartState, parts, rotate};
 use num_complex::Complex64;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;

@@ -2,7 +2,7 @@
 
 use super::equation::{Density, Leap};
 use crate::error::RunError;
-use crate::repr::blocks::Sparse;
+use crate::space::blocks::Sparse;
 use faer::prelude::Solve;
 use faer::sparse::linalg::solvers::Lu;
 use faer::sparse::{SparseColMat, Triplet};

@@ -21,7 +21,7 @@ pub use steady::{Ending, steady};
 use crate::error::RunError;
 use crate::problem::{Problem, Step};
 use crate::protocol::{Rows, walk, walk_cycle};
-use crate::repr::blocks::{BlockStep, Blocks, Style};
+use crate::space::blocks::{BlockStep, Blocks, Style};
 use crate::stop::Stop;
 use crate::table::Table;
 use equation::Equation;

@@ -11,7 +11,7 @@ use super::equation::{Density, Leap};
 use super::liouvillian::Liouvillian;
 use super::steady::{MOST_WAITS, RESOLUTIONS};
 use crate::error::RunError;
-use crate::repr::blocks::Sparse;
+use crate::space::blocks::Sparse;
 use crate::stop::Stop;
 use faer::{Mat, Side};
 use num_complex::Complex64;

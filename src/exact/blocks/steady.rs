@@ -11,7 +11,7 @@ use super::readout::Readout;
 use super::{cycle, oscillation, run_cycle};
 use crate::error::RunError;
 use crate::problem::{Problem, Step};
-use crate::repr::blocks::{BlockStep, Blocks, Style};
+use crate::space::blocks::{BlockStep, Blocks, Style};
 use crate::stop::Stop;
 use crate::table::Table;
 

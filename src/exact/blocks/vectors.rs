@@ -5,10 +5,10 @@
 use super::MOST_ELEMENTS;
 use super::held::Held;
 use crate::error::RunError;
+use crate::evolve::{Flight, Propagator, Workspace, norm_sqr, spacings};
 use crate::problem::{Axis, Initial, Step, SubsystemId};
-use crate::repr::blocks::{Block, BlockId, BlockStep, Blocks, rotate};
+use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, rotate};
 use crate::stop::Stop;
-use crate::unravel::propagate::{Flight, Propagator, Workspace, norm_sqr, spacings};
 use num_complex::Complex64;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -6,7 +6,7 @@ use crate::exact::blocks::Ending;
 use crate::exact::extrapolate;
 use crate::problem::Protocol;
 use crate::protocol::{Rows, walk_cycle};
-use crate::repr::ladder::LadderStep;
+use crate::space::ladder::LadderStep;
 use crate::table::Table;
 
 /// Iterates that are extrapolated together.

@@ -1,6 +1,6 @@
 //! The inner loops of banded evolution, on whole vector registers: every length is a multiple of eight.
 
-use crate::repr::blocks::Diagonal;
+use crate::space::blocks::Diagonal;
 use pulp::Simd;
 use std::ops::Range;
 

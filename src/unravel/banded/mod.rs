@@ -6,13 +6,13 @@
 mod kernel;
 mod polynomial;
 
-use super::propagate::{Flight, Propagator, Workspace, spacings};
 use super::readout::{self, Vectors, View};
 use super::stream::Stream;
 use super::{Batch, Unraveling};
 use crate::error::RunError;
+use crate::evolve::{Flight, Propagator, Workspace, spacings};
 use crate::problem::{Problem, Reach, Step};
-use crate::repr::blocks::{Bands, Block, BlockStep, Blocks, Drawn, Frame, Key, Slot, rotate};
+use crate::space::blocks::{Bands, Block, BlockStep, Blocks, Drawn, Frame, Key, Slot, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
 use polynomial::{End, Room, Strip};

@@ -6,9 +6,9 @@
 
 use super::kernel::{Shape, dot, gather, polynomial, scale, shift};
 use crate::error::RunError;
-use crate::repr::blocks::{Banded, Bands, Blocks, Diagonal, Frame, MOST_DIAGONALS, Prepared};
+use crate::evolve::{Bracket, too_fast};
+use crate::space::blocks::{Banded, Bands, Blocks, Diagonal, Frame, MOST_DIAGONALS, Prepared};
 use crate::stop::Stop;
-use crate::unravel::propagate::{Bracket, too_fast};
 use pulp::Simd;
 use std::ops::Range;
 

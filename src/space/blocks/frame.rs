@@ -4,7 +4,7 @@
 //! window, and [`Covered::prepare`], which fills in an operator: what is out of date cannot be read.
 
 use super::bands::{Amplitude, Banded, Bands, MOST_DIAGONALS, MOST_SLOTS};
-use super::space::Key;
+use super::basis::Key;
 use super::{Blocks, Slot};
 use std::ops::Range;
 

@@ -2,7 +2,7 @@
 
 use super::kernel::Dense;
 use super::series::Series;
-use crate::repr::blocks::Sparse;
+use crate::space::blocks::Sparse;
 use crate::stop::Stop;
 use faer::Mat;
 use num_complex::Complex64;

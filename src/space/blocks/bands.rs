@@ -1,11 +1,11 @@
 //! Operators on a [`Lattice`] as bands: y\[i + offset\] += c·v\[i\]·x\[i\], with v a product of functions of the levels.
 
+use super::basis::Key;
 use super::lattice::{Lattice, changes};
 use super::layout::{Monomial, Slot, SlotOp};
-use super::space::Key;
 use super::{Blocks, JumpOperator, cell_matrix};
 use crate::problem::{Channel, Reach};
-use crate::repr::angular;
+use crate::space::angular;
 use num_complex::Complex64;
 
 /// Operators of one slot in a row, the last acting first.

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunOptions {
-    /// Number of trajectories (at most, if [`run`] is told to stop earlier).
+    /// Number of trajectories (at most, if [`sample`] is told to stop earlier).
     pub trajectories: u64,
     /// Seed of all random streams.
     pub seed: u64,
@@ -127,7 +127,7 @@ pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<
 ///
 /// # Errors
 /// What a batch fails with, the first in their order; nothing is kept then. A run that was stopped is no error.
-pub fn run<U: Unraveling>(
+pub fn sample<U: Unraveling>(
     engine: &U,
     problem: &Problem,
     options: RunOptions,

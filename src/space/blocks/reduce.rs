@@ -1,9 +1,9 @@
 //! Reduced density matrices of parts of the system, from vectors and from the density matrices of blocks.
 
+use super::basis::{Key, Space, key_of};
 use super::block::Block;
 use super::charges::Charge;
 use super::layout::Layout;
-use super::space::{Key, Space, key_of};
 use super::{Blocks, Slot};
 use crate::battery::ln_multiplicity;
 use crate::density::{BlockShape, Density, GroupSum, Label};

@@ -9,7 +9,7 @@ use super::block::{Block, Sparse};
 use super::measure::{Images, Observable, overlap, root};
 use super::{Blocks, Slot, cell_matrix};
 use crate::problem::{Reach, SubsystemId};
-use crate::repr::angular::local_amplitude;
+use crate::space::angular::local_amplitude;
 use num_complex::Complex64;
 
 /// A local channel of the ensemble that is on.

@@ -3,7 +3,7 @@
 //! The terms of a network touch few cells, so that whole runs of amplitudes move alike: contiguous sums without an index
 //! to look up, and no memory but the vectors.
 
-use crate::repr::blocks::{Monomial, SlotOp};
+use crate::space::blocks::{Monomial, SlotOp};
 use num_complex::Complex64;
 
 /// y\[i ^ flip\] += c x\[i\] for all i with i & need = value.

@@ -5,6 +5,7 @@
 //! charges chosen here. Blocks are built when first visited and shared between threads.
 
 mod bands;
+mod basis;
 mod block;
 mod charges;
 mod flow;
@@ -17,9 +18,9 @@ mod measure;
 mod mixture;
 mod reduce;
 pub mod rotate;
-mod space;
 
 pub use bands::{BandJump, Banded, Bands, MOST_DIAGONALS};
+pub use basis::{Key, Space};
 pub use block::{Block, BlockId, Jump, Sparse, adjoint};
 pub use frame::{Covered, Diagonal, Frame, Prepared};
 pub use initial::{Drawn, Part, Start, parts};
@@ -28,7 +29,6 @@ pub use layout::{Layout, Monomial, Slot, SlotOp};
 pub use measure::Observable;
 pub use mixture::PartState;
 pub use reduce::{Piece, Reducer};
-pub use space::{Key, Space};
 
 use crate::error::CompileError;
 use crate::problem::{
@@ -293,7 +293,7 @@ impl Blocks {
 
     /// The block of a product state.
     pub fn block_of(&self, two_j: &[u64], levels: &[usize]) -> BlockId {
-        self.find(space::key_of(&self.layout, &self.charges, two_j, levels))
+        self.find(basis::key_of(&self.layout, &self.charges, two_j, levels))
     }
 
     /// The block with this key, built when it is new.

@@ -5,8 +5,8 @@
 //! total excitation have N_B + 1 places, whatever N_C is. The lattice is as large as the largest spins need, so that it
 //! is the same in all blocks.
 
+use super::basis::Key;
 use super::layout::Slot;
-use super::space::Key;
 use super::{Blocks, Layout};
 use std::ops::Range;
 

@@ -1,9 +1,9 @@
 //! One block with its operators, each built when first needed.
 
+use super::basis::{Space, key_of};
 use super::layout::Monomial;
 use super::measure::{self, Observable};
 use super::reduce::{self, Reducer};
-use super::space::{Space, key_of};
 use super::{Blocks, Stage};
 use num_complex::Complex64;
 use sprs::{CsMatI, TriMatI};

@@ -1,7 +1,7 @@
 //! The inner loops: sparse and dense matrices on complex vectors.
 
 use super::flips::Flips;
-use crate::repr::blocks::Sparse;
+use crate::space::blocks::Sparse;
 use faer::Mat;
 use num_complex::Complex64;
 

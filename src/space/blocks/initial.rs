@@ -4,7 +4,7 @@ use super::charges::Constraints;
 use super::layout::{Layout, Slot};
 use super::{BlockId, Blocks, rotate};
 use crate::problem::{Axis, Initial, Kind, Problem, Step};
-use crate::repr::ladder::draw_initial;
+use crate::space::ladder::draw_initial;
 use num_complex::Complex64;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};

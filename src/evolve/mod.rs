@@ -19,7 +19,7 @@ use table::Table;
 
 use crate::error::RunError;
 use crate::problem::{Envelope, Problem, Step};
-use crate::repr::blocks::{Block, BlockStep, Blocks, Slot};
+use crate::space::blocks::{Block, BlockStep, Blocks, Slot};
 use crate::stop::Stop;
 use num_complex::Complex64;
 use pulp::{Arch, Simd, WithSimd};
