@@ -21,8 +21,8 @@ pub fn ln_add(a: f64, b: f64) -> f64 {
     if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
-/// A symmetric cell of the battery: |J, M⟩ of each of its ensembles, packed into one number.
-pub type CellKey = u128;
+/// A Dicke state of the battery: |J, M⟩ of each of its ensembles, packed into one number.
+pub type DickeKey = u128;
 
 /// The ensembles that make up a battery.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Battery {
 }
 
 impl Battery {
-    /// The battery of a problem; `None` when it is not made of ensembles or its cells do not fit a key.
+    /// The battery of a problem; `None` when it is not made of ensembles or its Dicke states do not fit a key.
     pub fn of(problem: &Problem) -> Option<Self> {
         let ensembles = problem
             .battery
@@ -44,20 +44,20 @@ impl Battery {
             })
             .collect::<Option<Vec<_>>>()?;
         let bits: Vec<u32> = ensembles.iter().map(|(cells, _)| u64::BITS - cells.leading_zeros()).collect();
-        (2 * bits.iter().sum::<u32>() <= CellKey::BITS).then_some(Self { ensembles, bits })
+        (2 * bits.iter().sum::<u32>() <= DickeKey::BITS).then_some(Self { ensembles, bits })
     }
 
     /// Pack (2J, J+M) of each ensemble, in order.
-    pub fn key(&self, states: impl IntoIterator<Item = (u64, u64)>) -> CellKey {
+    pub fn key(&self, states: impl IntoIterator<Item = (u64, u64)>) -> DickeKey {
         let mut key = 0;
         for ((two_j, up), bits) in states.into_iter().zip(&self.bits) {
-            key = key << (2 * bits) | CellKey::from(two_j) << bits | CellKey::from(up);
+            key = key << (2 * bits) | DickeKey::from(two_j) << bits | DickeKey::from(up);
         }
         key
     }
 
     /// Unpack a key into (2J, J+M) of each ensemble.
-    pub fn states(&self, mut key: CellKey) -> Vec<(u64, u64)> {
+    pub fn states(&self, mut key: DickeKey) -> Vec<(u64, u64)> {
         let mut states: Vec<(u64, u64)> = self
             .bits
             .iter()
@@ -73,14 +73,14 @@ impl Battery {
         states
     }
 
-    /// Energy of a cell.
-    pub fn energy(&self, key: CellKey) -> f64 {
+    /// Energy of a Dicke state.
+    pub fn energy(&self, key: DickeKey) -> f64 {
         let excited = |(cells, omega): &(u64, f64), (two_j, up): (u64, u64)| omega * ((cells - two_j) / 2 + up) as f64;
         self.ensembles.iter().zip(self.states(key)).map(|(e, s)| excited(e, s)).sum()
     }
 
-    /// ln of the number of equivalent copies of a cell.
-    pub fn ln_copies(&self, key: CellKey) -> f64 {
+    /// ln of the number of equivalent copies of a Dicke state.
+    pub fn ln_copies(&self, key: DickeKey) -> f64 {
         let each = self.ensembles.iter().zip(self.states(key));
         each.map(|((cells, _), (two_j, _))| ln_multiplicity(*cells, (cells - two_j) / 2)).sum()
     }
@@ -114,7 +114,7 @@ impl Battery {
         Some(Levels { unseen: self.unseen(), ..Levels::new(product(ladders)) })
     }
 
-    /// For one ensemble, the order in which spins of cells never seen are filled (see [`Unseen`]).
+    /// For one ensemble, the order in which spins never seen are filled (see [`Unseen`]).
     fn unseen(&self) -> Option<Unseen> {
         let [(cells, _)] = self.ensembles[..] else { return None };
         let mut before = f64::NEG_INFINITY;
@@ -132,8 +132,8 @@ impl Battery {
         Some(Unseen { ln_before, ln_bound })
     }
 
-    /// N/2 − J and 2J + 1 of a cell of a battery of one ensemble.
-    pub fn pairs(&self, key: CellKey) -> Option<(usize, f64)> {
+    /// N/2 − J and 2J + 1 of a Dicke state of a battery of one ensemble.
+    pub fn pairs(&self, key: DickeKey) -> Option<(usize, f64)> {
         match (&self.ensembles[..], &self.states(key)[..]) {
             ([(cells, _)], [(two_j, _)]) => Some((((cells - two_j) / 2) as usize, *two_j as f64 + 1.0)),
             _ => None,
@@ -141,7 +141,7 @@ impl Battery {
     }
 }
 
-/// All cells of N, by spin from J = N/2 downwards: where those that no trajectory visited are placed.
+/// All Dicke states of N cells, by spin from J = N/2 downwards: where those that no trajectory visited are placed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unseen {
     /// ln of the number of states with more spin than J, by N/2 − J; all states at the end.
@@ -156,7 +156,7 @@ pub struct Levels {
     energy: Vec<f64>,
     /// ln of the number of levels up to and including each.
     ln_cumulative: Vec<f64>,
-    /// Where unseen cells go, for a battery of one ensemble.
+    /// Where unseen Dicke states go, for a battery of one ensemble.
     pub unseen: Option<Unseen>,
 }
 

@@ -222,7 +222,9 @@ impl States for FailingBatch {
 }
 
 impl Batch for FailingBatch {
-    fn begin(&mut self, _: usize) {}
+    fn begin(&mut self, _: usize) -> Result<(), RunError> {
+        Ok(())
+    }
 
     fn evolve(&mut self, _: usize, _: f64) -> Result<(), RunError> {
         let reason = format!("trajectory {}", self.0);

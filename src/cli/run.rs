@@ -304,7 +304,7 @@ fn write(
     } else if options.states {
         let (battery, _) = battery_levels(problem)?;
         let rows = outcome.accumulated.occupations.iter().map(|o| {
-            let cells = o.clone().cells();
+            let cells = o.clone().states();
             let total: f64 = cells.iter().map(|(_, h)| h[0] + h[1]).sum();
             cells.into_iter().map(|(key, h)| (key, (h[0] + h[1]) / total)).collect()
         });

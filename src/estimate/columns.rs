@@ -97,7 +97,7 @@ fn bounded(
         let rows = accumulated.occupations.par_iter().enumerate();
         let of = |(row, o): (usize, &Occupation)| {
             progress.check()?;
-            let found = ergotropy::sampled(&battery, &levels, &o.clone().cells(), effective);
+            let found = ergotropy::sampled(&battery, &levels, &o.clone().states(), effective);
             progress.one_more();
             Ok((widened(row, found, effective), f64::INFINITY))
         };

@@ -1,14 +1,14 @@
 //! Ergotropy W = E − Σ_k r_k↓ε_k↑ of a block-diagonal battery state, exactly, and from trajectories with honest bounds.
 //!
-//! A cell |J, M⟩ with probability p stands for ν_J eigenvalues p/ν_J (`docs/physics.md` §3.2). W is convex in ρ, so the
-//! plug-in value of sampled probabilities is too large, badly so where eigenvalues are degenerate or cells are many.
+//! A Dicke state |J, M⟩ with probability p stands for ν_J eigenvalues p/ν_J (`docs/physics.md` §3.2). W is convex in ρ, so
+//! the plug-in value of sampled probabilities is too large, badly so where eigenvalues are degenerate or Dicke states many.
 //! Bounds therefore come from both sides. Above: the plug-in, and E minus the energy of the Gibbs state with the
-//! entropy ⟨ln ν_J⟩ ≤ S(ρ), linear in ρ. Below, cross-fitting: any fixed order of the cells gives a unitary and hence
-//! a lower bound linear in ρ; the order comes from one half of the trajectories, its energy from the other.
+//! entropy ⟨ln ν_J⟩ ≤ S(ρ), linear in ρ. Below, cross-fitting: any fixed order of the Dicke states gives a unitary and
+//! hence a lower bound linear in ρ; the order comes from one half of the trajectories, its energy from the other.
 
 use super::occupation::Occupied;
 use super::unseen::Scatter;
-use crate::battery::{Battery, CellKey, Levels, Unseen, ln_add};
+use crate::battery::{Battery, DickeKey, Levels, Unseen, ln_add};
 use std::collections::HashMap;
 
 /// A sampled nonlinear quantity.
@@ -42,53 +42,65 @@ impl Bounded {
     }
 }
 
-/// Ergotropy of an exactly known state: (cell, probability), in any order.
-pub fn exact(battery: &Battery, levels: &Levels, cells: &[(CellKey, f64)]) -> f64 {
-    let energy: f64 = cells.iter().map(|&(key, p)| p * battery.energy(key)).sum();
-    let order = Order::new(battery, cells.iter().copied());
+/// Ergotropy of an exactly known state: (Dicke state, probability), in any order.
+pub fn exact(battery: &Battery, levels: &Levels, states: &[(DickeKey, f64)]) -> f64 {
+    let energy: f64 = states.iter().map(|&(key, p)| p * battery.energy(key)).sum();
+    let order = Order::new(battery, states.iter().copied());
     let passive: f64 = order.filled(levels).map(|(p, mean)| p * mean).sum();
     (energy - passive).max(0.0)
 }
 
 /// Cells in falling order of their eigenvalue, each with the position where its levels start.
 struct Order {
-    /// Key, p, ln ν, ln(p/ν), ln of the positions before it.
-    seen: Vec<(CellKey, f64, f64, f64, f64)>,
+    seen: Vec<Placed>,
+}
+
+/// A Dicke state in its place.
+struct Placed {
+    key: DickeKey,
+    /// Its probability.
+    p: f64,
+    /// ln ν of its copies.
+    ln_copies: f64,
+    /// ln(p/ν), which orders it.
+    ln_eigenvalue: f64,
+    /// ln of the positions before it.
+    ln_before: f64,
 }
 
 impl Order {
-    fn new(battery: &Battery, cells: impl Iterator<Item = (CellKey, f64)>) -> Self {
-        let mut seen: Vec<_> = cells
+    fn new(battery: &Battery, states: impl Iterator<Item = (DickeKey, f64)>) -> Self {
+        let mut seen: Vec<Placed> = states
             .filter(|(_, p)| *p > 0.0)
             .map(|(key, p)| {
-                let copies = battery.ln_copies(key);
-                (key, p, copies, p.ln() - copies, f64::NEG_INFINITY)
+                let ln_copies = battery.ln_copies(key);
+                Placed { key, p, ln_copies, ln_eigenvalue: p.ln() - ln_copies, ln_before: f64::NEG_INFINITY }
             })
             .collect();
-        seen.sort_by(|a, b| b.3.total_cmp(&a.3).then(a.0.cmp(&b.0)));
+        seen.sort_by(|a, b| b.ln_eigenvalue.total_cmp(&a.ln_eigenvalue).then(a.key.cmp(&b.key)));
         let mut before = f64::NEG_INFINITY;
-        for cell in &mut seen {
-            cell.4 = before;
-            before = ln_add(before, cell.2);
+        for placed in &mut seen {
+            placed.ln_before = before;
+            before = ln_add(before, placed.ln_copies);
         }
         Self { seen }
     }
 
-    /// p and mean energy of the levels that each cell fills.
+    /// p and mean energy of the levels that each Dicke state fills.
     fn filled(&self, levels: &Levels) -> impl Iterator<Item = (f64, f64)> {
-        self.seen.iter().map(|&(_, p, copies, _, before)| (p, levels.mean(before, copies)))
+        self.seen.iter().map(|s| (s.p, levels.mean(s.ln_before, s.ln_copies)))
     }
 
-    /// ln of the number of states of the cells whose ln(p/ν) is at least `ln_r`.
+    /// ln of the number of levels of the Dicke states whose ln(p/ν) is at least `ln_r`.
     fn states_above(&self, ln_r: f64) -> f64 {
-        match self.seen.partition_point(|cell| cell.3 >= ln_r) {
+        match self.seen.partition_point(|placed| placed.ln_eigenvalue >= ln_r) {
             0 => f64::NEG_INFINITY,
-            n => ln_add(self.seen[n - 1].4, self.seen[n - 1].2),
+            n => ln_add(self.seen[n - 1].ln_before, self.seen[n - 1].ln_copies),
         }
     }
 }
 
-/// Mean, variance and fourth moment over `n` trajectories of a number that depends on the cell, given as (weight, value).
+/// Mean, variance and fourth moment over `n` trajectories of a function of the Dicke state, given as (weight, value).
 fn scatter(n: f64, values: &[(f64, f64)]) -> Scatter {
     let total: f64 = values.iter().map(|v| v.0).sum();
     let mean = values.iter().map(|(w, x)| w * x).sum::<f64>() / total;
@@ -97,13 +109,13 @@ fn scatter(n: f64, values: &[(f64, f64)]) -> Scatter {
 }
 
 /// Ergotropy from trajectories. `effective` is the effective number of them; the halves hold half each.
-pub fn sampled(battery: &Battery, levels: &Levels, cells: &[Occupied], effective: f64) -> Bounded {
-    let sum = |half: usize| cells.iter().map(|(_, h)| h[half]).sum::<f64>();
+pub fn sampled(battery: &Battery, levels: &Levels, states: &[Occupied], effective: f64) -> Bounded {
+    let sum = |half: usize| states.iter().map(|(_, h)| h[half]).sum::<f64>();
     let total = sum(0) + sum(1);
     let span = levels.top();
-    let plug_in = scatter(effective, &plug_in(battery, levels, cells, total));
+    let plug_in = scatter(effective, &plug_in(battery, levels, states, total));
     let events = plug_in.events(span);
-    let gibbs = gibbs_bound(battery, cells, effective);
+    let gibbs = gibbs_bound(battery, states, effective);
     let plug_in = (plug_in.mean, plug_in.sampled_error());
     let above = if gibbs.0 < plug_in.0 { gibbs } else { plug_in };
     if sum(0) == 0.0 || sum(1) == 0.0 {
@@ -118,59 +130,59 @@ pub fn sampled(battery: &Battery, levels: &Levels, cells: &[Occupied], effective
             events,
         };
     }
-    let from = |half: usize| scatter(effective / 2.0, &cross_fit(battery, levels, cells, half));
+    let from = |half: usize| scatter(effective / 2.0, &cross_fit(battery, levels, states, half));
     let (even, odd) = (from(0), from(1));
     let below = (0.5 * (even.mean + odd.mean), 0.5 * even.sampled_error().hypot(odd.sampled_error()));
     let below = (below.0.min(above.0), below.1);
-    // Two cells whose eigenvalues differ by δ: averaged over δ the plug-in is too large by ¼ and cross-fitting over
+    // Two whose eigenvalues differ by δ: averaged over δ the plug-in is too large by ¼ and cross-fitting over
     // halves too small by ½, in one unit, so this mixture is right on average.
     let value = ((2.0 * above.0 + below.0) / 3.0).max(0.0);
     let undersampled = !(above.0 - below.0 <= 2.0 * above.1 + 1e-9 * levels.top());
     Bounded { value, se: above.1, below, above, undersampled, events }
 }
 
-/// The values whose mean is W of the sampled probabilities: E(cell) − energy of its levels.
-fn plug_in(battery: &Battery, levels: &Levels, cells: &[Occupied], total: f64) -> Vec<(f64, f64)> {
-    let order = Order::new(battery, cells.iter().map(|(key, h)| (*key, (h[0] + h[1]) / total)));
+/// The values whose mean is W of the sampled probabilities: E(Dicke state) − energy of its levels.
+fn plug_in(battery: &Battery, levels: &Levels, states: &[Occupied], total: f64) -> Vec<(f64, f64)> {
+    let order = Order::new(battery, states.iter().map(|(key, h)| (*key, (h[0] + h[1]) / total)));
     let filled = order.seen.iter().zip(order.filled(levels));
-    filled.map(|(&(key, p, ..), (_, mean))| (p, battery.energy(key) - mean)).collect()
+    filled.map(|(placed, (_, mean))| (placed.p, battery.energy(placed.key) - mean)).collect()
 }
 
 /// E − E_Gibbs(⟨ln ν_J⟩) with its standard error: dE_Gibbs/dS = 1/β.
-fn gibbs_bound(battery: &Battery, cells: &[Occupied], effective: f64) -> (f64, f64) {
-    let of = |value: &dyn Fn(CellKey) -> f64| {
-        scatter(effective, &cells.iter().map(|(key, h)| (h[0] + h[1], value(*key))).collect::<Vec<_>>())
+fn gibbs_bound(battery: &Battery, states: &[Occupied], effective: f64) -> (f64, f64) {
+    let of = |value: &dyn Fn(DickeKey) -> f64| {
+        scatter(effective, &states.iter().map(|(key, h)| (h[0] + h[1], value(*key))).collect::<Vec<_>>())
     };
     let (passive, beta) = battery.gibbs(of(&|key| battery.ln_copies(key)).mean);
     let error = of(&|key| battery.energy(key) - battery.ln_copies(key) / beta).sampled_error();
     (of(&|key| battery.energy(key)).mean - passive, error)
 }
 
-/// E(cell) − energy of the levels that the order found in half `half` gives it, over the other half's trajectories.
-fn cross_fit(battery: &Battery, levels: &Levels, cells: &[Occupied], half: usize) -> Vec<(f64, f64)> {
-    let ordering: f64 = cells.iter().map(|(_, h)| h[half]).sum();
-    let order = Order::new(battery, cells.iter().map(|(key, h)| (*key, h[half] / ordering)));
-    let unvisited = Unvisited::new(battery, levels.unseen.as_ref(), &order, ordering, cells, half);
-    let mean_of: HashMap<CellKey, f64> = order
-        .seen
-        .iter()
-        .map(|&(key, _, copies, ln_r, before)| (key, levels.mean(ln_add(before, unvisited.states_above(ln_r)), copies)))
-        .collect();
+/// Energy less that of the levels which the order found in half `half` gives, over the other half's trajectories.
+fn cross_fit(battery: &Battery, levels: &Levels, states: &[Occupied], half: usize) -> Vec<(f64, f64)> {
+    let ordering: f64 = states.iter().map(|(_, h)| h[half]).sum();
+    let order = Order::new(battery, states.iter().map(|(key, h)| (*key, h[half] / ordering)));
+    let unvisited = Unvisited::new(battery, levels.unseen.as_ref(), &order, ordering, states, half);
+    let mean = |placed: &Placed| {
+        let before = ln_add(placed.ln_before, unvisited.states_above(placed.ln_eigenvalue));
+        levels.mean(before, placed.ln_copies)
+    };
+    let mean_of: HashMap<DickeKey, f64> = order.seen.iter().map(|placed| (placed.key, mean(placed))).collect();
     let value = |&(key, h): &Occupied| {
         let mean = mean_of.get(&key).copied();
         let mean = mean.unwrap_or_else(|| unvisited.mean(battery, levels, &order, key));
         (h[1 - half], battery.energy(key) - mean)
     };
-    cells.iter().filter(|(_, h)| h[1 - half] > 0.0).map(value).collect()
+    states.iter().filter(|(_, h)| h[1 - half] > 0.0).map(value).collect()
 }
 
-/// Where cells go that the ordering half never visited. They share the missing mass, which the cells visited once
-/// estimate (Good and Turing), evenly, and enter the order with that probability each, all cells of one spin together.
+/// Where Dicke states go that the ordering half never visited. They share the missing mass, which those visited once
+/// estimate (Good and Turing), evenly, and enter the order with that probability each, all of one spin together.
 /// Positions may overcount what lies before, which only lowers the bound.
 struct Unvisited<'a> {
-    /// ln of the probability of one unvisited cell.
+    /// ln of the probability of one unvisited Dicke state.
     ln_p: f64,
-    /// Order of the spins; without it (several ensembles) unvisited cells get the highest level.
+    /// Order of the spins; without it (several ensembles) unvisited Dicke states get the highest level.
     spins: Option<&'a Unseen>,
 }
 
@@ -180,11 +192,11 @@ impl<'a> Unvisited<'a> {
         spins: Option<&'a Unseen>,
         order: &Order,
         ordering: f64,
-        cells: &[Occupied],
+        states: &[Occupied],
         half: usize,
     ) -> Self {
-        let once = cells.iter().filter(|(_, h)| h[half] > 0.0 && h[half] <= 1.0).count() as f64;
-        let seen: Vec<(usize, f64)> = order.seen.iter().filter_map(|cell| battery.pairs(cell.0)).collect();
+        let once = states.iter().filter(|(_, h)| h[half] > 0.0 && h[half] <= 1.0).count() as f64;
+        let seen: Vec<(usize, f64)> = order.seen.iter().filter_map(|placed| battery.pairs(placed.key)).collect();
         let fewest = seen.iter().map(|s| s.0).min().unwrap_or(0);
         let most = seen.iter().map(|s| s.0).max().unwrap_or(0);
         let longest = seen.iter().map(|s| s.1).fold(1.0, f64::max);
@@ -200,8 +212,8 @@ impl<'a> Unvisited<'a> {
         }
     }
 
-    /// Mean energy of the levels for the unvisited cell `key`.
-    fn mean(&self, battery: &Battery, levels: &Levels, order: &Order, key: CellKey) -> f64 {
+    /// Mean energy of the levels for the unvisited Dicke state `key`.
+    fn mean(&self, battery: &Battery, levels: &Levels, order: &Order, key: DickeKey) -> f64 {
         match (self.spins, battery.pairs(key)) {
             (Some(spins), Some((pairs, states))) => {
                 let start = ln_add(order.states_above(self.ln_p - spins.ln_bound[pairs]), spins.ln_before[pairs]);

@@ -1,21 +1,21 @@
-//! The averaged battery state on the ladder: how much weight each cell |J, M⟩ got, in two halves of the trajectories.
+//! The averaged battery state on the ladder: the weight that each Dicke state |J, M⟩ got, in two halves of the runs.
 
-use crate::battery::CellKey;
+use crate::battery::DickeKey;
 use serde::{Deserialize, Serialize};
 
-/// A cell with the weight it got from even and odd trajectories.
-pub type Occupied = (CellKey, [f64; 2]);
+/// A Dicke state with the weight it got from even and odd trajectories.
+pub type Occupied = (DickeKey, [f64; 2]);
 
 /// Sparse P(J, M) at one row. Kept as sorted runs of geometrically growing length, so that recording n trajectories
-/// costs O(n log n) however many cells they scatter over, and sums are taken in batch order.
+/// costs O(n log n) however many Dicke states they scatter over, and sums are taken in batch order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Occupation {
     runs: Vec<Vec<Occupied>>,
 }
 
 impl Occupation {
-    /// One batch: the cell, half and weight of each trajectory.
-    pub fn record(&mut self, visits: impl Iterator<Item = (CellKey, usize, f64)>) {
+    /// One batch: the Dicke state, half and weight of each trajectory.
+    pub fn record(&mut self, visits: impl Iterator<Item = (DickeKey, usize, f64)>) {
         let mut run: Vec<Occupied> = visits
             .map(|(key, half, weight)| {
                 let mut halves = [0.0; 2];
@@ -56,8 +56,8 @@ impl Occupation {
         }
     }
 
-    /// All occupied cells, sorted by key.
-    pub fn cells(mut self) -> Vec<Occupied> {
+    /// All occupied Dicke states, sorted by key.
+    pub fn states(mut self) -> Vec<Occupied> {
         while self.runs.len() > 1 {
             self.merge_last();
         }
@@ -73,14 +73,14 @@ fn add(to: &mut [f64; 2], from: &[f64; 2]) {
 fn merge_sorted(first: Vec<Occupied>, second: Vec<Occupied>) -> Vec<Occupied> {
     let mut merged = Vec::with_capacity(first.len() + second.len());
     let mut second = second.into_iter().peekable();
-    for mut cell in first {
-        while let Some(earlier) = second.next_if(|s| s.0 < cell.0) {
+    for mut state in first {
+        while let Some(earlier) = second.next_if(|s| s.0 < state.0) {
             merged.push(earlier);
         }
-        if let Some(same) = second.next_if(|s| s.0 == cell.0) {
-            add(&mut cell.1, &same.1);
+        if let Some(same) = second.next_if(|s| s.0 == state.0) {
+            add(&mut state.1, &same.1);
         }
-        merged.push(cell);
+        merged.push(state);
     }
     merged.extend(second);
     merged
@@ -98,7 +98,7 @@ mod tests {
             part.record((0..7u128).map(|i| ((i * i + batch) % 11, (i % 2) as usize, 1.0)));
             whole.merge(part);
         }
-        let cells = whole.cells();
+        let cells = whole.states();
         assert!(cells.windows(2).all(|w| w[0].0 < w[1].0));
         let mut expected = [[0.0; 2]; 11];
         for batch in 0..50 {

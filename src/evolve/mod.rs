@@ -19,7 +19,7 @@ use table::Table;
 
 use crate::error::RunError;
 use crate::problem::{Envelope, Problem, Step};
-use crate::space::blocks::{Block, BlockStep, Blocks, Slot};
+use crate::space::blocks::{Block, BlockStep, Blocks, Slot, Sparse};
 use crate::stop::Stop;
 use num_complex::Complex64;
 use pulp::{Arch, Simd, WithSimd};
@@ -95,37 +95,35 @@ impl Propagator {
         spacings: &[(f64, u64)],
         stop: &Stop,
     ) -> Result<Self, RunError> {
-        let drives = of.stages[stage].varying.iter();
-        if let Some(cells) = without_matrix(of, block) {
-            let varying = drives.map(|(d, f)| (*f, Operator::flips(Flips::new(cells, &of.drive_terms(*d))))).collect();
-            let generator = Operator::flips(Flips::new(cells, &of.generator_terms(stage)));
-            return Ok(Self { method: Method::Stepped(Series::new(generator, varying)), arch: Arch::new() });
-        }
-        let generator = block.generator(of, stage);
-        let varying: Vec<(Envelope, Operator)> = drives
-            .map(|(drive, envelope)| (*envelope, Operator::new(block.drive(of, *drive))))
-            .filter(|(_, operator)| operator.entries() > 0)
-            .collect();
-        let fixed = varying.is_empty();
-        let method = match block.dimension() {
-            1 if fixed => Method::Scalar(generator.get(0, 0).copied().unwrap_or_default()),
-            _ => {
-                let mut series = Series::new(Operator::new(generator), varying);
-                if block.dimension() <= kernel::REGISTERS {
-                    series.in_registers();
-                }
-                if fixed && table::pays(&series, spacings) {
-                    match Table::new(generator, &series, spacings, stop) {
-                        Ok(Some(table)) => Method::Tabled(table, series),
-                        Ok(None) => return Err(RunError::Interrupted),
-                        Err(reason) => Method::Refused(reason),
-                    }
-                } else {
-                    Method::Stepped(series)
-                }
-            }
+        let method = match Plan::new(of, block, stage, spacings) {
+            Plan::Scalar(k) => Method::Scalar(k),
+            Plan::Stepped(series) => Method::Stepped(series),
+            Plan::Tabled(generator, series) => match Table::new(generator, &series, spacings, stop) {
+                Ok(Some(table)) => Method::Tabled(table, series),
+                Ok(None) => return Err(RunError::Interrupted),
+                Err(reason) => Method::Refused(reason),
+            },
         };
         Ok(Self { method, arch: Arch::new() })
+    }
+
+    /// The [`cost`](Self::cost) that a propagator would have; no table is made for it.
+    pub fn cost_of(of: &Blocks, block: &Block, stage: usize, spacings: &[(f64, u64)], time: f64) -> f64 {
+        match Plan::new(of, block, stage, spacings) {
+            Plan::Scalar(_) => 4.0,
+            Plan::Stepped(series) => series.cost(time),
+            Plan::Tabled(_, series) => product_cost(&series),
+        }
+    }
+
+    /// Multiplications that an evolution over `time` takes, to order of magnitude.
+    pub fn cost(&self, time: f64) -> f64 {
+        match &self.method {
+            Method::Scalar(_) => 4.0,
+            Method::Stepped(series) => series.cost(time),
+            Method::Tabled(_, series) => product_cost(series),
+            Method::Refused(_) => 0.0,
+        }
     }
 
     /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then.
@@ -142,19 +140,47 @@ impl Propagator {
     ) -> Result<bool, RunError> {
         let jumped = match &self.method {
             Method::Scalar(k) => scalar(*k, flight, until, threshold),
-            _ => self.arch.dispatch(Journey { method: &self.method, flight, until, threshold, work, stop })?,
+            _ => self.arch.dispatch(Evolution { method: &self.method, flight, until, threshold, work, stop })?,
         };
         if flight.norm.is_finite() { Ok(jumped) } else { Err(no_number(flight)) }
     }
+}
 
-    /// Multiplications that an evolution over `time` takes, to order of magnitude.
-    pub fn cost(&self, time: f64) -> f64 {
-        match &self.method {
-            Method::Scalar(_) => 4.0,
-            Method::Tabled(table, _) => table.cost(),
-            Method::Stepped(series) => series.cost(time),
-            Method::Refused(_) => 0.0,
+/// Multiplications of a propagator times a vector.
+fn product_cost(series: &Series) -> f64 {
+    4.0 * (series.dimension() * series.dimension()) as f64
+}
+
+/// How a generator is made ready.
+enum Plan<'b> {
+    Scalar(Complex64),
+    /// Tables of this generator.
+    Tabled(&'b Sparse, Series),
+    Stepped(Series),
+}
+
+impl<'b> Plan<'b> {
+    fn new(of: &Blocks, block: &'b Block, stage: usize, spacings: &[(f64, u64)]) -> Self {
+        let drives = of.stages[stage].varying.iter();
+        if let Some(cells) = without_matrix(of, block) {
+            let varying = drives.map(|(d, f)| (*f, Operator::flips(Flips::new(cells, &of.drive_terms(*d))))).collect();
+            let generator = Operator::flips(Flips::new(cells, &of.generator_terms(stage)));
+            return Self::Stepped(Series::new(generator, varying));
         }
+        let generator = block.generator(of, stage);
+        let varying: Vec<(Envelope, Operator)> = drives
+            .map(|(drive, envelope)| (*envelope, Operator::new(block.drive(of, *drive))))
+            .filter(|(_, operator)| operator.entries() > 0)
+            .collect();
+        let fixed = varying.is_empty();
+        if block.dimension() == 1 && fixed {
+            return Self::Scalar(generator.get(0, 0).copied().unwrap_or_default());
+        }
+        let mut series = Series::new(Operator::new(generator), varying);
+        if block.dimension() <= kernel::REGISTERS {
+            series.in_registers();
+        }
+        if fixed && table::pays(&series, spacings) { Self::Tabled(generator, series) } else { Self::Stepped(series) }
     }
 }
 
@@ -170,7 +196,7 @@ fn scalar(k: Complex64, flight: &mut Flight, until: f64, threshold: f64) -> bool
 }
 
 /// An evolution, to be compiled for the vector instructions of the processor it runs on: all that is inlined into it is.
-struct Journey<'a> {
+struct Evolution<'a> {
     method: &'a Method,
     flight: &'a mut Flight,
     until: f64,
@@ -179,7 +205,7 @@ struct Journey<'a> {
     stop: &'a Stop,
 }
 
-impl WithSimd for Journey<'_> {
+impl WithSimd for Evolution<'_> {
     type Output = Result<bool, RunError>;
 
     #[inline(always)]
@@ -217,7 +243,7 @@ fn stepped(
         let left = until - flight.time;
         let length = series.expand(flight, left, work, stop)?;
         let next = if length == left { until } else { flight.time + length };
-        if series.leap(flight, length, threshold, work) {
+        if series.advance(flight, length, threshold, work) {
             return Ok(true);
         }
         if !(next > flight.time) {
@@ -260,7 +286,7 @@ fn tabled(
             if !(length > 0.0) {
                 return Err(too_fast(flight.time, length));
             }
-            if series.leap(flight, length, threshold, work) {
+            if series.advance(flight, length, threshold, work) {
                 return Ok(true);
             }
             flight.time = if length == left { limit } else { flight.time + length };

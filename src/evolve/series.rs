@@ -185,7 +185,7 @@ impl Series {
     /// Move `flight` by `length`, or to where ‖ψ‖² = `threshold` if that comes first: true then. Its time is advanced
     /// only in that case.
     #[inline(always)]
-    pub fn leap(&self, flight: &mut Flight, length: f64, threshold: f64, work: &mut Workspace) -> bool {
+    pub fn advance(&self, flight: &mut Flight, length: f64, threshold: f64, work: &mut Workspace) -> bool {
         let start = flight.norm;
         let end = self.evaluate(length, work);
         if end > threshold {

@@ -33,7 +33,6 @@ pub struct Table {
     dyadic: Vec<(f64, Dense)>,
     /// Those of whole distances between rows.
     spacings: Vec<(f64, Dense)>,
-    dimension: usize,
     stiff: bool,
 }
 
@@ -99,7 +98,7 @@ impl Table {
         common.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.total_cmp(&b.0)));
         common.truncate(MOST_SPACINGS);
         let spacings = common.iter().map(|(width, _)| (*width, over(*width).propagator())).collect();
-        Ok((!stop.is_requested()).then_some(Self { dyadic, spacings, dimension: d, stiff }))
+        Ok((!stop.is_requested()).then_some(Self { dyadic, spacings, stiff }))
     }
 
     /// The longest propagator that fits into `left` and is below level `cap`: its level, itself, its length, and whether
@@ -121,11 +120,6 @@ impl Table {
     #[inline(always)]
     pub fn is_stiff(&self) -> bool {
         self.stiff
-    }
-
-    /// Multiplications of a step from row to row.
-    pub fn cost(&self) -> f64 {
-        4.0 * (self.dimension * self.dimension) as f64
     }
 }
 

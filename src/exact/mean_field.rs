@@ -40,7 +40,7 @@ const SETTLED: f64 = 1e-11;
 const NEAR: f64 = 1e-3;
 
 /// What a step of the protocol needs.
-enum Stage {
+enum StepEquations {
     Pulse,
     Evolve { equations: Box<Equations>, channels: Vec<usize> },
 }
@@ -51,7 +51,7 @@ pub struct MeanField<'a> {
     cells: f64,
     initial: [f64; MOMENTS],
     /// One a step of the protocol.
-    stages: Vec<Stage>,
+    stages: Vec<StepEquations>,
     stop: Stop,
 }
 
@@ -80,10 +80,10 @@ impl<'a> MeanField<'a> {
             dissipators.push(Dissipator::new(&channel.operator, channel.rate, collective, index, &channel.name)?);
         }
         let stage = |entry: &Step| match entry {
-            Step::Rotate { .. } | Step::Reset { .. } => Stage::Pulse,
+            Step::Rotate { .. } | Step::Reset { .. } => StepEquations::Pulse,
             Step::Evolve { active, .. } => {
                 let on: Vec<Dissipator> = dissipators.iter().filter(|d| active[d.channel]).cloned().collect();
-                Stage::Evolve {
+                StepEquations::Evolve {
                     equations: Box::new(Equations::new(cells, &on)),
                     channels: on.iter().map(|d| d.channel).collect(),
                 }
@@ -244,7 +244,7 @@ impl Evolve for State<'_> {
     }
 
     fn begin(&mut self, span: &Span) -> Result<(), RunError> {
-        if let Stage::Evolve { equations, channels } = &self.theory.stages[span.step] {
+        if let StepEquations::Evolve { equations, channels } = &self.theory.stages[span.step] {
             self.moments.truncate(MOMENTS);
             self.moments.resize(MOMENTS + channels.len(), 0.0);
             self.integrator = Integrator::new(&**equations, span.duration);
@@ -254,16 +254,16 @@ impl Evolve for State<'_> {
 
     fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
         match &self.theory.stages[span.step] {
-            Stage::Evolve { equations, .. } => {
+            StepEquations::Evolve { equations, .. } => {
                 self.integrator.advance(&**equations, &mut self.moments, (from, until), &self.theory.stop)
             }
-            Stage::Pulse => Ok(()),
+            StepEquations::Pulse => Ok(()),
         }
     }
 
     fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
         let mut jumps = vec![0.0; self.theory.problem.channels.len()];
-        if let Stage::Evolve { channels, .. } = &self.theory.stages[moment.step] {
+        if let StepEquations::Evolve { channels, .. } = &self.theory.stages[moment.step] {
             for (channel, per_cell) in channels.iter().zip(&self.moments[MOMENTS..]) {
                 jumps[*channel] = self.theory.cells * per_cell;
             }

@@ -1,12 +1,12 @@
 //! The master equation without sampling, and its mean-field theories.
 
 pub mod blocks;
+pub mod contour;
 pub mod extrapolate;
 pub mod integrate;
 pub mod limit_cycle;
 pub mod mean_field;
 pub mod naive;
-pub mod propagator;
 pub mod rate_equation;
 pub mod spin_vectors;
 pub mod theory;

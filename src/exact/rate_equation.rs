@@ -5,8 +5,8 @@
 
 mod fixed_point;
 
-use super::propagator::Propagator;
-use crate::battery::{Battery, CellKey, Levels, ln_multiplicity};
+use super::contour::Contour;
+use crate::battery::{Battery, DickeKey, Levels, ln_multiplicity};
 use crate::error::RunError;
 use crate::estimate::answers::{Answers, Columns, Estimate, Sided, exactly};
 use crate::estimate::columns::battery_levels;
@@ -187,7 +187,7 @@ pub struct RateEquation<'a> {
     ladder: Ladder,
     spaces: Vec<Space>,
     /// Propagators by (step, ensemble, bits of the interval, which sort as it does), made when first needed.
-    propagators: BTreeMap<(usize, usize, u64), Propagator>,
+    propagators: BTreeMap<(usize, usize, u64), Contour>,
     /// Nodes × states of these.
     kept: usize,
     stop: Stop,
@@ -244,7 +244,7 @@ impl<'a> RateEquation<'a> {
     ///
     /// One made for another interval serves where the two differ by no more than the rounding of the times: evenly
     /// spaced rows share one.
-    fn propagator(&mut self, step: usize, e: usize, from: f64, until: f64) -> Result<&Propagator, RunError> {
+    fn propagator(&mut self, step: usize, e: usize, from: f64, until: f64) -> Result<&Contour, RunError> {
         let (interval, rounding) = (until - from, 2.0 * f64::EPSILON * until);
         let near = (interval - rounding).max(0.0).to_bits()..=(interval + rounding).to_bits();
         let known = self.propagators.range((step, e, *near.start())..=(step, e, *near.end())).next();
@@ -253,7 +253,7 @@ impl<'a> RateEquation<'a> {
             let (space, active) = (&self.spaces[e], self.jumps(step, e));
             let rates = |jump: &Jump| space.states.iter().map(|s| total_rate(space, jump, *s)).collect();
             let counted: Vec<Vec<f64>> = active.iter().map(rates).collect();
-            let made = Propagator::new(&space.generator(active), interval, &counted, TOLERANCE, &self.stop)?;
+            let made = Contour::new(&space.generator(active), interval, &counted, TOLERANCE, &self.stop)?;
             let size = made.nodes() * space.states.len();
             if self.kept + size > MOST_KEPT {
                 self.propagators.clear();
@@ -322,7 +322,7 @@ impl<'a> RateEquation<'a> {
     }
 
     /// Joint probabilities of the battery's cells.
-    fn joint(&self, p: &[Vec<f64>]) -> Result<Vec<(CellKey, f64)>, RunError> {
+    fn joint(&self, p: &[Vec<f64>]) -> Result<Vec<(DickeKey, f64)>, RunError> {
         let mut joint: Vec<(Vec<(u64, u64)>, f64)> = vec![(Vec::new(), 1.0)];
         for &(e, _) in &self.ladder.battery {
             let occupied: Vec<_> = self.spaces[e].states.iter().zip(&p[e]).filter(|(_, p)| **p > 0.0).collect();

@@ -39,7 +39,7 @@ use crate::table::Table;
 use equations::{Alike, SpinEquations, ensembles_alone};
 
 /// What a step of the protocol needs.
-enum Stage {
+enum StepEquations {
     Pulse,
     Reset { ensemble: SubsystemId, to: [f64; 3] },
     Evolve(SpinEquations),
@@ -51,7 +51,7 @@ pub struct SpinVectors<'a> {
     /// s of each ensemble in turn.
     initial: Vec<f64>,
     /// One a step of the protocol.
-    stages: Vec<Stage>,
+    stages: Vec<StepEquations>,
     stop: Stop,
 }
 
@@ -80,12 +80,12 @@ impl<'a> SpinVectors<'a> {
         let initial = starts.filter_map(|(e, state)| vector(problem, e, state)).flatten().collect();
         let stage = |entry: &Step| {
             Ok(match entry {
-                Step::Rotate { .. } => Stage::Pulse,
-                Step::Reset { subsystem, state } => Stage::Reset {
+                Step::Rotate { .. } => StepEquations::Pulse,
+                Step::Reset { subsystem, state } => StepEquations::Reset {
                     ensemble: *subsystem,
                     to: vector(problem, *subsystem, state).ok_or("a reset is to no product of equal cells")?,
                 },
-                Step::Evolve { active, .. } => Stage::Evolve(SpinEquations::new(problem, active)?),
+                Step::Evolve { active, .. } => StepEquations::Evolve(SpinEquations::new(problem, active)?),
             })
         };
         let stages = problem.protocol.steps.iter().map(stage).collect::<Result<_, String>>();
@@ -117,7 +117,7 @@ impl<'a> SpinVectors<'a> {
         battery.iter().all(|e| pure(&self.initial[3 * e..3 * e + 3]))
             && !self.problem.channels.iter().any(|channel| channel.rate > 0.0 && local(&channel.reach))
             && self.stages.iter().all(|stage| match stage {
-                Stage::Reset { ensemble, to } => pure(to) || !battery.contains(ensemble),
+                StepEquations::Reset { ensemble, to } => pure(to) || !battery.contains(ensemble),
                 _ => true,
             })
     }
@@ -240,14 +240,14 @@ impl Evolve for State<'_> {
     }
 
     fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
-        if let Stage::Reset { ensemble, to } = &self.theory.stages[step] {
+        if let StepEquations::Reset { ensemble, to } = &self.theory.stages[step] {
             self.vectors[3 * ensemble..3 * ensemble + 3].copy_from_slice(to);
         }
         Ok(())
     }
 
     fn begin(&mut self, span: &Span) -> Result<(), RunError> {
-        if let Stage::Evolve(equations) = &self.theory.stages[span.step] {
+        if let StepEquations::Evolve(equations) = &self.theory.stages[span.step] {
             let flow = Alike::new(equations, &self.vectors);
             let unknowns = flow.start(&self.vectors);
             let integrator = Integrator::new(&flow, span.duration);

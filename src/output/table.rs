@@ -1,6 +1,6 @@
 //! `observables.csv` and the arrays of `shots.npz` and `states.npz`.
 
-use crate::battery::CellKey;
+use crate::battery::DickeKey;
 use crate::density::{Density, Label};
 use crate::error::RunError;
 use crate::problem::{Problem, Row};
@@ -136,7 +136,7 @@ pub fn shots_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> 
 /// When the archive cannot be encoded.
 pub fn states_npz(
     battery: &crate::battery::Battery,
-    rows: impl Iterator<Item = Vec<(CellKey, f64)>>,
+    rows: impl Iterator<Item = Vec<(DickeKey, f64)>>,
 ) -> Result<Vec<u8>, RunError> {
     let (mut row, mut two_j, mut two_m, mut probability, mut ln_copies) = (vec![], vec![], vec![], vec![], vec![]);
     let mut width = 1;

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 /// A jump operator on one block, laid out for products.
 #[derive(Debug)]
-struct Leap {
+struct JumpMap {
     channel: usize,
     target: BlockId,
     map: Operator,
@@ -30,7 +30,7 @@ struct Leap {
 pub struct Local {
     pub(super) block: Arc<Block>,
     propagators: Vec<OnceLock<Propagator>>,
-    leaps: Vec<OnceLock<Vec<Leap>>>,
+    maps: Vec<OnceLock<Vec<JumpMap>>>,
 }
 
 /// The engine of trajectories on blocks.
@@ -106,8 +106,8 @@ impl BlockJump {
         let stages = self.blocks.stages.len();
         while locals.len() <= id {
             let block = self.blocks.get(locals.len());
-            let (propagators, leaps) = (0..stages).map(|_| (OnceLock::new(), OnceLock::new())).unzip();
-            locals.push(Arc::new(Local { block, propagators, leaps }));
+            let (propagators, maps) = (0..stages).map(|_| (OnceLock::new(), OnceLock::new())).unzip();
+            locals.push(Arc::new(Local { block, propagators, maps }));
         }
         locals[id].clone()
     }
@@ -127,20 +127,20 @@ impl BlockJump {
         Ok(local.propagators[stage].get_or_init(|| made))
     }
 
-    fn leaps<'a>(&self, local: &'a Local, stage: usize) -> &'a [Leap] {
-        local.leaps[stage].get_or_init(|| {
+    fn maps<'a>(&self, local: &'a Local, stage: usize) -> &'a [JumpMap] {
+        local.maps[stage].get_or_init(|| {
             if let Some(cells) = without_matrix(&self.blocks, &local.block) {
                 let on = self.blocks.jumps.iter().filter(|jump| self.blocks.stages[stage].is_on(jump.channel));
-                let leap = |channel: usize, terms: &[Monomial]| Leap {
+                let jump = |channel: usize, terms: &[Monomial]| JumpMap {
                     channel,
                     target: local.block.id,
                     map: Operator::flips(Flips::new(cells, terms)),
                 };
-                return on.map(|jump| leap(jump.channel, &jump.terms)).collect();
+                return on.map(|of| jump(of.channel, &of.terms)).collect();
             }
             let on =
                 local.block.jumps(&self.blocks).iter().filter(|jump| self.blocks.stages[stage].is_on(jump.channel));
-            on.map(|j| Leap { channel: j.channel, target: j.target, map: Operator::new(&j.map) }).collect()
+            on.map(|j| JumpMap { channel: j.channel, target: j.target, map: Operator::new(&j.map) }).collect()
         })
     }
 
@@ -168,31 +168,31 @@ impl BlockJump {
     /// One jump; where no channel has any weight, which only rounding can bring about, none will happen any more.
     fn jump(&self, walker: &mut Walker, stage: usize, work: &mut Workspace) {
         let local = walker.local.clone();
-        let leaps = self.leaps(&local, stage);
+        let maps = self.maps(&local, stage);
         let psi = &walker.flight.psi;
         // Whether a variate is drawn depends on the operators that are on, not on the block: paths are then the same in
         // whatever form the state is stored.
         let choice = self.blocks.jumps.iter().filter(|jump| self.blocks.stages[stage].is_on(jump.channel)).count() > 1;
-        let chosen = match leaps {
+        let chosen = match maps {
             [only] if !choice => Some(only),
             several => {
-                let weights = work.weights(several.iter().map(|leap| &leap.map), psi);
+                let weights = work.weights(several.iter().map(|jump| &jump.map), psi);
                 walker.stream.choose(weights).map(|index| &several[index])
             }
         };
         walker.threshold = 0.0;
-        let Some(leap) = chosen else { return };
-        let image = work.vector(leap.map.rows());
-        leap.map.apply(psi, image, 1.0);
+        let Some(jump) = chosen else { return };
+        let image = work.vector(jump.map.rows());
+        jump.map.apply(psi, image, 1.0);
         let size = norm_sqr(image);
         if size > 0.0 {
             let scale = size.sqrt().recip();
             image.iter_mut().for_each(|x| *x *= scale);
             work.swap(&mut walker.flight.psi);
             walker.flight.norm = 1.0;
-            walker.counts[leap.channel] += 1;
-            if leap.target != local.block.id {
-                walker.local = self.local(leap.target);
+            walker.counts[jump.channel] += 1;
+            if jump.target != local.block.id {
+                walker.local = self.local(jump.target);
             }
             walker.threshold = 1.0 - walker.stream.uniform();
         }
@@ -247,13 +247,11 @@ impl Unraveling for BlockJump {
     fn work(&self) -> f64 {
         *self.work.get_or_init(|| {
             let drawn = self.blocks.start.draw(&self.blocks, Stream::new(0, 0).rng());
-            let local = self.local(drawn.block);
-            let problem = self.blocks.problem();
+            let (block, problem) = (&self.blocks.get(drawn.block), self.blocks.problem());
             let of_step = |(step, kind): (&Step, &BlockStep)| match (step, kind) {
                 (Step::Evolve { rows, duration, .. }, BlockStep::Evolve(stage)) => {
                     let mean = duration / rows.len() as f64;
-                    let propagator = self.propagator(&local, *stage, &Stop::default());
-                    rows.len() as f64 * propagator.map_or(0.0, |p| p.cost(mean))
+                    rows.len() as f64 * Propagator::cost_of(&self.blocks, block, *stage, &self.spacings[*stage], mean)
                 }
                 _ => 0.0,
             };
@@ -303,11 +301,12 @@ impl Vectors for BlockBatch<'_> {
 }
 
 impl Batch for BlockBatch<'_> {
-    fn begin(&mut self, step: usize) {
+    fn begin(&mut self, step: usize) -> Result<(), RunError> {
         let engine = self.engine;
         self.begun += 1;
         let leaves = engine.leaves[step] || self.begun > engine.timed;
         for walker in &mut self.walkers {
+            self.stop.check()?;
             if leaves {
                 engine.depart(walker);
             }
@@ -327,6 +326,7 @@ impl Batch for BlockBatch<'_> {
                 BlockStep::Reset(..) => engine.reset(walker, step),
             }
         }
+        Ok(())
     }
 
     fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {

@@ -4,7 +4,7 @@ use super::banded::{self, BandedBatch, BandedJump};
 use super::block_jump::{BlockBatch, BlockJump};
 use super::ladder_jump::{LadderBatch, LadderJump};
 use super::{Batch, States, Unraveling};
-use crate::battery::CellKey;
+use crate::battery::DickeKey;
 use crate::density::Density;
 use crate::error::{CompileError, RunError};
 use crate::problem::Problem;
@@ -125,7 +125,7 @@ impl States for EngineBatch<'_> {
         each!(Self, self, batch => batch.density(weights, reduction, group, into));
     }
 
-    fn cell(&self, k: usize) -> Option<CellKey> {
+    fn cell(&self, k: usize) -> Option<DickeKey> {
         each!(Self, self, batch => batch.cell(k))
     }
 
@@ -139,8 +139,8 @@ impl States for EngineBatch<'_> {
 }
 
 impl Batch for EngineBatch<'_> {
-    fn begin(&mut self, step: usize) {
-        each!(Self, self, batch => batch.begin(step));
+    fn begin(&mut self, step: usize) -> Result<(), RunError> {
+        each!(Self, self, batch => batch.begin(step))
     }
 
     fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {

@@ -8,7 +8,7 @@
 
 use super::stream::Stream;
 use super::{Batch, States, Unraveling};
-use crate::battery::CellKey;
+use crate::battery::DickeKey;
 use crate::error::RunError;
 use crate::problem::Linear;
 use crate::space::angular::Rung;
@@ -18,7 +18,7 @@ use std::ops::Range;
 
 /// The jumps one ensemble can make during a step, sorted for the two clocks.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Stage {
+pub struct Clocks {
     /// Rate and channel of the collective lowering on the fast clock; rate 0 if none.
     lowering: (f64, usize),
     /// Everything on the slow clock.
@@ -27,10 +27,10 @@ pub struct Stage {
     per_cell: Option<(f64, f64)>,
 }
 
-impl Stage {
+impl Clocks {
     /// Sort `jumps` onto the clocks; those of rate 0 never happen.
     pub fn new(jumps: impl IntoIterator<Item = Jump>) -> Self {
-        let mut stage = Stage::default();
+        let mut stage = Clocks::default();
         for jump in jumps {
             if jump.rate == 0.0 {
                 continue;
@@ -89,7 +89,7 @@ impl Walk {
     ///
     /// # Errors
     /// [`RunError::Interrupted`] once `stop` is raised, which is looked at before the first jump and now and then.
-    pub fn advance(&mut self, stage: &Stage, until: f64, counts: &mut [u64], stop: &Stop) -> Result<(), RunError> {
+    pub fn advance(&mut self, stage: &Clocks, until: f64, counts: &mut [u64], stop: &Stop) -> Result<(), RunError> {
         let mut made = 0u32;
         loop {
             if made.is_multiple_of(UNHEARD) {
@@ -116,7 +116,7 @@ impl Walk {
 
     /// Collective lowerings until the slow clock rings first (false) or `until` does (true).
     #[inline]
-    fn cascade(&mut self, stage: &Stage, until: f64, counts: &mut [u64]) -> bool {
+    fn cascade(&mut self, stage: &Clocks, until: f64, counts: &mut [u64]) -> bool {
         let (lowering, channel) = stage.lowering;
         let Walk { mut rung, mut time, mut fast, mut slow, .. } = *self;
         let top = rung.up;
@@ -142,7 +142,7 @@ impl Walk {
     }
 
     /// One jump of the slow clock, its channel in proportion to the rates.
-    fn slow_jump(&mut self, stage: &Stage, rate: f64, counts: &mut [u64]) {
+    fn slow_jump(&mut self, stage: &Clocks, rate: f64, counts: &mut [u64]) {
         let mut share = self.stream.uniform() * rate;
         let mut chosen = None;
         for jump in &stage.others {
@@ -162,7 +162,7 @@ impl Walk {
     }
 
     /// End a step of `duration`: let both clocks run on to its end.
-    pub fn finish(&mut self, stage: &Stage, duration: f64) {
+    pub fn finish(&mut self, stage: &Clocks, duration: f64) {
         let left = (duration - self.time).max(0.0);
         self.fast = (self.fast - left * stage.fast_rate(&self.rung)).max(0.0);
         self.slow = (self.slow - left * stage.slow_rate(&self.rung)).max(0.0);
@@ -175,14 +175,14 @@ impl Walk {
 pub struct LadderJump {
     ladder: Ladder,
     /// Stages of each ensemble during each timed step.
-    stages: Vec<Option<Vec<Stage>>>,
+    stages: Vec<Option<Vec<Clocks>>>,
 }
 
 impl LadderJump {
     /// Take over a compiled problem.
     pub fn new(ladder: Ladder) -> Self {
         let stages = ladder.steps.iter().map(|step| match step {
-            LadderStep::Evolve(jumps) => Some(jumps.iter().map(|j| Stage::new(j.iter().copied())).collect()),
+            LadderStep::Evolve(jumps) => Some(jumps.iter().map(|j| Clocks::new(j.iter().copied())).collect()),
             LadderStep::Flip(_) | LadderStep::Idle => None,
         });
         Self { stages: stages.collect(), ladder }
@@ -259,7 +259,7 @@ impl States for LadderBatch<'_> {
         }
     }
 
-    fn cell(&self, k: usize) -> Option<CellKey> {
+    fn cell(&self, k: usize) -> Option<DickeKey> {
         let ladder = &self.engine.ladder;
         let states = ladder.battery.iter().map(|&(e, _)| {
             let rung = &self.walkers[k].walks[e].rung;
@@ -270,12 +270,13 @@ impl States for LadderBatch<'_> {
 }
 
 impl Batch for LadderBatch<'_> {
-    fn begin(&mut self, step: usize) {
+    fn begin(&mut self, step: usize) -> Result<(), RunError> {
         match &self.engine.ladder.steps[step] {
             LadderStep::Idle => {}
             LadderStep::Flip(e) => self.walkers.iter_mut().for_each(|w| w.walks[*e].rung.flip()),
             LadderStep::Evolve(_) => self.walkers.iter_mut().for_each(|w| w.counts.fill(0)),
         }
+        Ok(())
     }
 
     fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {

@@ -12,7 +12,7 @@ mod path;
 mod readout;
 pub mod stream;
 
-use crate::battery::CellKey;
+use crate::battery::DickeKey;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::stop::Stop;
@@ -33,7 +33,7 @@ pub trait States {
 
     /// The battery's cell on the ladder in trajectory `k`: (2J, J+M) of each of its ensembles. `None` where states are
     /// vectors, see [`density`](Self::density).
-    fn cell(&self, _k: usize) -> Option<CellKey> {
+    fn cell(&self, _k: usize) -> Option<DickeKey> {
         None
     }
 
@@ -52,7 +52,10 @@ pub trait States {
 /// What an unraveling does to a batch of states.
 pub trait Batch: States {
     /// Begin a step of the protocol: apply its pulse or reset, or set the jump counts to 0.
-    fn begin(&mut self, step: usize);
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`] soon after the batch's [`Stop`] was raised.
+    fn begin(&mut self, step: usize) -> Result<(), RunError>;
 
     /// Evolve to time `until` since the timed step began. Where the rows lie must not change a path.
     ///

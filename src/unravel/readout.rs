@@ -7,6 +7,7 @@ use crate::error::RunError;
 use crate::problem::{Initial, Kind, Linear, Reduction, SubsystemId};
 use crate::space::blocks::{Block, BlockId, Blocks, parts};
 use num_complex::Complex64;
+use std::collections::HashMap;
 
 /// The state of one trajectory: an unnormalised vector in its block.
 pub struct View<'a> {
@@ -160,12 +161,18 @@ pub fn reset(
     let slots = layout.of[subsystem].clone();
     let space = &block.space;
     let mut levels = vec![0; space.levels.len()];
+    // In the order in which they are met, whatever a map makes of them.
     let mut found: Vec<(Vec<usize>, f64)> = Vec::new();
+    let mut places: HashMap<Vec<usize>, usize> = HashMap::new();
     for (index, x) in psi.iter().enumerate().filter(|(_, x)| **x != Complex64::ZERO) {
         space.read(index, &mut levels);
-        match found.iter_mut().find(|(own, _)| own[..] == levels[slots.clone()]) {
-            Some((_, weight)) => *weight += x.norm_sqr(),
-            None => found.push((levels[slots.clone()].to_vec(), x.norm_sqr())),
+        let own = &levels[slots.clone()];
+        match places.get(own) {
+            Some(&place) => found[place].1 += x.norm_sqr(),
+            None => {
+                places.insert(own.to_vec(), found.len());
+                found.push((own.to_vec(), x.norm_sqr()));
+            }
         }
     }
     let weights: Vec<f64> = found.iter().map(|f| f.1).collect();

@@ -21,15 +21,22 @@ const MOST_WORK: f64 = 5e12;
 /// A density matrix, block by block, each d × d by rows.
 pub type Density = Vec<Vec<Complex64>>;
 
-/// Source, target and map of a jump operator.
-pub type Leap = (usize, usize, Sparse);
+/// A jump operator from one block to another.
+pub struct JumpMap {
+    /// The place of the block that it leaves.
+    pub from: usize,
+    /// The place of the block that it leads to.
+    pub to: usize,
+    /// √rate·L between them.
+    pub map: Sparse,
+}
 
 /// What acts during one stage.
 struct Generator {
     /// K of each block.
     drift: Vec<Sparse>,
-    /// Source, target and map of each jump operator.
-    jumps: Vec<Leap>,
+    /// Each jump operator, once a block that it leaves.
+    jumps: Vec<JumpMap>,
     /// Of each channel and block, Σ L†L.
     rates: Vec<Vec<Option<Sparse>>>,
     /// Envelopes with −iO of each block, and a bound of what they add to the norm for each unit of theirs.
@@ -106,7 +113,7 @@ impl<'b> Equation<'b> {
     }
 
     /// K, jumps and norm of a stage without drives that change, for the superoperator of a steady state.
-    pub fn parts(&mut self, stage: usize) -> (&[Sparse], &[Leap], f64) {
+    pub fn parts(&mut self, stage: usize) -> (&[Sparse], &[JumpMap], f64) {
         let generator = self.generator(stage);
         (&generator.drift, &generator.jumps, generator.norm)
     }
@@ -137,7 +144,7 @@ impl<'b> Equation<'b> {
         let mut now = from;
         while now < until {
             let left = until - now;
-            let length = generator.leap(rho, counters, now, left, stop)?;
+            let length = generator.taylor_step(rho, counters, now, left, stop)?;
             let next = if length == left { until } else { now + length };
             if !(next > now) {
                 let reason = format!("at t = {now} of its step, steps of {length:e} are lost in rounding");
@@ -220,7 +227,7 @@ impl Generator {
         for (from, block) in reached.iter().enumerate() {
             for jump in block.jumps(blocks).iter().filter(|jump| blocks.stages[stage].is_on(jump.channel)) {
                 let Some(&to) = place.get(&jump.target) else { continue };
-                jumps.push((from, to, jump.map.clone()));
+                jumps.push(JumpMap { from, to, map: jump.map.clone() });
                 let adjoint = crate::space::blocks::adjoint(&jump.map);
                 let rate = &adjoint * &jump.map;
                 let sum = &mut rates[jump.channel][from];
@@ -232,7 +239,7 @@ impl Generator {
         }
         let largest = drift.iter().map(bound).fold(0.0, f64::max);
         let mut gain = vec![0.0; reached.len()];
-        jumps.iter().for_each(|(from, _, map)| gain[*from] += bound(map).powi(2));
+        jumps.iter().for_each(|jump| gain[jump.from] += bound(&jump.map).powi(2));
         let norm = 2.0 * largest + gain.into_iter().fold(0.0, f64::max);
         let varying: Vec<(Envelope, Vec<Sparse>, f64)> = blocks.stages[stage]
             .varying
@@ -259,13 +266,20 @@ impl Generator {
     /// Multiplications of one application.
     fn cost(&self) -> f64 {
         let drift: usize = self.drift.iter().map(|k| k.nnz() * k.rows()).sum();
-        let jumps: usize = self.jumps.iter().map(|(.., l)| l.nnz() * (l.rows() + l.cols())).sum();
+        let jumps: usize = self.jumps.iter().map(|JumpMap { map, .. }| map.nnz() * (map.rows() + map.cols())).sum();
         (drift + jumps) as f64
     }
 
     /// ρ ← ρ(now + length) by its Taylor polynomial, with time in units of the length so that no term leaves the range of
     /// numbers; returns the length, at most `left`.
-    fn leap(&self, rho: &mut Density, counters: &mut [f64], now: f64, left: f64, stop: &Stop) -> Result<f64, RunError> {
+    fn taylor_step(
+        &self,
+        rho: &mut Density,
+        counters: &mut [f64],
+        now: f64,
+        left: f64,
+        stop: &Stop,
+    ) -> Result<f64, RunError> {
         let mut piece = left;
         let mut driven: Vec<(&Envelope, &[Sparse], f64)> = Vec::new();
         for (envelope, each, size) in &self.varying {
@@ -347,7 +361,7 @@ impl Generator {
             let product = times(k, rho, k.cols());
             add_with_adjoint(&product, k.rows(), 1.0, out);
         }
-        for (from, to, map) in &self.jumps {
+        for JumpMap { from, to, map } in &self.jumps {
             let (d, e) = (map.cols(), map.rows());
             // LρL† = L(Lρ)†, ρ being Hermitian.
             let half = adjoint(&times(map, &rho[*from], d), e, d);

@@ -1,6 +1,6 @@
 //! L of one stage as a sparse matrix, and waits s/(s + iω − L), each one solve with a sparse LU.
 
-use super::equation::{Density, Leap};
+use super::equation::{Density, JumpMap};
 use crate::error::RunError;
 use crate::space::blocks::Sparse;
 use faer::prelude::Solve;
@@ -30,7 +30,7 @@ impl Liouvillian {
     ///
     /// # Errors
     /// [`RunError::TooLarge`] above 60,000 unknowns.
-    pub fn new(drift: &[Sparse], jumps: &[Leap], norm: f64) -> Result<Self, RunError> {
+    pub fn new(drift: &[Sparse], jumps: &[JumpMap], norm: f64) -> Result<Self, RunError> {
         let mut unknowns = 0;
         let mut offsets = Vec::with_capacity(drift.len());
         for k in drift {
@@ -91,7 +91,7 @@ impl Wait {
     }
 }
 
-fn entries(drift: &[Sparse], jumps: &[Leap], offsets: &[usize]) -> Vec<(usize, usize, c64)> {
+fn entries(drift: &[Sparse], jumps: &[JumpMap], offsets: &[usize]) -> Vec<(usize, usize, c64)> {
     let mut entries = Vec::new();
     for (k, offset) in drift.iter().zip(offsets) {
         let d = k.rows();
@@ -103,7 +103,7 @@ fn entries(drift: &[Sparse], jumps: &[Leap], offsets: &[usize]) -> Vec<(usize, u
             }
         }
     }
-    for (from, to, map) in jumps {
+    for JumpMap { from, to, map } in jumps {
         let (d, e) = (map.cols(), map.rows());
         for (x, (i, j)) in map.iter() {
             for (y, (k, l)) in map.iter() {

@@ -7,7 +7,7 @@
 //! eigenvalues of K, in one block, with equal real parts. These few candidates are tried one by one: the part of the
 //! initial state at ω is what (s/(s + iω − L))ᵏ leaves of it.
 
-use super::equation::{Density, Leap};
+use super::equation::{Density, JumpMap};
 use super::liouvillian::Liouvillian;
 use super::steady::{MOST_WAITS, RESOLUTIONS};
 use crate::error::RunError;
@@ -64,7 +64,7 @@ pub fn dephase(drift: &[Sparse], rho: &mut Density, norm: f64) -> Result<Option<
 /// # Errors
 /// [`RunError::Numerics`] when an eigenvalue cannot be told from one that decays.
 pub fn endless(
-    (drift, jumps): (&[Sparse], &[Leap]),
+    (drift, jumps): (&[Sparse], &[JumpMap]),
     liouvillian: &Liouvillian,
     start: &Density,
     settled: &Density,
@@ -87,7 +87,7 @@ fn hermitian(matrix: &Mat<Complex64>) -> Result<(Vec<f64>, Mat<Complex64>), RunE
 }
 
 /// The frequencies > 0 that an endless oscillation might have, those with most pairs of eigenvalues first.
-fn candidates(drift: &[Sparse], jumps: &[Leap], settled: &Density, norm: f64) -> Result<Vec<f64>, RunError> {
+fn candidates(drift: &[Sparse], jumps: &[JumpMap], settled: &Density, norm: f64) -> Result<Vec<f64>, RunError> {
     let mut found: Vec<(f64, usize)> = Vec::new();
     for (b, (k, rho)) in drift.iter().zip(settled).enumerate() {
         let d = k.rows();
@@ -105,8 +105,8 @@ fn candidates(drift: &[Sparse], jumps: &[Leap], settled: &Density, norm: f64) ->
         let states = &basis * eigen.U();
         let after: Vec<After> = jumps
             .iter()
-            .filter(|(from, ..)| *from == b)
-            .map(|(_, to, l)| After::new(l, &drift[*to], &states))
+            .filter(|jump| jump.from == b)
+            .map(|jump| After::new(&jump.map, &drift[jump.to], &states))
             .collect();
         let alone = |i: usize| (0..r).all(|j| j == i || (value[i] - value[j]).norm() > APART * norm);
         for i in 0..r {

@@ -42,7 +42,7 @@ pub struct Vectors<'b> {
     spacings: Vec<Vec<(f64, u64)>>,
     /// All 0: nothing jumps.
     counters: Vec<f64>,
-    room: Workspace,
+    work: Workspace,
     stop: Stop,
 }
 
@@ -65,7 +65,7 @@ impl<'b> Vectors<'b> {
             propagators: HashMap::new(),
             spacings,
             counters: vec![0.0; problem.channels.len()],
-            room: Workspace::default(),
+            work: Workspace::default(),
             stop: stop.clone(),
         };
         for (weight, block, psi) in mixture {
@@ -171,14 +171,14 @@ impl Held for Vectors<'_> {
                 });
             }
             let pieces = (work / AT_ONCE).ceil().max(1.0);
-            let Self { members, propagators, reached, room, stop, .. } = self;
+            let Self { members, propagators, reached, work, stop, .. } = self;
             let Some(propagator) = propagators.get(&(reached[place].id, stage)) else { continue };
             let flight = &mut members[k].flight;
             for piece in 1..=pieces as u64 {
                 stop.check()?;
                 let end = if piece == pieces as u64 { until } else { from + (until - from) * piece as f64 / pieces };
                 // No norm falls to less than 0: nothing ends the evolution before.
-                propagator.advance(flight, end, -1.0, room, stop)?;
+                propagator.advance(flight, end, -1.0, work, stop)?;
             }
         }
         Ok(())

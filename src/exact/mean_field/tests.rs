@@ -67,7 +67,7 @@ fn moments(cells: usize, rho: &Array2<Complex64>) -> Vec<f64> {
 fn all_equations(problem: &Problem) -> Equations {
     let theory = MeanField::new(problem).unwrap();
     match theory.stages.into_iter().next() {
-        Some(Stage::Evolve { equations, .. }) => *equations,
+        Some(StepEquations::Evolve { equations, .. }) => *equations,
         _ => panic!("the protocol has one timed step"),
     }
 }

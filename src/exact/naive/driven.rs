@@ -1,6 +1,6 @@
 //! Evolution under drives that change in time.
 
-use super::evolve::Propagator;
+use super::evolve::TaylorSum;
 use super::space::FullSpace;
 use crate::error::RunError;
 use crate::problem::Envelope;
@@ -88,7 +88,7 @@ fn in_steps(
             // x + y = ½: half of the fixed generator, and of the drives their weighted strengths.
             let mixed = |f: &Envelope| 2.0 * (x * f.at(first) + y * f.at(second));
             let strengths: Vec<(usize, f64)> = drives.iter().map(|(d, f)| (*d, mixed(f))).collect();
-            Propagator::new(space, active, &strengths)?.advance(&mut state, 0.5 * h)?;
+            TaylorSum::new(space, active, &strengths)?.advance(&mut state, 0.5 * h)?;
         }
     }
     Ok(state)

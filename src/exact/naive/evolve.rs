@@ -17,7 +17,7 @@ const MOST_STATES_OF_A_MATRIX: usize = 32;
 /// The linear equation of vec(ρ), column-stacked, followed by one counter a channel with
 /// d/dt counter = Tr(Wρ), W the rate of its jumps: fixed during a step.
 #[derive(Debug)]
-pub(super) struct Propagator {
+pub(super) struct TaylorSum {
     generator: Generator,
     counters: Vec<CsMat<Complex64>>,
     /// A bound on ‖L‖₁ without the counters, which only ever add the last of a chain of factors.
@@ -33,7 +33,7 @@ enum Generator {
     Products(CsMat<Complex64>, Vec<Dissipator>),
 }
 
-impl Propagator {
+impl TaylorSum {
     /// With these strengths of the drives.
     pub(super) fn new(space: &FullSpace, active: &[bool], drives: &[(usize, f64)]) -> Result<Self, RunError> {
         let dimension = space.dimension();

@@ -141,7 +141,7 @@ fn products_are_the_superoperator() {
     let expected = &space.liouvillian(&active, &drives).unwrap() * &ndarray::Array1::from(state.clone());
     state.resize(state.len() + 4, Complex64::ZERO);
     let mut slope = vec![Complex64::ZERO; state.len()];
-    Propagator::new(&space, &active, &drives).unwrap().apply(&state, &mut slope);
+    TaylorSum::new(&space, &active, &drives).unwrap().apply(&state, &mut slope);
     for (found, expected) in slope.iter().zip(&expected) {
         close((found - expected).norm(), 0.0, 1e-14, "an element");
     }

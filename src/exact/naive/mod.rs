@@ -20,7 +20,7 @@ pub use steady::steady;
 use crate::error::RunError;
 use crate::problem::{Envelope, Problem, Recipe, Step};
 use crate::table::Table;
-use evolve::Propagator;
+use evolve::TaylorSum;
 use ndarray::Array2;
 use num_complex::Complex64;
 use quantities::Meter;
@@ -34,13 +34,13 @@ pub fn solve(problem: &Problem) -> Result<Table, RunError> {
     let space = FullSpace::new(problem)?;
     let meter = Meter::new(problem, &space)?;
     let mut columns = vec![Vec::with_capacity(problem.protocol.row_count()); problem.quantities.len()];
-    let mut stages = Stages::new(problem, &space);
+    let mut steps = Steps::new(problem, &space);
     let mut rho = space.initial_state();
     let rows = problem.protocol.rows();
     let mut row = 0;
     for _ in 0..problem.protocol.repeat {
         for index in 0..problem.protocol.steps.len() {
-            rho = stages.take(rho, index, |rho, jumps| {
+            rho = steps.take(rho, index, |rho, jumps| {
                 let values = meter.read(rho, jumps, index, rows[row].time)?;
                 columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
                 row += 1;
@@ -58,14 +58,14 @@ pub fn solve(problem: &Problem) -> Result<Table, RunError> {
 }
 
 /// Takes states through the steps of a protocol.
-struct Stages<'p> {
+struct Steps<'p> {
     problem: &'p Problem,
     space: &'p FullSpace<'p>,
     /// Of each timed step without drives that change, once it was used.
-    propagators: Vec<Option<Propagator>>,
+    propagators: Vec<Option<TaylorSum>>,
 }
 
-impl<'p> Stages<'p> {
+impl<'p> Steps<'p> {
     fn new(problem: &'p Problem, space: &'p FullSpace<'p>) -> Self {
         Self { problem, space, propagators: problem.protocol.steps.iter().map(|_| None).collect() }
     }
@@ -93,7 +93,7 @@ impl<'p> Stages<'p> {
                 Some(fixed) => {
                     let propagator = match &mut self.propagators[index] {
                         Some(made) => made,
-                        empty => empty.insert(Propagator::new(self.space, active, &fixed)?),
+                        empty => empty.insert(TaylorSum::new(self.space, active, &fixed)?),
                     };
                     propagator.advance(&mut state, row - now)?;
                 }

@@ -2,7 +2,7 @@
 
 use super::quantities::Meter;
 use super::space::FullSpace;
-use super::{Stages, constant, stacked, unstacked};
+use super::{Steps, constant, stacked, unstacked};
 use crate::error::RunError;
 use crate::problem::{Problem, Quantity, Row, Step};
 use crate::table::Table;
@@ -50,13 +50,13 @@ pub fn steady(problem: &Problem) -> Result<Table, RunError> {
     }) else {
         return Err(RunError::Request("the protocol has no timed step to settle in".into()));
     };
-    let mut stages = Stages::new(problem, &space);
-    let Some(fixed) = constant(&stages.drives(driven)) else {
+    let mut steps = Steps::new(problem, &space);
+    let Some(fixed) = constant(&steps.drives(driven)) else {
         return Err(RunError::Request("a step whose drive changes in time has no steady state".into()));
     };
     let mut rho = space.initial_state();
     for index in 0..last {
-        rho = stages.take(rho, index, |_, _| Ok(()))?;
+        rho = steps.take(rho, index, |_, _| Ok(()))?;
     }
     let state = stacked(&rho);
     let settled = limit(&space.liouvillian(active, &fixed)?, Mat::from_fn(d * d, 1, |i, _| state[i]))?;

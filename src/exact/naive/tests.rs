@@ -223,7 +223,7 @@ fn two_ensembles_share_a_collective_channel() {
     // The Taylor sum solves the equation: compare with fourth-order steps of the direct products.
     let mut propagated = stacked(&rho);
     propagated.resize(propagated.len() + 4, Complex64::ZERO);
-    Propagator::new(&space, &active, &[]).unwrap().advance(&mut propagated, 0.1).unwrap();
+    TaylorSum::new(&space, &active, &[]).unwrap().advance(&mut propagated, 0.1).unwrap();
     let (steps, mut slow) = (100, rho);
     for _ in 0..steps {
         let h = Complex64::from(0.1 / steps as f64);

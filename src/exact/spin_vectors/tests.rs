@@ -378,7 +378,9 @@ fn ensembles_that_are_alike_move_alike() {
     builder.observe([Quantity::EnergyDensity(p), Quantity::EnergyDensity(q), Quantity::EnergyDensity(r)]);
     let problem = builder.build().unwrap();
     let kinds = |step: usize, vectors: &[f64]| match &SpinVectors::new(&problem).unwrap().stages[step] {
-        Stage::Evolve(equations) => Alike::new(equations, vectors).start(vectors).len() - equations.channels.len(),
+        StepEquations::Evolve(equations) => {
+            Alike::new(equations, vectors).start(vectors).len() - equations.channels.len()
+        }
         _ => 0,
     };
     let theory = SpinVectors::new(&problem).unwrap();

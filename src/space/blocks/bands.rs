@@ -149,7 +149,7 @@ impl Bands {
     }
 
     /// The block that a jump leads to.
-    pub fn leap(&self, key: &mut Key, jump: &BandJump) {
+    pub fn after(&self, key: &mut Key, jump: &BandJump) {
         key.two_j.iter_mut().zip(&jump.two_j).for_each(|(j, change)| *j = j.saturating_add_signed(*change));
         key.charges.iter_mut().zip(&jump.charges).for_each(|(c, change)| *c += change);
     }

@@ -85,21 +85,31 @@ fn flip(
 /// Rotate one slot, whose levels carry no charge unless the axis is z.
 fn turn(block: &Block, psi: &mut [Complex64], slot: usize, kind: &Slot, axis: Axis, angle: f64) {
     let space = &block.space;
-    let two_j = match kind {
-        Slot::Spin { .. } => space.key.two_j[slot],
-        _ => 1,
+    let size = match kind {
+        Slot::Spin { .. } => space.key.two_j[slot] as usize + 1,
+        _ => 2,
     };
     let mut levels = vec![0; space.levels.len()];
     if axis == Axis::Z {
+        let phases: Vec<Complex64> = (0..size).map(|up| phase(up, size - 1, angle)).collect();
         for (state, x) in psi.iter_mut().enumerate() {
             space.read(state, &mut levels);
-            let m = levels[slot] as f64 - 0.5 * two_j as f64;
-            *x *= Complex64::from_polar(1.0, -angle * m);
+            *x *= phases[levels[slot]];
         }
         return;
     }
-    let mut vector = vec![Complex64::ZERO; two_j as usize + 1];
-    let mut places = vec![0; vector.len()];
+    let rotation = Rotation::new(size, axis, angle);
+    let mut vector = vec![Complex64::ZERO; size];
+    if space.is_whole() {
+        let stride = space.stride(slot);
+        for first in (0..psi.len()).step_by(stride * size).flat_map(|start| start..start + stride) {
+            vector.iter_mut().enumerate().for_each(|(level, x)| *x = psi[first + level * stride]);
+            rotation.apply(&mut vector);
+            vector.iter().enumerate().for_each(|(level, x)| psi[first + level * stride] = *x);
+        }
+        return;
+    }
+    let mut places = vec![0; size];
     for state in 0..space.dimension() {
         space.read(state, &mut levels);
         if levels[slot] != 0 {
@@ -110,8 +120,46 @@ fn turn(block: &Block, psi: &mut [Complex64], slot: usize, kind: &Slot, axis: Ax
             *place = space.index(&levels).unwrap_or(state);
         }
         vector.iter_mut().zip(&places).for_each(|(v, place)| *v = psi[*place]);
-        spin(&mut vector, axis, angle);
+        rotation.apply(&mut vector);
         vector.iter().zip(&places).for_each(|(v, place)| psi[*place] = *v);
+    }
+}
+
+/// exp(−iθM) of a level, M = up − J.
+fn phase(up: usize, two_j: usize, angle: f64) -> Complex64 {
+    Complex64::from_polar(1.0, -angle * (up as f64 - 0.5 * two_j as f64))
+}
+
+/// A rotation about x or y of many vectors of one size: of a cell by its matrix, of a larger spin as [`spin`] does it.
+enum Rotation {
+    Cell([[Complex64; 2]; 2]),
+    Spin(Axis, f64),
+}
+
+impl Rotation {
+    fn new(size: usize, axis: Axis, angle: f64) -> Self {
+        if size != 2 {
+            return Self::Spin(axis, angle);
+        }
+        let column = |level: usize| {
+            let mut image = [Complex64::ZERO; 2];
+            image[level] = Complex64::ONE;
+            spin(&mut image, axis, angle);
+            image
+        };
+        let (g, e) = (column(0), column(1));
+        Self::Cell([[g[0], e[0]], [g[1], e[1]]])
+    }
+
+    fn apply(&self, vector: &mut [Complex64]) {
+        match self {
+            Self::Cell(u) => {
+                let (g, e) = (vector[0], vector[1]);
+                vector[0] = u[0][0] * g + u[0][1] * e;
+                vector[1] = u[1][0] * g + u[1][1] * e;
+            }
+            Self::Spin(axis, angle) => spin(vector, *axis, *angle),
+        }
     }
 }
 
@@ -124,13 +172,11 @@ pub fn spin(vector: &mut [Complex64], axis: Axis, angle: f64) {
     if two_j == 0 {
         return;
     }
-    let j = 0.5 * two_j as f64;
     if axis == Axis::Z {
-        for (up, x) in vector.iter_mut().enumerate() {
-            *x *= Complex64::from_polar(1.0, -angle * (up as f64 - j));
-        }
+        vector.iter_mut().enumerate().for_each(|(up, x)| *x *= phase(up, two_j, angle));
         return;
     }
+    let j = 0.5 * two_j as f64;
     // S/J on a vector: elements ½√((J−M)(J+M+1))/J between M and M + 1, with phases for y.
     let element: Vec<f64> = (0..two_j).map(|up| 0.5 * ((two_j - up) as f64 * (up + 1) as f64).sqrt() / j).collect();
     let (raise, lower) = match axis {

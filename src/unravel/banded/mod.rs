@@ -15,7 +15,7 @@ use crate::problem::{Problem, Reach, Step};
 use crate::space::blocks::{Bands, Block, BlockStep, Blocks, Drawn, Frame, Key, Slot, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
-use polynomial::{End, Room, Strip};
+use polynomial::{BandWorkspace, End, Strip};
 use pulp::{Arch, Simd, WithSimd};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -58,7 +58,7 @@ struct Walker {
 }
 
 thread_local! {
-    static ROOM: RefCell<(Room, Workspace)> = RefCell::new(Default::default());
+    static WORK: RefCell<(BandWorkspace, Workspace)> = RefCell::new(Default::default());
 }
 
 /// From so many states in the first block on, blocks are not stored: where jumps change the block, which is then new
@@ -154,7 +154,7 @@ impl BandedJump {
     }
 
     /// Evolve a stiff block by tables of propagators; true at a jump.
-    fn leap(
+    fn through_tables(
         &self,
         walker: &mut Walker,
         stage: usize,
@@ -194,22 +194,22 @@ impl BandedJump {
 }
 
 /// A trajectory to be taken to time `until`, compiled for the vector instructions of the processor it runs on.
-struct Journey<'a> {
+struct Evolution<'a> {
     engine: &'a BandedJump,
     walker: &'a mut Walker,
-    room: &'a mut Room,
+    bands_work: &'a mut BandWorkspace,
     work: &'a mut Workspace,
     stage: usize,
     until: f64,
     stop: &'a Stop,
 }
 
-impl WithSimd for Journey<'_> {
+impl WithSimd for Evolution<'_> {
     type Output = Result<(), RunError>;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { engine, walker, room, work, stage, until, stop } = self;
+        let Self { engine, walker, bands_work, work, stage, until, stop } = self;
         let (of, bands) = (&engine.blocks, &engine.bands);
         let generator = (of, bands, &bands.generators[stage]);
         let jumps = &bands.jumps[stage];
@@ -217,11 +217,12 @@ impl WithSimd for Journey<'_> {
             stop.check()?;
             let tables = walker.frame.states(of, bands) <= STIFF_STATES;
             let goal = (until, walker.threshold, tables);
-            let jumps_now = match room.advance(simd, generator, &mut walker.frame, &mut walker.state, goal, stop)? {
-                End::Row => false,
-                End::Jump => true,
-                End::Stiff => engine.leap(walker, stage, until, work, stop)?,
-            };
+            let jumps_now =
+                match bands_work.advance(simd, generator, &mut walker.frame, &mut walker.state, goal, stop)? {
+                    End::Row => false,
+                    End::Jump => true,
+                    End::Stiff => engine.through_tables(walker, stage, until, work, stop)?,
+                };
             readout::check(walker.state.norm, walker.state.time)?;
             if !jumps_now {
                 return Ok(());
@@ -232,17 +233,17 @@ impl WithSimd for Journey<'_> {
                 [] => None,
                 [only] => Some(only),
                 several => {
-                    room.weights.clear();
+                    bands_work.weights.clear();
                     for jump in several {
-                        let weight = room.weight(simd, &covered.prepare(&jump.operator), &walker.state);
-                        room.weights.push(weight);
+                        let weight = bands_work.weight(simd, &covered.prepare(&jump.operator), &walker.state);
+                        bands_work.weights.push(weight);
                     }
-                    walker.stream.choose(&room.weights).map(|index| &several[index])
+                    walker.stream.choose(&bands_work.weights).map(|index| &several[index])
                 }
             };
             match chosen {
-                Some(jump) if room.jump(simd, &covered.prepare(&jump.operator), &mut walker.state) => {
-                    walker.frame.enter(of, bands, |key| bands.leap(key, jump));
+                Some(jump) if bands_work.jump(simd, &covered.prepare(&jump.operator), &mut walker.state) => {
+                    walker.frame.enter(of, bands, |key| bands.after(key, jump));
                     walker.counts[jump.channel] += 1;
                     walker.threshold = 1.0 - walker.stream.uniform();
                 }
@@ -314,9 +315,10 @@ impl Vectors for BandedBatch<'_> {
 }
 
 impl Batch for BandedBatch<'_> {
-    fn begin(&mut self, step: usize) {
+    fn begin(&mut self, step: usize) -> Result<(), RunError> {
         let (engine, blocks) = (self.engine, &self.engine.blocks);
         for walker in &mut self.walkers {
+            self.stop.check()?;
             match &blocks.steps[step] {
                 BlockStep::Evolve(_) => {
                     walker.counts.fill(0);
@@ -341,15 +343,23 @@ impl Batch for BandedBatch<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {
         let Self { engine, walkers, stop } = self;
         let BlockStep::Evolve(stage) = engine.blocks.steps[step] else { return Ok(()) };
-        ROOM.with_borrow_mut(|(room, work)| {
+        WORK.with_borrow_mut(|(bands_work, work)| {
             for walker in walkers {
-                let journey =
-                    Journey { engine, walker: &mut *walker, room: &mut *room, work: &mut *work, stage, until, stop };
+                let journey = Evolution {
+                    engine,
+                    walker: &mut *walker,
+                    bands_work: &mut *bands_work,
+                    work: &mut *work,
+                    stage,
+                    until,
+                    stop,
+                };
                 engine.arch.dispatch(journey)?;
                 engine.look(walker);
             }

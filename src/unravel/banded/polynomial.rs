@@ -69,7 +69,7 @@ enum Expansion {
 
 /// Vectors used on the way.
 #[derive(Debug, Default)]
-pub struct Room {
+pub struct BandWorkspace {
     /// v_0, v_1, … one after the other.
     terms: Vec<f64>,
     shape: Shape,
@@ -128,7 +128,7 @@ impl Strip {
     }
 }
 
-impl Room {
+impl BandWorkspace {
     /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`; `tables` says whether there is another way for a
     /// stiff block.
     ///

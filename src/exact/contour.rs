@@ -37,7 +37,7 @@ const HALVINGS: u32 = 10;
 ///
 /// Sums run in a fixed order, so results do not depend on the number of threads.
 #[derive(Debug)]
-pub struct Propagator {
+pub struct Contour {
     rates: Rates,
     counted: Vec<Vec<f64>>,
     duration: f64,
@@ -58,8 +58,8 @@ struct Node {
     factors: NumericLu<usize, c64>,
 }
 
-impl Propagator {
-    /// Factorises zₖ − tA for an n×n `generator` (either storage order), so that [`Propagator::apply`] only solves.
+impl Contour {
+    /// Factorises zₖ − tA for an n×n `generator` (either storage order), so that [`Contour::apply`] only solves.
     ///
     /// `duration` is t ≥ 0, `counted` holds rate vectors c of length n, and `tolerance`, in (0, 1), bounds the error
     /// Σᵢ|δpᵢ| of a distribution of total 1, and the error of ∫c·p ds relative to t·max|c|.
