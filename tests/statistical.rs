@@ -250,7 +250,7 @@ fn distributions_of_the_stored_energy() {
 fn assert_distribution(problem: &Problem, outcome: &Outcome, row: usize, law: &[f64], what: &str) {
     let (battery, _) = columns::battery_levels(problem).unwrap();
     let mut counts = vec![0.0; law.len()];
-    for (key, halves) in outcome.accumulated.occupations[row].clone().cells() {
+    for (key, halves) in outcome.accumulated.occupations[row].clone().states() {
         counts[battery.energy(key).round() as usize] += halves[0] + halves[1];
     }
     let n: f64 = counts.iter().sum();
