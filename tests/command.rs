@@ -1,36 +1,16 @@
 //! The command as a user meets it: exit statuses, files, messages, and what is left behind when something is wrong.
 
-use assert_cmd::Command;
 use predicates::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
-const AGING: &str = include_str!("../examples/aging.toml");
-
-/// A folder with aging.toml in it, where the command runs.
-struct Place(TempDir);
+#[path = "common/place.rs"]
+mod place;
+use place::{AGING, Place};
 
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("aging.toml"), AGING).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// `leyden` with the words of `arguments`, run in the folder.
-    fn leyden(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_leyden"));
-        command.current_dir(self.0.path()).args(arguments.split_whitespace());
-        command
-    }
-
     fn succeeds(&self, arguments: &str) {
         self.leyden(arguments).assert().code(0);
     }

@@ -1,51 +1,29 @@
 //! Nothing of anybody's is lost: what the command does about folders that hold something, disks that are full, and
 //! outputs that nobody reads.
 
-use assert_cmd::Command;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, Output, Stdio};
+use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
-const AGING: &str = include_str!("../examples/aging.toml");
+#[path = "common/place.rs"]
+mod place;
+use place::{AGING, Place};
+
 const SMALL: &str = "aging.toml -p N=4 -p cycles=2 -p samples=2";
 /// A run that goes on until it is stopped.
 const LONG: &str = "aging.toml -p N=4 -p cycles=2 -p samples=2 --trajectories 1000000000 --no-shots --threads 1";
 
-struct Place(TempDir);
-
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("aging.toml"), AGING).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn leyden(&self, arguments: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_leyden"));
-        command.current_dir(self.0.path()).args(arguments.split_whitespace()).output().unwrap()
-    }
-
     /// Exit status and messages.
     fn run(&self, arguments: &str) -> (Option<i32>, String) {
-        let output = self.leyden(arguments);
+        let output = self.leyden(arguments).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
     /// A run in the background that has begun to sample.
     fn begin(&self, arguments: &str) -> Child {
-        let mut child = Process::new(env!("CARGO_BIN_EXE_leyden"))
-            .args(arguments.split_whitespace())
-            .current_dir(self.0.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = spawned(self, arguments);
         let mut byte = [0];
         // It speaks when the folder is claimed and sampling begins.
         std::io::Read::read_exact(child.stderr.as_mut().unwrap(), &mut byte).unwrap();
@@ -60,6 +38,13 @@ impl Place {
         names.sort_unstable();
         names
     }
+}
+
+/// A command in the background.
+fn spawned(place: &Place, arguments: &str) -> Child {
+    let mut command = Process::new(env!("CARGO_BIN_EXE_leyden"));
+    command.args(arguments.split_whitespace()).current_dir(place.0.path());
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// End a command with a signal; its exit status, its messages and how long it took.
@@ -244,13 +229,7 @@ fn a_full_output_is_one_line_of_error_and_a_closed_one_is_none() {
 /// A command in the background that has claimed its folder `out`.
 #[cfg(unix)]
 fn claimed(place: &Place, arguments: &str) -> Child {
-    let child = Process::new(env!("CARGO_BIN_EXE_leyden"))
-        .args(arguments.split_whitespace())
-        .current_dir(place.0.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = spawned(place, arguments);
     let begun = Instant::now();
     while !place.path(".out.lock").exists() {
         assert!(begun.elapsed() < Duration::from_secs(60), "{arguments} does not begin");
@@ -283,6 +262,64 @@ fn work_that_keeps_nothing_leaves_nothing_when_it_is_ended() {
         assert!(message.ends_with("interrupted: nothing was kept\n"), "{arguments}: {message}");
         assert_eq!(place.names(), ["driven.toml", "modes.toml"], "{arguments}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn one_long_trajectory_and_a_look_ahead_end_when_they_are_told_to() {
+    let place = Place::new();
+    let driven = AGING.replace("terms = []", "terms = [\"Sx(B)\"]").replace("\"ergotropy\", ", "");
+    fs::write(place.path("driven.toml"), driven).unwrap();
+    let size = "driven.toml -p N=1000 -p cycles=2000 -p samples=1";
+    let child = claimed(&place, &format!("run {size} --trajectories 2 --out out"));
+    let (status, message, took) = end(child, "-TERM");
+    assert!(status == Some(130) && took < SOON, "{took:?}: {message}");
+    assert!(message.ends_with("interrupted: nothing was kept\n"), "{message}");
+    // Before it has begun to listen a signal ends it at once; it may also have said all by then.
+    let child = spawned(&place, &format!("inspect {size}"));
+    let (status, _, took) = end(child, "-INT");
+    assert!(matches!(status, Some(0 | 130)) && took < SOON, "{status:?} after {took:?}");
+    assert_eq!(place.names(), ["driven.toml"]);
+}
+
+/// Nine cells whose eigenvectors take a second a row.
+const LEVELS: &str = r#"
+title = "Many levels"
+[subsystems]
+B = { cells = 9, graph = "linear", energy = 1.0 }
+[initial]
+B = "plus"
+[hamiltonian]
+terms = ["0.3*hop(B)"]
+[channels]
+loss = { each = "sm(B)", rate = 0.1 }
+[protocol]
+steps = [ { name = "decay", evolve = 3.0, samples = 24 } ]
+[observe]
+quantities = ["energy", "ergotropy"]
+[run]
+trajectories = 100
+seed = 1
+"#;
+
+#[cfg(unix)]
+#[test]
+fn an_evaluation_that_is_interrupted_keeps_what_is_linear() {
+    use std::io::{BufRead, BufReader};
+    let place = Place::new();
+    fs::write(place.path("levels.toml"), LEVELS).unwrap();
+    let mut child = spawned(&place, "run levels.toml --out out");
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line.ends_with("rows evaluated")), "it ended before it could be interrupted");
+    let asked = Instant::now();
+    assert!(Process::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = said.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+    assert!(rest.iter().any(|line| line.contains("without ergotropy, everything else was kept")), "{rest:?}");
+    let table = fs::read_to_string(place.path("out/observables.csv")).unwrap();
+    assert!(table.starts_with("time,step,cycle,energy,energy_se\n") && table.lines().count() == 26, "{table}");
+    assert_eq!(place.names(), ["levels.toml", "out"]);
 }
 
 #[cfg(unix)]
