@@ -46,6 +46,12 @@ impl InputError {
         Self { file: file.to_owned(), place: None, message, expected }
     }
 
+    /// The same error, said to have come up at `when`.
+    pub(super) fn at(mut self, when: &str) -> Self {
+        self.message = shortened(&format!("{} ({when})", self.message));
+        self
+    }
+
     /// The offending text, empty when the file as a whole is meant.
     pub fn text(&self) -> String {
         self.place.iter().flat_map(|p| p.source_line.chars().skip(p.span.start).take(p.span.len())).collect()

@@ -5,7 +5,7 @@ use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
 use pest::pratt_parser::{Assoc, ConstPrattParser, Op};
-use std::ops::Range;
+use std::ops;
 
 #[derive(pest_derive::Parser)]
 #[grammar = "input/expression.pest"]
@@ -51,7 +51,7 @@ impl<'s> Quoted<'s> {
         Self { text: at.text(), at, verbatim: true }
     }
 
-    fn span(&self, range: Range<usize>) -> Span<'s> {
+    fn span(&self, range: ops::Range<usize>) -> Span<'s> {
         if self.verbatim { self.at.part(range) } else { self.at }
     }
 }
@@ -79,12 +79,32 @@ pub(super) enum Node<'s> {
         subsystem: &'s str,
         subsystem_at: Span<'s>,
     },
+    Sum(Box<Sum<'s>>),
     Negative(Box<Expr<'s>>),
     /// From left to right, all operators of one precedence: a long sum is wide, not deep.
     Sequence {
         first: Box<Expr<'s>>,
         rest: Vec<(Binary, Expr<'s>)>,
     },
+}
+
+/// Σ of an expression over the values of one index, or of two that run together over edges.
+#[derive(Clone, Debug)]
+pub(super) struct Sum<'s> {
+    pub(super) indices: Vec<(&'s str, Span<'s>)>,
+    pub(super) over: Range<'s>,
+    pub(super) body: Expr<'s>,
+}
+
+/// What the index of a sum runs over.
+#[derive(Clone, Debug)]
+pub(super) enum Range<'s> {
+    /// The cells of a network, from 0.
+    Cells(&'s str, Span<'s>),
+    /// Its edges.
+    Edges(&'s str, Span<'s>),
+    /// Whole numbers, both ends included.
+    Numbers(Expr<'s>, Expr<'s>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +147,14 @@ impl<'s> Expr<'s> {
             Node::Number(_) | Node::Transition { .. } => Vec::new(),
             Node::Name(name) => vec![(*name, self.at)],
             Node::Call { arguments, .. } => arguments.iter().flat_map(Expr::names).collect(),
+            Node::Sum(sum) => {
+                let ends = match &sum.over {
+                    Range::Numbers(first, last) => [first.names(), last.names()].concat(),
+                    _ => Vec::new(),
+                };
+                let bound = |name: &str| sum.indices.iter().any(|(index, _)| *index == name);
+                ends.into_iter().chain(sum.body.names().into_iter().filter(|(name, _)| !bound(name))).collect()
+            }
             Node::Negative(inner) => inner.names(),
             Node::Sequence { first, rest } => {
                 first.names().into_iter().chain(rest.iter().flat_map(|(_, e)| e.names())).collect()
@@ -243,6 +271,15 @@ fn primary<'s>(pair: Pair<'s, Rule>, text: Quoted<'s>) -> Result<Expr<'s>, Input
             let short = || at.error("this cannot be read", "an expression");
             let mut next = || parts.next().ok_or_else(short);
             match rule {
+                Rule::sum => {
+                    let (index, over, body) = (next()?, next()?, next()?);
+                    let indices = match index.as_rule() {
+                        Rule::pair => index.into_inner().filter(|p| p.as_rule() == Rule::name).collect(),
+                        _ => vec![index],
+                    };
+                    let indices = indices.iter().map(|p| (p.as_str(), place(p, text))).collect();
+                    Node::Sum(Box::new(Sum { indices, over: range(over, text)?, body: tree(body, text)? }))
+                }
                 Rule::group => Expr { at, ..tree(next()?, text)? }.node,
                 Rule::transition => {
                     let (to, from, subsystem) = (next()?, next()?, next()?);
@@ -265,6 +302,20 @@ fn primary<'s>(pair: Pair<'s, Rule>, text: Quoted<'s>) -> Result<Expr<'s>, Input
         }
     };
     Ok(Expr { node, at })
+}
+
+fn range<'s>(over: Pair<'s, Rule>, text: Quoted<'s>) -> Result<Range<'s>, InputError> {
+    let at = place(&over, text);
+    let short = || at.error("this cannot be read", "`cells(B)`, `edges(B)` or `0..N-1`");
+    let mut inner = over.into_inner();
+    let first = inner.next().ok_or_else(short)?;
+    if first.as_rule() == Rule::members {
+        let edges = first.as_str().starts_with("edges");
+        let name = first.into_inner().next().ok_or_else(short)?;
+        let (of, at) = (name.as_str(), place(&name, text));
+        return Ok(if edges { Range::Edges(of, at) } else { Range::Cells(of, at) });
+    }
+    Ok(Range::Numbers(tree(first, text)?, tree(inner.next().ok_or_else(short)?, text)?))
 }
 
 /// A finite number as written in the file or in an expression.

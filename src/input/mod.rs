@@ -36,6 +36,8 @@ mod sections;
 mod shipped_tests;
 mod states;
 mod subsystems;
+#[cfg(test)]
+mod sum_tests;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use num_complex::Complex64;
 
 /// Elementary operators of one subsystem; those with a capital are sums over its cells by definition.
 /// `hop` is the exchange over the edges of a network.
-pub(super) const NAMES: [&str; 14] =
-    ["sm", "sp", "sx", "sy", "sz", "n", "Sm", "Sp", "Sx", "Sy", "Sz", "a", "ad", "hop"];
+pub(super) const NAMES: [&str; 15] =
+    ["sm", "sp", "sx", "sy", "sz", "n", "Sm", "Sp", "Sx", "Sy", "Sz", "a", "ad", "hop", "bonds"];
 
 /// Bounds on what one expression may expand to.
 const MOST_TERMS: f64 = 4096.0;
@@ -138,6 +138,9 @@ impl<'s, 'a> Context<'s, 'a> {
         let at = expression.at;
         let value = match &expression.node {
             Node::Number(value) => Number(Complex64::from(*value)),
+            Node::Name(name) if self.scope.bound(name).is_some() => {
+                Number(Complex64::from(self.scope.bound(name).unwrap_or_default()))
+            }
             Node::Name("i") => Number(Complex64::I),
             Node::Name(name) if self.scope.get(name).is_none() && self.parts.names().contains(name) => {
                 return Err(
@@ -145,6 +148,19 @@ impl<'s, 'a> Context<'s, 'a> {
                 );
             }
             Node::Name(name) => Number(Complex64::from(self.scope.named(name, expression)?)),
+            Node::Sum(sum) => {
+                let mut total = None;
+                self.scope.over(sum, &self.parts.all, |body| {
+                    let term = self.evaluate(body)?;
+                    total = Some(match total.take() {
+                        None => term,
+                        Some(before) => self.binary(Binary::Add, before, term, body.at, body.at)?,
+                    });
+                    Ok(())
+                })?;
+                total.unwrap_or(Number(Complex64::ZERO))
+            }
+            Node::Call { name, arguments, .. } if *name == "bonds" => Operator(self.bonds(arguments, at)?),
             Node::Call { name, arguments, .. } if NAMES.contains(name) => {
                 Operator(self.elementary(name, arguments, at)?)
             }
@@ -274,19 +290,12 @@ impl<'s, 'a> Context<'s, 'a> {
         if name == "hop" {
             return ids.into_iter().try_fold(OpSum::default(), |sum, id| Ok(sum + self.hop(id, target.at, site, at)?));
         }
-        let (op, factor) = match name {
-            "sm" | "Sm" => (Op::Lower, 1.0),
-            "sp" | "Sp" => (Op::Raise, 1.0),
-            "sx" => (Op::X, 1.0),
-            "sy" => (Op::Y, 1.0),
-            "sz" => (Op::Z, 1.0),
-            "Sx" => (Op::X, 0.5),
-            "Sy" => (Op::Y, 0.5),
-            "Sz" => (Op::Z, 0.5),
-            "a" => (Op::Annihilate, 1.0),
-            "ad" => (Op::Create, 1.0),
-            _ => (Op::Number, 1.0),
+        let op = match name {
+            "a" => Op::Annihilate,
+            "ad" => Op::Create,
+            _ => of_cells(&name.to_lowercase()).unwrap_or(Op::Number),
         };
+        let factor = if ["Sx", "Sy", "Sz"].contains(&name) { 0.5 } else { 1.0 };
         let collective = name.starts_with('S');
         let cells = matches!(kind, Kind::Ensemble { .. } | Kind::Network { .. });
         let fits = match op {
@@ -336,6 +345,31 @@ impl<'s, 'a> Context<'s, 'a> {
         Ok(each.fold(OpSum::default(), |sum, op| sum + op))
     }
 
+    /// Σ over the edges (n, m) of one operator on n times another on m.
+    fn bonds(&self, arguments: &[Expr<'s>], at: Span<'s>) -> Result<OpSum, InputError> {
+        let expected = "two operators and a network, `bonds(sz, sz, B)`";
+        let [Expr { node: Node::Name(first), at: first_at }, Expr { node: Node::Name(second), at: second_at }, of] =
+            arguments
+        else {
+            return Err(at.error("`bonds` cannot be read", expected));
+        };
+        let Node::Name(name) = of.node else { return Err(of.at.error("this is no name", expected)) };
+        let id = subsystem(&self.parts.all, name, of.at)?;
+        let Kind::Network { edges, .. } = &self.parts.all[id].kind else {
+            let message = format!("`bonds` needs a graph, and this is {}", self.parts.all[id].kind.described());
+            return Err(of.at.error(message, "a network `{ cells = …, graph = … }`"));
+        };
+        if self.each {
+            return Err(at.error("`bonds` has no meaning on each cell", "an operator of one cell such as `sm(B)`"));
+        }
+        let of_cell = |name: &'s str, at: Span<'s>| {
+            let found = of_cells(name).ok_or_else(|| at.unknown("operator of a cell", name, CELL_NAMES))?;
+            Ok(move |site: usize| OpSum::from_factor(Factor { subsystem: id, site: Some(site), op: found }))
+        };
+        let (first, second) = (of_cell(first, *first_at)?, of_cell(second, *second_at)?);
+        Ok(edges.iter().map(|&(n, m)| first(n) * second(m)).fold(OpSum::default(), |sum, bond| sum + bond))
+    }
+
     /// Σ over the edges of σ⁻_n σ⁺_m + σ⁺_n σ⁻_m.
     fn hop(
         &self,
@@ -363,6 +397,21 @@ impl<'s, 'a> Context<'s, 'a> {
     }
 }
 
+/// Operators of one cell that `bonds` takes.
+const CELL_NAMES: [&str; 6] = ["sm", "sp", "sx", "sy", "sz", "n"];
+
+fn of_cells(name: &str) -> Option<Op> {
+    Some(match name {
+        "sm" => Op::Lower,
+        "sp" => Op::Raise,
+        "sx" => Op::X,
+        "sy" => Op::Y,
+        "sz" => Op::Z,
+        "n" => Op::Number,
+        _ => return None,
+    })
+}
+
 fn numbers(binary: Binary, left: Complex64, right: Complex64) -> Complex64 {
     let real = left.im == 0.0 && right.im == 0.0;
     match binary {
@@ -385,11 +434,13 @@ fn numbers(binary: Binary, left: Complex64, right: Complex64) -> Complex64 {
 fn operator_calls<'s>(expression: &Expr<'s>, found: &mut Vec<(&'s str, Span<'s>)>) {
     match &expression.node {
         Node::Call { name, arguments, .. } if NAMES.contains(name) => {
-            if let Some(Expr { node: Node::Name(target), at }) = arguments.first() {
+            let target = if *name == "bonds" { arguments.get(2) } else { arguments.first() };
+            if let Some(Expr { node: Node::Name(target), at }) = target {
                 found.push((target, *at));
             }
         }
         Node::Transition { subsystem, subsystem_at, .. } => found.push((subsystem, *subsystem_at)),
+        Node::Sum(sum) => operator_calls(&sum.body, found),
         Node::Negative(inner) => operator_calls(inner, found),
         Node::Sequence { first, rest } => {
             operator_calls(first, found);

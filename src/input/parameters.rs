@@ -2,7 +2,12 @@
 
 use super::document::{Entry, Item, Quantity, Table};
 use super::error::{InputError, Source, Span, shown};
-use super::expression::{self, Binary, Expr, Node, Quoted};
+use super::expression::{self, Binary, Expr, Node, Quoted, Range, Sum};
+use crate::problem::{Kind, Subsystem};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -32,8 +37,11 @@ const RESERVED: [&str; 3] = ["pi", "i", "trajectories"];
 const NOT_FINITE: [&str; 3] = ["nan", "inf", "infinity"];
 
 /// Functions of numbers.
-pub(super) const FUNCTIONS: [&str; 11] =
-    ["sqrt", "exp", "ln", "sin", "cos", "tan", "abs", "min", "max", "floor", "round"];
+pub(super) const FUNCTIONS: [&str; 12] =
+    ["sqrt", "exp", "ln", "sin", "cos", "tan", "abs", "min", "max", "floor", "round", "gauss"];
+
+/// Values that the index of a sum may take.
+const MOST_VALUES: f64 = 1e5;
 
 /// Names make columns, files and error messages.
 const LONGEST_NAME: usize = 100;
@@ -136,6 +144,8 @@ pub(super) struct Scope<'s> {
     definitions: Vec<Definition<'s>>,
     values: Vec<Option<Value>>,
     index: HashMap<&'s str, usize>,
+    /// Indices of the sums that are being taken, with their values.
+    bound: RefCell<Vec<(&'s str, f64)>>,
 }
 
 impl<'s> Scope<'s> {
@@ -190,7 +200,7 @@ impl<'s> Scope<'s> {
     fn resolve(definitions: Vec<Definition<'s>>) -> Result<Self, InputError> {
         let index = definitions.iter().enumerate().map(|(i, d)| (d.name, i)).collect();
         let values = vec![None; definitions.len()];
-        let mut scope = Self { definitions, values, index };
+        let mut scope = Self { definitions, values, index, bound: RefCell::default() };
         let references: Vec<Vec<(&str, Span<'s>)>> = scope.definitions.iter().map(Definition::references).collect();
         let pending = |scope: &Self, at: usize| {
             let known = |name| scope.index.get(name).filter(|&&to| scope.values[to].is_none());
@@ -259,6 +269,11 @@ impl<'s> Scope<'s> {
         self.definitions.iter().map(|d| d.name).collect()
     }
 
+    /// The value of an index of a sum that is being taken.
+    pub(super) fn bound(&self, name: &str) -> Option<f64> {
+        self.bound.borrow().iter().rev().find(|(index, _)| *index == name).map(|(_, value)| *value)
+    }
+
     /// The value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.index.get(name).and_then(|&at| self.values[at].as_ref())
@@ -320,6 +335,11 @@ impl<'s> Scope<'s> {
                 return Err(expression.at.error("an operator cannot stand where a number is expected", NUMBER));
             }
             Node::Negative(inner) => -self.evaluate(inner)?,
+            Node::Sum(sum) => {
+                let mut total = 0.0;
+                self.over(sum, &[], |body| Ok(total += self.evaluate(body)?))?;
+                total
+            }
             Node::Sequence { first, rest } => {
                 let mut value = self.evaluate(first)?;
                 for (binary, right) in rest {
@@ -331,8 +351,76 @@ impl<'s> Scope<'s> {
         finite(value, expression.at)
     }
 
+    /// Call `term` with the body of a sum for every value of its indices, which names then stand for.
+    ///
+    /// # Errors
+    /// An index that has a meaning already, a range that is none, and what `term` fails with, with the index it failed at.
+    pub(super) fn over(
+        &self,
+        sum: &Sum<'s>,
+        parts: &[Subsystem],
+        mut term: impl FnMut(&Expr<'s>) -> Result<(), InputError>,
+    ) -> Result<(), InputError> {
+        for &(index, at) in &sum.indices {
+            if self.get(index).is_some() || index == "pi" || parts.iter().any(|part| part.name == index) {
+                return Err(at.error(format!("`{index}` has a meaning already"), "another name for the index"));
+            }
+        }
+        let depth = self.bound.borrow().len();
+        for values in self.values_of(sum, parts)? {
+            self.bound.borrow_mut().extend(sum.indices.iter().map(|(name, _)| *name).zip(values.iter().copied()));
+            let result = term(&sum.body);
+            self.bound.borrow_mut().truncate(depth);
+            result.map_err(|error| {
+                let when = sum.indices.iter().zip(&values).map(|((name, _), value)| format!("{name} = {value}"));
+                error.at(&format!("at {}", when.collect::<Vec<_>>().join(", ")))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The values that the indices of a sum take.
+    fn values_of(&self, sum: &Sum<'s>, parts: &[Subsystem]) -> Result<Vec<Vec<f64>>, InputError> {
+        let network = |name: &str, at: Span<'s>| {
+            let found = parts.iter().find(|part| part.name == name);
+            let found = found.ok_or_else(|| at.unknown("subsystem", name, parts.iter().map(|p| p.name.as_str())))?;
+            match &found.kind {
+                Kind::Network { cells, edges } => Ok((*cells, edges)),
+                other => {
+                    let message = format!("`{name}` is {}, its parts have no numbers", other.described());
+                    Err(at.error(message, "a network `{ cells = …, graph = … }`"))
+                }
+            }
+        };
+        let values = match &sum.over {
+            Range::Cells(name, at) => (0..network(name, *at)?.0).map(|cell| vec![cell as f64]).collect(),
+            Range::Edges(name, at) => network(name, *at)?.1.iter().map(|&(a, b)| vec![a as f64, b as f64]).collect(),
+            Range::Numbers(first, last) => {
+                let (from, to) = (self.evaluate(first)?, self.evaluate(last)?);
+                if from.fract() != 0.0 || to.fract() != 0.0 || !(to - from < MOST_VALUES) {
+                    let message = format!("an index cannot run from {} to {}", shown(from), shown(to));
+                    return Err(first
+                        .at
+                        .to(last.at)
+                        .error(message, format!("whole numbers, at most {MOST_VALUES} of them")));
+                }
+                (0..(to - from + 1.0).max(0.0) as u64).map(|k| vec![from + k as f64]).collect()
+            }
+        };
+        let wanted = if matches!(sum.over, Range::Edges(..)) { 2 } else { 1 };
+        match sum.indices.as_slice() {
+            indices if indices.len() == wanted => Ok(values),
+            [(_, at), ..] if wanted == 2 => Err(at.error("an edge has two ends", "`(i, j) in edges(B)`")),
+            [(_, at), ..] => Err(at.error("two indices run over edges only", "one index")),
+            [] => Ok(Vec::new()),
+        }
+    }
+
     /// The number a name stands for.
     pub(super) fn named(&self, name: &str, expression: &Expr<'s>) -> Result<f64, InputError> {
+        if let Some(value) = self.bound(name) {
+            return Ok(value);
+        }
         match self.get(name) {
             Some(Value::Number(value)) => Ok(*value),
             Some(Value::Word(word)) => {
@@ -400,6 +488,22 @@ pub(super) fn function<'s>(
         ("abs", [x]) => Ok(x.abs()),
         ("floor", [x]) => Ok(x.floor()),
         ("round", [x]) => Ok(x.round()),
+        ("gauss", numbers @ [_, ..]) => gauss(numbers, at),
         _ => Err(at.error(format!("`{name}` is given {} arguments", arguments.len()), "one")),
     })
+}
+
+/// A standard normal number that belongs to whole numbers, the first of them a seed: disorder that is the same wherever it
+/// is written.
+fn gauss(numbers: &[f64], at: Span<'_>) -> Result<f64, InputError> {
+    let mut seed = [0; 32];
+    for (place, number) in numbers.iter().enumerate() {
+        if place >= 4 || number.fract() != 0.0 || !(0.0..=9e15).contains(number) {
+            let message = format!("`gauss` is given {}", shown(*number));
+            return Err(at.error(message, "one to four whole numbers from 0 to 9·10¹⁵, the first a seed"));
+        }
+        // One more than the number, so that gauss(1) and gauss(1, 0) differ.
+        seed[8 * place..8 * place + 8].copy_from_slice(&(*number as u64 + 1).to_le_bytes());
+    }
+    Ok(StandardNormal.sample(&mut ChaCha8Rng::from_seed(seed)))
 }
