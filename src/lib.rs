@@ -52,6 +52,7 @@ pub use facade::{Sampled, Sampling, sample, solve, steady};
 /// The names that most programs need.
 pub mod prelude {
     pub use crate::problem::{Axis, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity};
+    pub use crate::problem::{ChannelId, StepId, SubsystemId};
     pub use crate::problem::{a, ad, n, sm, sp, sx, sy, sz, transition};
     pub use crate::stop::Stop;
     pub use crate::table::Table;

@@ -197,7 +197,8 @@ fn paths_do_not_depend_on_rows_or_on_sharing() {
     for text in ["F=0.5", "F=10 gamma_C=2.8"] {
         let coarse = example(CELLS, &format!("{text} samples=3"));
         let duration = coarse.protocol().longest_step();
-        let fine = coarse.edit().rows(0, even_rows(duration, 1237)).build().unwrap();
+        let step = coarse.step_id("charging").unwrap();
+        let fine = coarse.edit().rows(step, even_rows(duration, 1237)).build().unwrap();
         let (a, b) = (run(&coarse, options(400, 11)), run(&fine, options(400, 11)));
         let (a, b) = (a.shots.unwrap(), b.shots.unwrap());
         assert_eq!(a.jumps, b.jumps);

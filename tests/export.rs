@@ -4,8 +4,8 @@ use leyden::exact::naive;
 use leyden::output::qutip::script;
 use leyden::output::table::from_csv;
 use leyden::problem::{
-    Axis, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity, RateMatrix, a, ad, haar_unitary, n, sm, sp, sx,
-    sy, sz, transition,
+    Axis, ChannelId, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity, RateMatrix, StepId, a, ad,
+    haar_unitary, n, sm, sp, sx, sy, sz, transition,
 };
 use num_complex::Complex64;
 use std::f64::consts::PI;
@@ -40,8 +40,8 @@ fn driven() -> Problem {
         Quantity::CoherentErgotropy,
         Quantity::CellCoherence,
         Quantity::Purity,
-        Quantity::Jumps(0),
-        Quantity::Jumps(1),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
     ]);
     p.build().unwrap()
 }
@@ -68,9 +68,9 @@ fn network(initial: Initial) -> ProblemBuilder {
         Quantity::Capacity,
         Quantity::Coherence,
         Quantity::Concurrence,
-        Quantity::Jumps(0),
-        Quantity::Jumps(1),
-        Quantity::Jumps(2),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
+        Quantity::Jumps(ChannelId::new(2)),
     ]);
     p
 }
@@ -109,7 +109,7 @@ fn bright() -> Problem {
         Quantity::Energy,
         Quantity::SymmetricErgotropy,
         Quantity::Bright(b),
-        Quantity::Released(Some(1)),
+        Quantity::Released(Some(StepId::new(1))),
         Quantity::Released(None),
     ]);
     p.build().unwrap()
@@ -153,7 +153,7 @@ fn what_is_too_large_or_ambiguous_is_refused() {
     let mut twice = Problem::builder("twice");
     let b = twice.ensemble("B", 2, 1.0);
     twice.collective("release", sm(b), 1.0).evolve("same", 1.0, 1).evolve("same", 1.0, 1);
-    twice.observe([Quantity::Released(Some(1))]);
+    twice.observe([Quantity::Released(Some(StepId::new(1)))]);
     assert!(script(&twice.build().unwrap(), "").unwrap_err().to_string().contains("several steps called same"));
 }
 

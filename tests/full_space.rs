@@ -5,7 +5,8 @@ mod common;
 use common::{numbers, reference};
 use leyden::exact::naive::{solve, steady};
 use leyden::problem::{
-    Envelope, Factor, Initial, Kind, Op, OpSum, Problem, ProblemBuilder, Quantity, RateMatrix, SubsystemId, n, sm, sp,
+    ChannelId, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, ProblemBuilder, Quantity, RateMatrix, SubsystemId,
+    n, sm, sp,
 };
 use leyden::table::Table;
 use num_complex::Complex64;
@@ -81,7 +82,7 @@ fn one_cell_discharges() {
         let mut p = Problem::builder("one cell");
         let b = p.ensemble("B", 1, 1.0);
         p.initial(b, cell(case["state"].as_str().unwrap())).each("loss", b, sm(b), 1.0);
-        p.evolve("run", number(&case["T"]), 1).observe([Quantity::Jumps(0)]);
+        p.evolve("run", number(&case["T"]), 1).observe([Quantity::Jumps(ChannelId::new(0))]);
         let table = solve(&p.build().unwrap()).unwrap();
         close(column(&table, "jumps_loss")[1], number(&case["mean"]), 1e-13, case);
     }
@@ -105,7 +106,13 @@ fn network(name: &str) {
     }
     p.correlated("loss", b, sm(b), 1.0, RateMatrix::new(matrix).unwrap());
     evolve(&mut p, &numbers(&data["times"]));
-    p.observe([Quantity::Energy, Quantity::Ergotropy, Quantity::Efficiency, Quantity::Coherence, Quantity::Jumps(0)]);
+    p.observe([
+        Quantity::Energy,
+        Quantity::Ergotropy,
+        Quantity::Efficiency,
+        Quantity::Coherence,
+        Quantity::Jumps(ChannelId::new(0)),
+    ]);
     if !edges.is_empty() {
         p.observe([Quantity::Concurrence]);
     }
@@ -169,7 +176,7 @@ impl Charging {
         };
         p.collective("dephasing", n(c), self.gamma);
         evolve(&mut p, times);
-        p.observe([Quantity::Energy, Quantity::Ergotropy, Quantity::EnergyOf(c), Quantity::Jumps(0)]);
+        p.observe([Quantity::Energy, Quantity::Ergotropy, Quantity::EnergyOf(c), Quantity::Jumps(ChannelId::new(0))]);
         (p.build().unwrap(), c)
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{assert_close, example, reference};
 use leyden::exact::{self, naive};
-use leyden::problem::{Axis, Initial, Kind, Problem, ProblemBuilder, Quantity, a, ad, n, sm, sp, sz};
+use leyden::problem::{Axis, Initial, Kind, Problem, ProblemBuilder, Quantity, SubsystemId, a, ad, n, sm, sp, sz};
 use leyden::space::choose::Representation;
 use leyden::table::Table;
 use num_complex::Complex64;
@@ -36,7 +36,7 @@ fn leakage_of_the_thermal_battery() {
         );
         let problem = example(THERMAL, &overrides);
         let of = |initial: Initial| {
-            let problem = problem.edit().initial(0, initial).build().unwrap();
+            let problem = problem.edit().initial(problem.subsystem_id("B").unwrap(), initial).build().unwrap();
             flows(&problem, state == "evolved_t0.3")
         };
         let found = match state {
@@ -59,7 +59,7 @@ fn leakage_of_the_thermal_battery() {
 }
 
 /// With the quantities of the ensemble.
-fn observed(p: &mut ProblemBuilder, e: usize) -> Problem {
+fn observed(p: &mut ProblemBuilder, e: SubsystemId) -> Problem {
     p.observe([Quantity::Bright(e), Quantity::BrightLoss(e), Quantity::BrightReturn(e)]);
     p.build().unwrap()
 }
@@ -123,7 +123,7 @@ fn diagonal_states_agree_in_every_representation() {
 /// Mixtures of σ⁻, σ⁺ and σz keep coherence between different M, beside a mode that exchanges quanta.
 #[test]
 fn coherent_states_agree() {
-    let mixed = |p: &mut ProblemBuilder, b: usize| {
+    let mixed = |p: &mut ProblemBuilder, b: SubsystemId| {
         let i = Complex64::I;
         p.each("mixed", b, sm(b) * 0.8 + sp(b) * (i * 0.5) + sz(b) * 0.3, 0.9);
         p.each("shifted", b, sz(b) * (i * 0.4) + n(b), 0.5).only(["one"]);

@@ -120,8 +120,9 @@ fn strings_over_many_cells_are_read_and_judged() {
 #[test]
 fn a_battery_charged_by_as_many_photons_as_it_has_cells_needs_no_higher_cutoff() {
     let problem = read(include_str!("data/cases/dicke_cutoff.toml"));
-    assert_eq!(problem.most_quanta(1), 5.0);
-    assert!(problem.cutoff_is_exact(1));
+    let mode = problem.subsystem_id("A").unwrap();
+    assert_eq!(problem.most_quanta(mode), 5.0);
+    assert!(problem.cutoff_is_exact(mode));
     // From matrices with cutoffs 6 and 8 in another program.
     let found = last(&problem);
     let (_, energy) = found.iter().find(|(name, _)| name == "energy").unwrap();

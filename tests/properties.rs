@@ -9,7 +9,7 @@ use leyden::estimate::{columns, verify};
 use leyden::exact::blocks::Ending;
 use leyden::exact::{blocks, naive};
 use leyden::models::{Graph, Network};
-use leyden::problem::{Axis, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, RateMatrix};
+use leyden::problem::{Axis, ChannelId, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, RateMatrix};
 use leyden::problem::{Step, Subsystem, SubsystemId};
 use leyden::run::{self, RunOptions};
 use leyden::space::blocks::{Blocks, Style};
@@ -162,13 +162,13 @@ impl Maker {
             p.initial(e, initial);
             kinds.push(kind);
         }
-        let all: Vec<SubsystemId> = (0..kinds.len()).collect();
+        let all: Vec<SubsystemId> = (0..kinds.len()).map(SubsystemId::new).collect();
         for e in all.clone() {
-            let own = self.diagonal(e, &kinds[e]) * self.normal();
+            let own = self.diagonal(e, &kinds[e.index()]) * self.normal();
             p.hamiltonian(own);
-            let up = self.raising(e, &kinds[e]);
+            let up = self.raising(e, &kinds[e.index()]);
             let other = self.pick(&all);
-            let down = self.raising(other, &kinds[other]).adjoint();
+            let down = self.raising(other, &kinds[other.index()]).adjoint();
             let hop = up.clone() * down * self.complex();
             p.hamiltonian(hop.clone() + hop.adjoint());
             if !self.charged {
@@ -176,11 +176,11 @@ impl Maker {
                 p.hamiltonian(drive.clone() + drive.adjoint());
             }
             let rate = self.rate();
-            if let Kind::Ensemble { .. } | Kind::Network { .. } = kinds[e] {
+            if let Kind::Ensemble { .. } | Kind::Network { .. } = kinds[e.index()] {
                 let operator = self.cell_operator(e);
                 p.each(&format!("each{e}"), e, operator, rate);
             }
-            if let Kind::Network { cells, edges } = &kinds[e] {
+            if let Kind::Network { cells, edges } = &kinds[e.index()] {
                 let rates = RateMatrix::on_graph(*cells, edges, 1.0, 0.4).unwrap();
                 p.correlated(&format!("together{e}"), e, OpSum::of(e, Op::Lower), rate, rates);
                 if self.rng.random_bool(0.5) {
@@ -191,7 +191,7 @@ impl Maker {
             let collective = if self.charged || self.rng.random_bool(0.5) {
                 lowered
             } else {
-                lowered * self.complex() + self.diagonal(e, &kinds[e]) * self.complex()
+                lowered * self.complex() + self.diagonal(e, &kinds[e.index()]) * self.complex()
             };
             let rate = self.rate();
             p.collective(&format!("loss{e}"), collective, rate);
@@ -199,9 +199,9 @@ impl Maker {
         if self.rng.random_bool(0.4) {
             let e = self.pick(&all);
             let operator = if self.charged {
-                self.diagonal(e, &kinds[e])
+                self.diagonal(e, &kinds[e.index()])
             } else {
-                let up = self.raising(e, &kinds[e]);
+                let up = self.raising(e, &kinds[e.index()]);
                 up.clone() + up.adjoint()
             };
             let envelopes = [
@@ -214,8 +214,11 @@ impl Maker {
             p.drive("drive", operator, envelope).only(["first"]);
         }
         p.evolve("first", 0.5, 2);
-        let spins: Vec<SubsystemId> =
-            all.iter().copied().filter(|e| !matches!(kinds[*e], Kind::Mode { .. } | Kind::Levels { .. })).collect();
+        let spins: Vec<SubsystemId> = all
+            .iter()
+            .copied()
+            .filter(|e| !matches!(kinds[e.index()], Kind::Mode { .. } | Kind::Levels { .. }))
+            .collect();
         if let Some(&e) = spins.first()
             && self.rng.random_bool(0.6)
         {
@@ -225,7 +228,7 @@ impl Maker {
         }
         if self.rng.random_bool(0.3) {
             let e = self.pick(&all);
-            let state = self.initial(&kinds[e]);
+            let state = self.initial(&kinds[e.index()]);
             p.reset(e, state);
         }
         p.evolve("second", 0.4, 2);
@@ -234,27 +237,27 @@ impl Maker {
         }
         let mut battery: Vec<SubsystemId> = all.iter().copied().filter(|_| self.rng.random_bool(0.6)).collect();
         if battery.is_empty() {
-            battery.push(0);
+            battery.push(all[0]);
         }
         p.battery(battery.clone());
         p.observe([Quantity::Energy, Quantity::EnergyVariance, Quantity::Ergotropy, Quantity::Purity]);
         p.observe([
             Quantity::AntiErgotropy,
             Quantity::IncoherentErgotropy,
-            Quantity::ErgotropyOf(0),
-            Quantity::EnergyOf(0),
+            Quantity::ErgotropyOf(all[0]),
+            Quantity::EnergyOf(all[0]),
         ]);
         if battery.iter().all(|e| spins.contains(e)) {
             p.observe([Quantity::LocalErgotropy, Quantity::CellCoherence]);
         }
         for e in all {
-            if let Kind::Ensemble { .. } = kinds[e] {
+            if let Kind::Ensemble { .. } = kinds[e.index()] {
                 p.observe([Quantity::Magnetisation(e), Quantity::SpinLength(e), Quantity::Bright(e)]);
                 p.observe([Quantity::MagnetisationVariance(e), Quantity::BrightLoss(e), Quantity::BrightReturn(e)]);
             }
         }
-        let channels = p.build().unwrap().channels().len();
-        p.observe((0..channels).map(Quantity::Jumps));
+        let channels = p.build().unwrap();
+        p.observe(channels.channel_ids().map(Quantity::Jumps));
         p.build().unwrap()
     }
 }
@@ -322,7 +325,7 @@ fn vectors_agree_with_the_full_space() {
     check_many(0..FEW, |seed| {
         let problem = random(seed);
         let mut closed = problem.edit();
-        for channel in 0..problem.channels().len() {
+        for channel in problem.channel_ids() {
             closed.rate(channel, 0.0);
         }
         closed.keep_steps(|step| !matches!(step, Step::Reset { .. }));
@@ -337,7 +340,7 @@ fn check_steady(seed: u64) -> [usize; 2] {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut once = problem.edit();
     once.repeat(1);
-    for channel in 0..problem.channels().len() {
+    for channel in problem.channel_ids() {
         if rng.random_bool(0.6) {
             once.rate(channel, 0.0);
         }
@@ -488,7 +491,12 @@ fn networks_of_identical_cells_are_recognised() {
             let network = |graph: Graph| {
                 let network =
                     Network { cells, graph, initial: initial.clone(), t_end: 1.0, samples: 4, ..Network::default() };
-                let asked = [Quantity::Ergotropy, Quantity::Purity, Quantity::IncoherentErgotropy, Quantity::Jumps(0)];
+                let asked = [
+                    Quantity::Ergotropy,
+                    Quantity::Purity,
+                    Quantity::IncoherentErgotropy,
+                    Quantity::Jumps(ChannelId::new(0)),
+                ];
                 network.problem().unwrap().edit().observe(asked).build().unwrap()
             };
             let problem = network(Graph::Symmetric);

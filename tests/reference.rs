@@ -291,7 +291,7 @@ fn rotated_gibbs_states_lose_their_ergotropy_to_collective_noise() {
         let problem = example(input!("thermal_haar"), &overrides);
         let ratio = (-case["beta_q"].as_f64().unwrap()).exp();
         let start = Initial::Rotated { ratio, unitary: Arc::new(unitary) };
-        let problem = problem.edit().initial(0, start).build().unwrap();
+        let problem = problem.edit().initial(problem.subsystem_id("B").unwrap(), start).build().unwrap();
         let start = solve(&problem);
         assert_close(column(&start, "ergotropy")[0], case["W_initial"].as_f64().unwrap(), 1e-8, label);
         assert_close(column(&start, "energy")[0], case["E_initial"].as_f64().unwrap(), 1e-8, label);

@@ -9,7 +9,7 @@ use leyden::estimate::columns;
 use leyden::estimate::verify::compare;
 use leyden::exact::blocks::Ending;
 use leyden::exact::rate_equation::RateEquation;
-use leyden::problem::{Initial, Kind, OpSum, Problem, Quantity, a, n, sm, sp};
+use leyden::problem::{ChannelId, Initial, Kind, OpSum, Problem, Quantity, a, n, sm, sp};
 use leyden::run::{self, Outcome, RunOptions};
 use leyden::stop::Stop;
 use leyden::table::Table;
@@ -189,7 +189,12 @@ fn counting_statistics() {
     p.initial(b, Initial::Excited).each("loss", b, sm(b), 1.0);
     p.collective("release", sm(b), 30.0).only(["discharge"]);
     p.evolve("storage", 0.1, 1).evolve("discharge", 0.15, 1);
-    p.observe([Quantity::Energy, Quantity::Ergotropy, Quantity::Jumps(0), Quantity::Jumps(1)]);
+    p.observe([
+        Quantity::Energy,
+        Quantity::Ergotropy,
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
+    ]);
     let problem = p.build().unwrap();
     let outcome = run(&problem, options(1_000_000, 36));
     let (truth, sample) = (exact(&problem), sampled(&problem, &outcome));

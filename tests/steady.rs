@@ -5,7 +5,9 @@ mod common;
 use common::{assert_close, energy_power, example};
 use leyden::RunError;
 use leyden::exact::{naive, steady, time_average};
-use leyden::problem::{Axis, Envelope, Initial, Kind, OpSum, Problem, ProblemBuilder, Quantity, a, ad, n, sm, sp, sx};
+use leyden::problem::{
+    Axis, Envelope, Initial, Kind, OpSum, Problem, ProblemBuilder, Quantity, SubsystemId, a, ad, n, sm, sp, sx,
+};
 use leyden::space::choose::Representation;
 use leyden::stop::Stop;
 use leyden::table::Table;
@@ -83,7 +85,7 @@ fn an_oscillation_beside_damping_is_found() {
 /// Two cells under collective decay keep the singlet; a field that tells them apart turns it, unless it is dark too.
 #[test]
 fn dark_states_turn_only_where_the_hamiltonian_turns_them() {
-    let pair = |terms: &dyn Fn(usize, usize) -> OpSum| {
+    let pair = |terms: &dyn Fn(SubsystemId, SubsystemId) -> OpSum| {
         let mut p = Problem::builder("two cells and a spectator");
         let b = p.ensemble("B", 1, 1.0);
         let c = p.ensemble("C", 1, 1.0);

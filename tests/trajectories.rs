@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use leyden::battery::Battery;
 use leyden::exact::{naive, rate_equation::RateEquation};
-use leyden::problem::{Axis, Initial, Problem, ProblemBuilder, Quantity, n, sm, sp, sz};
+use leyden::problem::{Axis, ChannelId, Initial, Problem, ProblemBuilder, Quantity, SubsystemId, n, sm, sp, sz};
 use leyden::run::{self, RunOptions};
 use leyden::space::ladder::{Ladder, draw_initial};
 use leyden::stop::Stop;
@@ -33,7 +33,7 @@ fn all_channels(cells: u64, rates: Rates, samples: usize) -> ProblemBuilder {
     p.collective("absorption", sp(b), rates[4]).only(["storage"]);
     p.rotate(b, Axis::X, PI).evolve("storage", 0.4, samples).evolve("discharge", 0.3, samples).repeat(2);
     p.observe([Quantity::Magnetisation(b), Quantity::SpinLength(b), Quantity::Energy, Quantity::EnergyVariance]);
-    p.observe([Quantity::Ergotropy, Quantity::Released(None)]).observe((0..5).map(Quantity::Jumps));
+    p.observe([Quantity::Ergotropy, Quantity::Released(None)]).observe((0..5).map(ChannelId::new).map(Quantity::Jumps));
     p
 }
 
@@ -108,7 +108,7 @@ proptest! {
         ratio in prop_oneof![Just(0.0), 0.01..3.0],
     ) {
         let mut builder = all_channels(cells, rates, 50);
-        builder.initial(0, Initial::Thermal { ratio });
+        builder.initial(SubsystemId::new(0), Initial::Thermal { ratio });
         inspect(&builder.build().unwrap(), seed, 5);
     }
 }
@@ -238,7 +238,7 @@ fn collective_dephasing_and_thermal_starts_follow_the_full_space() {
     p.each("pump", b, sp(b), 1.1).collective("absorption", sp(b), 0.6);
     p.evolve("run", 0.5, 2).rotate(b, Axis::Y, PI).evolve("after", 0.3, 1).repeat(2);
     p.observe([Quantity::Magnetisation(b), Quantity::SpinLength(b), Quantity::Energy, Quantity::EnergyVariance]);
-    p.observe([Quantity::Ergotropy, Quantity::Released(None)]).observe((0..5).map(Quantity::Jumps));
+    p.observe([Quantity::Ergotropy, Quantity::Released(None)]).observe((0..5).map(ChannelId::new).map(Quantity::Jumps));
     let problem = p.build().unwrap();
     let full = naive::solve(&problem).unwrap();
     assert_law(&problem, &full, &run(&problem, options(60_000, 22)), 0.06);

@@ -1,6 +1,6 @@
 //! The aging protocol of `examples/aging.toml` at any N, rows at step ends, and the quantities linear in the state.
 
-use leyden::problem::{Axis, Problem, Quantity, sm};
+use leyden::problem::{Axis, ChannelId, Problem, Quantity, sm};
 use std::f64::consts::PI;
 
 /// Collective release rate Γ, where the loss of each cell is 1.
@@ -24,8 +24,8 @@ pub fn problem(cells: u64) -> Problem {
         Quantity::SpinLength(b),
         Quantity::Energy,
         Quantity::Released(None),
-        Quantity::Jumps(0),
-        Quantity::Jumps(1),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
     ]);
     p.build().expect("the protocol is consistent")
 }

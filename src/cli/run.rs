@@ -225,7 +225,7 @@ pub fn check_cutoffs(problem: &Problem, table: &Table) -> bool {
     for column in table.columns.iter().filter(|c| c.name.starts_with("top_level_")) {
         let worst = column.value.iter().copied().fold(0.0, f64::max);
         let name = &column.name["top_level_".len()..];
-        let mode = problem.subsystems.iter().position(|s| s.name == name);
+        let mode = problem.subsystem_id(name);
         if mode.is_some_and(|mode| problem.cutoff_is_exact(mode)) {
             continue; // nothing gets beyond the kept levels
         }

@@ -285,7 +285,9 @@ impl<'p> Columns<'p> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::{Kind, Linear};
+    use crate::problem::{Kind, Linear, SubsystemId};
+
+    const B: SubsystemId = SubsystemId::new(0);
 
     const OMEGA: f64 = 2.0;
 
@@ -315,9 +317,8 @@ mod tests {
 
     fn problem() -> Problem {
         let mut p = Problem::builder("answers");
-        let b = p.ensemble("B", 4, OMEGA);
+        p.ensemble("B", 4, OMEGA);
         p.evolve("wait", 2.0, 2).observe([Quantity::Energy, Quantity::InitialErgotropy]).observe([Quantity::Power]);
-        assert_eq!(b, 0);
         p.build().unwrap()
     }
 
@@ -330,11 +331,11 @@ mod tests {
         let known = Known { energy: 6.0, ergotropy: None };
         let expected = [
             (Quantity::Energy, 6.0, 0.25),
-            (Quantity::EnergyDensity(0), 6.0 / 8.0, 0.25 / 8.0),
+            (Quantity::EnergyDensity(B), 6.0 / 8.0, 0.25 / 8.0),
             (Quantity::Power, 12.0, 0.5),
             (Quantity::EnergyVariance, 4.0, 0.2),
             (Quantity::EnergyDeviation, 2.0, 0.05),
-            (Quantity::SpinLength(0), 1.5, 0.125),
+            (Quantity::SpinLength(B), 1.5, 0.125),
         ];
         for (quantity, value, se) in expected {
             assert_eq!(found(&known, quantity, 0.5).estimate, Estimate { value, se });
@@ -346,7 +347,7 @@ mod tests {
     #[test]
     fn what_is_not_answered_is_not_derived() {
         let known = Known { energy: 6.0, ergotropy: None };
-        for quantity in [Quantity::Magnetisation(0), Quantity::MagnetisationVariance(0), Quantity::Efficiency] {
+        for quantity in [Quantity::Magnetisation(B), Quantity::MagnetisationVariance(B), Quantity::Efficiency] {
             assert_eq!(derive(&problem(), &quantity, &known, 1.0).unwrap(), None);
         }
         let problem = problem();

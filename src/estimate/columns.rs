@@ -187,8 +187,11 @@ pub fn evaluate(problem: &Problem, accumulated: &Accumulated, how: &Evaluation) 
 mod tests {
     use super::*;
     use crate::density::BlockShape;
-    use crate::problem::{Channel, Kind, Op, OpSum, Reach, Step};
+    use crate::problem::{Channel, Kind, Op, OpSum, Reach, Step, SubsystemId};
     use num_complex::Complex64;
+
+    const B: SubsystemId = SubsystemId::new(0);
+    const A: SubsystemId = SubsystemId::new(1);
 
     const OMEGA: f64 = 2.0;
 
@@ -230,25 +233,25 @@ mod tests {
     fn columns_are_what_they_are_called() {
         let quantities = vec![
             Quantity::Energy,
-            Quantity::EnergyOf(0),
-            Quantity::EnergyDensity(0),
+            Quantity::EnergyOf(B),
+            Quantity::EnergyDensity(B),
             Quantity::Power,
             Quantity::EnergyVariance,
             Quantity::EnergyDeviation,
-            Quantity::Photons(1),
+            Quantity::Photons(A),
             Quantity::Ergotropy,
             Quantity::Efficiency,
             Quantity::AntiErgotropy,
             Quantity::Purity,
         ];
         let problem = problem(quantities.clone());
-        assert_eq!(problem.linear()[..3], [Linear::Energy, Linear::EnergyOf(0), Linear::EnergySpread]);
+        assert_eq!(problem.linear()[..3], [Linear::Energy, Linear::EnergyOf(B), Linear::EnergySpread]);
         let energies = [2.0, 4.0, 4.0, 4.0];
         let values = [
             (Linear::Energy, energies),
-            (Linear::EnergyOf(0), energies),
+            (Linear::EnergyOf(B), energies),
             (Linear::EnergySpread, [0.1, 0.3, 0.1, 0.3]),
-            (Linear::Quanta(1), [1.0; 4]),
+            (Linear::Quanta(A), [1.0; 4]),
         ];
         let accumulated = accumulated(&problem, &values, 8);
         let table = table(&problem, &accumulated).unwrap();
@@ -293,9 +296,9 @@ mod tests {
         let mut chancy = certain.clone();
         chancy.channels.push(Channel {
             name: "loss".into(),
-            operator: OpSum::of(0, Op::Lower),
+            operator: OpSum::of(B, Op::Lower),
             rate: 0.1,
-            reach: Reach::Each(0),
+            reach: Reach::Each(B),
         });
         let Step::Evolve { active, .. } = &mut chancy.protocol.steps[0] else { panic!("a timed step") };
         active.push(true);

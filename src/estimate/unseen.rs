@@ -271,8 +271,7 @@ struct History<'a> {
 
 impl<'a> History<'a> {
     fn new(problem: &'a Problem) -> Self {
-        let changed =
-            |sum: &OpSum| (0..problem.subsystems.len()).map(|e| changes_quanta(sum, e)).collect::<Vec<bool>>();
+        let changed = |sum: &OpSum| problem.subsystem_ids().map(|e| changes_quanta(sum, e)).collect::<Vec<bool>>();
         Self {
             problem,
             chance: !problem.initial.iter().all(is_pure),
@@ -285,14 +284,14 @@ impl<'a> History<'a> {
     }
 
     fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) {
-        self.moved[subsystem] |= axis != Axis::Z && angle != 0.0;
+        self.moved[subsystem.index()] |= axis != Axis::Z && angle != 0.0;
     }
 
     /// What is thrown away may have been entangled with what stays.
     fn reset(&mut self, subsystem: SubsystemId, state: &Initial) {
         self.chance = true;
-        self.moved[subsystem] = !has_definite_quanta(state);
-        self.turned[subsystem] = !is_pure(state);
+        self.moved[subsystem.index()] = !has_definite_quanta(state);
+        self.turned[subsystem.index()] = !is_pure(state);
     }
 
     fn evolve(&mut self, on: &[bool], driven: &[bool]) {
@@ -304,7 +303,7 @@ impl<'a> History<'a> {
         }
         for (channel, _) in self.problem.channels.iter().zip(on).filter(|(_, on)| **on) {
             if let Some(e) = channel.reach.cells_of() {
-                self.turned[e] = true;
+                self.turned[e.index()] = true;
             }
         }
     }
@@ -312,21 +311,21 @@ impl<'a> History<'a> {
     /// Whether every trajectory must have the same `linear` during `step`, with these channels on since it began.
     fn keeps(&self, linear: Linear, step: usize, on: &[bool]) -> bool {
         let problem = self.problem;
-        let any = |f: &dyn Fn(usize) -> bool| (0..on.len()).any(|channel| on[channel] && f(channel));
         !self.chance
             || match linear {
-                Linear::Energy | Linear::EnergySpread => problem.battery.iter().all(|e| !self.moved[*e]),
+                Linear::Energy | Linear::EnergySpread => problem.battery.iter().all(|e| !self.moved[e.index()]),
                 Linear::EnergyOf(e)
                 | Linear::Quanta(e)
                 | Linear::Magnetisation(e)
                 | Linear::MagnetisationSpread(e)
-                | Linear::TopLevel(e) => !self.moved[e],
-                Linear::SpinSquared(e) | Linear::Bright(e) => !self.turned[e],
+                | Linear::TopLevel(e) => !self.moved[e.index()],
+                Linear::SpinSquared(e) | Linear::Bright(e) => !self.turned[e.index()],
                 Linear::BrightLoss(e) | Linear::BrightReturn(e) => local_rate(problem, e) == 0.0,
                 Linear::Released(only) => {
-                    only.is_some_and(|only| only != step) || !any(&|c| problem.released_per_jump(c) != 0.0)
+                    only.is_some_and(|only| only.index() != step)
+                        || problem.channel_ids().zip(on).all(|(c, on)| !on || problem.released_per_jump(c) == 0.0)
                 }
-                Linear::Jumps(channel) => !on[channel],
+                Linear::Jumps(channel) => !on[channel.index()],
             }
     }
 }

@@ -192,9 +192,9 @@ impl Answers for Point<'_> {
             Linear::Quanta(_) => quanta,
             Linear::Magnetisation(_) => self.magnetisation(),
             Linear::SpinSquared(_) => 0.25 * (3.0 * n + n * (n - 1.0) * (m.c(0, 0) + m.c(1, 1) + m.c(2, 2))),
-            Linear::Released(Some(only)) if only != self.step => 0.0,
-            Linear::Released(_) => self.jumps.iter().enumerate().map(|(c, n)| n * problem.released_per_jump(c)).sum(),
-            Linear::Jumps(channel) => self.jumps[channel],
+            Linear::Released(Some(only)) if only.index() != self.step => 0.0,
+            Linear::Released(_) => problem.released(&self.jumps),
+            Linear::Jumps(channel) => self.jumps[channel.index()],
             Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => return None,
             Linear::Bright(_) | Linear::BrightLoss(_) | Linear::BrightReturn(_) => return None,
         }))

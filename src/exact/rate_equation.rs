@@ -273,46 +273,59 @@ impl<'a> RateEquation<'a> {
         }
     }
 
+    /// The states of an ensemble, and their probabilities at a row.
+    fn at<'s>(&'s self, snapshot: &Snapshot<'s>, e: SubsystemId) -> (&'s Space, &'s [f64]) {
+        (&self.spaces[e.index()], &snapshot.p[e.index()])
+    }
+
     fn linear(&self, snapshot: &Snapshot, linear: Linear) -> f64 {
         match linear {
             Linear::Energy => {
-                let of = |&(e, omega): &(usize, f64)| {
-                    omega * self.spaces[e].mean(&snapshot.p[e], |_, m| self.spaces[e].excited(m))
-                };
+                let of = |&(e, omega): &(SubsystemId, f64)| omega * self.linear(snapshot, Linear::Quanta(e));
                 self.ladder.battery.iter().map(of).sum()
             }
             Linear::EnergyOf(e) => self.problem.subsystems[e].energy * self.linear(snapshot, Linear::Quanta(e)),
-            Linear::Quanta(e) => self.spaces[e].mean(&snapshot.p[e], |_, m| self.spaces[e].excited(m)),
+            Linear::Quanta(e) => {
+                let (space, p) = self.at(snapshot, e);
+                space.mean(p, |_, m| space.excited(m))
+            }
             Linear::Bright(e) => {
-                let half = self.ladder.cells[e] as f64 / 2.0;
-                self.spaces[e].mean(&snapshot.p[e], |j, _| f64::from(u8::from(j == half)))
+                let (space, p) = self.at(snapshot, e);
+                let half = space.cells as f64 / 2.0;
+                space.mean(p, |j, _| f64::from(u8::from(j == half)))
             }
             Linear::BrightLoss(e) => self.spin_flow(snapshot, e, 0.0, -1.0),
             Linear::BrightReturn(e) => self.spin_flow(snapshot, e, 1.0, 1.0),
             Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
-            Linear::Magnetisation(e) => self.spaces[e].mean(&snapshot.p[e], |_, m| m),
-            Linear::SpinSquared(e) => self.spaces[e].mean(&snapshot.p[e], |j, _| j * (j + 1.0)),
-            Linear::Released(only) if only.is_some_and(|only| only != snapshot.step) => 0.0,
+            Linear::Magnetisation(e) => {
+                let (space, p) = self.at(snapshot, e);
+                space.mean(p, |_, m| m)
+            }
+            Linear::SpinSquared(e) => {
+                let (space, p) = self.at(snapshot, e);
+                space.mean(p, |j, _| j * (j + 1.0))
+            }
+            Linear::Released(only) if only.is_some_and(|only| only.index() != snapshot.step) => 0.0,
             Linear::Released(_) => {
                 snapshot.jumps.iter().zip(&self.ladder.released).map(|(n, quantum)| n * quantum).sum()
             }
-            Linear::Jumps(channel) => snapshot.jumps[channel],
+            Linear::Jumps(channel) => snapshot.jumps[channel.index()],
         }
     }
 
     /// Flow of probability from J = N/2 − `below` to J + `dj` through the jumps of the step.
-    fn spin_flow(&self, snapshot: &Snapshot, e: usize, below: f64, dj: f64) -> f64 {
-        let (space, jumps) = (&self.spaces[e], self.jumps(snapshot.step, e));
+    fn spin_flow(&self, snapshot: &Snapshot, e: SubsystemId, below: f64, dj: f64) -> f64 {
+        let ((space, p), jumps) = (self.at(snapshot, e), self.jumps(snapshot.step, e.index()));
         let from = space.cells as f64 / 2.0 - below;
         let rate = |j: f64, m: f64| {
             let targets = jumps.iter().flat_map(|jump| space.targets(jump, j, m));
             targets.filter(|target| target.0 == j + dj).map(|target| target.2).sum::<f64>()
         };
-        space.mean(&snapshot.p[e], |j, m| if j == from { rate(j, m) } else { 0.0 })
+        space.mean(p, |j, m| if j == from { rate(j, m) } else { 0.0 })
     }
 
-    fn variance(&self, snapshot: &Snapshot, e: usize) -> f64 {
-        let (space, p) = (&self.spaces[e], &snapshot.p[e]);
+    fn variance(&self, snapshot: &Snapshot, e: SubsystemId) -> f64 {
+        let (space, p) = self.at(snapshot, e);
         let mean = space.mean(p, |_, m| m);
         space.mean(p, |_, m| (m - mean) * (m - mean))
     }
@@ -325,7 +338,8 @@ impl<'a> RateEquation<'a> {
     fn joint(&self, p: &[Vec<f64>]) -> Result<Vec<(DickeKey, f64)>, RunError> {
         let mut joint: Vec<(Vec<(u64, u64)>, f64)> = vec![(Vec::new(), 1.0)];
         for &(e, _) in &self.ladder.battery {
-            let occupied: Vec<_> = self.spaces[e].states.iter().zip(&p[e]).filter(|(_, p)| **p > 0.0).collect();
+            let all = self.spaces[e.index()].states.iter().zip(&p[e.index()]);
+            let occupied: Vec<_> = all.filter(|(_, p)| **p > 0.0).collect();
             if joint.len() * occupied.len() > MOST_JOINT {
                 return Err(RunError::TooLarge {
                     what: "the joint state of the battery's ensembles".into(),
@@ -371,7 +385,7 @@ impl Evolve for State<'_, '_> {
 
     fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
         if let LadderStep::Flip(e) = self.equation.ladder.steps[step] {
-            self.equation.spaces[e].flip(&mut self.p[e]);
+            self.equation.spaces[e.index()].flip(&mut self.p[e.index()]);
         }
         Ok(())
     }

@@ -37,6 +37,7 @@ use crate::protocol::{Evolve, Moment, Span, walk};
 use crate::stop::Stop;
 use crate::table::Table;
 use equations::{Alike, SpinEquations, ensembles_alone};
+use std::ops::Range;
 
 /// What a step of the protocol needs.
 enum StepEquations {
@@ -64,6 +65,11 @@ struct Point<'a> {
     step: usize,
 }
 
+/// Where the vector of an ensemble stands among the numbers of all.
+fn three(e: SubsystemId) -> Range<usize> {
+    3 * e.index()..3 * e.index() + 3
+}
+
 fn refuse(reason: String) -> RunError {
     RunError::Request(format!("the mean field of spin vectors does not describe this problem: {reason}"))
 }
@@ -76,7 +82,7 @@ impl<'a> SpinVectors<'a> {
     /// spins, a drive, a quantity that spin vectors do not give.
     pub fn new(problem: &'a Problem) -> Result<Self, RunError> {
         ensembles_alone(problem).map_err(refuse)?;
-        let starts = problem.initial.iter().enumerate();
+        let starts = problem.subsystem_ids().zip(&problem.initial);
         let initial = starts.filter_map(|(e, state)| vector(problem, e, state)).flatten().collect();
         let stage = |entry: &Step| {
             Ok(match entry {
@@ -114,7 +120,7 @@ impl<'a> SpinVectors<'a> {
         let battery = &self.problem.battery;
         let pure = |s: &[f64]| norm(s) > 1.0 - 1e-9;
         let local = |reach: &Reach| reach.cells_of().is_some_and(|e| battery.contains(&e));
-        battery.iter().all(|e| pure(&self.initial[3 * e..3 * e + 3]))
+        battery.iter().all(|e| pure(&self.initial[three(*e)]))
             && !self.problem.channels.iter().any(|channel| channel.rate > 0.0 && local(&channel.reach))
             && self.stages.iter().all(|stage| match stage {
                 StepEquations::Reset { ensemble, to } => pure(to) || !battery.contains(ensemble),
@@ -140,7 +146,7 @@ impl<'a> SpinVectors<'a> {
 
 impl Point<'_> {
     fn s(&self, e: SubsystemId) -> &[f64] {
-        &self.vectors[3 * e..3 * e + 3]
+        &self.vectors[three(e)]
     }
 
     fn cells(&self, e: SubsystemId) -> f64 {
@@ -175,11 +181,9 @@ impl Answers for Point<'_> {
                 let (n, length) = (self.cells(e), norm(self.s(e)));
                 0.25 * (3.0 * n + n * (n - 1.0) * length * length)
             }
-            Linear::Released(Some(only)) if only != self.step => 0.0,
-            Linear::Released(_) => {
-                self.jumps.iter().enumerate().map(|(channel, n)| n * problem.released_per_jump(channel)).sum()
-            }
-            Linear::Jumps(channel) => self.jumps[channel],
+            Linear::Released(Some(only)) if only.index() != self.step => 0.0,
+            Linear::Released(_) => problem.released(&self.jumps),
+            Linear::Jumps(channel) => self.jumps[channel.index()],
             Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => return None,
             Linear::Bright(_) | Linear::BrightLoss(_) | Linear::BrightReturn(_) => return None,
         }))
@@ -233,7 +237,7 @@ impl Evolve for State<'_> {
     type Ended = RunError;
 
     fn rotate(&mut self, _: usize, ensemble: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
-        let s = &mut self.vectors[3 * ensemble..3 * ensemble + 3];
+        let s = &mut self.vectors[three(ensemble)];
         let turned = rotation(axis, angle).map(|row| row.iter().zip(&*s).map(|(r, s)| r * s).sum());
         s.copy_from_slice(&turned);
         Ok(())
@@ -241,7 +245,7 @@ impl Evolve for State<'_> {
 
     fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
         if let StepEquations::Reset { ensemble, to } = &self.theory.stages[step] {
-            self.vectors[3 * ensemble..3 * ensemble + 3].copy_from_slice(to);
+            self.vectors[three(*ensemble)].copy_from_slice(to);
         }
         Ok(())
     }
@@ -286,6 +290,6 @@ fn norm(s: &[f64]) -> f64 {
 fn vector(problem: &Problem, e: SubsystemId, state: &Initial) -> Option<[f64; 3]> {
     let (excited, coherence) = state.cell()?;
     let s = [2.0 * coherence.re, -2.0 * coherence.im, 2.0 * excited - 1.0];
-    let turn = rotation(Axis::Y, problem.tilt[e]);
+    let turn = rotation(Axis::Y, problem.tilt[e.index()]);
     Some(turn.map(|row| row.iter().zip(s).map(|(r, s)| r * s).sum()))
 }

@@ -2,10 +2,12 @@
 
 use super::theory::Theory;
 use super::*;
-use crate::problem::{Axis, Initial, ProblemBuilder, Quantity, sm, sx};
+use crate::problem::{Axis, Initial, ProblemBuilder, Quantity, SubsystemId, sm, sx};
 use std::f64::consts::PI;
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
+
+const B: SubsystemId = SubsystemId::new(0);
 
 /// `solve` takes far longer than the fifth of a second after which it is told to stop.
 fn ends_soon(solve: impl FnOnce(&Stop) -> Result<Table, RunError>) {
@@ -45,7 +47,7 @@ fn the_rate_equation_stops() {
 #[test]
 fn blocks_stop() {
     let mut builder = ensemble(30);
-    builder.hamiltonian(sx(0) * 5.0).evolve("long", 2e3, 1);
+    builder.hamiltonian(sx(B) * 5.0).evolve("long", 2e3, 1);
     let problem = builder.build().unwrap();
     ends_soon(|stop| solve(&problem, None, stop));
 }
@@ -53,7 +55,7 @@ fn blocks_stop() {
 #[test]
 fn limit_cycles_stop() {
     let mut builder = ensemble(30);
-    builder.hamiltonian(sx(0) * 5.0).rotate(0, Axis::X, 1.0).evolve("long", 1e3, 1).repeat(2);
+    builder.hamiltonian(sx(B) * 5.0).rotate(B, Axis::X, 1.0).evolve("long", 1e3, 1).repeat(2);
     let problem = builder.build().unwrap();
     ends_soon(|stop| steady(&problem, None, stop));
 }
@@ -61,7 +63,7 @@ fn limit_cycles_stop() {
 #[test]
 fn cumulants_stop() {
     let mut builder = ensemble(1000);
-    builder.rotate(0, Axis::X, PI).evolve("long", 1.0, 1).repeat(1_000_000);
+    builder.rotate(B, Axis::X, PI).evolve("long", 1.0, 1).repeat(1_000_000);
     let problem = builder.build().unwrap();
     ends_soon(|stop| Theory::of(&problem)?.stopped_by(stop).solve());
 }
@@ -69,7 +71,7 @@ fn cumulants_stop() {
 #[test]
 fn spin_vectors_stop_within_a_row() {
     let mut builder = ensemble(1000);
-    builder.hamiltonian(sx(0) * 1e7).evolve("long", 1.0, 1);
+    builder.hamiltonian(sx(B) * 1e7).evolve("long", 1.0, 1);
     let problem = builder.build().unwrap();
     ends_soon(|stop| Theory::of(&problem)?.stopped_by(stop).solve());
 }

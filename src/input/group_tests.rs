@@ -1,7 +1,7 @@
 //! Copies of cells, lists of drives, and names of columns: what would go wrong without a word.
 
 use super::*;
-use crate::problem::{Factor, Kind, Op, OpSum, Reach};
+use crate::problem::{Factor, Kind, Op, OpSum, Reach, SubsystemId};
 
 const SYSTEM: &str = r#"
 [subsystems]
@@ -34,7 +34,7 @@ fn a_channel_on_each_reaches_every_cell_of_every_copy() {
     for (operator, members, cells) in [("sm(C)", [0, 1], true), ("sm(S)", [2, 3], true), ("|0><1|(E)", [4, 5], false)] {
         let problem = problem(operator, "", "").unwrap();
         assert_eq!(problem.channels.len(), 2);
-        for (channel, id) in problem.channels.iter().zip(members) {
+        for (channel, id) in problem.channels.iter().zip(members.map(SubsystemId::new)) {
             assert_eq!(channel.reach, if cells { Reach::Each(id) } else { Reach::Collective }, "{operator}");
             assert!(channel.operator.factors().all(|f| f.subsystem == id));
             assert_eq!(channel.name, format!("loss_{}", problem.subsystems[id].name));
@@ -48,7 +48,7 @@ fn a_channel_on_each_reaches_every_cell_of_every_copy() {
 fn exchange_runs_along_the_edges_of_every_copy() {
     let problem = problem("sm(B)", "", "").unwrap();
     let mut expected = OpSum::default();
-    for id in [0, 1] {
+    for id in [0, 1].map(SubsystemId::new) {
         let Kind::Network { edges, .. } = &problem.subsystems[id].kind else { panic!() };
         let cell = |site, op| OpSum::from_factor(Factor { subsystem: id, site: Some(site), op });
         for &(a, b) in edges {

@@ -5,6 +5,13 @@ use crate::problem::*;
 use num_complex::Complex64;
 use std::f64::consts::PI;
 
+const B: SubsystemId = SubsystemId::new(0);
+const W: SubsystemId = SubsystemId::new(1);
+const A: SubsystemId = SubsystemId::new(2);
+const L: SubsystemId = SubsystemId::new(3);
+const E1: SubsystemId = SubsystemId::new(4);
+const E2: SubsystemId = SubsystemId::new(5);
+
 /// A problem with every kind of part; tests put things where the names in capitals stand.
 const SYSTEM: &str = r#"
 [parameters]
@@ -71,7 +78,7 @@ fn understood(fill: &[(&str, &str)]) -> Problem {
 }
 
 fn cell(site: usize, op: Op) -> OpSum {
-    OpSum::from_factor(Factor { subsystem: 1, site: Some(site), op })
+    OpSum::from_factor(Factor { subsystem: W, site: Some(site), op })
 }
 
 #[test]
@@ -178,9 +185,9 @@ fn detunings_are_listed_or_drawn() {
 fn sums_over_edges_and_copies() {
     let hop = |a, b| cell(a, Op::Lower) * cell(b, Op::Raise) + cell(b, Op::Lower) * cell(a, Op::Raise);
     assert_eq!(understood(&[("TERM", "g*hop(W)")]).hamiltonian, (hop(0, 1) + hop(1, 2)) * 0.5);
-    let (one, other) = (transition(4, 1, 0), transition(5, 1, 0));
-    let (back, turn) = (transition(4, 0, 1), transition(5, 0, 1));
-    let expected = one.clone() * sm(0) + other.clone() * sm(0) + (back * sp(0) + turn * sp(0));
+    let (one, other) = (transition(E1, 1, 0), transition(E2, 1, 0));
+    let (back, turn) = (transition(E1, 0, 1), transition(E2, 0, 1));
+    let expected = one.clone() * sm(B) + other.clone() * sm(B) + (back * sp(B) + turn * sp(B));
     assert_eq!(understood(&[("TERM", "|1><0|(E)*sm(B) + |0><1|(E)*sp(B)")]).hamiltonian, expected);
     let channel = |text: &str| understood(&[("CHANNEL", &format!("operator = \"{text}\", rate = 1.0"))]).channels;
     assert_eq!(channel("|1><0|(E)")[0].operator, one.clone() + other.clone());
@@ -195,9 +202,12 @@ fn sums_over_edges_and_copies() {
     let active: Vec<&Vec<bool>> = copies.protocol.steps.iter().filter_map(active).collect();
     assert_eq!(active, [&vec![false, false], &vec![true, true]]);
     let asked = [("CHANNEL", "each = \"|1><0|(E)\", rate = 1"), ("QUANTITIES", "\"jumps\"")];
-    assert_eq!(understood(&asked).quantities[..2], [Quantity::Jumps(0), Quantity::Jumps(1)]);
+    assert_eq!(
+        understood(&asked).quantities[..2],
+        [Quantity::Jumps(ChannelId::new(0)), Quantity::Jumps(ChannelId::new(1))]
+    );
     let asked = [("CHANNEL", "each = \"|1><0|(E)\", rate = 1"), ("QUANTITIES", "\"jumps(loss_E2)\"")];
-    assert_eq!(understood(&asked).quantities[..1], [Quantity::Jumps(1)]);
+    assert_eq!(understood(&asked).quantities[..1], [Quantity::Jumps(ChannelId::new(1))]);
 
     let wrong = |term: &str, text: &str, message: &str, expected: &str| {
         refused(&[("TERM", term)], text, message, expected);
@@ -229,12 +239,12 @@ fn sums_over_edges_and_copies() {
 #[test]
 fn a_name_of_copies_stands_for_them_all() {
     let battery = understood(&[("BATTERY", "E\", \"B")]).battery;
-    assert_eq!(battery, [4, 5, 0]);
+    assert_eq!(battery, [E1, E2, B]);
     refused(&[("BATTERY", "E\", \"E2")], "E2", "`E2` is named twice", "once");
     let fresh = understood(&[("STEP", "{ reset = \"E\", to = \"level(1)\" },")]).protocol.steps;
     let state = Initial::Populations(vec![0.0, 1.0]);
-    assert_eq!(fresh[0], Step::Reset { subsystem: 4, state: state.clone() });
-    assert_eq!(fresh[1], Step::Reset { subsystem: 5, state });
+    assert_eq!(fresh[0], Step::Reset { subsystem: E1, state: state.clone() });
+    assert_eq!(fresh[1], Step::Reset { subsystem: E2, state });
     // Two networks, each decaying with its own rate matrix and turned by every pulse.
     let text = text(&[
         ("TERM", "n(B)"),
@@ -244,16 +254,16 @@ fn a_name_of_copies_stands_for_them_all() {
     let two = text.replace("graph = \"linear\"", "graph = \"linear\", copies = 2");
     let problem = parse("m", &two, &[]).unwrap().problem;
     let rates = RateMatrix::on_graph(3, &[(0, 1), (1, 2)], 1.0, 0.5).unwrap();
-    for (channel, subsystem) in problem.channels.iter().zip([1, 2]) {
+    for (channel, subsystem) in problem.channels.iter().zip([1, 2].map(SubsystemId::new)) {
         assert_eq!(channel.reach, Reach::Correlated { subsystem, rates: rates.clone() });
         assert_eq!(channel.operator, sm(subsystem));
     }
     assert_eq!(problem.channels.len(), 2);
-    let turned: Vec<usize> = problem.protocol.steps.iter().filter_map(rotated).collect();
-    assert_eq!(turned, [1, 2]);
+    let turned: Vec<SubsystemId> = problem.protocol.steps.iter().filter_map(rotated).collect();
+    assert_eq!(turned, [1, 2].map(SubsystemId::new));
 }
 
-fn rotated(step: &Step) -> Option<usize> {
+fn rotated(step: &Step) -> Option<SubsystemId> {
     if let Step::Rotate { subsystem, .. } = step { Some(*subsystem) } else { None }
 }
 
@@ -264,7 +274,7 @@ fn active(step: &Step) -> Option<&Vec<bool>> {
 #[test]
 fn drives_follow_envelopes_in_their_steps() {
     let drive = |text: &str| understood(&[("DRIVE", &format!("operator = \"sx(B)\", envelope = \"{text}\""))]).drives;
-    let expected = |envelope| vec![Drive { name: "push".into(), operator: sx(0), envelope }];
+    let expected = |envelope| vec![Drive { name: "push".into(), operator: sx(B), envelope }];
     assert_eq!(drive("constant(2*g)"), expected(Envelope::Constant(1.0)));
     assert_eq!(drive("linear(0, g)"), expected(Envelope::Linear { start: 0.0, slope: 0.5 }));
     assert_eq!(drive("gaussian(1, g, 2)"), expected(Envelope::Gaussian { peak: 1.0, centre: 0.5, width: 2.0 }));
@@ -305,7 +315,7 @@ fn cells_decay_together() {
     let channel =
         |text: &str| understood(&[("CHANNEL", &format!("correlated = \"sm(W)\", {text}"))]).channels[0].clone();
     let chain = [(0, 1), (1, 2)];
-    let rates = |rates: RateMatrix| Reach::Correlated { subsystem: 1, rates };
+    let rates = |rates: RateMatrix| Reach::Correlated { subsystem: W, rates };
     let edge = channel("rate = 2, edge = \"g\"");
     assert_eq!((edge.rate, edge.reach), (1.0, rates(RateMatrix::on_graph(3, &chain, 2.0, 0.5).unwrap())));
     let matrix = channel("rate = 2, matrix = [[1, \"g\", 0], [0.5, 1, 0.5], [0, 0.5, 1]]");
@@ -353,8 +363,8 @@ fn cells_decay_together() {
 #[test]
 fn a_part_is_made_fresh() {
     let reset = |text: &str| understood(&[("STEP", &format!("{text},"))]).protocol.steps[0].clone();
-    assert_eq!(reset("{ reset = \"W\", to = \"excited\" }"), Step::Reset { subsystem: 1, state: Initial::Excited });
-    assert_eq!(reset("{ reset = \"A\", to = \"fock(2)\" }"), Step::Reset { subsystem: 2, state: Initial::Fock(2) });
+    assert_eq!(reset("{ reset = \"W\", to = \"excited\" }"), Step::Reset { subsystem: W, state: Initial::Excited });
+    assert_eq!(reset("{ reset = \"A\", to = \"fock(2)\" }"), Step::Reset { subsystem: A, state: Initial::Fock(2) });
     let wrong = |step: &str, text: &str, message: &str, expected: &str| {
         refused(&[("STEP", &format!("{step},"))], text, message, expected);
     };
@@ -375,12 +385,12 @@ fn every_quantity_has_a_name() {
         (p.quantities[0].clone(), p.column(&p.quantities[0]))
     };
     for (battery, text, quantity, column) in [
-        ("B", "energy(A)", Quantity::EnergyOf(2), "energy_A"),
-        ("B", "energy(L)", Quantity::EnergyOf(3), "energy_L"),
-        ("B", "energy_density(B)", Quantity::EnergyDensity(0), "energy_density_B"),
+        ("B", "energy(A)", Quantity::EnergyOf(A), "energy_A"),
+        ("B", "energy(L)", Quantity::EnergyOf(L), "energy_L"),
+        ("B", "energy_density(B)", Quantity::EnergyDensity(B), "energy_density_B"),
         ("B", "power", Quantity::Power, "power"),
         ("B", "ergotropy", Quantity::Ergotropy, "ergotropy"),
-        ("B", "ergotropy(W)", Quantity::ErgotropyOf(1), "ergotropy_W"),
+        ("B", "ergotropy(W)", Quantity::ErgotropyOf(W), "ergotropy_W"),
         ("B", "ergotropy_local", Quantity::LocalErgotropy, "ergotropy_local"),
         ("B", "ergotropy_symmetric", Quantity::SymmetricErgotropy, "ergotropy_symmetric"),
         ("B", "ergotropy_incoherent", Quantity::IncoherentErgotropy, "ergotropy_incoherent"),
@@ -392,14 +402,14 @@ fn every_quantity_has_a_name() {
         ("W", "coherence_cell", Quantity::CellCoherence, "coherence_cell"),
         ("W", "concurrence", Quantity::Concurrence, "concurrence"),
         ("W", "purity", Quantity::Purity, "purity"),
-        ("W", "quanta(W)", Quantity::Quanta(1), "quanta_W"),
-        ("W", "photons", Quantity::Photons(2), "photons"),
-        ("W", "photons(A)", Quantity::Photons(2), "photons"),
-        ("W", "bright", Quantity::Bright(0), "bright"),
-        ("W", "bright_loss", Quantity::BrightLoss(0), "bright_loss"),
-        ("W", "bright_return(B)", Quantity::BrightReturn(0), "bright_return"),
-        ("W", "M", Quantity::Magnetisation(0), "M"),
-        ("B", "released(then)", Quantity::Released(Some(1)), "released"),
+        ("W", "quanta(W)", Quantity::Quanta(W), "quanta_W"),
+        ("W", "photons", Quantity::Photons(A), "photons"),
+        ("W", "photons(A)", Quantity::Photons(A), "photons"),
+        ("W", "bright", Quantity::Bright(B), "bright"),
+        ("W", "bright_loss", Quantity::BrightLoss(B), "bright_loss"),
+        ("W", "bright_return(B)", Quantity::BrightReturn(B), "bright_return"),
+        ("W", "M", Quantity::Magnetisation(B), "M"),
+        ("B", "released(then)", Quantity::Released(Some(StepId::new(1))), "released"),
     ] {
         assert_eq!(asked(battery, text), (quantity, column.to_owned()), "{text}");
     }
@@ -433,7 +443,7 @@ fn a_graph_may_have_no_edges() {
     let text = text(&[("TERM", "n(B) + hop(W)")]).replace("graph = \"linear\"", "graph = \"none\"");
     let problem = parse("m", &text, &[]).unwrap().problem;
     assert_eq!(problem.subsystems[1].kind, Kind::Network { cells: 3, edges: vec![] });
-    assert_eq!(problem.hamiltonian, n(0));
+    assert_eq!(problem.hamiltonian, n(B));
 }
 
 #[test]

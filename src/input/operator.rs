@@ -59,7 +59,7 @@ pub(super) fn single_cells(name: &str, cells: u64) -> String {
 
 /// The subsystem called `name`.
 pub(super) fn subsystem(subsystems: &[Subsystem], name: &str, at: Span<'_>) -> Result<SubsystemId, InputError> {
-    let found = subsystems.iter().position(|s| s.name == name);
+    let found = subsystems.iter().position(|s| s.name == name).map(SubsystemId::new);
     found.ok_or_else(|| at.unknown("subsystem", name, subsystems.iter().map(|s| s.name.as_str())))
 }
 

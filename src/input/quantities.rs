@@ -5,7 +5,7 @@ use super::error::{InputError, Span};
 use super::expression::{self, Node};
 use super::operator::subsystem;
 use super::sections::distinct;
-use crate::problem::{Kind, Kinds, Quantity, Scope, Subsystem};
+use crate::problem::{Kind, Kinds, Quantity, Scope, Subsystem, SubsystemId};
 
 /// The quantities in the order listed, each with its place.
 pub(super) fn quantities<'s>(
@@ -48,7 +48,7 @@ pub(super) fn quantities<'s>(
                     let message = format!("`{of}` is {}", parts[id].kind.described());
                     return Err(of_at.error(message, format!("{}, `{name}` is of nothing else", kinds.name())));
                 }
-                found.push((asked.of(id), at));
+                found.push((asked.of(id.index()), at));
             }
             (Scope::Subsystem { named: true, .. }, None) => {
                 return Err(name_at.error(format!("`{name}` is of one subsystem"), format!("`{name}(B)`")));
@@ -69,7 +69,7 @@ pub(super) fn quantities<'s>(
     // What a cutoff cuts off is always watched.
     let modes = (0..parts.len()).filter(|id| matches!(parts[*id].kind, Kind::Mode { .. }));
     if !found.is_empty() {
-        found.extend(modes.map(|id| (Quantity::TopLevel(id), list.at)));
+        found.extend(modes.map(|id| (Quantity::TopLevel(SubsystemId::new(id)), list.at)));
     }
     if found.is_empty() {
         return Err(list.at.error("no quantity is asked for", "at least one, such as `energy`"));

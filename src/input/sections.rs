@@ -183,7 +183,7 @@ fn name(step: &Step) -> &str {
     }
 }
 
-fn battery(section: &Table<'_>, parts: &Parts) -> Result<Vec<usize>, InputError> {
+fn battery(section: &Table<'_>, parts: &Parts) -> Result<Vec<SubsystemId>, InputError> {
     section.allow("key", &["of"])?;
     let of = section.need("of", "of = [\"B\"]")?;
     let known = parts.names();

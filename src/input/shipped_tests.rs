@@ -175,7 +175,7 @@ fn engines_start_where_their_baths_leave_them() {
         assert_eq!(names, expected);
         assert_eq!(p.channels.len(), 4 * engines);
         assert_eq!(p.hamiltonian.terms.len(), 2 * engines);
-        for (e, state) in p.initial[..engines].iter().enumerate() {
+        for (e, state) in p.subsystem_ids().zip(&p.initial[..engines]) {
             let Initial::Populations(populations) = state else { panic!("{state:?}") };
             assert!(matches!(p.subsystems[e].kind, Kind::Levels { .. }));
             // What the channels on this engine take out of and put into each level must balance.

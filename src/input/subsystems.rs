@@ -75,7 +75,7 @@ pub(super) fn subsystems<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<P
             Some(item) => {
                 let what = format!("the number of copies of {}", entry.key);
                 let copies = scope.number(item)?.whole(&what, 1..=MOST_COPIES)? as usize;
-                parts.groups.push((entry.key.to_owned(), (before..before + copies).collect()));
+                parts.groups.push((entry.key.to_owned(), (before..before + copies).map(SubsystemId::new).collect()));
                 let copy = |k| Subsystem { name: format!("{}{k}", entry.key), kind: kind.clone(), energy };
                 parts.all.extend((1..=copies).map(copy));
             }

@@ -4,6 +4,11 @@ use super::*;
 use crate::problem::*;
 use std::f64::consts::PI;
 
+const B: SubsystemId = SubsystemId::new(0);
+const C: SubsystemId = SubsystemId::new(1);
+const E: SubsystemId = SubsystemId::new(2);
+const W: SubsystemId = SubsystemId::new(3);
+
 const AGING: &str = include_str!("../../examples/aging.toml");
 const RELEASE: &str = include_str!("../../examples/aging_release.toml");
 
@@ -70,11 +75,11 @@ fn refused_operator(operator: &str, text: &str, message: &str, expected: &str) {
     check(mixed("n(B)", operator).expect_err(operator), text, message, expected);
 }
 
-fn of(subsystem: usize, op: Op) -> OpSum {
+fn of(subsystem: SubsystemId, op: Op) -> OpSum {
     OpSum::of(subsystem, op)
 }
 
-fn on(subsystem: usize, site: usize, op: Op) -> OpSum {
+fn on(subsystem: SubsystemId, site: usize, op: Op) -> OpSum {
     OpSum::from_factor(Factor { subsystem, site: Some(site), op })
 }
 
@@ -87,7 +92,7 @@ fn aging_is_the_problem_of_the_typed_builder() {
     p.each("dephasing", b, sz(b), 0.0).each("pump", b, sp(b), 0.0);
     p.rotate(b, Axis::X, PI).evolve("storage", 0.0187, 5).evolve("discharge", 0.0187, 5).repeat(30);
     p.observe([Quantity::Magnetisation(b), Quantity::SpinLength(b), Quantity::Energy, Quantity::EnergyVariance]);
-    p.observe([Quantity::Ergotropy, Quantity::Released(None)]).observe((0..4).map(Quantity::Jumps));
+    p.observe([Quantity::Ergotropy, Quantity::Released(None)]).observe((0..4).map(ChannelId::new).map(Quantity::Jumps));
     let input = parse("aging.toml", AGING, &[]).unwrap();
     assert_eq!(input.problem, p.build().unwrap());
     assert_eq!(input.run, RunSettings { trajectories: 10_000, seed: 1, shots: true });
@@ -117,7 +122,7 @@ fn the_other_shipped_input_is_read_from_its_file() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/aging_release.toml");
     let input = read(&path, &[]).unwrap();
     assert_eq!(input.text, RELEASE);
-    assert_eq!(input.problem.protocol.name(2), "release");
+    assert_eq!(input.problem.protocol.name(StepId::new(2)), "release");
     assert!(input.at_verify_size().is_ok());
     let missing = read(Path::new("no/such.toml"), &[]).unwrap_err();
     assert!(missing.to_string().starts_with("error: the file cannot be read"), "{missing}");
@@ -313,14 +318,14 @@ fn initial_states_fit_their_subsystem() {
 fn operators_are_sums_of_products() {
     let i = num_complex::Complex64::I;
     let problem = mixed("g*(sp(B)*a(C) + sm(B)*ad(C))", "sm(B)").unwrap();
-    assert_eq!(problem.hamiltonian, (sp(0) * of(1, Op::Annihilate)) * 0.5 + (sm(0) * of(1, Op::Create)) * 0.5);
+    assert_eq!(problem.hamiltonian, (sp(B) * of(C, Op::Annihilate)) * 0.5 + (sm(B) * of(C, Op::Create)) * 0.5);
     assert_eq!(problem.subsystems[3].kind, Kind::Network { cells: 3, edges: vec![(0, 1), (1, 2), (0, 2)] });
     assert_eq!(problem.subsystems[4].kind, Kind::Network { cells: 1, edges: vec![] });
     assert_eq!(problem.subsystems[2].kind, Kind::Levels { energies: vec![0.0, 0.5, 2.0] });
-    assert_eq!(operator("Sx(B) - i*Sy(B)"), of(0, Op::X) * 0.5 - (of(0, Op::Y) * 0.5) * i);
-    assert_eq!(operator("sm(W, 2)*sp(W, J - 2)/2"), (on(3, 2, Op::Lower) * on(3, 0, Op::Raise)) * 0.5);
-    assert_eq!(operator("J*|2><0|(E)"), of(2, Op::Transition(2, 0)) * 2.0);
-    assert_eq!(operator("n(C)^3"), n(1) * n(1) * n(1));
+    assert_eq!(operator("Sx(B) - i*Sy(B)"), of(B, Op::X) * 0.5 - (of(B, Op::Y) * 0.5) * i);
+    assert_eq!(operator("sm(W, 2)*sp(W, J - 2)/2"), (on(W, 2, Op::Lower) * on(W, 0, Op::Raise)) * 0.5);
+    assert_eq!(operator("J*|2><0|(E)"), of(E, Op::Transition(2, 0)) * 2.0);
+    assert_eq!(operator("n(C)^3"), n(C) * n(C) * n(C));
     assert_eq!(operator("exp(i*pi/2)^2*sm(Q) + 1 - 1").terms[0].coefficient.re, -1.0);
     assert!(mixed("J*(sp(W,0)*sm(W,1) + sp(W,1)*sm(W,0))", "sm(B)").is_ok());
 
@@ -349,7 +354,7 @@ fn operators_are_sums_of_products() {
     refused("each = \"sp(B)\"", "each = \"Sp(B)\"", "Sp(B)", "a sum over all cells", "`sp(B)`");
     refused("each = \"sp(B)\"", "each = \"3\"", "3", "this is a number", "");
     let each = |op: &str| parse("m", &MIXED.replace("\"H\"", "").replace("operator = \"L\"", op), &[]);
-    assert_eq!(each("each = \"sm(W)*sz(W)\"").unwrap().problem.channels[0].reach, Reach::Each(3));
+    assert_eq!(each("each = \"sm(W)*sz(W)\"").unwrap().problem.channels[0].reach, Reach::Each(W));
     check(each("each = \"sm(B)*sm(W)\"").unwrap_err(), "W", "cannot act on another", "one subsystem");
     check(each("each = \"a(C)\"").unwrap_err(), "C", "it has no cells", "");
     check(each("each = \"sm(W, 1)\"").unwrap_err(), "1", "every cell in turn", "");

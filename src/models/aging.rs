@@ -4,7 +4,7 @@
 //! 043833 (2019), Eq. 5 in the convention of Eq. 6), with dephasing and pumping of each cell beside it.
 
 use crate::error::ModelError;
-use crate::problem::{Axis, Problem, ProblemBuilder, Quantity, SubsystemId, log_rows, sm, sp, sz};
+use crate::problem::{Axis, ChannelId, Problem, ProblemBuilder, Quantity, SubsystemId, log_rows, sm, sp, sz};
 use std::f64::consts::PI;
 
 /// Cycles of a π pulse, storage and discharge, from the ground state. The default has the values of Fig. 3(a, b).
@@ -77,7 +77,7 @@ impl Aging {
             Quantity::Ergotropy,
             Quantity::Released(None),
         ]);
-        builder.observe((0..4).map(Quantity::Jumps));
+        builder.observe((0..4).map(ChannelId::new).map(Quantity::Jumps));
         (builder, b)
     }
 }

@@ -51,7 +51,8 @@ fn matrix_columns(problem: &Problem) -> String {
 
 /// What the symbols of each subsystem mean, and where it starts.
 fn parts(problem: &Problem) -> String {
-    let part = |(e, subsystem): (usize, &crate::problem::Subsystem)| {
+    let part = |e: SubsystemId| {
+        let subsystem = &problem.subsystems[e];
         let (symbol, cells) = (name(&subsystem.name), subsystem.cells());
         let what = match &subsystem.kind {
             Kind::Ensemble { cells: 1 } => {
@@ -80,7 +81,7 @@ fn parts(problem: &Problem) -> String {
         };
         format!("\n\\noindent ${symbol}$: {what} initially {}{energy}.\\\\", state(&problem.initial[e]))
     };
-    problem.subsystems.iter().enumerate().map(part).collect()
+    problem.subsystem_ids().map(part).collect()
 }
 
 /// The protocol in words.

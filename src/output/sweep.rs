@@ -179,7 +179,7 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Row;
+    use crate::problem::{Row, StepId};
 
     fn axis(name: &str, count: usize) -> GridAxis {
         let numbers: Vec<f64> = (1..=count).map(|k| k as f64).collect();
@@ -191,7 +191,7 @@ mod tests {
     fn grid(a: usize, b: usize, rows: usize) -> Grid {
         let point = |k: usize| {
             let value = (10 * (1 + k / b) + 1 + k % b) as f64;
-            let rows: Vec<Row> = (0..rows).map(|r| Row { time: r as f64, step: 0, cycle: 0 }).collect();
+            let rows: Vec<Row> = (0..rows).map(|r| Row { time: r as f64, step: StepId::new(0), cycle: 0 }).collect();
             let mut table = Table { steps: vec!["s".into(); rows.len()], rows, columns: Vec::new() };
             table.push_exact("W".into(), vec![value; table.rows.len()]);
             (k != 2).then_some(table)

@@ -3,7 +3,7 @@
 use crate::battery::DickeKey;
 use crate::density::{Density, Label};
 use crate::error::RunError;
-use crate::problem::{Problem, Row};
+use crate::problem::{Problem, Row, StepId};
 use crate::run::Shots;
 use crate::table::{Column, Table};
 use ndarray::{Array1, Array2, Array3};
@@ -62,7 +62,7 @@ pub fn from_csv(text: &str) -> Option<Table> {
             return None;
         }
         let parse = |cell: &str| if cell.is_empty() { Some(f64::NAN) } else { cell.parse::<f64>().ok() };
-        table.rows.push(Row { time: parse(cells[0])?, step: 0, cycle: cells[2].parse().ok()? });
+        table.rows.push(Row { time: parse(cells[0])?, step: StepId::new(0), cycle: cells[2].parse().ok()? });
         table.steps.push(cells[1].to_owned());
         for (values, cell) in data.iter_mut().zip(&cells[3..]) {
             values.push(parse(cell)?);
@@ -121,7 +121,7 @@ pub fn shots_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> 
     archive.add("energy_outcome", shots.energy_outcome.clone())?;
     archive.add_rows("released", &shots.released, shots.releases.len())?;
     archive.add("released_cycle", shots.releases.iter().map(|(cycle, _)| *cycle).collect())?;
-    archive.add("released_step", shots.releases.iter().map(|(_, step)| *step as u64).collect())?;
+    archive.add("released_step", shots.releases.iter().map(|(_, step)| step.index() as u64).collect())?;
     for (c, channel) in problem.channels.iter().enumerate() {
         let own = shots.jumps.iter().skip(c).step_by(shots.channels.max(1)).copied().collect();
         archive.add(&format!("jumps_{}", channel.name), own)?;
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn csv_reads_back() {
-        let row = |time, cycle| Row { time, step: 0, cycle };
+        let row = |time, cycle| Row { time, step: StepId::new(0), cycle };
         let column = |name: &str, se: bool, bounds: bool| Column {
             name: name.into(),
             value: vec![0.1, f64::NAN],

@@ -1,7 +1,10 @@
 //! Reading a built [`Problem`], and changed copies of it.
 
 use super::check::check_quantities;
-use super::{Channel, Drive, Initial, OpSum, Problem, ProblemBuilder, Protocol, Quantity, Subsystem, SubsystemId};
+use super::{
+    Channel, ChannelId, Drive, Initial, OpSum, Problem, ProblemBuilder, Protocol, Quantity, Step, StepId, Subsystem,
+    SubsystemId,
+};
 use crate::error::ModelError;
 
 impl Problem {
@@ -48,6 +51,32 @@ impl Problem {
     /// The output columns.
     pub fn quantities(&self) -> &[Quantity] {
         &self.quantities
+    }
+
+    /// The subsystem called `name`.
+    pub fn subsystem_id(&self, name: &str) -> Option<SubsystemId> {
+        self.subsystems.iter().position(|s| s.name == name).map(SubsystemId::new)
+    }
+
+    /// The channel called `name`.
+    pub fn channel_id(&self, name: &str) -> Option<ChannelId> {
+        self.channels.iter().position(|c| c.name == name).map(ChannelId::new)
+    }
+
+    /// The timed step called `name`, the first if there are several.
+    pub fn step_id(&self, name: &str) -> Option<StepId> {
+        let called = |step: &Step| matches!(step, Step::Evolve { name: own, .. } if own == name);
+        self.protocol.steps.iter().position(called).map(StepId::new)
+    }
+
+    /// Every subsystem, in order.
+    pub fn subsystem_ids(&self) -> impl Iterator<Item = SubsystemId> {
+        (0..self.subsystems.len()).map(SubsystemId::new)
+    }
+
+    /// Every channel, in order.
+    pub fn channel_ids(&self) -> impl Iterator<Item = ChannelId> {
+        (0..self.channels.len()).map(ChannelId::new)
     }
 
     /// The same problem with other questions.

@@ -2,8 +2,8 @@
 
 use super::check::{check_operators, check_protocol, check_quantities, check_subsystems};
 use super::{
-    Acting, Axis, Channel, Drive, Envelope, Initial, Kind, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step,
-    Subsystem, SubsystemId, even_rows,
+    Acting, Axis, Channel, ChannelId, Drive, Envelope, Initial, Kind, OpSum, Problem, Protocol, Quantity, RateMatrix,
+    Reach, Step, StepId, Subsystem, SubsystemId, even_rows,
 };
 use crate::error::{ModelError, nearest};
 
@@ -15,7 +15,10 @@ use crate::error::{ModelError, nearest};
 /// let b = p.ensemble("B", 10, 1.0);
 /// p.each("loss", b, sm(b), 1.0);
 /// p.rotate(b, Axis::X, std::f64::consts::PI).evolve("storage", 0.5, 4).observe([Quantity::Energy]);
-/// assert_eq!(p.build()?.protocol().row_count(), 5);
+/// p.observe(p.channel_id("loss").map(Quantity::Jumps));
+/// let problem = p.build()?;
+/// assert_eq!(problem.protocol().row_count(), 5);
+/// assert_eq!(problem.step_id("storage").map(|step| step.index()), Some(1)); // the pulse is number 0
 /// # Ok::<(), leyden::ModelError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -51,7 +54,7 @@ impl ProblemBuilder {
 
     /// Add any subsystem, initially in its ground state and part of the battery.
     pub fn subsystem(&mut self, name: &str, kind: Kind, energy: f64) -> SubsystemId {
-        let id = self.problem.subsystems.len();
+        let id = SubsystemId::new(self.problem.subsystems.len());
         self.problem.subsystems.push(Subsystem { name: name.to_owned(), kind, energy });
         self.problem.initial.push(Initial::Ground);
         self.problem.tilt.push(0.0);
@@ -72,7 +75,7 @@ impl ProblemBuilder {
 
     /// Initial state of a subsystem.
     pub fn initial(&mut self, subsystem: SubsystemId, state: Initial) -> &mut Self {
-        if let Some(slot) = self.problem.initial.get_mut(subsystem) {
+        if let Some(slot) = self.problem.initial.get_mut(subsystem.index()) {
             *slot = state;
         }
         self
@@ -81,7 +84,7 @@ impl ProblemBuilder {
     /// Turn an ensemble by `angle` about y wherever it starts, in the mean field alone: a fully excited spin vector is a
     /// fixed point that fluctuations leave and mean values do not.
     pub fn tilt(&mut self, ensemble: SubsystemId, angle: f64) -> &mut Self {
-        if let Some(slot) = self.problem.tilt.get_mut(ensemble) {
+        if let Some(slot) = self.problem.tilt.get_mut(ensemble.index()) {
             *slot = angle;
         }
         self
@@ -168,23 +171,23 @@ impl ProblemBuilder {
         self
     }
 
-    /// Other rows of the timed step number `step` of the protocol (times since it began, first 0, last its duration).
-    pub fn rows(&mut self, step: usize, times: Vec<f64>) -> &mut Self {
-        if let Some(Step::Evolve { rows, .. }) = self.problem.protocol.steps.get_mut(step) {
+    /// Other rows of the timed step `step` (times since it began, first 0, last its duration).
+    pub fn rows(&mut self, step: StepId, times: Vec<f64>) -> &mut Self {
+        if let Some(Step::Evolve { rows, .. }) = self.problem.protocol.steps.get_mut(step.index()) {
             *rows = times;
         }
         self
     }
 
-    /// Another rate of channel number `channel`, in the order in which they were added.
-    pub fn rate(&mut self, channel: usize, rate: f64) -> &mut Self {
-        if let Some(channel) = self.problem.channels.get_mut(channel) {
+    /// Another rate of a channel.
+    pub fn rate(&mut self, channel: ChannelId, rate: f64) -> &mut Self {
+        if let Some(channel) = self.problem.channels.get_mut(channel.index()) {
             channel.rate = rate;
         }
         self
     }
 
-    /// Only those of the steps so far that are wanted.
+    /// Only those of the steps so far that are wanted; those after one that is dropped get another [`StepId`].
     pub fn keep_steps(&mut self, wanted: impl FnMut(&Step) -> bool) -> &mut Self {
         self.problem.protocol.steps.retain(wanted);
         self
@@ -204,6 +207,16 @@ impl ProblemBuilder {
             }
         }
         self
+    }
+
+    /// The channel so far called `name`.
+    pub fn channel_id(&self, name: &str) -> Option<ChannelId> {
+        self.problem.channel_id(name)
+    }
+
+    /// The timed step so far called `name`, the first if there are several.
+    pub fn step_id(&self, name: &str) -> Option<StepId> {
+        self.problem.step_id(name)
     }
 
     /// Check everything together.

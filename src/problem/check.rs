@@ -86,7 +86,7 @@ pub(super) fn check_subsystems(problem: &Problem) -> Result<(), ModelError> {
     let mut battery = problem.battery.clone();
     battery.sort_unstable();
     battery.dedup();
-    let known = battery.last().is_some_and(|last| *last < problem.subsystems.len());
+    let known = battery.last().is_some_and(|last| last.index() < problem.subsystems.len());
     match known && battery.len() == problem.battery.len() {
         true => Ok(()),
         false => {
@@ -191,7 +191,7 @@ pub(super) fn check_operators(problem: &Problem) -> Result<(), ModelError> {
         range(format!("the rate of channel {}", channel.name), channel.rate, positive, "a finite number ≥ 0")?;
         check_sum(problem, &channel.operator, &what)?;
         if let Some(subsystem) = channel.reach.cells_of() {
-            let kind = problem.subsystems.get(subsystem).map(|s| &s.kind);
+            let kind = problem.subsystems.get(subsystem.index()).map(|s| &s.kind);
             match (&channel.reach, kind) {
                 (Reach::Each(_), Some(Kind::Ensemble { .. } | Kind::Network { .. })) => {}
                 (Reach::Correlated { rates, .. }, Some(Kind::Network { cells, .. })) => {
@@ -250,7 +250,7 @@ fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelErro
     for factor in sum.factors() {
         let subsystem = problem
             .subsystems
-            .get(factor.subsystem)
+            .get(factor.subsystem.index())
             .ok_or_else(|| ModelError::Invalid(format!("{what} names a subsystem that does not exist")))?;
         let fits = match (&subsystem.kind, factor.op) {
             (Kind::Ensemble { .. }, Op::Lower | Op::Raise | Op::X | Op::Y | Op::Z | Op::Number) => {
@@ -284,13 +284,13 @@ pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
     for step in &protocol.steps {
         match step {
             Step::Rotate { subsystem, angle, .. } => {
-                let kind = problem.subsystems.get(*subsystem).map(|s| &s.kind);
+                let kind = problem.subsystems.get(subsystem.index()).map(|s| &s.kind);
                 if !matches!(kind, Some(Kind::Ensemble { .. } | Kind::Network { .. })) {
                     return Err(ModelError::Invalid("a rotation needs an ensemble or a network of cells".into()));
                 }
                 range("a rotation angle".into(), *angle, angle.is_finite(), "a finite number")?;
             }
-            Step::Reset { subsystem, state } => match problem.subsystems.get(*subsystem) {
+            Step::Reset { subsystem, state } => match problem.subsystems.get(subsystem.index()) {
                 Some(part) => check_initial(part, state)?,
                 None => return Err(ModelError::Invalid("a reset of a subsystem that does not exist".into())),
             },
@@ -325,7 +325,7 @@ pub(super) fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
     for quantity in &problem.quantities {
         check_quantity(problem, quantity)?;
         if matches!(quantity, Quantity::Released(_)) {
-            (0..problem.channels.len()).try_for_each(|channel| problem.release(channel).map(|_| ()))?;
+            problem.channel_ids().try_for_each(|channel| problem.release(channel).map(|_| ()))?;
         }
     }
     check_columns(problem)

@@ -112,6 +112,9 @@ fn binomials(power: u32) -> impl Iterator<Item = f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::SubsystemId;
+
+    const B: SubsystemId = SubsystemId::new(0);
 
     type Matrix = Vec<Vec<Complex64>>;
 
@@ -158,7 +161,7 @@ mod tests {
             &[Op::Y, Op::Y, Op::X, Op::X, Op::Y],
         ];
         for word in words {
-            let factors: Vec<Factor> = word.iter().map(|op| Factor { subsystem: 0, site: None, op: *op }).collect();
+            let factors: Vec<Factor> = word.iter().map(|op| Factor { subsystem: B, site: None, op: *op }).collect();
             let expected = word.iter().fold(power(&spin(Op::Z), 0), |product, op| times(&product, &spin(*op)));
             let mut found = vec![vec![Complex64::ZERO; 6]; 6];
             for (p, c) in spin_polynomial(&factors) {
@@ -188,7 +191,7 @@ mod tests {
                 '-' => Op::Annihilate,
                 _ => Op::Number,
             };
-            word.chars().map(|c| Factor { subsystem: 0, site: None, op: op(c) }).collect()
+            word.chars().map(|c| Factor { subsystem: B, site: None, op: op(c) }).collect()
         };
         let sum = |word: &str| mode_polynomial(&factors(word)).into_iter().collect::<Vec<_>>();
         assert_eq!(sum("-+"), [((0, 0), 1.0), ((1, 1), 1.0)]);

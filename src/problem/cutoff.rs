@@ -30,7 +30,7 @@ impl Problem {
     /// Whether the kept Fock states of a mode hold all that can ever get there: its cutoff then changes nothing, and
     /// its highest level is as good as any other.
     pub fn cutoff_is_exact(&self, mode: SubsystemId) -> bool {
-        match self.subsystems.get(mode).map(|s| &s.kind) {
+        match self.subsystems.get(mode.index()).map(|s| &s.kind) {
             Some(Kind::Mode { cutoff }) => self.most_quanta(mode) < *cutoff as f64 - 1e-6,
             _ => false,
         }
@@ -65,7 +65,7 @@ impl Problem {
 
     fn places(&self) -> Option<Vec<Place>> {
         let mut places = Vec::new();
-        for (subsystem, (part, state)) in self.subsystems.iter().zip(&self.initial).enumerate() {
+        for (subsystem, (part, state)) in self.subsystem_ids().zip(self.subsystems.iter().zip(&self.initial)) {
             let levels = match &part.kind {
                 Kind::Levels { energies } if energies.len() > MOST_LEVELS => return None,
                 Kind::Levels { energies } => energies.len(),
@@ -223,6 +223,9 @@ mod tests {
     use super::*;
     use crate::problem::{Envelope, ProblemBuilder, Quantity, a, ad, n, sm, sp, transition};
 
+    const B: SubsystemId = SubsystemId::new(0);
+    const A: SubsystemId = SubsystemId::new(1);
+
     /// `cells` cells exchange quanta with a mode of `cutoff` levels that starts in fock(`photons`).
     fn dicke(cells: u64, cutoff: usize, photons: usize) -> ProblemBuilder {
         let mut p = Problem::builder("cells and a mode");
@@ -235,24 +238,24 @@ mod tests {
 
     fn most(p: &ProblemBuilder) -> f64 {
         let mut p = p.clone();
-        p.evolve("wait", 1.0, 1).build().unwrap().most_quanta(1)
+        p.evolve("wait", 1.0, 1).build().unwrap().most_quanta(A)
     }
 
     #[test]
     fn a_conserved_or_lowered_charge_bounds_the_quanta() {
         let mut p = dicke(5, 6, 5);
         assert_eq!(most(&p), 5.0);
-        p.collective("leak", a(1), 0.1).each("loss", 0, sm(0), 0.2).each("dephasing", 0, n(0), 0.3);
+        p.collective("leak", a(A), 0.1).each("loss", B, sm(B), 0.2).each("dephasing", B, n(B), 0.3);
         assert_eq!(most(&p), 5.0);
-        assert!(p.clone().evolve("wait", 1.0, 1).build().unwrap().cutoff_is_exact(1));
+        assert!(p.clone().evolve("wait", 1.0, 1).build().unwrap().cutoff_is_exact(A));
         assert!(
-            !dicke(5, 5, 4).initial(0, Initial::Excited).evolve("wait", 1.0, 1).build().unwrap().cutoff_is_exact(1)
+            !dicke(5, 5, 4).initial(B, Initial::Excited).evolve("wait", 1.0, 1).build().unwrap().cutoff_is_exact(A)
         );
         // Cells that may be excited at the start add what they hold.
-        assert_eq!(most(dicke(5, 6, 5).initial(0, Initial::Dicke { two_j: 5, two_m: -1 })), 7.0);
-        assert_eq!(most(dicke(5, 6, 5).initial(0, Initial::Thermal { ratio: 0.1 })), 10.0);
+        assert_eq!(most(dicke(5, 6, 5).initial(B, Initial::Dicke { two_j: 5, two_m: -1 })), 7.0);
+        assert_eq!(most(dicke(5, 6, 5).initial(B, Initial::Thermal { ratio: 0.1 })), 10.0);
         // Counter-rotating terms alone keep the difference; beside the others nothing is kept.
-        let counter = sp(0) * ad(1) + sm(0) * a(1);
+        let counter = sp(B) * ad(A) + sm(B) * a(A);
         let mut p = Problem::builder("counter-rotating terms");
         let b = p.ensemble("B", 5, 1.0);
         let m = p.subsystem("A", Kind::Mode { cutoff: 6 }, 1.0);
@@ -263,25 +266,25 @@ mod tests {
 
     #[test]
     fn what_adds_quanta_without_end_is_seen() {
-        for pump in [ad(1) + a(1), sp(0) + sm(0)] {
+        for pump in [ad(A) + a(A), sp(B) + sm(B)] {
             assert_eq!(most(dicke(3, 9, 0).hamiltonian(pump)), f64::INFINITY);
         }
-        assert_eq!(most(dicke(3, 9, 0).collective("heat", ad(1), 0.1)), f64::INFINITY);
-        assert_eq!(most(dicke(3, 9, 0).collective("off", ad(1), 0.0)), 0.0);
-        assert_eq!(most(dicke(3, 9, 0).each("heat", 0, sp(0), 0.1)), f64::INFINITY);
-        assert_eq!(most(dicke(3, 9, 0).initial(1, Initial::Coherent(Complex64::ONE))), f64::INFINITY);
+        assert_eq!(most(dicke(3, 9, 0).collective("heat", ad(A), 0.1)), f64::INFINITY);
+        assert_eq!(most(dicke(3, 9, 0).collective("off", ad(A), 0.0)), 0.0);
+        assert_eq!(most(dicke(3, 9, 0).each("heat", B, sp(B), 0.1)), f64::INFINITY);
+        assert_eq!(most(dicke(3, 9, 0).initial(A, Initial::Coherent(Complex64::ONE))), f64::INFINITY);
     }
 
     #[test]
     fn pulses_and_resets_add_what_they_bring() {
         let mut p = dicke(3, 9, 1);
-        p.rotate(0, Axis::X, 1.0);
+        p.rotate(B, Axis::X, 1.0);
         assert_eq!(most(&p), 4.0);
         assert_eq!(most(p.repeat(4)), 13.0);
-        assert_eq!(most(dicke(3, 9, 1).rotate(0, Axis::Z, 1.0)), 1.0);
-        assert_eq!(most(dicke(3, 9, 1).reset(0, Initial::Ground)), 1.0);
-        assert_eq!(most(dicke(3, 9, 1).reset(1, Initial::Fock(2)).repeat(2)), 5.0);
-        assert_eq!(most(dicke(3, 9, 1).reset(1, Initial::Thermal { ratio: 0.1 })), f64::INFINITY);
+        assert_eq!(most(dicke(3, 9, 1).rotate(B, Axis::Z, 1.0)), 1.0);
+        assert_eq!(most(dicke(3, 9, 1).reset(B, Initial::Ground)), 1.0);
+        assert_eq!(most(dicke(3, 9, 1).reset(A, Initial::Fock(2)).repeat(2)), 5.0);
+        assert_eq!(most(dicke(3, 9, 1).reset(A, Initial::Thermal { ratio: 0.1 })), f64::INFINITY);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A problem in words, as it was understood.
 
-use super::{Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Step};
+use super::{Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Step, SubsystemId};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -107,7 +107,8 @@ impl Problem {
         for (subsystem, tilt) in self.subsystems.iter().zip(&self.tilt).filter(|(_, tilt)| **tilt != 0.0) {
             line("mean field", format!("{} starts turned by {tilt} about y", subsystem.name));
         }
-        let names = |of: &[usize]| of.iter().map(|&e| self.subsystems[e].name.as_str()).collect::<Vec<_>>().join(", ");
+        let names =
+            |of: &[SubsystemId]| of.iter().map(|&e| self.subsystems[e].name.as_str()).collect::<Vec<_>>().join(", ");
         line("battery", names(&self.battery));
         line("equation", "dρ/dt = −i[H, ρ] + Σ rate·D[L]ρ,  D[L]ρ = LρL† − ½(L†Lρ + ρL†L)".into());
         line("  H", self.operator_text(&self.hamiltonian));

@@ -11,6 +11,7 @@ mod commutators;
 mod cutoff;
 mod describe;
 mod envelope;
+mod ids;
 mod initial;
 mod limits;
 mod normal_order;
@@ -22,12 +23,13 @@ mod units;
 
 pub use build::ProblemBuilder;
 pub use envelope::{Drive, Envelope, Piece};
+pub use ids::{ChannelId, StepId, SubsystemId};
 #[cfg(feature = "input")]
 pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
 pub use limits::{MOST_CELLS, MOST_ROWS};
 pub use normal_order::Acting;
-pub use operator::{Factor, Op, OpSum, SubsystemId, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
+pub use operator::{Factor, Op, OpSum, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
 pub use quantity::{
     Basis, BatteryKinds, Entry, Kinds, Linear, Nonlinear, Part, Quantity, Recipe, Reduction, Scope, Unit, Varied,
@@ -185,12 +187,17 @@ impl Problem {
 
     /// Energy that one jump of `channel` takes out of the battery as useful work: ω for a collective lowering
     /// operator of a battery ensemble or mode, −ω for a raising one, 0 otherwise.
-    pub fn released_per_jump(&self, channel: usize) -> f64 {
+    pub fn released_per_jump(&self, channel: ChannelId) -> f64 {
         self.release(channel).unwrap_or(0.0)
     }
 
+    /// Energy that so many jumps of each channel release.
+    pub(crate) fn released(&self, jumps: &[f64]) -> f64 {
+        jumps.iter().zip(self.channel_ids()).map(|(n, channel)| n * self.released_per_jump(channel)).sum()
+    }
+
     /// [`released_per_jump`](Self::released_per_jump), or the error that it differs between the terms of a channel.
-    fn release(&self, channel: usize) -> Result<f64, ModelError> {
+    fn release(&self, channel: ChannelId) -> Result<f64, ModelError> {
         let Channel { name, operator, reach: Reach::Collective, .. } = &self.channels[channel] else { return Ok(0.0) };
         let quanta = |f: &Factor| match f.op {
             Op::Lower | Op::Annihilate if self.battery.contains(&f.subsystem) => self.subsystems[f.subsystem].energy,

@@ -163,7 +163,7 @@ impl<'a> Acting<'a> {
     /// A term in normal order in those modes in which it climbs above both its first and its last level on the way.
     fn uncut(&self, term: Term) -> Vec<Term> {
         let mut all = vec![term];
-        for mode in 0..self.subsystems.len() {
+        for mode in (0..self.subsystems.len()).map(SubsystemId::new) {
             let climbs = |term: &Term| {
                 let (mut height, mut highest) = (0i32, 0);
                 for factor in term.factors.iter().rev().filter(|f| f.subsystem == mode) {
@@ -202,7 +202,7 @@ impl<'a> Acting<'a> {
         let mut form = NormalForm::default();
         for term in sum.terms.iter().filter_map(|term| self.multiplied(term)) {
             let mut products = vec![(term.coefficient, Vec::new())];
-            for subsystem in 0..self.subsystems.len() {
+            for subsystem in (0..self.subsystems.len()).map(SubsystemId::new) {
                 let own: Vec<Factor> = term.factors.iter().filter(|f| f.subsystem == subsystem).copied().collect();
                 if own.is_empty() {
                     continue;
@@ -435,9 +435,16 @@ mod tests {
     use super::*;
     use crate::problem::{a, ad, n, sm, sp, sx, sy, sz, transition};
 
+    const B: SubsystemId = SubsystemId::new(0);
+    const W: SubsystemId = SubsystemId::new(1);
+    const A: SubsystemId = SubsystemId::new(2);
+    const L: SubsystemId = SubsystemId::new(3);
+    const C: SubsystemId = SubsystemId::new(4);
+    const P: SubsystemId = SubsystemId::new(5);
+
     const I: Complex64 = Complex64::I;
 
-    /// Seven cells in an ensemble, three numbered ones, a mode, three levels, one cell, two in an ensemble.
+    /// Seven cells in an ensemble B, three numbered ones W, a mode A, three levels L, one cell C, two in an ensemble P.
     fn parts() -> Vec<Subsystem> {
         let kinds = [
             Kind::Ensemble { cells: 7 },
@@ -452,7 +459,7 @@ mod tests {
     }
 
     fn at(site: usize, op: Op) -> OpSum {
-        OpSum::from_factor(Factor { subsystem: 1, site: Some(site), op })
+        OpSum::from_factor(Factor { subsystem: W, site: Some(site), op })
     }
 
     fn one() -> OpSum {
@@ -464,26 +471,26 @@ mod tests {
         let parts = parts();
         let acting = Acting::on(&parts);
         let equal = [
-            (n(4) * sz(4), n(4)),
-            (sx(4) * sy(4) * I, -sz(4)),
-            (sm(4) * sp(4), one() - n(4)),
-            (a(2) * ad(2), n(2) + one()),
-            (a(2) * ad(2) * ad(2) * a(2), n(2) * (n(2) + one())),
-            (sp(0) * sm(0) - sm(0) * sp(0), sz(0)),
-            (sz(0), n(0) * 2.0 - one() * 7.0),
-            (transition(3, 0, 2) * transition(3, 2, 1), transition(3, 0, 1)),
-            (transition(3, 0, 2) * transition(3, 1, 1), OpSum::default()),
-            (transition(3, 0, 0) + transition(3, 1, 1) + transition(3, 2, 2), one()),
-            (sz(1), at(0, Op::Z) + at(1, Op::Z) + at(2, Op::Z)),
-            (sx(1) * at(1, Op::X), one() + at(0, Op::X) * at(1, Op::X) + at(2, Op::X) * at(1, Op::X)),
+            (n(C) * sz(C), n(C)),
+            (sx(C) * sy(C) * I, -sz(C)),
+            (sm(C) * sp(C), one() - n(C)),
+            (a(A) * ad(A), n(A) + one()),
+            (a(A) * ad(A) * ad(A) * a(A), n(A) * (n(A) + one())),
+            (sp(B) * sm(B) - sm(B) * sp(B), sz(B)),
+            (sz(B), n(B) * 2.0 - one() * 7.0),
+            (transition(L, 0, 2) * transition(L, 2, 1), transition(L, 0, 1)),
+            (transition(L, 0, 2) * transition(L, 1, 1), OpSum::default()),
+            (transition(L, 0, 0) + transition(L, 1, 1) + transition(L, 2, 2), one()),
+            (sz(W), at(0, Op::Z) + at(1, Op::Z) + at(2, Op::Z)),
+            (sx(W) * at(1, Op::X), one() + at(0, Op::X) * at(1, Op::X) + at(2, Op::X) * at(1, Op::X)),
             (at(0, Op::X), at(0, Op::Raise) + at(0, Op::Lower)),
             // Two cells cannot be excited three times, and (Σσx)³ of two cells is 4Σσx.
-            (sp(5) * sp(5) * sp(5), OpSum::default()),
-            (sx(5) * sx(5) * sx(5), sx(5) * 4.0),
+            (sp(P) * sp(P) * sp(P), OpSum::default()),
+            (sx(P) * sx(P) * sx(P), sx(P) * 4.0),
         ];
         for (left, right) in equal {
             assert!(acting.vanishes(&(left.clone() - right.clone())), "{left:?} is {right:?}");
-            assert!(!acting.vanishes(&(left.clone() - right * 1.001 - n(2) * 1e-3)), "{left:?}");
+            assert!(!acting.vanishes(&(left.clone() - right * 1.001 - n(A) * 1e-3)), "{left:?}");
         }
     }
 
@@ -492,34 +499,34 @@ mod tests {
         let parts = parts();
         let acting = Acting::on(&parts);
         let hermitian = [
-            sz(0) * sp(0) * sm(0),
-            sx(0) * sy(0) * I - sy(0) * sx(0) * I,
-            n(2) * a(2) * ad(2),
-            ad(2) * a(2) * n(2),
+            sz(B) * sp(B) * sm(B),
+            sx(B) * sy(B) * I - sy(B) * sx(B) * I,
+            n(A) * a(A) * ad(A),
+            ad(A) * a(A) * n(A),
             at(0, Op::X) * at(0, Op::Y) * I,
-            transition(3, 0, 0) * transition(3, 0, 1) + transition(3, 1, 0),
+            transition(L, 0, 0) * transition(L, 0, 1) + transition(L, 1, 0),
             at(0, Op::X) * at(0, Op::Y) * at(0, Op::Z) * at(1, Op::X) * at(0, Op::Z) * at(1, Op::Y),
         ];
         for sum in &hermitian {
             assert!(acting.is_hermitian(sum), "{sum:?}");
             assert!(!acting.is_hermitian(&(sum.clone() * I)), "i·{sum:?}");
         }
-        let bad = [sx(0) * sy(0), sx(1) * sy(1), at(0, Op::X) * sy(1), a(2) * ad(2) * I, sm(4) * sx(4) * sm(4)];
+        let bad = [sx(B) * sy(B), sx(W) * sy(W), at(0, Op::X) * sy(W), a(A) * ad(A) * I, sm(C) * sx(C) * sm(C)];
         for sum in &bad {
             assert!(!acting.is_hermitian(sum), "{sum:?}");
         }
         // 10⁷ cells: what is not Hermitian is small beside what is.
         let many = [Subsystem { name: "B".into(), kind: Kind::Ensemble { cells: 10_000_000 }, energy: 1.0 }];
-        let sum = n(0) * n(0) + sz(0) * n(0) * 1e3;
+        let sum = n(B) * n(B) + sz(B) * n(B) * 1e3;
         assert!(Acting::on(&many).is_hermitian(&sum));
-        assert!(!Acting::on(&many).is_hermitian(&(sum + sm(0) * 1e-6)));
+        assert!(!Acting::on(&many).is_hermitian(&(sum + sm(B) * 1e-6)));
     }
 
     #[test]
     fn a_string_of_many_pauli_operators_stays_one_term() {
         let kind = Kind::Network { cells: 24, edges: Vec::new() };
         let parts = [Subsystem { name: "B".into(), kind, energy: 1.0 }];
-        let at = |site, op| OpSum::from_factor(Factor { subsystem: 0, site: Some(site), op });
+        let at = |site, op| OpSum::from_factor(Factor { subsystem: B, site: Some(site), op });
         let string = |ops: [Op; 2]| (0..24).fold(one(), |left, site| left * at(site, ops[site % 2]));
         let acting = Acting::on(&parts);
         assert!(acting.is_hermitian(&string([Op::X, Op::Y])));
@@ -533,12 +540,12 @@ mod tests {
     fn only_products_that_a_cutoff_would_change_are_spelt_anew() {
         let parts = parts();
         let acting = Acting::on(&parts);
-        for same in [n(2) * n(2), ad(2) * a(2), ad(2) * a(2) * ad(2), sm(0) * sp(0), sp(0) * a(2) + sm(0) * ad(2)] {
+        for same in [n(A) * n(A), ad(A) * a(A), ad(A) * a(A) * ad(A), sm(B) * sp(B), sp(B) * a(A) + sm(B) * ad(A)] {
             assert_eq!(acting.simplified(&same), same);
         }
         // The identity first, as the commutator gives it.
-        assert_eq!(acting.simplified(&(a(2) * ad(2))), one() + ad(2) * a(2));
-        let each = Acting::on_each(&parts, Some(0));
-        assert_eq!(each.simplified(&(sp(0) * sm(0))), n(0));
+        assert_eq!(acting.simplified(&(a(A) * ad(A))), one() + ad(A) * a(A));
+        let each = Acting::on_each(&parts, Some(B));
+        assert_eq!(each.simplified(&(sp(B) * sm(B))), n(B));
     }
 }

@@ -1,12 +1,10 @@
 //! Operator sums: complex combinations of products of elementary operators, with no matrices behind them.
 
+use super::SubsystemId;
 use num_complex::Complex64;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::{Add, Mul, Neg, Sub};
-
-/// Index of a subsystem in [`Problem::subsystems`](super::Problem::subsystems).
-pub type SubsystemId = usize;
 
 /// An elementary operator of one subsystem.
 ///
@@ -270,30 +268,33 @@ pub fn n(subsystem: SubsystemId) -> OpSum {
 mod tests {
     use super::*;
 
+    const A: SubsystemId = SubsystemId::new(0);
+    const B: SubsystemId = SubsystemId::new(1);
+
     #[test]
     fn products_conjugate_in_reverse_order() {
-        let op = (sp(0) * sm(1)) * Complex64::new(0.0, 2.0);
-        let expected = (sp(1) * sm(0)) * Complex64::new(0.0, -2.0);
+        let op = (sp(A) * sm(B)) * Complex64::new(0.0, 2.0);
+        let expected = (sp(B) * sm(A)) * Complex64::new(0.0, -2.0);
         assert_eq!(op.adjoint(), expected);
     }
 
     #[test]
     fn factors_that_commute_have_one_order() {
-        let exchange = sp(0) * sm(1) + sm(0) * sp(1);
+        let exchange = sp(A) * sm(B) + sm(A) * sp(B);
         assert_eq!((exchange.clone() - exchange.adjoint()).in_ladder_operators(), OpSum::default());
-        let cell = |site, op| OpSum::from_factor(Factor { subsystem: 0, site: Some(site), op });
+        let cell = |site, op| OpSum::from_factor(Factor { subsystem: A, site: Some(site), op });
         let hop = cell(0, Op::Raise) * cell(1, Op::Lower) + cell(0, Op::Lower) * cell(1, Op::Raise);
         assert_eq!((hop.clone() - hop.adjoint()).in_ladder_operators(), OpSum::default());
-        let order = sp(0) * sm(0) - sm(0) * sp(0);
+        let order = sp(A) * sm(A) - sm(A) * sp(A);
         assert_eq!(order.in_ladder_operators().terms.len(), 2);
     }
 
     #[test]
     fn x_and_y_become_ladder_operators_and_cancel() {
-        let x = OpSum::of(0, Op::X);
-        let y = OpSum::of(0, Op::Y);
+        let x = OpSum::of(A, Op::X);
+        let y = OpSum::of(A, Op::Y);
         // σx − iσy = 2σ⁻
         let lowered = (x - y * Complex64::I).in_ladder_operators();
-        assert_eq!(lowered, sm(0) * 2.0);
+        assert_eq!(lowered, sm(A) * 2.0);
     }
 }

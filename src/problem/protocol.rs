@@ -1,6 +1,6 @@
 //! The protocol: pulses and timed steps in the order they happen, repeated.
 
-use super::{Initial, SubsystemId};
+use super::{Initial, StepId, SubsystemId};
 
 /// Axis of a rotation of the cells' Bloch spheres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +72,8 @@ pub struct Protocol {
 pub struct Row {
     /// Time since the run began.
     pub time: f64,
-    /// Index of the step in [`Protocol::steps`].
-    pub step: usize,
+    /// The step.
+    pub step: StepId,
     /// Cycle, from 0.
     pub cycle: u64,
 }
@@ -118,7 +118,7 @@ impl Protocol {
             let mut start = cycle as f64 * period;
             for (step, entry) in self.steps.iter().enumerate() {
                 if let Step::Evolve { duration, rows, .. } = entry {
-                    all.extend(rows.iter().map(|offset| Row { time: start + offset, step, cycle }));
+                    all.extend(rows.iter().map(|offset| Row { time: start + offset, step: StepId::new(step), cycle }));
                     start += duration;
                 }
             }
@@ -126,9 +126,9 @@ impl Protocol {
         all
     }
 
-    /// Name of step `index`; pulses have none.
-    pub fn name(&self, index: usize) -> &str {
-        match self.steps.get(index) {
+    /// Name of a step; pulses and resets have none.
+    pub fn name(&self, step: StepId) -> &str {
+        match self.steps.get(step.index()) {
             Some(Step::Evolve { name, .. }) => name,
             _ => "",
         }

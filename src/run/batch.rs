@@ -119,10 +119,10 @@ impl<'a> ShotRecorder<'a> {
     fn new(problem: &'a Problem, trajectories: usize) -> Self {
         let shots = Shots::new(problem);
         let mut releasing = vec![false; problem.protocol.steps.len()];
-        shots.releases.iter().for_each(|(_, step)| releasing[*step] = true);
+        shots.releases.iter().for_each(|(_, step)| releasing[step.index()] = true);
         Self {
             problem,
-            quanta: (0..shots.channels).map(|c| problem.released_per_jump(c)).collect(),
+            quanta: problem.channel_ids().map(|c| problem.released_per_jump(c)).collect(),
             released: vec![Vec::with_capacity(shots.releases.len()); trajectories],
             shots: Shots { jumps: vec![0; trajectories * shots.channels], ..shots },
             releasing,

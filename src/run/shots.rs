@@ -1,6 +1,6 @@
 //! Single-shot results: one entry a trajectory.
 
-use crate::problem::{Problem, Step};
+use crate::problem::{Problem, Step, StepId};
 
 /// What each trajectory ended with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Shots {
     /// Jumps of each channel over the whole run, trajectory by trajectory.
     pub jumps: Vec<u64>,
     /// Cycle and step of each entry of `released`.
-    pub releases: Vec<(u64, usize)>,
+    pub releases: Vec<(u64, StepId)>,
     /// Number of channels.
     pub channels: usize,
 }
@@ -43,10 +43,13 @@ impl Shots {
 }
 
 /// Timed steps in which some channel that is on releases energy.
-fn releasing_steps(problem: &Problem) -> Vec<usize> {
+fn releasing_steps(problem: &Problem) -> Vec<StepId> {
     let releases = |step: &Step| match step {
-        Step::Evolve { active, .. } => (0..active.len()).any(|c| active[c] && problem.released_per_jump(c) != 0.0),
+        Step::Evolve { active, .. } => {
+            problem.channel_ids().zip(active).any(|(c, on)| *on && problem.released_per_jump(c) != 0.0)
+        }
         Step::Rotate { .. } | Step::Reset { .. } => false,
     };
-    (0..problem.protocol.steps.len()).filter(|&i| releases(&problem.protocol.steps[i])).collect()
+    let all = problem.protocol.steps.iter().enumerate();
+    all.filter(|(_, step)| releases(step)).map(|(i, _)| StepId::new(i)).collect()
 }

@@ -178,7 +178,7 @@ impl Ladder {
                 Step::Evolve { active, .. } => Ok(LadderStep::Evolve(
                     (0..cells.len())
                         .map(|e| {
-                            let on = jumps.iter().filter(|(of, jump)| *of == e && active[jump.channel]);
+                            let on = jumps.iter().filter(|(of, jump)| of.index() == e && active[jump.channel]);
                             on.map(|(_, jump)| *jump).collect()
                         })
                         .collect(),
@@ -195,7 +195,7 @@ impl Ladder {
             steps,
             battery: problem.battery.iter().map(|&e| (e, problem.subsystems[e].energy)).collect(),
             linear: problem.linear(),
-            released: (0..problem.channels.len()).map(|c| problem.released_per_jump(c)).collect(),
+            released: problem.channel_ids().map(|c| problem.released_per_jump(c)).collect(),
         })
     }
 
@@ -218,7 +218,7 @@ impl Ladder {
     /// The jumps of ensemble `e` during `step`; none in a pulse.
     fn jumps(&self, step: usize, e: SubsystemId) -> &[Jump] {
         match &self.steps[step] {
-            LadderStep::Evolve(jumps) => &jumps[e],
+            LadderStep::Evolve(jumps) => &jumps[e.index()],
             LadderStep::Flip(_) | LadderStep::Idle => &[],
         }
     }
@@ -299,7 +299,7 @@ fn check_quantities(problem: &Problem) -> Result<(), CompileError> {
 fn check_hamiltonian(problem: &Problem) -> Result<(), CompileError> {
     let drives = problem.drives.iter().flat_map(|d| d.operator.in_ladder_operators().terms);
     for term in problem.hamiltonian.in_ladder_operators().terms.into_iter().chain(drives) {
-        for e in 0..problem.subsystems.len() {
+        for e in problem.subsystem_ids() {
             let own: Vec<Factor> = term.factors.iter().copied().filter(|f| f.subsystem == e).collect();
             if shift_of(&own) != 0 {
                 return Err(refuse(format!(
@@ -337,7 +337,7 @@ fn compile_channel(index: usize, channel: &Channel) -> Result<(SubsystemId, Jump
             named.sort_unstable();
             named.dedup();
             match named[..] {
-                [] => 0,
+                [] => SubsystemId::new(0),
                 [e] => e,
                 _ => return Err(refuse(format!("channel {name} ties several ensembles together"))),
             }

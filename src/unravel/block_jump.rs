@@ -81,7 +81,7 @@ impl BlockJump {
     pub fn new(blocks: Blocks) -> Self {
         let problem = blocks.problem();
         let spacings = (0..blocks.stages.len()).map(|stage| spacings(problem, &blocks.steps, stage)).collect();
-        let released = (0..problem.channels.len()).map(|c| problem.released_per_jump(c)).collect();
+        let released = problem.channel_ids().map(|c| problem.released_per_jump(c)).collect();
         let paths = Paths::new(blocks.start.choices);
         let steps = &blocks.steps;
         let timed_or_reset = |i: &usize| !matches!(steps[*i % steps.len()], BlockStep::Rotate(..));

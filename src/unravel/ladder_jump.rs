@@ -10,7 +10,7 @@ use super::stream::Stream;
 use super::{Batch, States, Unraveling};
 use crate::battery::DickeKey;
 use crate::error::RunError;
-use crate::problem::Linear;
+use crate::problem::{Linear, SubsystemId};
 use crate::space::angular::Rung;
 use crate::space::ladder::{Action, Jump, Ladder, LadderStep, draw_initial};
 use crate::stop::Stop;
@@ -240,21 +240,22 @@ impl States for LadderBatch<'_> {
         let ladder = &self.engine.ladder;
         let linear = ladder.linear[slot];
         for (LadderWalker { walks, counts }, value) in self.walkers.iter().zip(out) {
+            let rung = |e: SubsystemId| &walks[e.index()].rung;
             *value = match linear {
-                Linear::Energy => ladder.battery.iter().map(|&(e, omega)| omega * walks[e].rung.excited()).sum(),
-                Linear::EnergyOf(e) => ladder.energies[e] * walks[e].rung.excited(),
-                Linear::Quanta(e) => walks[e].rung.excited(),
+                Linear::Energy => ladder.battery.iter().map(|&(e, omega)| omega * rung(e).excited()).sum(),
+                Linear::EnergyOf(e) => ladder.energies[e.index()] * rung(e).excited(),
+                Linear::Quanta(e) => rung(e).excited(),
                 Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
-                Linear::Bright(e) => f64::from(u8::from(walks[e].rung.two_j as u64 == ladder.cells[e])),
-                Linear::BrightLoss(e) => ladder.bright_loss(step, e, &walks[e].rung),
-                Linear::BrightReturn(e) => ladder.bright_return(step, e, &walks[e].rung),
-                Linear::Magnetisation(e) => walks[e].rung.m(),
-                Linear::SpinSquared(e) => walks[e].rung.spin_squared(),
-                Linear::Released(only) if only.is_some_and(|only| only != step) => 0.0,
+                Linear::Bright(e) => f64::from(u8::from(rung(e).two_j as u64 == ladder.cells[e.index()])),
+                Linear::BrightLoss(e) => ladder.bright_loss(step, e, rung(e)),
+                Linear::BrightReturn(e) => ladder.bright_return(step, e, rung(e)),
+                Linear::Magnetisation(e) => rung(e).m(),
+                Linear::SpinSquared(e) => rung(e).spin_squared(),
+                Linear::Released(only) if only.is_some_and(|only| only.index() != step) => 0.0,
                 Linear::Released(_) => {
                     counts.iter().zip(&ladder.released).map(|(&count, quantum)| count as f64 * quantum).sum()
                 }
-                Linear::Jumps(channel) => counts[channel] as f64,
+                Linear::Jumps(channel) => counts[channel.index()] as f64,
             };
         }
     }
@@ -262,7 +263,7 @@ impl States for LadderBatch<'_> {
     fn cell(&self, k: usize) -> Option<DickeKey> {
         let ladder = &self.engine.ladder;
         let states = ladder.battery.iter().map(|&(e, _)| {
-            let rung = &self.walkers[k].walks[e].rung;
+            let rung = &self.walkers[k].walks[e.index()].rung;
             (rung.two_j as u64, rung.up as u64)
         });
         Some(ladder.keys.key(states))
@@ -273,7 +274,7 @@ impl Batch for LadderBatch<'_> {
     fn begin(&mut self, step: usize) -> Result<(), RunError> {
         match &self.engine.ladder.steps[step] {
             LadderStep::Idle => {}
-            LadderStep::Flip(e) => self.walkers.iter_mut().for_each(|w| w.walks[*e].rung.flip()),
+            LadderStep::Flip(e) => self.walkers.iter_mut().for_each(|w| w.walks[e.index()].rung.flip()),
             LadderStep::Evolve(_) => self.walkers.iter_mut().for_each(|w| w.counts.fill(0)),
         }
         Ok(())

@@ -117,9 +117,9 @@ pub fn check(norm: f64, time: f64) -> Result<(), RunError> {
 /// A linear average that is not of the state: jumps counted since the step began, energy released by them.
 fn counted(linear: Linear, step: usize, counts: &[u64], released: &[f64]) -> Option<f64> {
     match linear {
-        Linear::Released(only) if only.is_some_and(|only| only != step) => Some(0.0),
+        Linear::Released(only) if only.is_some_and(|only| only.index() != step) => Some(0.0),
         Linear::Released(_) => Some(counts.iter().zip(released).map(|(&count, quantum)| count as f64 * quantum).sum()),
-        Linear::Jumps(channel) => Some(counts[channel] as f64),
+        Linear::Jumps(channel) => Some(counts[channel.index()] as f64),
         _ => None,
     }
 }
@@ -131,10 +131,10 @@ pub fn density_elements(of: &Blocks, reduction: usize) -> f64 {
     match &of.reductions[reduction] {
         Reduction::Joint(parts) => {
             // With charges a block is smaller; the first one tells how much.
-            let whole: f64 = parts.iter().map(|e| dimension(of.layout.of[*e].clone())).product();
+            let whole: f64 = parts.iter().map(|e| dimension(of.layout.of[e.index()].clone())).product();
             whole.min(first_states(of) as f64).powi(2)
         }
-        Reduction::Cells(parts) => 4.0 * parts.iter().map(|e| of.layout.of[*e].len() as f64).sum::<f64>(),
+        Reduction::Cells(parts) => 4.0 * parts.iter().map(|e| of.layout.of[e.index()].len() as f64).sum::<f64>(),
         Reduction::Edges(e) => match &of.problem().subsystems[*e].kind {
             Kind::Network { edges, .. } => 16.0 * edges.len() as f64,
             _ => 0.0,
@@ -158,7 +158,7 @@ pub fn reset(
     stream: &mut Stream,
 ) -> Option<(BlockId, Vec<Complex64>)> {
     let layout = &of.layout;
-    let slots = layout.of[subsystem].clone();
+    let slots = layout.of[subsystem.index()].clone();
     let space = &block.space;
     let mut levels = vec![0; space.levels.len()];
     // In the order in which they are met, whatever a map makes of them.

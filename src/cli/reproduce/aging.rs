@@ -91,10 +91,11 @@ impl Solved {
 
 /// Ask for what the figures show.
 fn asked(mut problem: Problem) -> Problem {
+    let b = problem.battery[0];
     problem.quantities = vec![
-        Quantity::Magnetisation(0),
-        Quantity::SpinLength(0),
-        Quantity::MagnetisationVariance(0),
+        Quantity::Magnetisation(b),
+        Quantity::SpinLength(b),
+        Quantity::MagnetisationVariance(b),
         Quantity::Released(None),
     ];
     problem

@@ -204,7 +204,7 @@ fn one_subsystem_and_the_empty_battery() {
     let rho = Random::new(3).state(3, 2);
     let energies = [0.0, 0.3, 2.0];
     let w = (0..3).map(|i| energies[i] * rho[(i, i)].re).sum::<f64>() - paired(&rho, &energies, false);
-    assert_all(&problem, &one_block(energies.to_vec(), rho), &[(Quantity::ErgotropyOf(1), w)]);
+    assert_all(&problem, &one_block(energies.to_vec(), rho), &[(Quantity::ErgotropyOf(SubsystemId::new(1)), w)]);
     let all: Vec<f64> = (0..12).map(|i| 0.8 * (i / 3) as f64 + energies[i % 3]).collect();
     let empty = one_block(all, diagonal(|i| if i == 0 { 1.0 } else { 0.0 }, 12));
     assert_all(&problem, &empty, &[(Quantity::Ergotropy, 0.0), (Quantity::AntiErgotropy, -4.4)]);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::estimate::columns::Z95;
-use crate::problem::{Kind, Quantity};
+use crate::problem::{ChannelId, Kind, Quantity};
 use statrs::distribution::{Binomial, Discrete};
 
 /// `seen` ones among `n` numbers that are 0 otherwise.
@@ -70,7 +70,7 @@ fn what_is_known_needs_no_sampling() {
     p.each("dephasing", d, OpSum::of(d, Op::Number), 1.0);
     p.collective("late", OpSum::of(c, Op::Lower), 1.0).only(["second"]);
     p.evolve("first", 1.0, 1).evolve("second", 1.0, 1);
-    let late = 2;
+    let late = ChannelId::new(2);
     let quantities = [
         Quantity::Energy,
         Quantity::EnergyOf(d),
@@ -106,11 +106,11 @@ fn drawn_starts_and_drives_are_not_known() {
         p.evolve("wait", 1.0, 1).observe([Quantity::Energy]).build().unwrap()
     };
     let known = |initial, h| Known::new(&problem(initial, h)).numbers;
-    let nothing = OpSum::default();
+    let (a, nothing) = (SubsystemId::new(0), OpSum::default());
     assert_eq!(known(Initial::Excited, nothing.clone()), [true, true]);
     assert_eq!(known(Initial::Thermal { ratio: 0.5 }, nothing.clone()), [false, false]);
     assert_eq!(known(Initial::plus(), nothing.clone()), [true, false]);
     assert_eq!(known(Initial::Cell { excited: 0.5, coherence: 0.0.into() }, nothing), [false, false]);
-    assert_eq!(known(Initial::Ground, OpSum::of(0, Op::X)), [true, false]);
-    assert_eq!(known(Initial::Ground, OpSum::of(0, Op::Z)), [true, true]);
+    assert_eq!(known(Initial::Ground, OpSum::of(a, Op::X)), [true, false]);
+    assert_eq!(known(Initial::Ground, OpSum::of(a, Op::Z)), [true, true]);
 }

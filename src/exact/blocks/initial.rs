@@ -66,7 +66,8 @@ pub fn blocks(blocks: &Blocks, initial: &[Initial]) -> Result<Vec<BlockId>, RunE
             });
         }
     }
-    let all: Vec<PartMixture> = initial.iter().enumerate().flat_map(|(e, state)| mixtures(blocks, e, state)).collect();
+    let all: Vec<PartMixture> =
+        blocks.problem().subsystem_ids().zip(initial).flat_map(|(e, state)| mixtures(blocks, e, state)).collect();
     let of_part = |(_, states): &PartMixture| states.iter().map(|s| s.basis.len()).sum::<usize>();
     let count = all.iter().map(of_part).try_fold(1usize, usize::checked_mul).unwrap_or(usize::MAX);
     let slots = blocks.layout.slots.len();
@@ -125,7 +126,8 @@ pub fn neighbours(of: &Blocks, block: &Block) -> BTreeSet<BlockId> {
 /// # Errors
 /// None in practice; the blocks were found from the same state.
 pub fn density(of: &Blocks, reached: &[Arc<Block>], initial: &[Initial]) -> Result<Density, RunError> {
-    let all: Vec<PartMixture> = initial.iter().enumerate().flat_map(|(e, state)| mixtures(of, e, state)).collect();
+    let all: Vec<PartMixture> =
+        of.problem().subsystem_ids().zip(initial).flat_map(|(e, state)| mixtures(of, e, state)).collect();
     let mut rho = Vec::with_capacity(reached.len());
     for block in reached {
         let d = block.dimension();
@@ -172,7 +174,7 @@ pub fn replaced(
     subsystem: SubsystemId,
     state: &Initial,
 ) -> Result<Density, RunError> {
-    let slots = of.layout.of[subsystem].clone();
+    let slots = of.layout.of[subsystem.index()].clone();
     let mut fresh: Vec<Fresh> = vec![(vec![], vec![], vec![], Complex64::ONE)];
     for (_, states) in mixtures(of, subsystem, state) {
         let mut longer = Vec::new();

@@ -71,11 +71,9 @@ impl<S: Held> Answers for Reading<'_, S> {
     fn mean(&self, of: Linear) -> Option<Estimate> {
         let counters = self.state.counters();
         let value = match of {
-            Linear::Released(Some(only)) if only != self.step => 0.0,
-            Linear::Released(_) => {
-                counters.iter().enumerate().map(|(c, n)| n * self.problem.released_per_jump(c)).sum()
-            }
-            Linear::Jumps(channel) => counters[channel],
+            Linear::Released(Some(only)) if only.index() != self.step => 0.0,
+            Linear::Released(_) => self.problem.released(counters),
+            Linear::Jumps(channel) => counters[channel.index()],
             Linear::Energy
             | Linear::EnergySpread
             | Linear::EnergyOf(_)

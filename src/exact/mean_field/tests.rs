@@ -3,7 +3,7 @@
 use super::*;
 use crate::exact::integrate::Flow;
 use crate::exact::naive::{self, FullSpace, expectation};
-use crate::problem::{Op, OpSum, sm, sp, sz};
+use crate::problem::{ChannelId, Op, OpSum, sm, sp, sz};
 use ndarray::Array2;
 use num_complex::Complex64;
 use rand::{RngExt, SeedableRng};
@@ -131,9 +131,9 @@ fn two_cells_are_exact_with_pulses_about_any_axis() {
         Quantity::Energy,
         Quantity::EnergyVariance,
         Quantity::Released(None),
-        Quantity::Jumps(0),
-        Quantity::Jumps(1),
-        Quantity::Jumps(2),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
+        Quantity::Jumps(ChannelId::new(2)),
     ];
     builder.observe(quantities);
     let problem = builder.build().unwrap();
@@ -300,7 +300,12 @@ fn the_unit_of_time_does_not_matter() {
             .collective("release", sm(b), 20.0 * unit)
             .collective("tilted", tilted, 0.1);
         builder.rotate(b, Axis::X, 3.0).evolve("one", 0.3 / unit, 3).evolve("two", 0.5 / unit, 2).repeat(2);
-        builder.observe([Quantity::Magnetisation(b), Quantity::SpinLength(b), Quantity::Jumps(0), Quantity::Jumps(1)]);
+        builder.observe([
+            Quantity::Magnetisation(b),
+            Quantity::SpinLength(b),
+            Quantity::Jumps(ChannelId::new(0)),
+            Quantity::Jumps(ChannelId::new(1)),
+        ]);
         MeanField::new(&builder.build().unwrap()).unwrap().solve().unwrap()
     };
     let plain = solved(1.0);

@@ -1,8 +1,8 @@
 //! Closed forms for drives, resets, correlated decay, initial states, quantities and steady states.
 
 use super::*;
-use crate::problem::{Axis, Factor, Initial, Kind, Op, OpSum, ProblemBuilder, Quantity, RateMatrix};
-use crate::problem::{haar_unitary, n, sm, sp};
+use crate::problem::{Axis, ChannelId, Factor, Initial, Kind, Op, OpSum, ProblemBuilder, Quantity, RateMatrix};
+use crate::problem::{SubsystemId, haar_unitary, n, sm, sp};
 use faer::Mat;
 use statrs::function::erf::erf;
 use std::f64::consts::{FRAC_PI_2, PI};
@@ -23,11 +23,11 @@ fn values<'t>(table: &'t Table, column: &str) -> &'t [f64] {
     &table.column(column).unwrap_or_else(|| panic!("no column {column}")).value
 }
 
-fn of(subsystem: usize, op: Op) -> OpSum {
+fn of(subsystem: SubsystemId, op: Op) -> OpSum {
     OpSum::of(subsystem, op)
 }
 
-fn site(subsystem: usize, site: usize, op: Op) -> OpSum {
+fn site(subsystem: SubsystemId, site: usize, op: Op) -> OpSum {
     OpSum::from_factor(Factor { subsystem, site: Some(site), op })
 }
 
@@ -86,7 +86,7 @@ fn a_shaken_mode_leaks() {
     let push = of(mode, Op::Annihilate) + of(mode, Op::Create);
     p.drive("push", push, Envelope::Cosine { amplitude: force, frequency, phase: 0.0 });
     p.collective("leak", of(mode, Op::Annihilate), kappa).evolve("drive", 4.0, 5);
-    p.observe([Quantity::Photons(mode), Quantity::Jumps(0)]);
+    p.observe([Quantity::Photons(mode), Quantity::Jumps(ChannelId::new(0))]);
     let table = solved(&p);
     let (half, z) = (kappa / 2.0, Complex64::new(kappa / 2.0, frequency));
     let amplitude = |t: f64| {
@@ -172,7 +172,7 @@ fn correlated_decay_is_the_decay_of_its_modes() {
             }),
         }
         p.evolve("run", 1.5, 3).observe(columns.clone());
-        p.observe((0..if together { 1 } else { 3 }).map(Quantity::Jumps));
+        p.observe((0..if together { 1 } else { 3 }).map(ChannelId::new).map(Quantity::Jumps));
         solved(&p)
     };
     let (together, apart) = (start(true), start(false));
@@ -397,7 +397,7 @@ fn steady_states_follow_from_the_initial_one() {
         if then_slow {
             p.each("loss", b, sm(b), 1e-2).only(["slow"]).evolve("slow", 1.0, 1).rotate(b, Axis::X, PI);
         }
-        p.observe([Quantity::Energy, Quantity::Bright(b), Quantity::Jumps(0), Quantity::Power]);
+        p.observe([Quantity::Energy, Quantity::Bright(b), Quantity::Jumps(ChannelId::new(0)), Quantity::Power]);
         steady(&p.build().unwrap()).unwrap()
     };
     let table = settled(false);
@@ -407,7 +407,7 @@ fn steady_states_follow_from_the_initial_one() {
     // A slow step after it empties the cells in the end; the row is that of the last timed step.
     let table = settled(true);
     close(values(&table, "energy")[0], 0.0, 1e-9, "empty");
-    assert_eq!((table.rows.len(), table.rows[0].step, table.steps[0].as_str()), (1, 2, "slow"));
+    assert_eq!((table.rows.len(), table.rows[0].step.index(), table.steps[0].as_str()), (1, 2, "slow"));
 
     let refusal = |p: &ProblemBuilder| steady(&p.build().unwrap()).unwrap_err().to_string();
     let mut turning = Problem::builder("turning");

@@ -88,11 +88,12 @@ impl<'p> Meter<'p> {
                     let mode = Reduced::new(self.space, rho, &[e]).rho;
                     mode[(mode.nrows() - 1, mode.nrows() - 1)].re
                 }
-                Linear::Released(Some(only)) if only != step => 0.0,
+                Linear::Released(Some(only)) if only.index() != step => 0.0,
                 Linear::Released(_) => {
-                    jumps.iter().enumerate().map(|(c, count)| self.problem.released_per_jump(c) * count).sum()
+                    let channels = self.problem.channel_ids();
+                    jumps.iter().zip(channels).map(|(count, c)| self.problem.released_per_jump(c) * count).sum()
                 }
-                Linear::Jumps(channel) => jumps[channel],
+                Linear::Jumps(channel) => jumps[channel.index()],
                 // Of single trajectories, which there are none of here.
                 Linear::EnergySpread | Linear::MagnetisationSpread(_) => f64::NAN,
             })

@@ -50,7 +50,7 @@ impl<'p> FullSpace<'p> {
                 advice: "use fewer cells or a representation that uses the symmetries".into(),
             });
         }
-        if let Some(id) = problem.battery.iter().find(|id| **id >= problem.subsystems.len()) {
+        if let Some(id) = problem.battery.iter().find(|id| id.index() >= problem.subsystems.len()) {
             return Err(ModelError::Invalid(format!("there is no subsystem {id} for the battery")).into());
         }
         let (mut dims, mut factors) = (Vec::new(), Vec::new());
@@ -228,7 +228,7 @@ impl<'p> FullSpace<'p> {
 
     /// The tensor factors of these subsystems.
     pub(super) fn cells(&self, of: &[SubsystemId]) -> impl Iterator<Item = usize> {
-        of.iter().flat_map(|id| self.factors[*id].clone())
+        of.iter().flat_map(|id| self.factors[id.index()].clone())
     }
 
     /// Of each basis state: its index among the states of a part, its index among those of the rest, and the energy of
@@ -276,13 +276,13 @@ impl<'p> FullSpace<'p> {
     }
 
     fn kind(&self, subsystem: SubsystemId) -> Result<&Kind, ModelError> {
-        let found = self.problem.subsystems.get(subsystem);
+        let found = self.problem.subsystems.get(subsystem.index());
         found.map(|s| &s.kind).ok_or_else(|| ModelError::Invalid(format!("there is no subsystem {subsystem}")))
     }
 
     fn factors_of(&self, subsystem: SubsystemId) -> Result<Range<usize>, ModelError> {
         self.kind(subsystem)?;
-        Ok(self.factors[subsystem].clone())
+        Ok(self.factors[subsystem.index()].clone())
     }
 
     /// The matrix of `sum`, in which operators of the subsystem of `only`, if given, act on that one tensor factor.

@@ -4,7 +4,7 @@ use super::quantities::Meter;
 use super::space::FullSpace;
 use super::{Steps, constant, stacked, unstacked};
 use crate::error::RunError;
-use crate::problem::{Problem, Quantity, Row, Step};
+use crate::problem::{Problem, Quantity, Row, Step, StepId};
 use crate::table::Table;
 use faer::prelude::Solve;
 use faer::{Mat, c64};
@@ -64,8 +64,9 @@ pub fn steady(problem: &Problem) -> Result<Table, RunError> {
 
     let time = f64::INFINITY;
     let values = Meter::new(problem, &space)?.read(&rho, &vec![0.0; problem.channels.len()], last, time)?;
-    let rows = vec![Row { time, step: last, cycle: 0 }];
-    let mut table = Table { rows, steps: vec![problem.protocol.name(last).to_owned()], columns: Vec::new() };
+    let step = StepId::new(last);
+    let rows = vec![Row { time, step, cycle: 0 }];
+    let mut table = Table { rows, steps: vec![problem.protocol.name(step).to_owned()], columns: Vec::new() };
     for (quantity, value) in problem.quantities.iter().zip(values) {
         let endless = matches!(quantity, Quantity::Jumps(_) | Quantity::Released(_));
         table.push_exact(problem.column(quantity), vec![if endless { f64::NAN } else { value }]);

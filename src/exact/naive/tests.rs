@@ -3,7 +3,7 @@
 use super::*;
 use crate::error::ModelError;
 use crate::problem::{Axis, Factor, Initial, Kind, Op, OpSum, ProblemBuilder, n, sm, sp};
-use crate::problem::{Quantity, SubsystemId};
+use crate::problem::{ChannelId, Quantity, StepId, SubsystemId};
 use faer::{Mat, Side};
 use serde_json::Value;
 use std::f64::consts::PI;
@@ -60,12 +60,12 @@ fn one_cell_decays_exponentially() {
         Quantity::Magnetisation(b),
         Quantity::MagnetisationVariance(b),
         Quantity::SpinLength(b),
-        Quantity::Jumps(0),
-        Quantity::Jumps(1),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
         Quantity::Released(None),
     ]);
     let table = solved(&p);
-    for (row, at) in table.rows.iter().enumerate().filter(|(_, row)| row.step == 1) {
+    for (row, at) in table.rows.iter().enumerate().filter(|(_, row)| row.step == StepId::new(1)) {
         let excited = (-gamma * at.time).exp();
         let check = |column: &str, expected: f64| close(values(&table, column)[row], expected, 1e-13, column);
         check("energy", omega * excited);
@@ -130,9 +130,9 @@ fn aging_agrees_with_the_reference() {
         Quantity::Magnetisation(b),
         Quantity::SpinLength(b),
         Quantity::MagnetisationVariance(b),
-        Quantity::Released(Some(2)),
-        Quantity::Jumps(0),
-        Quantity::Jumps(1),
+        Quantity::Released(Some(StepId::new(2))),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
     ]);
     let table = solved(&p);
     // The reference has no row for the start of a discharge, which is the end of the storage.
@@ -202,7 +202,12 @@ fn two_ensembles_share_a_collective_channel() {
     p.each("loss_A", a, sm(a), 0.3).each("loss_B", b, sm(b) + n(b) * Complex64::new(0.2, 0.5), 0.2);
     p.each("pump_B", b, sp(b), 0.1);
     p.rotate(a, Axis::Y, 0.7).evolve("run", 2.0, 8);
-    p.observe([Quantity::Energy, Quantity::Released(None), Quantity::Jumps(0), Quantity::SpinLength(b)]);
+    p.observe([
+        Quantity::Energy,
+        Quantity::Released(None),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::SpinLength(b),
+    ]);
     let problem = p.build().unwrap();
     let table = solve(&problem).unwrap();
     for (released, jumps) in values(&table, "released").iter().zip(values(&table, "jumps_release")) {
@@ -250,15 +255,21 @@ fn the_energy_that_leaves_is_released_or_lost() {
     p.collective("release", sm(a) + sm(b), 4.0).only(["discharge"]);
     p.each("loss_A", a, sm(a), 0.3).each("loss_B", b, sm(b), 0.2).each("pump_B", b, sp(b), 0.1);
     p.rotate(b, Axis::X, 1.0).evolve("storage", 0.5, 3).evolve("discharge", 0.5, 3).repeat(2);
-    p.observe([Quantity::Energy, Quantity::Released(None), Quantity::Jumps(1), Quantity::Jumps(2), Quantity::Jumps(3)]);
-    p.observe([Quantity::Released(Some(2))]);
+    p.observe([
+        Quantity::Energy,
+        Quantity::Released(None),
+        Quantity::Jumps(ChannelId::new(1)),
+        Quantity::Jumps(ChannelId::new(2)),
+        Quantity::Jumps(ChannelId::new(3)),
+    ]);
+    p.observe([Quantity::Released(Some(StepId::new(2)))]);
     let table = solved(&p);
     let energy = values(&table, "energy");
     for row in 0..energy.len() {
         let at = |column: &str| values(&table, column)[row];
         let gone = at("released") + omega * (at("jumps_loss_A") + at("jumps_loss_B") - at("jumps_pump_B"));
         close(gone, energy[row - row % 4] - energy[row], 1e-12, "energy balance");
-        let discharging = if table.rows[row].step == 2 { at("released") } else { 0.0 };
+        let discharging = if table.rows[row].step == StepId::new(2) { at("released") } else { 0.0 };
         assert_eq!(at("released_discharge"), discharging);
     }
 }
@@ -299,10 +310,10 @@ fn a_quantum_swaps_into_a_mode_and_leaks() {
     p.collective("leak", lower, kappa).only(["leak"]);
     p.evolve("swap", PI / (2.0 * g), 5).evolve("leak", 2.0, 8);
     p.observe([Quantity::Energy, Quantity::EnergyVariance, Quantity::Ergotropy, Quantity::Magnetisation(cell)]);
-    p.observe([Quantity::Jumps(0), Quantity::Released(None)]);
+    p.observe([Quantity::Jumps(ChannelId::new(0)), Quantity::Released(None)]);
     let table = solved(&p);
     for (row, at) in table.rows.iter().enumerate() {
-        let (in_cell, in_mode) = if at.step == 0 {
+        let (in_cell, in_mode) = if at.step == StepId::new(0) {
             let cell = (g * at.time).cos().powi(2);
             (cell, 1.0 - cell)
         } else {
@@ -357,8 +368,8 @@ fn a_three_level_cascade_runs_down() {
     p.observe([
         Quantity::Energy,
         Quantity::Ergotropy,
-        Quantity::Jumps(0),
-        Quantity::Jumps(1),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
         Quantity::Released(None),
     ]);
     let table = solved(&p);
@@ -384,7 +395,7 @@ fn counters_are_exact_in_a_stiff_step() {
     let b = p.ensemble("B", 2, 1.0);
     p.initial(b, Initial::Excited);
     p.each("loss", b, sm(b), gamma).collective("release", sm(b), collective).evolve("discharge", 0.02, 4);
-    p.observe([Quantity::Jumps(1), Quantity::Energy]);
+    p.observe([Quantity::Jumps(ChannelId::new(1)), Quantity::Energy]);
     let table = solved(&p);
     // |ee⟩ → triplet → |gg⟩ at 2Γ + γ each, and at γ into and out of the singlet, which does not see Γ.
     let rate = 2.0 * collective + gamma;
@@ -419,10 +430,10 @@ fn what_does_not_fit_is_refused() {
     problem.subsystems[0].kind = Kind::Levels { energies: vec![f64::INFINITY, 0.0] };
     assert!(matches!(solve(&problem), Err(RunError::Numerics { .. })));
 
-    problem.battery = vec![3];
+    problem.battery = vec![SubsystemId::new(3)];
     assert!(matches!(solve(&problem), Err(RunError::Model(_))));
 
-    problem.battery = vec![0];
+    problem.battery = vec![SubsystemId::new(0)];
     problem.subsystems[0].kind = Kind::Levels { energies: vec![0.0, 1.0] };
     let space = FullSpace::new(&problem).unwrap();
     let meter = Meter::new(&problem, &space).unwrap();
@@ -430,8 +441,8 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(meter.read(&leaking, &[], 0, 0.0), Err(RunError::Numerics { .. })));
     let undefined = space.initial_state() * Complex64::from(f64::NAN);
     assert!(matches!(meter.read(&undefined, &[], 0, 0.0), Err(RunError::Numerics { .. })));
-    assert!(matches!(space.operator(&sm(0)), Err(ModelError::Invalid(_))));
-    assert!(matches!(space.operator(&sm(7)), Err(ModelError::Invalid(_))));
+    assert!(matches!(space.operator(&sm(SubsystemId::new(0))), Err(ModelError::Invalid(_))));
+    assert!(matches!(space.operator(&sm(SubsystemId::new(7))), Err(ModelError::Invalid(_))));
 }
 
 #[test]
@@ -440,7 +451,7 @@ fn a_stiff_discharge_balances_its_energy() {
     let b = p.ensemble("B", 4, 1.0);
     p.initial(b, Initial::Excited);
     p.each("loss", b, sm(b), 1.0).collective("release", sm(b), 1600.0).evolve("discharge", 0.0187, 1);
-    p.observe([Quantity::Energy, Quantity::Released(None), Quantity::Jumps(0)]);
+    p.observe([Quantity::Energy, Quantity::Released(None), Quantity::Jumps(ChannelId::new(0))]);
     let table = solved(&p);
     let at_end = |column: &str| values(&table, column)[1];
     close(at_end("energy") + at_end("released") + at_end("jumps_loss"), 4.0, 1e-10, "balance");

@@ -4,7 +4,7 @@ use super::{RateEquation, State, TOLERANCE};
 use crate::error::RunError;
 use crate::exact::blocks::Ending;
 use crate::exact::extrapolate;
-use crate::problem::Protocol;
+use crate::problem::{Protocol, SubsystemId};
 use crate::protocol::{Rows, walk_cycle};
 use crate::space::ladder::LadderStep;
 use crate::table::Table;
@@ -70,8 +70,8 @@ impl RateEquation<'_> {
     /// Whether a cycle flips some ensemble an odd number of times.
     fn flips_once(&self) -> bool {
         let flips =
-            |e: usize| self.ladder.steps.iter().filter(|s| matches!(s, LadderStep::Flip(of) if *of == e)).count();
-        (0..self.spaces.len()).any(|e| flips(e) % 2 == 1)
+            |e: SubsystemId| self.ladder.steps.iter().filter(|s| matches!(s, LadderStep::Flip(of) if *of == e)).count();
+        self.problem.subsystem_ids().any(|e| flips(e) % 2 == 1)
     }
 }
 

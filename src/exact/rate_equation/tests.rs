@@ -3,11 +3,12 @@
 use super::*;
 use crate::exact::blocks::Ending;
 use crate::exact::naive;
-use crate::problem::{Axis, Op, OpSum, ProblemBuilder, Quantity, n, sm, sp, sz};
+use crate::problem::{Axis, ChannelId, Op, OpSum, ProblemBuilder, Quantity, StepId, n, sm, sp, sz};
 use std::f64::consts::PI;
 
-fn everything(ensembles: &[usize]) -> Vec<Quantity> {
-    let each = |e: &usize| [Quantity::Magnetisation(*e), Quantity::MagnetisationVariance(*e), Quantity::SpinLength(*e)];
+fn everything(ensembles: &[SubsystemId]) -> Vec<Quantity> {
+    let each =
+        |e: &SubsystemId| [Quantity::Magnetisation(*e), Quantity::MagnetisationVariance(*e), Quantity::SpinLength(*e)];
     let mut all: Vec<Quantity> = ensembles.iter().flat_map(each).collect();
     all.extend([Quantity::Energy, Quantity::EnergyVariance, Quantity::EnergyDeviation, Quantity::Ergotropy]);
     all.push(Quantity::Efficiency);
@@ -35,8 +36,8 @@ fn busy(cells: u64, initial: Initial) -> ProblemBuilder {
     p.collective("release", sm(b), 4.0).only(["discharge"]).collective("absorb", sp(b), 0.5).only(["discharge"]);
     p.rotate(b, Axis::X, PI).evolve("storage", 0.21, 2);
     p.rotate(b, Axis::Z, 0.3).evolve("discharge", 0.34, 3).rotate(b, Axis::Y, -3.0 * PI).repeat(2);
-    p.observe(everything(&[b])).observe([Quantity::Released(None), Quantity::Released(Some(1))]);
-    p.observe((0..7).map(Quantity::Jumps));
+    p.observe(everything(&[b])).observe([Quantity::Released(None), Quantity::Released(Some(StepId::new(1)))]);
+    p.observe((0..7).map(ChannelId::new).map(Quantity::Jumps));
     p
 }
 
@@ -62,7 +63,11 @@ fn several_ensembles_are_solved_one_by_one() {
     p.initial(a, Initial::Excited).initial(b, Initial::Thermal { ratio: 2.0 });
     p.each("loss", a, sm(a), 1.0).each("pump", b, sp(b), 0.3).collective("release", sm(b), 2.0);
     p.rotate(b, Axis::X, PI).evolve("wait", 0.5, 3);
-    p.observe(everything(&[a, b])).observe([Quantity::Released(None), Quantity::Jumps(0), Quantity::Jumps(1)]);
+    p.observe(everything(&[a, b])).observe([
+        Quantity::Released(None),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
+    ]);
     let problem = p.build().unwrap();
     let exact = RateEquation::new(&problem).unwrap().solve().unwrap();
     let worst = difference(&exact, &naive::solve(&problem).unwrap());
@@ -145,7 +150,7 @@ fn decay(gamma: f64, rows: Vec<f64>) -> Problem {
     let mut p = Problem::builder("decay");
     let b = p.ensemble("B", 1, 1.0);
     p.initial(b, Initial::Excited).each("loss", b, sm(b), gamma).evolve_rows("wait", rows[rows.len() - 1], rows);
-    p.observe([Quantity::Energy, Quantity::Jumps(0)]);
+    p.observe([Quantity::Energy, Quantity::Jumps(ChannelId::new(0))]);
     p.build().unwrap()
 }
 
@@ -192,7 +197,7 @@ fn the_unit_of_time_does_not_matter() {
             40.0 * unit,
         );
         p.rotate(b, Axis::X, PI).evolve("storage", 0.3 / unit, 3).evolve("discharge", 0.5 / unit, 2).repeat(2);
-        p.observe(everything(&[b])).observe([Quantity::Jumps(0), Quantity::Jumps(2)]);
+        p.observe(everything(&[b])).observe([Quantity::Jumps(ChannelId::new(0)), Quantity::Jumps(ChannelId::new(2))]);
         let problem = p.build().unwrap();
         let mut equation = RateEquation::new(&problem).unwrap();
         (equation.solve().unwrap(), equation.fixed_point(Ending::Limit).unwrap())

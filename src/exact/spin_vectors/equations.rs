@@ -43,7 +43,7 @@ impl Collective {
                     return Err(format!("{what} acts on more than two-level cells"));
                 }
             };
-            parts[factor.subsystem].iter_mut().zip(vector).for_each(|(p, v)| *p += term.coefficient * v);
+            parts[factor.subsystem.index()].iter_mut().zip(vector).for_each(|(p, v)| *p += term.coefficient * v);
         }
         Ok(Self { constant, parts })
     }
@@ -108,7 +108,7 @@ impl SpinEquations {
                     found.channels.push(index);
                 }
                 Reach::Each(ensemble) => {
-                    found.each(*ensemble, channel)?;
+                    found.each(ensemble.index(), channel)?;
                     counted.push(index);
                 }
                 Reach::Correlated { .. } => return Err(format!("channel {} is correlated decay", channel.name)),

@@ -5,13 +5,17 @@ use crate::exact::integrate::Flow;
 use crate::exact::mean_field::equations::pauli;
 use crate::exact::naive::{self, FullSpace, expectation};
 use crate::exact::theory::Theory;
-use crate::problem::{Envelope, Kind, OpSum, ProblemBuilder, Quantity, n, sm, sp, sx, sy, sz};
+use crate::problem::{ChannelId, Envelope, Kind, OpSum, ProblemBuilder, Quantity, n, sm, sp, sx, sy, sz};
 use ndarray::{Array2, linalg::kron};
 use num_complex::Complex64;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use std::f64::consts::PI;
+
+/// A charger and its battery.
+const C: SubsystemId = SubsystemId::new(0);
+const B: SubsystemId = SubsystemId::new(1);
 
 type Matrix = Array2<Complex64>;
 
@@ -60,12 +64,13 @@ fn cell(s: &[f64]) -> Matrix {
 /// d⟨σᵃ⟩/dt of the first cell of each ensemble, exactly, in a product state.
 fn exact_derivative(problem: &Problem, vectors: &[[f64; 3]; 2]) -> Vec<f64> {
     let space = FullSpace::new(problem).unwrap();
-    let counts = [0, 1].map(|e| problem.subsystems[e].cells());
+    let counts = [0, 1].map(|e: usize| problem.subsystems[e].cells());
     let cells = [0, 1].into_iter().flat_map(|e| (0..counts[e]).map(move |_| e));
     let rho = cells.fold(Matrix::from_elem((1, 1), ONE), |rho, e| kron(&rho, &cell(&vectors[e])));
     let change = space.derivative(&rho, &ALL);
-    let mean =
-        |e: usize, op: fn(usize) -> OpSum| expectation(&space.operator(&op(e)).unwrap(), &change).re / counts[e] as f64;
+    let mean = |e: usize, op: fn(SubsystemId) -> OpSum| {
+        expectation(&space.operator(&op(SubsystemId::new(e))).unwrap(), &change).re / counts[e] as f64
+    };
     [0, 1].into_iter().flat_map(|e| [sx, sy, sz].map(|op| mean(e, op))).collect()
 }
 
@@ -159,9 +164,9 @@ fn cells_by_themselves_are_exact() {
         Quantity::Quanta(q),
         Quantity::Magnetisation(p),
         Quantity::SpinLength(p),
-        Quantity::Jumps(0),
-        Quantity::Jumps(1),
-        Quantity::Jumps(2),
+        Quantity::Jumps(ChannelId::new(0)),
+        Quantity::Jumps(ChannelId::new(1)),
+        Quantity::Jumps(ChannelId::new(2)),
     ]);
     let problem = builder.build().unwrap();
     let (theory, exact) = (SpinVectors::new(&problem).unwrap().solve().unwrap(), naive::solve(&problem).unwrap());
@@ -178,7 +183,7 @@ fn cells_by_themselves_are_exact() {
 fn charger(m: usize, gamma_up: f64, tilt: f64, rows: Vec<f64>) -> Problem {
     let mut builder = Problem::builder("charger");
     let c = builder.ensemble("C", 10_000_000, 1.0);
-    let batteries: Vec<usize> = (1..=m).map(|k| builder.ensemble(&format!("B{k}"), 100, 1.0)).collect();
+    let batteries: Vec<SubsystemId> = (1..=m).map(|k| builder.ensemble(&format!("B{k}"), 100, 1.0)).collect();
     builder.battery(batteries.clone()).initial(c, Initial::Excited).tilt(c, tilt);
     for b in &batteries {
         builder.collective(&format!("loss_{b}"), sm(c) + sm(*b), 2.0);
@@ -186,7 +191,11 @@ fn charger(m: usize, gamma_up: f64, tilt: f64, rows: Vec<f64>) -> Problem {
     builder.collective("pump", sp(c), 2.0 * gamma_up);
     builder.evolve_rows("charging", rows[rows.len() - 1], rows);
     let densities = std::iter::once(c).chain(batteries.clone()).map(Quantity::EnergyDensity);
-    builder.observe(densities.chain([Quantity::Energy, Quantity::Ergotropy]).chain((0..=m).map(Quantity::Jumps)));
+    builder.observe(
+        densities
+            .chain([Quantity::Energy, Quantity::Ergotropy])
+            .chain((0..=m).map(ChannelId::new).map(Quantity::Jumps)),
+    );
     builder.build().unwrap()
 }
 
@@ -271,15 +280,15 @@ fn theory_with(change: Change) -> Result<&'static str, String> {
 fn what_it_does_not_describe_is_refused() {
     const DICKE: Initial = Initial::Dicke { two_j: 2, two_m: 0 };
     let cases: [(Change, &str); 9] = [
-        (|b| b.initial(0, DICKE), "C does not start in a product"),
-        (|b| b.reset(0, DICKE), "a reset is to no product"),
-        (|b| b.collective("pairs", sm(0) * sm(1), 1.0), "channel pairs has a product of spin"),
-        (|b| b.hamiltonian(sp(0) * sm(1) + sm(0) * sp(1)), "the Hamiltonian has a product of spin"),
-        (|b| b.drive("push", sx(0), Envelope::Constant(1.0)), "the drive push"),
+        (|b| b.initial(C, DICKE), "C does not start in a product"),
+        (|b| b.reset(C, DICKE), "a reset is to no product"),
+        (|b| b.collective("pairs", sm(C) * sm(B), 1.0), "channel pairs has a product of spin"),
+        (|b| b.hamiltonian(sp(C) * sm(B) + sm(C) * sp(B)), "the Hamiltonian has a product of spin"),
+        (|b| b.drive("push", sx(C), Envelope::Constant(1.0)), "the drive push"),
         (|b| b.observe([Quantity::Purity]), "it has no purity"),
         (|b| b.observe([Quantity::EnergyVariance]), "it has no energy_var"),
         // Pure ensembles share one passive state, the ground state; mixed ones do not.
-        (|b| b.each("local", 0, sm(0), 0.1).observe([Quantity::Ergotropy]), "it has no ergotropy"),
+        (|b| b.each("local", C, sm(C), 0.1).observe([Quantity::Ergotropy]), "it has no ergotropy"),
         (
             |b| {
                 b.subsystem("M", Kind::Mode { cutoff: 3 }, 1.0);
@@ -314,15 +323,16 @@ fn one_ensemble_has_pair_correlations_unless_it_is_tilted() {
 
 #[test]
 fn tilts_are_angles_of_ensembles() {
-    let with = |id: usize, angle: f64| {
+    let with = |id: SubsystemId, angle: f64| {
         let mut builder = Problem::builder("tilts");
         let c = builder.ensemble("C", 2, 1.0);
         builder.subsystem("M", Kind::Mode { cutoff: 3 }, 1.0);
         builder.tilt(id, angle).evolve("t", 1.0, 1).observe([Quantity::EnergyOf(c)]);
         builder.build().map(|p| p.tilt).map_err(|e| e.to_string())
     };
-    assert_eq!(with(0, 0.5), Ok(vec![0.5, 0.0]));
-    for (id, angle, says) in [(0, -0.1, "the tilt of C"), (0, f64::NAN, "the tilt of C"), (1, 0.5, "M is no ensemble")]
+    assert_eq!(with(C, 0.5), Ok(vec![0.5, 0.0]));
+    let m = SubsystemId::new(1);
+    for (id, angle, says) in [(C, -0.1, "the tilt of C"), (C, f64::NAN, "the tilt of C"), (m, 0.5, "M is no ensemble")]
     {
         let reason = with(id, angle).unwrap_err();
         assert!(reason.contains(says), "{reason}");
@@ -341,7 +351,9 @@ fn the_unit_of_time_does_not_matter() {
             0.2 / unit,
             2,
         );
-        builder.observe([Quantity::EnergyDensity(c), Quantity::EnergyDensity(b), Quantity::Jumps(1)]).repeat(2);
+        builder
+            .observe([Quantity::EnergyDensity(c), Quantity::EnergyDensity(b), Quantity::Jumps(ChannelId::new(1))])
+            .repeat(2);
         SpinVectors::new(&builder.build().unwrap()).unwrap().solve().unwrap()
     };
     let plain = solved(1.0);

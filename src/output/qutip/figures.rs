@@ -16,7 +16,7 @@ pub(super) fn observe(problem: &Problem) -> Result<String, RunError> {
     let mut text = format!("\ncolumns = [{}]\n", names.join(", "));
     let asked_for = problem.linear();
     let released = asked_for.iter().any(|linear| matches!(linear, Linear::Released(_)));
-    let counted = problem.channels.iter().enumerate().filter(|(c, _)| {
+    let counted = problem.channel_ids().zip(&problem.channels).filter(|(c, _)| {
         let asked = asked_for.contains(&Linear::Jumps(*c));
         asked || released && problem.released_per_jump(*c) != 0.0
     });
@@ -141,7 +141,7 @@ fn bright_flow(problem: &Problem, e: SubsystemId, which: &str) -> String {
 
 /// Energy released since the step began.
 fn released(problem: &Problem) -> String {
-    let per_channel = problem.channels.iter().enumerate().filter_map(|(c, channel)| {
+    let per_channel = problem.channel_ids().zip(&problem.channels).filter_map(|(c, channel)| {
         let each = problem.released_per_jump(c);
         (each != 0.0).then(|| format!("{each:?} * jumps[{}]", quoted(&channel.name)))
     });

@@ -12,7 +12,7 @@ pub use of_state::{Basis, Nonlinear, Part, Reduction};
 pub use scope::{BatteryKinds, Kinds, Scope};
 pub(super) use scope::{check_columns, check_quantity};
 
-use super::{Problem, SubsystemId};
+use super::{ChannelId, Problem, StepId, SubsystemId};
 
 /// Defines [`Quantity`] with what its lines alone can say: a list of all of them, and what each is.
 macro_rules! quantities {
@@ -26,13 +26,13 @@ macro_rules! quantities {
         impl Quantity {
             /// One of each kind: of the first subsystem, the first channel, any step.
             pub fn every() -> Vec<Self> {
-                vec![$(Self::$name $((<$of>::default()))?),+]
+                vec![$(Self::$name $((<$of>::numbered(None)))?),+]
             }
 
             /// The same of the subsystem, channel or step with this number.
             pub fn of(&self, number: usize) -> Self {
                 match self {
-                    $(Self::$name { .. } => Self::$name $((<$of>::from(number)))?,)+
+                    $(Self::$name { .. } => Self::$name $((<$of>::numbered(Some(number))))?,)+
                 }
             }
 
@@ -44,6 +44,29 @@ macro_rules! quantities {
             }
         }
     };
+}
+
+/// What a line of the table is of, by number: the first of its kind, or any step, where there is none.
+trait Numbered {
+    fn numbered(number: Option<usize>) -> Self;
+}
+
+impl Numbered for SubsystemId {
+    fn numbered(number: Option<usize>) -> Self {
+        Self::new(number.unwrap_or(0))
+    }
+}
+
+impl Numbered for ChannelId {
+    fn numbered(number: Option<usize>) -> Self {
+        Self::new(number.unwrap_or(0))
+    }
+}
+
+impl Numbered for Option<StepId> {
+    fn numbered(number: Option<usize>) -> Self {
+        number.map(StepId::new)
+    }
 }
 
 quantities! {
@@ -108,9 +131,9 @@ quantities! {
     /// S with S(S+1) = ⟨S²⟩.
     SpinLength(SubsystemId),
     /// Energy that the collective channels took out of the battery since the step began; in the named step only, if any.
-    Released(Option<usize>),
+    Released(Option<StepId>),
     /// Jumps of a channel since the step began.
-    Jumps(usize),
+    Jumps(ChannelId),
 }
 
 /// What the table says of a quantity.
@@ -363,9 +386,9 @@ pub enum Linear {
     /// Weight of the highest level of a mode.
     TopLevel(SubsystemId),
     /// Energy released by collective channels (see [`Quantity::Released`]).
-    Released(Option<usize>),
+    Released(Option<StepId>),
     /// Jumps of a channel since the step began.
-    Jumps(usize),
+    Jumps(ChannelId),
 }
 
 impl Linear {

@@ -73,7 +73,7 @@ impl Nonlinear {
             | Nonlinear::Coherence
             | Nonlinear::Purity => Reduction::Joint(members),
             Nonlinear::LocalErgotropy | Nonlinear::CellCoherence => Reduction::Cells(members),
-            Nonlinear::Concurrence => Reduction::Edges(members.first().copied().unwrap_or(0)),
+            Nonlinear::Concurrence => Reduction::Edges(members.first().copied().unwrap_or(SubsystemId::new(0))),
         }
     }
 

@@ -57,7 +57,7 @@ impl Linear {
             Linear::Bright(_) | Linear::TopLevel(_) => (0.0, 1.0),
             Linear::BrightLoss(_) | Linear::BrightReturn(_) | Linear::Jumps(_) => (0.0, f64::INFINITY),
             Linear::Released(_) => {
-                let quanta = || (0..problem.channels.len()).map(|c| problem.released_per_jump(c));
+                let quanta = || problem.channel_ids().map(|c| problem.released_per_jump(c));
                 let lo = if quanta().any(|q| q < 0.0) { f64::NEG_INFINITY } else { 0.0 };
                 (lo, if quanta().any(|q| q > 0.0) { f64::INFINITY } else { 0.0 })
             }
@@ -122,6 +122,10 @@ impl Problem {
 mod tests {
     use super::*;
 
+    const B: SubsystemId = SubsystemId::new(0);
+    const A: SubsystemId = SubsystemId::new(1);
+    const L: SubsystemId = SubsystemId::new(2);
+
     fn problem() -> Problem {
         let mut p = Problem::builder("ranges");
         let b = p.ensemble("B", 5, 2.0);
@@ -138,21 +142,21 @@ mod tests {
             (Quantity::Energy, (0.0, 10.0)),
             (Quantity::EnergyVariance, (0.0, 25.0)),
             (Quantity::EnergyDeviation, (0.0, 5.0)),
-            (Quantity::EnergyOf(1), (0.0, 3.0)),
-            (Quantity::EnergyOf(2), (-1.0, 3.0)),
-            (Quantity::EnergyDensity(0), (0.0, 1.0)),
+            (Quantity::EnergyOf(A), (0.0, 3.0)),
+            (Quantity::EnergyOf(L), (-1.0, 3.0)),
+            (Quantity::EnergyDensity(B), (0.0, 1.0)),
             (Quantity::Power, (0.0, f64::INFINITY)),
             (Quantity::Ergotropy, (0.0, 10.0)),
-            (Quantity::ErgotropyOf(2), (0.0, 4.0)),
+            (Quantity::ErgotropyOf(L), (0.0, 4.0)),
             (Quantity::AntiErgotropy, (-10.0, 0.0)),
             (Quantity::Efficiency, (0.0, 1.0)),
             (Quantity::CellCoherence, (0.0, 0.5)),
-            (Quantity::Photons(1), (0.0, 3.0)),
-            (Quantity::Magnetisation(0), (-2.5, 2.5)),
-            (Quantity::MagnetisationVariance(0), (0.0, 6.25)),
-            (Quantity::SpinLength(0), (0.5, 2.5)),
+            (Quantity::Photons(A), (0.0, 3.0)),
+            (Quantity::Magnetisation(B), (-2.5, 2.5)),
+            (Quantity::MagnetisationVariance(B), (0.0, 6.25)),
+            (Quantity::SpinLength(B), (0.5, 2.5)),
             (Quantity::Released(None), (0.0, 0.0)),
-            (Quantity::Bright(0), (0.0, 1.0)),
+            (Quantity::Bright(B), (0.0, 1.0)),
         ];
         for (quantity, (lo, hi)) in expected {
             let found = quantity.range(&problem);
@@ -164,7 +168,7 @@ mod tests {
         let (lo, hi) = Quantity::Purity.range(&problem);
         assert!((lo - 1.0 / 32.0).abs() < 1e-15 && hi == 1.0);
         // With levels below zero a quotient of energies is bounded by nothing.
-        problem.battery = vec![2];
+        problem.battery = vec![L];
         assert_eq!(Quantity::Efficiency.range(&problem), (f64::NEG_INFINITY, f64::INFINITY));
         assert_eq!(problem.quantum(), 4.0);
     }

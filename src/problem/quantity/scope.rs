@@ -2,7 +2,7 @@
 
 use super::{Entry, Quantity, Unit};
 use crate::error::ModelError;
-use crate::problem::{Kind, Problem, SubsystemId};
+use crate::problem::{ChannelId, Kind, Problem, StepId, SubsystemId};
 use std::collections::HashSet;
 
 /// What a quantity is of.
@@ -20,9 +20,9 @@ pub enum Scope {
         named: bool,
     },
     /// Every timed step, or the one with this number.
-    Step(Option<usize>),
+    Step(Option<StepId>),
     /// A channel.
-    Channel(usize),
+    Channel(ChannelId),
 }
 
 /// Batteries that a quantity exists for.
@@ -164,7 +164,7 @@ pub(in crate::problem) fn check_quantity(problem: &Problem, quantity: &Quantity)
     let invalid = |text: String| Err(ModelError::Invalid(text));
     match scope {
         Scope::Battery(kinds) if !kinds.fits(problem) => invalid(format!("`{name}` needs {}", kinds.name())),
-        Scope::Subsystem { id, kinds, .. } => match problem.subsystems.get(id) {
+        Scope::Subsystem { id, kinds, .. } => match problem.subsystems.get(id.index()) {
             None => invalid(format!("`{name}` is asked of a subsystem that does not exist")),
             Some(part) if !kinds.fits(&part.kind) => {
                 invalid(format!("`{name}` is of {}, which {} is not", kinds.name(), part.name))
@@ -174,7 +174,7 @@ pub(in crate::problem) fn check_quantity(problem: &Problem, quantity: &Quantity)
         Scope::Step(Some(step)) if problem.protocol.name(step).is_empty() => {
             invalid(format!("`{name}` is asked of a step that does not exist or takes no time"))
         }
-        Scope::Channel(channel) if channel >= problem.channels.len() => {
+        Scope::Channel(channel) if channel.index() >= problem.channels.len() => {
             invalid(format!("`{name}` is asked of a channel that does not exist"))
         }
         Scope::Battery(_) | Scope::Step(_) | Scope::Channel(_) => Ok(()),
@@ -208,6 +208,10 @@ mod tests {
     use super::*;
     use crate::problem::{ProblemBuilder, sm};
 
+    const B: SubsystemId = SubsystemId::new(0);
+    const A: SubsystemId = SubsystemId::new(1);
+    const D: SubsystemId = SubsystemId::new(2);
+
     /// An ensemble B and two modes.
     fn builder() -> ProblemBuilder {
         let mut p = Problem::builder("names");
@@ -222,15 +226,15 @@ mod tests {
     fn a_column_is_the_name_with_the_subsystem() {
         let problem = builder().observe([Quantity::Energy]).build().unwrap();
         let expected = [
-            (Quantity::EnergyOf(0), "energy_B"),
-            (Quantity::EnergyDensity(0), "energy_density_B"),
+            (Quantity::EnergyOf(B), "energy_B"),
+            (Quantity::EnergyDensity(B), "energy_density_B"),
             (Quantity::Coherence, "coherence"),
             (Quantity::CellCoherence, "coherence_cell"),
-            (Quantity::Photons(1), "photons_A"),
-            (Quantity::Photons(2), "photons_D"),
-            (Quantity::Quanta(0), "quanta_B"),
-            (Quantity::Magnetisation(0), "M"),
-            (Quantity::TopLevel(1), "top_level_A"),
+            (Quantity::Photons(A), "photons_A"),
+            (Quantity::Photons(D), "photons_D"),
+            (Quantity::Quanta(B), "quanta_B"),
+            (Quantity::Magnetisation(B), "M"),
+            (Quantity::TopLevel(A), "top_level_A"),
         ];
         for (quantity, name) in expected {
             assert_eq!(problem.column(&quantity), name);
@@ -243,8 +247,8 @@ mod tests {
 
     #[test]
     fn quantities_that_share_a_subsystem_are_asked_together() {
-        let both = [Quantity::EnergyOf(0), Quantity::EnergyDensity(0), Quantity::Coherence, Quantity::CellCoherence];
-        let photons = [Quantity::Photons(1), Quantity::Photons(2)];
+        let both = [Quantity::EnergyOf(B), Quantity::EnergyDensity(B), Quantity::Coherence, Quantity::CellCoherence];
+        let photons = [Quantity::Photons(A), Quantity::Photons(D)];
         builder().observe(both).observe(photons).build().unwrap();
     }
 
@@ -253,15 +257,19 @@ mod tests {
         for suffix in SUFFIXES {
             let mut p = builder();
             let name = format!("a{suffix}");
-            p.each("a", 0, sm(0), 1.0).each(&name, 0, sm(0), 0.5);
-            p.clone().observe([Quantity::Jumps(0), Quantity::Energy]).build().unwrap();
-            let refused = p.observe([Quantity::Jumps(0), Quantity::Jumps(1)]).build().unwrap_err().to_string();
+            p.each("a", B, sm(B), 1.0).each(&name, B, sm(B), 0.5);
+            p.clone().observe([Quantity::Jumps(ChannelId::new(0)), Quantity::Energy]).build().unwrap();
+            let refused = p
+                .observe([Quantity::Jumps(ChannelId::new(0)), Quantity::Jumps(ChannelId::new(1))])
+                .build()
+                .unwrap_err()
+                .to_string();
             assert!(refused.contains(&format!("channel {name}")), "{refused}");
             assert!(refused.contains(&format!("`jumps_a{suffix}`")) && refused.contains("`jumps_a`"), "{refused}");
         }
         let mut p = builder();
-        p.subsystem("var", Kind::Mode { cutoff: 2 }, 1.0);
-        let refused = p.observe([Quantity::EnergyVariance, Quantity::EnergyOf(3)]).build().unwrap_err().to_string();
+        let var = p.subsystem("var", Kind::Mode { cutoff: 2 }, 1.0);
+        let refused = p.observe([Quantity::EnergyVariance, Quantity::EnergyOf(var)]).build().unwrap_err().to_string();
         assert!(refused.contains("`energy_var`") && refused.contains("subsystem var"), "{refused}");
     }
 

@@ -167,9 +167,9 @@ impl Blocks {
         let Channel { reach, operator, rate, .. } = &self.problem().channels[channel];
         let mut terms = Vec::new();
         let (slot, local) = match reach {
-            Reach::Each(e) if self.layout.is_spin(*e) => (self.layout.of[*e].start, *rate),
+            Reach::Each(e) if self.layout.is_spin(*e) => (self.layout.of[e.index()].start, *rate),
             Reach::Correlated { subsystem, rates } if self.layout.is_spin(*subsystem) => {
-                (self.layout.of[*subsystem].start, rate * rates.uniform().unwrap_or_default().0)
+                (self.layout.of[subsystem.index()].start, rate * rates.uniform().unwrap_or_default().0)
             }
             _ => (0, 0.0),
         };

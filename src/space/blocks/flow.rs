@@ -51,7 +51,7 @@ fn locals(of: &Blocks, e: SubsystemId, stage: usize) -> Vec<Local> {
 
 /// The flow out of J = N/2: paper 003, Eq. 120, with coherence between different M.
 pub fn out_of_bright(of: &Blocks, block: &Block, e: SubsystemId, stage: usize) -> Observable {
-    let slots = of.layout.of[e].clone();
+    let slots = of.layout.of[e.index()].clone();
     if let Slot::Spin { cells } = of.layout.slots[slots.start] {
         return between_spins(of, block, slots.start, cells, cells.checked_sub(2), stage);
     }
@@ -80,7 +80,7 @@ pub fn out_of_bright(of: &Blocks, block: &Block, e: SubsystemId, stage: usize) -
 
 /// The flow into J = N/2.
 pub fn into_bright(of: &Blocks, block: &Block, e: SubsystemId, stage: usize) -> Observable {
-    let slots = of.layout.of[e].clone();
+    let slots = of.layout.of[e.index()].clone();
     if let Slot::Spin { cells } = of.layout.slots[slots.start] {
         return match cells.checked_sub(2) {
             Some(below) => between_spins(of, block, slots.start, below, Some(cells), stage),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// The same problem with every network of several cells as an ensemble, or the reason why one cannot be.
 pub fn as_ensembles(problem: &Problem) -> Result<Problem, String> {
     let mut turned = problem.clone();
-    for e in 0..problem.subsystems.len() {
+    for e in problem.subsystem_ids() {
         let subsystem = &problem.subsystems[e];
         let Kind::Network { cells, .. } = subsystem.kind else { continue };
         let refuse = |why: &str| Err(format!("the cells of {} are not all alike: {why}", subsystem.name));

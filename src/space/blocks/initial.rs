@@ -3,7 +3,7 @@
 use super::charges::Constraints;
 use super::layout::{Layout, Slot};
 use super::{BlockId, Blocks, rotate};
-use crate::problem::{Axis, Initial, Kind, Problem, Step};
+use crate::problem::{Axis, Initial, Kind, Problem, Step, SubsystemId};
 use crate::space::ladder::draw_initial;
 use num_complex::Complex64;
 use rand::seq::SliceRandom;
@@ -149,8 +149,8 @@ fn cell_kets(excited: f64, coherence: Complex64) -> Vec<(f64, Ket)> {
 }
 
 /// The parts of one subsystem that starts in `initial`.
-pub fn parts(problem: &Problem, layout: &Layout, subsystem: usize, initial: &Initial) -> Vec<Part> {
-    let slots = layout.of[subsystem].clone();
+pub fn parts(problem: &Problem, layout: &Layout, subsystem: SubsystemId, initial: &Initial) -> Vec<Part> {
+    let slots = layout.of[subsystem.index()].clone();
     let one = |source: Source| vec![Part { slots: slots.clone(), source }];
     let level = |level: usize| Source::Kets(vec![(1.0, vec![(vec![level], Complex64::ONE)])]);
     match (&problem.subsystems[subsystem].kind, initial) {
@@ -231,7 +231,7 @@ fn dicke(cells: usize, two_j: u64, two_m: i64, rng: &mut impl Rng) -> Ket {
 
 impl Start {
     pub(super) fn new(problem: &Problem, layout: &Layout) -> Self {
-        let all = problem.initial.iter().enumerate();
+        let all = problem.subsystem_ids().zip(&problem.initial);
         let parts: Vec<Part> = all.flat_map(|(e, initial)| parts(problem, layout, e, initial)).collect();
         let choices = parts.iter().try_fold(1usize, |product, part| product.checked_mul(part.choices()?));
         Self { parts, choices: choices.filter(|n| *n <= MOST_CHOICES) }
@@ -322,8 +322,8 @@ pub(super) fn constrain(problem: &Problem, layout: &Layout, constraints: &mut Co
         Step::Reset { subsystem, state } => Some((*subsystem, state)),
         _ => None,
     });
-    for (subsystem, state) in problem.initial.iter().enumerate().chain(resets) {
-        let slots = layout.of[subsystem].clone();
+    for (subsystem, state) in problem.subsystem_ids().zip(&problem.initial).chain(resets) {
+        let slots = layout.of[subsystem.index()].clone();
         match state {
             Initial::Cell { coherence, .. } if *coherence != Complex64::ZERO => constraints.neutral(layout, slots),
             Initial::Coherent(_) | Initial::Rotated { .. } => constraints.neutral(layout, slots),
@@ -333,7 +333,7 @@ pub(super) fn constrain(problem: &Problem, layout: &Layout, constraints: &mut Co
     }
     for step in &problem.protocol.steps {
         if let Step::Rotate { subsystem, axis, angle } = step {
-            let slots = layout.of[*subsystem].clone();
+            let slots = layout.of[subsystem.index()].clone();
             match rotate::half_turns(*angle) {
                 _ if *axis == Axis::Z => {}
                 Some(turns) if turns % 2 == 0 => {}

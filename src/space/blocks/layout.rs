@@ -115,7 +115,7 @@ impl Layout {
 
     /// Whether a subsystem is stored as one spin.
     pub fn is_spin(&self, subsystem: SubsystemId) -> bool {
-        matches!(self.slots[self.of[subsystem].start], Slot::Spin { .. })
+        matches!(self.slots[self.of[subsystem.index()].start], Slot::Spin { .. })
     }
 
     /// `sum` as products; operators without a site are summed over the cells of their subsystem.
@@ -143,7 +143,7 @@ impl Layout {
     }
 
     fn reach(&self, factor: &Factor) -> std::ops::Range<usize> {
-        let all = self.of[factor.subsystem].clone();
+        let all = self.of[factor.subsystem.index()].clone();
         match factor.site {
             Some(site) => all.start + site..all.start + site + 1,
             None => all,

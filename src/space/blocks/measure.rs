@@ -62,7 +62,7 @@ fn diagonal(
     (0..space.dimension())
         .map(|i| {
             space.read(i, &mut levels);
-            let each = subsystems.iter().flat_map(|e| of.layout.of[*e].clone().map(move |slot| (*e, slot)));
+            let each = subsystems.iter().flat_map(|e| of.layout.of[e.index()].clone().map(move |slot| (*e, slot)));
             each.map(|(e, slot)| value(e, slot, levels[slot])).sum()
         })
         .collect()
@@ -102,7 +102,7 @@ pub fn observable(of: &Blocks, block: &Block, linear: Linear, stage: usize) -> O
 
 /// S² = J(J+1) of a spin; S⁺S⁻ + Sᶻ(Sᶻ − 1) of single cells, with F = S⁻.
 fn spin_squared(of: &Blocks, block: &Block, e: SubsystemId, m: Vec<f64>) -> Observable {
-    let slots = of.layout.of[e].clone();
+    let slots = of.layout.of[e.index()].clone();
     if let Slot::Spin { .. } = of.layout.slots[slots.start] {
         let two_j = block.space.key.two_j[slots.start] as f64;
         let diagonal = vec![0.25 * two_j * (two_j + 2.0); block.dimension()];
@@ -128,7 +128,7 @@ fn spin_squared(of: &Blocks, block: &Block, e: SubsystemId, m: Vec<f64>) -> Obse
 
 /// The projector on J = N/2: 1 or 0 of a spin; of single cells F has a row for each Dicke state.
 fn bright(of: &Blocks, block: &Block, e: SubsystemId) -> Observable {
-    let slots = of.layout.of[e].clone();
+    let slots = of.layout.of[e.index()].clone();
     if let Slot::Spin { cells } = of.layout.slots[slots.start] {
         let inside = f64::from(u8::from(block.space.key.two_j[slots.start] == cells));
         return Observable { diagonal: vec![inside; block.dimension()], root: None, variance: false };

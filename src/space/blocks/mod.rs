@@ -367,15 +367,15 @@ fn jump_terms(layout: &Layout, channel: &Channel) -> Vec<Vec<Monomial>> {
     let jumps: Vec<Vec<Monomial>> = match &channel.reach {
         Reach::Collective => vec![layout.monomials(&channel.operator)],
         Reach::Each(subsystem) if layout.is_spin(*subsystem) => {
-            Layout::local_jumps(layout.of[*subsystem].start, cell_matrix(&channel.operator))
+            Layout::local_jumps(layout.of[subsystem.index()].start, cell_matrix(&channel.operator))
         }
-        Reach::Each(subsystem) => (0..layout.of[*subsystem].len())
+        Reach::Each(subsystem) => (0..layout.of[subsystem.index()].len())
             .map(|site| layout.monomials(&channel.operator.on_site(*subsystem, site)))
             .collect(),
         Reach::Correlated { subsystem, rates } if layout.is_spin(*subsystem) => {
             // Only uniform matrices come here: a part on each cell and a part on their sum.
             let (local, together) = rates.uniform().unwrap_or_default();
-            let each = Layout::local_jumps(layout.of[*subsystem].start, cell_matrix(&channel.operator));
+            let each = Layout::local_jumps(layout.of[subsystem.index()].start, cell_matrix(&channel.operator));
             let each = each.into_iter().map(|terms| scaled(terms, local));
             let all = scaled(layout.monomials(&channel.operator), together);
             each.filter(|_| local > 0.0).chain((together > 0.0).then_some(all)).collect()

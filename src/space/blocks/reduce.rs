@@ -93,7 +93,7 @@ pub fn reducer(of: &Blocks, block: &Block, reduction: &Reduction) -> Reducer {
         Reduction::Joint(parts) => joint(of, block, parts),
         Reduction::Cells(parts) => {
             let cells = parts.iter().enumerate().flat_map(|(index, &e)| {
-                let slots = of.layout.of[e].clone();
+                let slots = of.layout.of[e.index()].clone();
                 slots.enumerate().map(move |(cell, slot)| (vec![index as i64, cell as i64], e, slot))
             });
             cells.map(|(label, e, slot)| cell(of, block, label, e, slot)).collect()
@@ -103,7 +103,7 @@ pub fn reducer(of: &Blocks, block: &Block, reduction: &Reduction) -> Reducer {
                 Kind::Network { edges, .. } => edges.clone(),
                 _ => Vec::new(),
             };
-            let first = of.layout.of[*e].start;
+            let first = of.layout.of[e.index()].start;
             let ends = edges.iter().map(|&(a, b)| [first + a.min(b), first + a.max(b)]);
             ends.enumerate().map(|(i, ends)| few_slots(of, block, vec![i as i64], *e, &ends)).collect()
         }
@@ -117,8 +117,8 @@ type PartBlock = (Space, BTreeMap<Vec<usize>, Vec<(u32, u32)>>);
 /// The joint state of whole subsystems. With the rest in one product state every charge of the part is definite, so the
 /// part falls into blocks by spins and charges too.
 fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId]) -> Vec<Piece> {
-    let slots: Vec<usize> = parts.iter().flat_map(|e| of.layout.of[*e].clone()).collect();
-    let owner: Vec<SubsystemId> = parts.iter().flat_map(|e| of.layout.of[*e].clone().map(move |_| *e)).collect();
+    let slots: Vec<usize> = parts.iter().flat_map(|e| of.layout.of[e.index()].clone()).collect();
+    let owner: Vec<SubsystemId> = parts.iter().flat_map(|e| of.layout.of[e.index()].clone().map(move |_| *e)).collect();
     let layout = Layout { slots: slots.iter().map(|s| of.layout.slots[*s]).collect(), of: Vec::new() };
     let charges: Vec<Charge> = of.charges.iter().map(|c| c.restricted(&slots)).collect();
     let two_j: Vec<u64> = slots.iter().map(|s| block.space.key.two_j[*s]).collect();

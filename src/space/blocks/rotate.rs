@@ -33,7 +33,7 @@ pub fn rotate(
     axis: Axis,
     angle: f64,
 ) -> Option<BlockId> {
-    let slots = of.layout.of[subsystem].clone();
+    let slots = of.layout.of[subsystem.index()].clone();
     let turns = half_turns(angle);
     let angle = reduced(angle);
     match turns {

@@ -94,7 +94,7 @@ impl BandedJump {
             return Err(Box::new(blocks));
         }
         let problem = blocks.problem();
-        let released = (0..problem.channels.len()).map(|c| problem.released_per_jump(c)).collect();
+        let released = problem.channel_ids().map(|c| problem.released_per_jump(c)).collect();
         let spacings = (0..blocks.stages.len()).map(|stage| spacings(problem, &blocks.steps, stage)).collect();
         Ok(Self { released, bands, arch: Arch::new(), stiff: RwLock::default(), spacings, blocks })
     }
