@@ -124,6 +124,12 @@ pub enum RunError {
     Request(String),
 }
 
+impl From<Box<RunError>> for RunError {
+    fn from(error: Box<RunError>) -> Self {
+        *error
+    }
+}
+
 /// Names of `known` ordered for an error message: the one near match alone, or all of them.
 pub fn nearest(name: &str, known: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
     let known: Vec<String> = known.into_iter().map(Into::into).collect();

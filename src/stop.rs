@@ -32,6 +32,7 @@ impl Stop {
     }
 
     /// Whether it has been raised.
+    #[inline(always)]
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -40,6 +41,7 @@ impl Stop {
     ///
     /// # Errors
     /// [`RunError::Interrupted`] once the flag has been raised.
+    #[inline(always)]
     pub fn check(&self) -> Result<(), RunError> {
         if self.is_requested() { Err(RunError::Interrupted) } else { Ok(()) }
     }

@@ -38,15 +38,15 @@ impl<B: Batch, R: Recorder<B>> Evolve for Recorded<'_, B, R> {
     type Ended = RunError;
 
     fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
-        self.batch.begin(step)
+        self.batch.begin(step, 0.0)
     }
 
     fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
-        self.batch.begin(step)
+        self.batch.begin(step, 0.0)
     }
 
     fn begin(&mut self, span: &Span) -> Result<(), RunError> {
-        self.batch.begin(span.step)
+        self.batch.begin(span.step, span.start)
     }
 
     fn evolve(&mut self, span: &Span, _: f64, until: f64) -> Result<(), RunError> {

@@ -222,7 +222,7 @@ impl States for FailingBatch {
 }
 
 impl Batch for FailingBatch {
-    fn begin(&mut self, _: usize) -> Result<(), RunError> {
+    fn begin(&mut self, _: usize, _: f64) -> Result<(), RunError> {
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use leyden::estimate::{columns, verify};
 use leyden::exact::blocks::Ending;
 use leyden::exact::{blocks, naive};
 use leyden::models::{Graph, Network};
+use leyden::problem::function::{Call, Expression, Function, Table};
 use leyden::problem::{Axis, ChannelId, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, RateMatrix};
 use leyden::problem::{Step, Subsystem, SubsystemId};
 use leyden::run::{self, RunOptions};
@@ -21,6 +22,7 @@ use leyden::unravel::engine::Engine;
 use num_complex::Complex64;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 
 /// Number of random problems of the fast tier; the statistical tier runs many more.
 const FEW: u64 = 100;
@@ -333,6 +335,50 @@ fn vectors_agree_with_the_full_space() {
     });
 }
 
+/// A random problem in which a drive and two rates are functions of time: smooth ones, pulses, kinks, jumps and tables, on
+/// both clocks.
+fn random_in_time(seed: u64) -> Problem {
+    use Expression::{Number, RunTime, StepTime};
+    let problem = random(seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let n = Number;
+    let call = |call, x: Expression| Expression::Call(call, vec![x]);
+    let shifted = |clock: Expression, by: f64| clock.plus(n(-by));
+    let square = |x: Expression| Expression::Power(Box::new(x), Box::new(n(2.0)));
+    let table = Table::new("w", vec![0.0, 0.11, 0.27, 0.5], vec![0.4, 1.0, 0.5, 0.7], 3).unwrap();
+    // None of them is negative anywhere.
+    let functions = [
+        call(Call::Exp, square(shifted(StepTime, 0.2)).times(n(-40.0))),
+        square(call(Call::Sin, StepTime.times(n(7.0)))),
+        call(Call::Exp, RunTime.times(n(-2.0))),
+        Expression::Call(Call::Max, vec![n(0.0), call(Call::Abs, shifted(StepTime, 0.13)).times(n(-9.0)).plus(n(1.0))]),
+        call(Call::Step, shifted(RunTime, 0.31)).times(n(0.8)),
+        Expression::Table(Arc::new(table), Box::new(StepTime)),
+        Expression::Quotient(Box::new(n(0.3)), Box::new(StepTime.plus(n(0.2)))),
+    ];
+    let mut function = || Envelope::Function(Function::new(&functions[rng.random_range(0..functions.len())]));
+    let mut changed = problem.edit();
+    let part = SubsystemId::new(0);
+    let operator = match &problem.subsystems()[part].kind {
+        Kind::Levels { .. } => OpSum::of(part, Op::Transition(1, 1)),
+        _ => OpSum::of(part, Op::Number),
+    };
+    changed.drive("timed", operator, function());
+    for channel in problem.channel_ids().step_by(2) {
+        changed.rate_in_time(channel, function());
+    }
+    let kept =
+        problem.quantities().iter().filter(|q| !matches!(q, Quantity::BrightLoss(_) | Quantity::BrightReturn(_)));
+    let kept: Vec<Quantity> = kept.cloned().collect();
+    let problem = changed.with_only(kept).build();
+    problem.unwrap_or_else(|e| panic!("{seed}: {e}"))
+}
+
+#[test]
+fn functions_of_time_agree_with_the_full_space() {
+    check_many(0..FEW, |seed| check_problem(seed, random_in_time(seed)));
+}
+
 /// The limit t → ∞ of random problems some of whose channels are off, or that there is none, against the full space;
 /// how many had one and how many had none.
 fn check_steady(seed: u64) -> [usize; 2] {
@@ -388,7 +434,10 @@ fn limits_exist_where_they_do_in_the_full_space() {
 /// Trajectories in every style against the exact solution, by the comparison that `leyden verify` makes. With a false
 /// alarm of 1e-6 a problem and style, all of them together stay below 1e-3.
 fn check_trajectories(seed: u64, trajectories: u64) {
-    let problem = random(seed);
+    check_trajectories_of(seed, random(seed), trajectories);
+}
+
+fn check_trajectories_of(seed: u64, problem: Problem, trajectories: u64) {
     let options = RunOptions { trajectories, seed, threads: 0, shots: false, covariance: true, states: false };
     for representation in Representation::ALL {
         let Ok((_, engine)) = Engine::new(&problem, Some(representation)) else { continue };
@@ -421,6 +470,11 @@ fn check_trajectories(seed: u64, trajectories: u64) {
 #[test]
 fn trajectories_agree_with_the_exact_solution() {
     (0..25).for_each(|seed| check_trajectories(seed, 3_000));
+}
+
+#[test]
+fn trajectories_agree_with_functions_of_time() {
+    (0..15).for_each(|seed| check_trajectories_of(seed, random_in_time(seed), 3_000));
 }
 
 #[test]

@@ -297,6 +297,7 @@ mod tests {
         chancy.channels.push(Channel {
             name: "loss".into(),
             operator: OpSum::of(B, Op::Lower),
+            envelope: None,
             rate: 0.1,
             reach: Reach::Each(B),
         });

@@ -208,7 +208,7 @@ pub fn local_rate(problem: &Problem, e: SubsystemId) -> f64 {
         terms.iter().map(|term| term.coefficient.norm()).sum::<f64>().powi(2)
     };
     let local = problem.channels.iter().filter(|c| c.reach == Reach::Each(e));
-    problem.subsystems[e].cells() as f64 * local.map(|c| c.rate * size(c)).sum::<f64>()
+    problem.subsystems[e].cells() as f64 * local.map(|c| c.largest_rate() * size(c)).sum::<f64>()
 }
 
 /// What is known at each row without sampling.

@@ -19,7 +19,7 @@ use table::Table;
 
 use crate::error::RunError;
 use crate::problem::{Envelope, Problem, Step};
-use crate::space::blocks::{Block, BlockStep, Blocks, Slot, Sparse};
+use crate::space::blocks::{Block, BlockStep, Blocks, Monomial, Slot, Sparse, Stage};
 use crate::stop::Stop;
 use num_complex::Complex64;
 use pulp::{Arch, Simd, WithSimd};
@@ -44,6 +44,9 @@ enum Method {
     Refused(String),
 }
 
+/// An error of an evolution, in one register: it is the return value of every stretch between two rows.
+pub type Failed = Box<RunError>;
+
 /// An unnormalised state on its way to the next jump.
 #[derive(Clone, Debug)]
 pub struct Flight {
@@ -53,6 +56,8 @@ pub struct Flight {
     pub norm: f64,
     /// Time since the step began.
     pub time: f64,
+    /// When the step began.
+    pub start: f64,
 }
 
 /// Fewest cells that are worth an operator without a matrix.
@@ -137,12 +142,12 @@ impl Propagator {
         threshold: f64,
         work: &mut Workspace,
         stop: &Stop,
-    ) -> Result<bool, RunError> {
+    ) -> Result<bool, Failed> {
         let jumped = match &self.method {
             Method::Scalar(k) => scalar(*k, flight, until, threshold),
             _ => self.arch.dispatch(Evolution { method: &self.method, flight, until, threshold, work, stop })?,
         };
-        if flight.norm.is_finite() { Ok(jumped) } else { Err(no_number(flight)) }
+        if flight.norm.is_finite() { Ok(jumped) } else { Err(no_number(flight).into()) }
     }
 }
 
@@ -161,17 +166,20 @@ enum Plan<'b> {
 
 impl<'b> Plan<'b> {
     fn new(of: &Blocks, block: &'b Block, stage: usize, spacings: &[(f64, u64)]) -> Self {
-        let drives = of.stages[stage].varying.iter();
+        let Stage { varying: drives, rates, .. } = &of.stages[stage];
         if let Some(cells) = without_matrix(of, block) {
-            let varying = drives.map(|(d, f)| (*f, Operator::flips(Flips::new(cells, &of.drive_terms(*d))))).collect();
+            let flips = |terms: Vec<Monomial>| Operator::flips(Flips::new(cells, &terms));
+            let driven = drives.iter().map(|(d, f)| (f.clone(), flips(of.drive_terms(*d))));
+            let lost = rates.iter().map(|(c, f)| (f.clone(), flips(of.layout.collected(of.loss_terms(*c)))));
+            let varying = driven.chain(lost).collect();
             let generator = Operator::flips(Flips::new(cells, &of.generator_terms(stage)));
             return Self::Stepped(Series::new(generator, varying));
         }
         let generator = block.generator(of, stage);
-        let varying: Vec<(Envelope, Operator)> = drives
-            .map(|(drive, envelope)| (*envelope, Operator::new(block.drive(of, *drive))))
-            .filter(|(_, operator)| operator.entries() > 0)
-            .collect();
+        let driven = drives.iter().map(|(drive, f)| (f.clone(), Operator::new(block.drive(of, *drive))));
+        let lost = rates.iter().map(|(channel, f)| (f.clone(), Operator::new(block.loss(of, *channel))));
+        let varying: Vec<(Envelope, Operator)> =
+            driven.chain(lost).filter(|(_, operator)| operator.entries() > 0).collect();
         let fixed = varying.is_empty();
         if block.dimension() == 1 && fixed {
             return Self::Scalar(generator.get(0, 0).copied().unwrap_or_default());
@@ -206,16 +214,16 @@ struct Evolution<'a> {
 }
 
 impl WithSimd for Evolution<'_> {
-    type Output = Result<bool, RunError>;
+    type Output = Result<bool, Failed>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Result<bool, RunError> {
+    fn with_simd<S: Simd>(self, _: S) -> Result<bool, Failed> {
         let Self { method, flight, until, threshold, work, stop } = self;
         match method {
             Method::Scalar(k) => Ok(scalar(*k, flight, until, threshold)),
             Method::Stepped(series) => stepped(series, flight, until, threshold, work, stop),
             Method::Tabled(table, series) => tabled(table, series, (flight, until, threshold), work, stop),
-            Method::Refused(reason) => Err(numerics(reason.clone())),
+            Method::Refused(reason) => Err(numerics(reason.clone()).into()),
         }
     }
 }
@@ -238,7 +246,7 @@ fn stepped(
     threshold: f64,
     work: &mut Workspace,
     stop: &Stop,
-) -> Result<bool, RunError> {
+) -> Result<bool, Failed> {
     while flight.time < until {
         let left = until - flight.time;
         let length = series.expand(flight, left, work, stop)?;
@@ -247,7 +255,7 @@ fn stepped(
             return Ok(true);
         }
         if !(next > flight.time) {
-            return Err(too_fast(flight.time, length));
+            return Err(too_fast(flight.time, length).into());
         }
         flight.time = next;
     }
@@ -269,7 +277,7 @@ fn tabled(
     (flight, until, threshold): (&mut Flight, f64, f64),
     work: &mut Workspace,
     stop: &Stop,
-) -> Result<bool, RunError> {
+) -> Result<bool, Failed> {
     // Once a jump is known to lie before `limit`, only shorter propagators are tried.
     let (mut limit, mut left, mut cap, mut inside) = (until, until - flight.time, usize::MAX, false);
     loop {
@@ -284,7 +292,7 @@ fn tabled(
         let Some((level, operator, length, whole)) = table.longest(left, cap) else {
             let length = series.expand(flight, left, work, stop)?;
             if !(length > 0.0) {
-                return Err(too_fast(flight.time, length));
+                return Err(too_fast(flight.time, length).into());
             }
             if series.advance(flight, length, threshold, work) {
                 return Ok(true);

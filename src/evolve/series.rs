@@ -7,8 +7,7 @@
 //! then stay within the range of numbers whatever the unit of time is, and no digit of them depends on it.
 
 use super::kernel::{Operator, REGISTERS, norm_sqr};
-use super::{Bracket, Flight};
-use crate::error::RunError;
+use super::{Bracket, Failed, Flight};
 use crate::problem::Envelope;
 use crate::stop::Stop;
 use num_complex::Complex64;
@@ -58,7 +57,7 @@ impl Workspace {
     }
 
     /// The weights ‖Lψ‖² of jump operators, kept.
-    pub fn weights<'o>(&mut self, operators: impl Iterator<Item = &'o Operator>, psi: &[Complex64]) -> &[f64] {
+    pub fn weights<'o>(&mut self, operators: impl Iterator<Item = &'o Operator>, psi: &[Complex64]) -> &mut [f64] {
         let Self { weights, vector, .. } = self;
         weights.clear();
         weights.extend(operators.map(|operator| operator.image_norm(psi, vector)));
@@ -111,19 +110,19 @@ impl Series {
     /// # Errors
     /// [`RunError::Interrupted`].
     #[inline(always)]
-    pub fn expand(&self, flight: &Flight, left: f64, work: &mut Workspace, stop: &Stop) -> Result<f64, RunError> {
+    pub fn expand(&self, flight: &Flight, left: f64, work: &mut Workspace, stop: &Stop) -> Result<f64, Failed> {
         stop.check()?;
         let (d, now) = (flight.psi.len(), flight.time);
         work.quiet.clear();
         let mut piece = left;
         for (envelope, _) in &self.varying {
-            let smooth = envelope.piece(now);
+            let smooth = envelope.piece(flight.start, now);
             piece = piece.min(smooth.length);
             work.quiet.push(smooth.quiet);
         }
         let strength = |t: f64| -> f64 {
             let driven = self.varying.iter().zip(&work.quiet).filter(|(_, quiet)| !**quiet);
-            driven.map(|((envelope, operator), _)| envelope.at(t).abs() * operator.size()).sum()
+            driven.map(|((envelope, operator), _)| envelope.at(flight.start, t).abs() * operator.size()).sum()
         };
         let rate = self.generator.size() + strength(now).max(strength(now + piece));
         let mut length = if rate > 0.0 { piece.min(REACH / rate) } else { piece };
@@ -140,7 +139,7 @@ impl Series {
             }
             if !work.quiet[k] {
                 work.driven[k].resize((ORDER + 1) * d, Complex64::ZERO);
-                envelope.taylor(now, work.unit, &mut work.coefficients[k]);
+                envelope.taylor(flight.start, now, work.unit, &mut work.coefficients[k]);
             }
         }
         let small = SMALL * SMALL * norm_sqr(&flight.psi);

@@ -76,6 +76,9 @@ impl<'a> MeanField<'a> {
             return Err(refuse("it is derived without drives and resets"));
         }
         for (index, channel) in problem.channels.iter().enumerate() {
+            if channel.envelope.is_some() {
+                return Err(refuse("it is derived for rates that do not change with time"));
+            }
             let collective = channel.reach == Reach::Collective;
             dissipators.push(Dissipator::new(&channel.operator, channel.rate, collective, index, &channel.name)?);
         }

@@ -1,13 +1,14 @@
 //! The channels and drives sections: what acts on the system, at what rate and in which steps.
 
-use super::document::{Entry, Item, Table};
+use super::document::{Entry, Item, Quantity, Table};
 use super::error::InputError;
 use super::expression::{self, Expr, Node};
 use super::operator::{Context, single_cells};
-use super::parameters::{Number, Scope};
+use super::parameters::{FUNCTIONS, Number, Scope};
 use super::protocol::names;
 use super::sections::distinct;
 use super::subsystems::Parts;
+use crate::problem::function::Function;
 use crate::problem::{
     Acting, Envelope, Kind, OpSum, ProblemBuilder, RateMatrix, Reach, Subsystem, SubsystemId, free_space_rates,
 };
@@ -18,6 +19,7 @@ pub(super) struct ReadChannel {
     pub(super) operator: OpSum,
     pub(super) reach: Reach,
     pub(super) rate: f64,
+    pub(super) envelope: Option<Envelope>,
     pub(super) only: Option<Vec<usize>>,
 }
 
@@ -48,8 +50,18 @@ pub(super) fn drive<'s>(
     }
     let given = table.need("envelope", "envelope = \"constant(F)\"")?;
     let envelope = expression::parse(given.text("an envelope such as `gaussian(peak, centre, width)`")?)?;
-    let Node::Call { name: shape, name_at, arguments } = &envelope.node else {
-        return Err(envelope.at.unknown("envelope", envelope.at.text(), ENVELOPES));
+    let only = only(&format!("drive `{name}`"), table, steps)?;
+    if scope.is_timed(&envelope) {
+        let envelope = Envelope::Function(Function::new(&scope.timed(&envelope)?));
+        return Ok(ReadDrive { operator, envelope, only });
+    }
+    let (shape, name_at, arguments) = match &envelope.node {
+        Node::Call { name, name_at, arguments } if !FUNCTIONS.contains(name) => (name, name_at, arguments),
+        // A number is one that does not change.
+        _ => {
+            let envelope = Envelope::Constant(scope.number_of(&envelope)?.value);
+            return Ok(ReadDrive { operator, envelope, only });
+        }
     };
     let numbers: Vec<Number<'s>> = arguments.iter().map(|a| scope.number_of(a)).collect::<Result<_, _>>()?;
     let envelope = match (*shape, numbers.as_slice()) {
@@ -68,7 +80,7 @@ pub(super) fn drive<'s>(
         }
         _ => return Err(name_at.unknown("envelope", shape, ENVELOPES)),
     };
-    Ok(ReadDrive { operator, envelope, only: only(&format!("drive `{name}`"), table, steps)? })
+    Ok(ReadDrive { operator, envelope, only })
 }
 
 /// The channels that the entry `name` stands for: one, or one on each member of a group.
@@ -125,13 +137,34 @@ pub(super) fn channel<'s>(
             format!("channel `{name}` is given a rate for each cell, but all cells of `{}` are alike", part.name);
         return Err(given.at.error(message, format!("one rate; unequal ones need {}", one_by_one(part))));
     }
-    let rate = scope.number(given)?.non_negative(&format!("the rate of channel {name}"))?;
+    let in_time = match given.quantity("a number or an expression in a string")? {
+        Quantity::Text(text) => Some(expression::parse(text)?).filter(|expression| scope.is_timed(expression)),
+        Quantity::Number(_) => None,
+    };
+    if let (Some(expression), true) = (&in_time, table.get("edge").is_some()) {
+        return Err(expression.at.error("a rate that changes with time cannot stand beside `edge`", "`matrix`"));
+    }
+    let envelope = match &in_time {
+        Some(expression) => Some(Envelope::Function(Function::new(&scope.timed(expression)?))),
+        None => None,
+    };
+    let rate = match in_time {
+        Some(_) => 1.0,
+        None => scope.number(given)?.non_negative(&format!("the rate of channel {name}"))?,
+    };
     let only = only(&format!("channel `{name}`"), table, steps)?;
     // With a number for the edges the rate is the diagonal of the matrix already.
     let rate = if table.get("edge").is_some() { 1.0 } else { rate };
     Ok(found
         .into_iter()
-        .map(|(name, operator, reach)| ReadChannel { name, operator, reach, rate, only: only.clone() })
+        .map(|(name, operator, reach)| ReadChannel {
+            name,
+            operator,
+            reach,
+            rate,
+            envelope: envelope.clone(),
+            only: only.clone(),
+        })
         .collect())
 }
 
@@ -259,6 +292,9 @@ pub(super) fn add_channels<'c>(
                 builder.correlated(name, subsystem, operator, channel.rate, rates)
             }
         };
+        if let Some(envelope) = &channel.envelope {
+            builder.in_time(envelope.clone());
+        }
         if let Some(only) = &channel.only {
             builder.only(only.iter().map(|step| steps[*step]));
         }

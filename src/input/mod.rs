@@ -22,6 +22,7 @@ mod channels;
 mod document;
 mod error;
 mod expression;
+mod functions;
 #[cfg(test)]
 mod group_tests;
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use super::error::{InputError, Span};
 use super::expression::{Binary, Expr, Node};
+use super::functions;
 use super::parameters::{FUNCTIONS, Scope, arithmetic, function};
 use super::subsystems::Parts;
+use crate::problem::function::Expression;
 use crate::problem::{Acting, Factor, Kind, Op, OpSum, Subsystem, SubsystemId, Term};
 use num_complex::Complex64;
 
@@ -30,17 +32,77 @@ pub(super) struct Context<'s, 'a> {
 
 enum Operand {
     Number(Complex64),
-    Operator(OpSum),
+    /// A complex number times a real function of time.
+    Function(Complex64, Expression),
+    Operator(Modulated),
 }
 
-use Operand::{Number, Operator};
+use Operand::{Function, Number, Operator};
 
 impl Operand {
-    fn operator(self) -> OpSum {
+    /// A factor and a function.
+    fn of_time(self) -> (Complex64, Expression) {
         match self {
-            Number(value) => OpSum::scalar(value),
+            Number(value) => (value, Expression::Number(1.0)),
+            Function(factor, f) => (factor, f),
+            Operator(_) => (Complex64::ZERO, Expression::Number(0.0)),
+        }
+    }
+
+    fn operator(self) -> Modulated {
+        match self {
+            Number(value) => OpSum::scalar(value).into(),
+            Function(factor, f) => Modulated { fixed: OpSum::default(), varying: vec![(f, OpSum::scalar(factor))] },
             Operator(sum) => sum,
         }
+    }
+}
+
+/// An operator sum, and others that functions of time multiply.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Modulated {
+    pub(super) fixed: OpSum,
+    pub(super) varying: Vec<(Expression, OpSum)>,
+}
+
+impl From<OpSum> for Modulated {
+    fn from(fixed: OpSum) -> Self {
+        Self { fixed, varying: Vec::new() }
+    }
+}
+
+impl Modulated {
+    pub(super) fn plus(mut self, other: Self) -> Self {
+        self.fixed = self.fixed + other.fixed;
+        other.varying.into_iter().for_each(|(f, sum)| self.add(f, sum));
+        self
+    }
+
+    fn add(&mut self, f: Expression, sum: OpSum) {
+        let f = f.simplified();
+        match self.varying.iter_mut().find(|(known, _)| *known == f) {
+            Some((_, before)) => *before = std::mem::take(before) + sum,
+            None => self.varying.push((f, sum)),
+        }
+    }
+
+    fn scaled(self, factor: Complex64) -> Self {
+        let varying = self.varying.into_iter().map(|(f, sum)| (f, sum * factor)).collect();
+        Self { fixed: self.fixed * factor, varying }
+    }
+
+    /// Times a function.
+    fn modulated(self, f: &Expression) -> Self {
+        let mut all = Self::default();
+        if !self.fixed.terms.is_empty() {
+            all.add(f.clone(), self.fixed);
+        }
+        self.varying.into_iter().for_each(|(g, sum)| all.add(g.times(f.clone()), sum));
+        all
+    }
+
+    fn terms(&self) -> impl Iterator<Item = &Term> {
+        self.fixed.terms.iter().chain(self.varying.iter().flat_map(|(_, sum)| &sum.terms))
     }
 }
 
@@ -90,9 +152,27 @@ impl<'s, 'a> Context<'s, 'a> {
     /// # Errors
     /// It names something unknown, puts an operator on the wrong kind of subsystem, or is only a number.
     pub(super) fn operator(&self, expression: &Expr<'s>) -> Result<OpSum, InputError> {
+        let sum = self.modulated(expression)?;
+        match sum.varying.first() {
+            None => Ok(sum.fixed),
+            Some((f, _)) => {
+                let message = format!("this operator changes with time, as {f}");
+                Err(expression.at.error(message, "a fixed operator; drives and terms of H may change with time"))
+            }
+        }
+    }
+
+    /// The operator sum that `expression` stands for, functions of time included.
+    ///
+    /// # Errors
+    /// As [`operator`](Self::operator).
+    pub(super) fn modulated(&self, expression: &Expr<'s>) -> Result<Modulated, InputError> {
         match self.evaluate(expression)? {
             Operator(sum) => Ok(sum),
             Number(_) => Err(expression.at.error("this is a number, not an operator", "an operator such as `sm(B)`")),
+            Function(..) => {
+                Err(expression.at.error("this is a function, not an operator", "a function times an operator"))
+            }
         }
     }
 
@@ -142,6 +222,9 @@ impl<'s, 'a> Context<'s, 'a> {
                 Number(Complex64::from(self.scope.bound(name).unwrap_or_default()))
             }
             Node::Name("i") => Number(Complex64::I),
+            Node::Name(name) if self.scope.function_named(name).is_some() => {
+                Function(Complex64::ONE, self.scope.function_named(name).unwrap_or(Expression::Number(0.0)))
+            }
             Node::Name(name) if self.scope.get(name).is_none() && self.parts.names().contains(name) => {
                 return Err(
                     at.error(format!("`{name}` is a subsystem, not an operator"), "an operator such as `sm(B)`")
@@ -160,22 +243,22 @@ impl<'s, 'a> Context<'s, 'a> {
                 })?;
                 total.unwrap_or(Number(Complex64::ZERO))
             }
-            Node::Call { name, arguments, .. } if *name == "bonds" => Operator(self.bonds(arguments, at)?),
+            Node::Call { name, arguments, .. } if *name == "bonds" => Operator(self.bonds(arguments, at)?.into()),
             Node::Call { name, arguments, .. } if NAMES.contains(name) => {
-                Operator(self.elementary(name, arguments, at)?)
+                Operator(self.elementary(name, arguments, at)?.into())
             }
             Node::Call { name, name_at, arguments } => {
                 if !FUNCTIONS.contains(name) {
                     return Err(name_at.unknown("operator or function", name, NAMES.into_iter().chain(FUNCTIONS)));
                 }
-                Number(self.function(name, *name_at, arguments)?)
+                self.function(name, *name_at, arguments)?
             }
             Node::Transition { to, from, subsystem: name, subsystem_at } => {
                 let ids = self.meant(name, *subsystem_at)?;
                 match &self.parts.all[ids[0]].kind {
                     Kind::Levels { energies } if *to.max(from) < energies.len() => {
                         let each = ids.into_iter().map(|id| OpSum::of(id, Op::Transition(*to, *from)));
-                        Operator(each.fold(OpSum::default(), |sum, op| sum + op))
+                        Operator(each.fold(OpSum::default(), |sum, op| sum + op).into())
                     }
                     Kind::Levels { energies } => {
                         let expected = format!("levels from 0 to {}", energies.len() - 1);
@@ -189,7 +272,8 @@ impl<'s, 'a> Context<'s, 'a> {
             }
             Node::Negative(inner) => match self.evaluate(inner)? {
                 Number(value) => Number(-value),
-                Operator(sum) => Operator(-sum),
+                Function(factor, f) => Function(-factor, f),
+                Operator(sum) => Operator(sum.scaled(Complex64::new(-1.0, 0.0))),
             },
             Node::Sequence { first, rest } => {
                 let mut value = self.evaluate(first)?;
@@ -201,23 +285,30 @@ impl<'s, 'a> Context<'s, 'a> {
         };
         let finite = |c: &Complex64| c.re.is_finite() && c.im.is_finite();
         let good = match &value {
-            Number(value) => finite(value),
-            Operator(sum) => sum.terms.iter().all(|t| finite(&t.coefficient)),
+            Number(value) | Function(value, _) => finite(value),
+            Operator(sum) => sum.terms().all(|t| finite(&t.coefficient)),
         };
         if good { Ok(value) } else { Err(at.error("this is not finite", "finite coefficients")) }
     }
 
-    /// A function of numbers; only exp takes complex ones.
-    fn function(&self, name: &'s str, name_at: Span<'s>, arguments: &[Expr<'s>]) -> Result<Complex64, InputError> {
-        let mut numbers = Vec::new();
+    /// A function of numbers or of functions of time; only exp takes complex numbers.
+    fn function(&self, name: &'s str, name_at: Span<'s>, arguments: &[Expr<'s>]) -> Result<Operand, InputError> {
+        let (mut numbers, mut functions) = (Vec::new(), Vec::new());
         for argument in arguments {
             match self.evaluate(argument)? {
-                Number(value) if name == "exp" && arguments.len() == 1 => return Ok(value.exp()),
-                Number(value) if value.im == 0.0 => numbers.push(value.re),
+                Number(value) if name == "exp" && arguments.len() == 1 => return Ok(Number(value.exp())),
+                Number(value) if value.im == 0.0 => {
+                    numbers.push(value.re);
+                    functions.push(Expression::Number(value.re));
+                }
+                Function(factor, f) if factor.im == 0.0 => functions.push(f.times(Expression::Number(factor.re))),
                 _ => return Err(argument.at.error(format!("`{name}` needs a real number"), "a real number")),
             }
         }
-        function(name, name_at).and_then(|f| f(&numbers)).map(Complex64::from)
+        if functions.len() > numbers.len() {
+            return Ok(Function(Complex64::ONE, functions::called(name, name_at, functions)?));
+        }
+        function(name, name_at).and_then(|f| f(&numbers)).map(|value| Number(Complex64::from(value)))
     }
 
     fn binary(
@@ -230,13 +321,24 @@ impl<'s, 'a> Context<'s, 'a> {
     ) -> Result<Operand, InputError> {
         Ok(match (binary, left, right) {
             (_, Number(l), Number(r)) => Number(numbers(binary, l, r)),
-            (Binary::Add, l, r) => Operator(l.operator() + r.operator()),
-            (Binary::Subtract, l, r) => Operator(l.operator() - r.operator()),
+            (_, l @ (Number(_) | Function(..)), r @ (Number(_) | Function(..))) => {
+                let ((a, f), (b, g)) = (l.of_time(), r.of_time());
+                self.of_time(binary, (a, f), (b, g), at)?
+            }
+            (Binary::Add, l, r) => Operator(l.operator().plus(r.operator())),
+            (Binary::Subtract, l, r) => Operator(l.operator().plus(r.operator().scaled(Complex64::new(-1.0, 0.0)))),
             (Binary::Multiply, Number(c), Operator(sum)) | (Binary::Multiply, Operator(sum), Number(c)) => {
-                Operator(sum * c)
+                Operator(sum.scaled(c))
+            }
+            (Binary::Multiply, Function(c, f), Operator(sum)) | (Binary::Multiply, Operator(sum), Function(c, f)) => {
+                Operator(sum.scaled(c).modulated(&f))
             }
             (Binary::Multiply, Operator(l), Operator(r)) => Operator(self.product(l, r, at)?),
-            (Binary::Divide, Operator(sum), Number(c)) => Operator(sum * c.inv()),
+            (Binary::Divide, Operator(sum), Number(c)) => Operator(sum.scaled(c.inv())),
+            (Binary::Divide, Operator(sum), Function(c, f)) => {
+                let inverse = Expression::Quotient(Box::new(Expression::Number(1.0)), Box::new(f));
+                Operator(sum.scaled(c.inv()).modulated(&inverse))
+            }
             (Binary::Divide, _, Operator(_)) => {
                 return Err(right_at.error("division by an operator", "a number after `/`"));
             }
@@ -251,14 +353,52 @@ impl<'s, 'a> Context<'s, 'a> {
                 }
                 Operator(power)
             }
+            (Binary::Power, Operator(_), Function(..)) => {
+                return Err(right_at.error("a power of an operator cannot change with time", "a whole number"));
+            }
             (Binary::Power, _, Operator(_)) => {
                 return Err(right_at.error("an operator as a power", "a number after `^`"));
             }
         })
     }
 
+    /// Arithmetic of functions of time.
+    fn of_time(
+        &self,
+        binary: Binary,
+        (a, f): (Complex64, Expression),
+        (b, g): (Complex64, Expression),
+        at: Span<'s>,
+    ) -> Result<Operand, InputError> {
+        let real = |factor: Complex64, f: Expression| match factor.im == 0.0 {
+            true => Ok(f.times(Expression::Number(factor.re))),
+            false => Err(at.error("a function of time must be real here", "a complex number times a real function")),
+        };
+        Ok(match binary {
+            Binary::Multiply => Function(a * b, f.times(g)),
+            Binary::Divide => Function(a / b, functions::combined(Binary::Divide, f, g)),
+            _ => Function(Complex64::ONE, functions::combined(binary, real(a, f)?, real(b, g)?)),
+        })
+    }
+
+    /// left·right, function by function.
+    fn product(&self, left: Modulated, right: Modulated, at: Span<'s>) -> Result<Modulated, InputError> {
+        let mut all = Modulated::from(self.product_of_sums(left.fixed.clone(), right.fixed.clone(), at)?);
+        for (f, sum) in &left.varying {
+            all.add(f.clone(), self.product_of_sums(sum.clone(), right.fixed.clone(), at)?);
+            for (g, other) in &right.varying {
+                all.add(f.clone().times(g.clone()), self.product_of_sums(sum.clone(), other.clone(), at)?);
+            }
+        }
+        for (g, sum) in &right.varying {
+            all.add(g.clone(), self.product_of_sums(left.fixed.clone(), sum.clone(), at)?);
+        }
+        all.varying.retain(|(_, sum)| !sum.terms.is_empty());
+        Ok(all)
+    }
+
     /// left·right, with products of one cell or level multiplied out.
-    fn product(&self, left: OpSum, right: OpSum, at: Span<'s>) -> Result<OpSum, InputError> {
+    fn product_of_sums(&self, left: OpSum, right: OpSum, at: Span<'s>) -> Result<OpSum, InputError> {
         let longest = |sum: &OpSum| sum.terms.iter().map(|t| t.factors.len()).max().unwrap_or(0);
         // Whoever stores the operator spells σx and σy with two ladder operators each.
         let doublings = |t: &Term| t.factors.iter().filter(|f| matches!(f.op, Op::X | Op::Y)).count();

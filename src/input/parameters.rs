@@ -3,6 +3,7 @@
 use super::document::{Entry, Item, Quantity, Table};
 use super::error::{InputError, Source, Span, shown};
 use super::expression::{self, Binary, Expr, Node, Quoted, Range, Sum};
+use crate::problem::function::{CALLS, Expression};
 use crate::problem::{Kind, Subsystem};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -31,14 +32,14 @@ impl fmt::Display for Value {
 }
 
 /// Names that mean something else: constants, and the key of `[verify]` that is no parameter.
-const RESERVED: [&str; 3] = ["pi", "i", "trajectories"];
+const RESERVED: [&str; 5] = ["pi", "i", "trajectories", "t", "time"];
 
 /// Words that other programs read as numbers.
 const NOT_FINITE: [&str; 3] = ["nan", "inf", "infinity"];
 
 /// Functions of numbers.
-pub(super) const FUNCTIONS: [&str; 12] =
-    ["sqrt", "exp", "ln", "sin", "cos", "tan", "abs", "min", "max", "floor", "round", "gauss"];
+pub(super) const FUNCTIONS: [&str; 14] =
+    ["sqrt", "exp", "ln", "sin", "cos", "tan", "tanh", "abs", "min", "max", "floor", "round", "step", "gauss"];
 
 /// Values that the index of a sum may take.
 const MOST_VALUES: f64 = 1e5;
@@ -146,6 +147,8 @@ pub(super) struct Scope<'s> {
     index: HashMap<&'s str, usize>,
     /// Indices of the sums that are being taken, with their values.
     bound: RefCell<Vec<(&'s str, f64)>>,
+    /// Functions of time by name, see `functions.rs`.
+    pub(super) functions: Vec<(&'s str, Expression)>,
 }
 
 impl<'s> Scope<'s> {
@@ -200,7 +203,7 @@ impl<'s> Scope<'s> {
     fn resolve(definitions: Vec<Definition<'s>>) -> Result<Self, InputError> {
         let index = definitions.iter().enumerate().map(|(i, d)| (d.name, i)).collect();
         let values = vec![None; definitions.len()];
-        let mut scope = Self { definitions, values, index, bound: RefCell::default() };
+        let mut scope = Self { definitions, values, index, bound: RefCell::default(), functions: Vec::new() };
         let references: Vec<Vec<(&str, Span<'s>)>> = scope.definitions.iter().map(Definition::references).collect();
         let pending = |scope: &Self, at: usize| {
             let known = |name| scope.index.get(name).filter(|&&to| scope.values[to].is_none());
@@ -432,6 +435,10 @@ impl<'s> Scope<'s> {
             None if name == "i" => {
                 Err(expression.at.error("the imaginary unit `i` has no place here", "a real number"))
             }
+            None if self.function_named(name).is_some() => {
+                let message = format!("`{name}` changes with time, and this is a number");
+                Err(expression.at.error(message, "a number; drives and terms of H may change with time"))
+            }
             None => Err(expression.at.unknown("parameter", name, self.names())),
         }
     }
@@ -477,18 +484,11 @@ pub(super) fn function<'s>(
         return Err(at.unknown("function", name, FUNCTIONS));
     }
     Ok(move |arguments: &[f64]| match (name, arguments) {
-        ("min", [first, rest @ ..]) => Ok(rest.iter().fold(*first, |a, b| a.min(*b))),
-        ("max", [first, rest @ ..]) => Ok(rest.iter().fold(*first, |a, b| a.max(*b))),
-        ("sqrt", [x]) => Ok(x.sqrt()),
-        ("exp", [x]) => Ok(x.exp()),
-        ("ln", [x]) => Ok(x.ln()),
-        ("sin", [x]) => Ok(x.sin()),
-        ("cos", [x]) => Ok(x.cos()),
-        ("tan", [x]) => Ok(x.tan()),
-        ("abs", [x]) => Ok(x.abs()),
-        ("floor", [x]) => Ok(x.floor()),
-        ("round", [x]) => Ok(x.round()),
         ("gauss", numbers @ [_, ..]) => gauss(numbers, at),
+        ("min" | "max", [_, ..]) | (_, [_]) if name != "gauss" => {
+            let call = CALLS.iter().find(|(known, _)| *known == name);
+            Ok(call.map_or(f64::NAN, |(_, call)| call.of(arguments)))
+        }
         _ => Err(at.error(format!("`{name}` is given {} arguments", arguments.len()), "one")),
     })
 }

@@ -4,27 +4,29 @@ use super::channels::{ReadChannel, ReadDrive, add_channels, channel, drive};
 use super::document::{Item, Table};
 use super::error::{InputError, Span};
 use super::expression;
-use super::operator::{Context, subsystem};
+use super::operator::{Context, Modulated, subsystem};
 use super::parameters::{Scope, identifier};
 use super::places::Places;
 use super::protocol::{ListedStep, names, protocol};
 use super::quantities::quantities;
 use super::states::initial;
 use super::subsystems::{Parts, subsystems};
-use crate::problem::{Acting, Kind, OpSum, Problem, Quantity, Step, SubsystemId};
+use crate::problem::function::{Expression, Function};
+use crate::problem::{Acting, Envelope, Kind, OpSum, Problem, Quantity, Step, SubsystemId};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use std::path::Path;
 
 /// All sections there are.
-pub(super) const SECTIONS: [&str; 14] = [
+pub(super) const SECTIONS: [&str; 15] = [
     "title",
     "parameters",
     "subsystems",
     "battery",
     "initial",
     "meanfield",
+    "functions",
     "hamiltonian",
     "drives",
     "channels",
@@ -48,6 +50,8 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
         Some(item) => title(item)?,
         None => file.to_owned(),
     };
+    let with_functions = scope.with_functions(root.section("functions")?.as_ref(), folder)?;
+    let scope = &with_functions;
     let parts =
         subsystems(&required("subsystems", "`[subsystems]` with, say, `B = { spins = 10, energy = 1.0 }`")?, scope)?;
     let places = Places::of(root);
@@ -70,8 +74,11 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             builder.tilt(id, angle);
         }
     }
+    let mut in_time = Vec::new();
     if let Some(section) = root.section("hamiltonian")? {
-        builder.hamiltonian(hamiltonian(&section, scope, &parts)?);
+        let (fixed, varying) = hamiltonian(&section, scope, &parts)?;
+        builder.hamiltonian(fixed);
+        in_time = varying;
         if let Some(entry) = section.entry("detunings") {
             for (network, list) in detunings(&entry.value.table("`detunings`", entry.key_at)?, scope, &parts)? {
                 builder.detune(network, &list);
@@ -119,6 +126,16 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             builder.only(only.into_iter().map(|step| step_names[step]));
         }
     }
+    // Terms of H that change with time are on in every step.
+    let mut places_in_time = Vec::new();
+    for (f, operator, at) in in_time {
+        let taken = |name: &String| drive_names.contains(&name.as_str());
+        let number = places_in_time.len() + 1;
+        let name =
+            std::iter::successors(Some(format!("H{number}")), |name| Some(format!("{name}_"))).find(|n| !taken(n));
+        builder.drive(&name.unwrap_or_default(), operator, Envelope::Function(Function::new(&f)));
+        places_in_time.push(at);
+    }
     builder.repeat(repeat);
     for listed in &steps {
         match listed.step.clone() {
@@ -147,14 +164,28 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             active.iter_mut().zip(&of_entry).for_each(|(active, entry)| *active &= lists(on, *entry));
         }
         if let Some(on) = &listed.drives {
-            driven.iter_mut().enumerate().for_each(|(drive, active)| *active &= lists(on, drive));
+            let named = driven.iter_mut().take(drive_names.len()).enumerate();
+            named.for_each(|(drive, active)| *active &= lists(on, drive));
         }
     }
     for (drive, entry) in drives.iter().flat_map(Table::entries).enumerate() {
-        problem.check_drive(drive).map_err(|error| {
+        problem.prepare_drive(drive).map_err(|error| {
             let at =
                 entry.value.table("a drive", entry.key_at).ok().and_then(|table| table.get("envelope").map(|e| e.at));
             at.unwrap_or(entry.key_at).error(error.to_string(), "a drive that double precision can follow")
+        })?;
+    }
+    for (number, at) in places_in_time.into_iter().enumerate() {
+        let followed = problem.prepare_drive(drive_names.len() + number);
+        followed.map_err(|error| at.error(error.to_string(), "a function that is finite in every step"))?;
+    }
+    let rates = channels.iter().flat_map(Table::entries).collect::<Vec<_>>();
+    for channel in problem.channel_ids().collect::<Vec<_>>() {
+        problem.prepare_rate(channel).map_err(|error| {
+            let entry = rates[of_entry[channel.index()]];
+            let at =
+                entry.value.table("a channel", entry.key_at).ok().and_then(|table| table.get("rate").map(|e| e.at));
+            at.unwrap_or(entry.key_at).error(error.to_string(), "a function that is finite in every step")
         })?;
     }
     problem.check_phases().map_err(|error| places.locate(&error.to_string(), ""))?;
@@ -223,31 +254,50 @@ fn tilts<'s>(section: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Ve
     Ok(all)
 }
 
+/// A function, the operator that it multiplies, and the first term in which it stands.
+type InTime<'s> = (Expression, OpSum, Span<'s>);
+
 /// The sum of the terms, which must be Hermitian to the precision of its coefficients; blamed is the first string that
 /// contributes to what is not.
-fn hamiltonian<'s>(section: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<OpSum, InputError> {
+fn hamiltonian<'s>(
+    section: &Table<'s>,
+    scope: &Scope<'s>,
+    parts: &Parts,
+) -> Result<(OpSum, Vec<InTime<'s>>), InputError> {
     section.allow("key", &["terms", "detunings"])?;
     let context = Context::whole(scope, parts);
     let items = match (section.get("terms"), section.get("detunings")) {
         (None, Some(_)) => Vec::new(),
         _ => section.need("terms", "terms = [\"g*(sp(C)*sm(B) + sm(C)*sp(B))\"]")?.list("a list of operators")?,
     };
-    let mut terms: Vec<(OpSum, Span<'s>)> = Vec::new();
-    let mut total = OpSum::default();
+    let mut terms: Vec<(Modulated, Span<'s>)> = Vec::new();
+    let mut total = Modulated::default();
     for item in &items {
         let expression = expression::parse(item.text("an operator in a string")?)?;
-        let operator = context.operator(&expression)?;
-        total = total + operator.clone();
+        let operator = context.modulated(&expression)?;
+        total = total.plus(operator.clone());
         terms.push((operator, expression.at));
     }
-    let operators: Vec<OpSum> = terms.iter().map(|(operator, _)| operator.clone()).collect();
-    match Acting::on(&parts.all).not_hermitian(&operators) {
-        Some(first) => {
-            let message = "the Hamiltonian is not Hermitian";
-            Err(terms[first].1.error(message, "this term together with its conjugate"))
+    // The terms without a function, and those of each function, are Hermitian by themselves.
+    let hermitian = |of: &dyn Fn(&Modulated) -> OpSum| {
+        let operators: Vec<OpSum> = terms.iter().map(|(operator, _)| of(operator)).collect();
+        match Acting::on(&parts.all).not_hermitian(&operators) {
+            Some(first) => {
+                let message = "the Hamiltonian is not Hermitian";
+                Err(terms[first].1.error(message, "this term together with its conjugate"))
+            }
+            None => Ok(()),
         }
-        None => Ok(total),
+    };
+    hermitian(&|term| term.fixed.clone())?;
+    let mut varying = Vec::new();
+    for (f, operator) in total.varying {
+        let own = |term: &Modulated| term.varying.iter().find(|(g, _)| *g == f).map(|(_, sum)| sum.clone());
+        hermitian(&|term| own(term).unwrap_or_default())?;
+        let at = terms.iter().find(|(term, _)| own(term).is_some()).map_or(section.at, |(_, at)| *at);
+        varying.push((f, operator, at));
     }
+    Ok((total.fixed, varying))
 }
 
 /// Detunings of the cells of networks: a list, or a normal spread with its seed.

@@ -1,5 +1,6 @@
 //! A problem as a LaTeX document: the master equation as it was understood, and the protocol in words.
 
+use super::function::Latex;
 use crate::problem::{Channel, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Step, SubsystemId, Term};
 use num_complex::Complex64;
 
@@ -117,7 +118,11 @@ fn protocol(problem: &Problem) -> String {
 }
 
 fn dissipator(problem: &Problem, channel: &Channel) -> String {
-    let rate = if channel.rate == 1.0 { String::new() } else { format!("{}\\, ", number(channel.rate)) };
+    let constant = if channel.rate == 1.0 { String::new() } else { format!("{}\\, ", number(channel.rate)) };
+    let rate = match &channel.envelope {
+        None => constant,
+        Some(shape) => format!("{constant}\\left({}\\right) ", envelope(shape)),
+    };
     let operator = |site| sum(problem, &channel.operator, site);
     let label = format!("\\qquad\\text{{({})}}", plain(&channel.name));
     let term = match &channel.reach {
@@ -200,6 +205,7 @@ fn factor(problem: &Problem, factor: &Factor, site: Option<&str>) -> String {
 fn envelope(envelope: &Envelope) -> String {
     let signed = |x: f64| if x < 0.0 { format!("- {}", number(-x)) } else { format!("+ {}", number(x)) };
     match *envelope {
+        Envelope::Function(ref function) => function.expression().written(&Latex),
         Envelope::Constant(value) => number(value),
         Envelope::Linear { start, slope } => format!("{} {}\\, t", number(start), signed(slope)),
         Envelope::Gaussian { peak, centre, width } => format!(

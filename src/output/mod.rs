@@ -6,6 +6,7 @@ pub mod figure;
 pub mod files;
 #[cfg(feature = "cli")]
 pub mod folder;
+mod function;
 pub mod latex;
 #[cfg(feature = "figures")]
 pub mod pictures;

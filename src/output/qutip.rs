@@ -3,6 +3,7 @@
 mod figures;
 mod steps;
 
+use super::function::python_table;
 use crate::error::RunError;
 use crate::problem::{Envelope, Factor, Kind, Op, OpSum, Problem, Reach};
 use num_complex::Complex64;
@@ -71,10 +72,18 @@ fn opening(problem: &Problem) -> String {
     text
 }
 
+/// How drives and rates change with time.
+fn envelopes(problem: &Problem) -> impl Iterator<Item = &Envelope> {
+    let rates = problem.channels.iter().filter_map(|channel| channel.envelope.as_ref());
+    problem.drives.iter().map(|drive| &drive.envelope).chain(rates)
+}
+
 /// The option that keeps the solver, blind between its steps, from passing over a short pulse.
 fn longest_step(problem: &Problem) -> String {
-    let widths = problem.drives.iter().filter_map(|drive| match drive.envelope {
+    let longest = problem.protocol.longest_step();
+    let widths = envelopes(problem).filter_map(|envelope| match envelope {
         Envelope::Gaussian { width, .. } => Some(0.5 * width),
+        Envelope::Function(function) => Some(function.pieces()?.shortest().max(1e-4 * longest)),
         _ => None,
     });
     widths.reduce(f64::min).map_or_else(String::new, |step| format!(", \"max_step\": {step:?}"))
@@ -92,6 +101,14 @@ fn level_energies(kind: &Kind, omega: f64) -> Vec<f64> {
 fn equation(problem: &Problem) -> String {
     let subsystems = &problem.subsystems;
     let mut text = format!("\nH = {}\n", operator(problem, &problem.hamiltonian, None));
+    let functions = envelopes(problem).filter_map(|envelope| match envelope {
+        Envelope::Function(function) => Some(function.expression().tables()),
+        _ => None,
+    });
+    let mut tables: Vec<String> = functions.flatten().map(|table| python_table(table)).collect();
+    tables.sort_unstable();
+    tables.dedup();
+    tables.iter().for_each(|table| text.push_str(table));
     if !problem.drives.is_empty() {
         text.push_str("drives = {  # [operator, f(t)] with t since the step began\n");
         for drive in &problem.drives {
@@ -117,6 +134,13 @@ fn equation(problem: &Problem) -> String {
                 one(Some("i")),
                 quoted(&subsystems[*subsystem].name)
             ),
+        };
+        let operators = match &channel.envelope {
+            None => operators,
+            Some(envelope) => {
+                let f = steps::envelope(envelope);
+                format!("[qt.QobjEvo([op, lambda t: np.sqrt(max({f}, 0.0))]) for op in {operators}]")
+            }
         };
         let _ = writeln!(text, "    {}: {operators},", quoted(&channel.name));
     }

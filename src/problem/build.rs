@@ -132,9 +132,23 @@ impl ProblemBuilder {
     }
 
     fn channel(&mut self, name: &str, operator: OpSum, rate: f64, reach: Reach) -> &mut Self {
-        self.problem.channels.push(Channel { name: name.to_owned(), operator, rate, reach });
+        self.problem.channels.push(Channel { name: name.to_owned(), operator, rate, envelope: None, reach });
         self.only.push(None);
         self.last_is_drive = false;
+        self
+    }
+
+    /// Let the rate of the channel added last change with time, as so many times what it was given.
+    pub fn in_time(&mut self, envelope: Envelope) -> &mut Self {
+        let last = self.problem.channels.len().saturating_sub(1);
+        self.rate_in_time(ChannelId::new(last), envelope)
+    }
+
+    /// Let the rate of a channel change with time, as so many times what it was given.
+    pub fn rate_in_time(&mut self, channel: ChannelId, envelope: Envelope) -> &mut Self {
+        if let Some(channel) = self.problem.channels.get_mut(channel.index()) {
+            channel.envelope = Some(envelope);
+        }
         self
     }
 
@@ -219,14 +233,21 @@ impl ProblemBuilder {
         self.problem.step_id(name)
     }
 
+    /// Only these output columns instead of those asked for so far.
+    pub fn with_only(&mut self, quantities: impl IntoIterator<Item = Quantity>) -> &mut Self {
+        self.problem.quantities.clear();
+        self.observe(quantities)
+    }
+
     /// Check everything together.
     ///
     /// # Errors
     /// The first inconsistency found: a number out of range, a name used twice or unknown, an operator on the wrong
     /// kind of subsystem, a Hamiltonian that is not Hermitian.
     pub fn build(&self) -> Result<Problem, ModelError> {
-        let problem = self.before_limits()?;
-        (0..problem.drives.len()).try_for_each(|drive| problem.check_drive(drive))?;
+        let mut problem = self.before_limits()?;
+        (0..problem.drives.len()).try_for_each(|drive| problem.prepare_drive(drive))?;
+        problem.channel_ids().collect::<Vec<_>>().into_iter().try_for_each(|channel| problem.prepare_rate(channel))?;
         problem.check_phases()?;
         Ok(problem)
     }

@@ -324,6 +324,15 @@ pub(super) fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
     check_rows(problem)?;
     for quantity in &problem.quantities {
         check_quantity(problem, quantity)?;
+        if let (Quantity::BrightLoss(_) | Quantity::BrightReturn(_), Some(channel)) =
+            (quantity, problem.channels.iter().find(|channel| channel.envelope.is_some()))
+        {
+            return Err(ModelError::Invalid(format!(
+                "`{}` is for rates that do not change with time, and that of channel {} does",
+                problem.column(quantity),
+                channel.name
+            )));
+        }
         if matches!(quantity, Quantity::Released(_)) {
             problem.channel_ids().try_for_each(|channel| problem.release(channel).map(|_| ()))?;
         }

@@ -37,6 +37,7 @@ pub(super) fn state_text(state: &Initial) -> String {
 
 fn envelope_text(envelope: &Envelope) -> String {
     match *envelope {
+        Envelope::Function(ref function) => format!("({})", function.expression()),
         Envelope::Constant(value) => format!("{value}"),
         Envelope::Linear { start, slope } => format!("({start} + {slope} t)"),
         Envelope::Gaussian { peak, centre, width } => format!("{peak} exp(-(t - {centre})²/(2·{width}²))"),
@@ -132,7 +133,12 @@ impl Problem {
                     )
                 }
             };
-            line(&format!("  {}", channel.name), format!("{} {reach}, {}", channel.rate, self.when(index)));
+            let rate = match &channel.envelope {
+                None => channel.rate.to_string(),
+                Some(envelope) if channel.rate == 1.0 => envelope_text(envelope),
+                Some(envelope) => format!("{} {}", channel.rate, envelope_text(envelope)),
+            };
+            line(&format!("  {}", channel.name), format!("{rate} {reach}, {}", self.when(index)));
         }
         let cycles = match self.protocol.repeat {
             1 => "once".into(),

@@ -1,6 +1,7 @@
 //! Drives: Hermitian terms of the Hamiltonian that follow an envelope in time.
 
 use super::OpSum;
+use super::function::{Fault, Function, On};
 use crate::error::ModelError;
 use std::f64::consts::TAU;
 
@@ -24,7 +25,7 @@ pub struct Drive {
 }
 
 /// f(t), with t counted from the start of the timed step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Envelope {
     /// f = value.
     Constant(f64),
@@ -53,6 +54,8 @@ pub enum Envelope {
         /// Phase at the start of the step, in radians.
         phase: f64,
     },
+    /// Any other.
+    Function(Function),
 }
 
 /// A stretch of time in which an envelope is smooth.
@@ -65,11 +68,12 @@ pub struct Piece {
 }
 
 impl Envelope {
-    /// f(t).
-    pub fn at(&self, t: f64) -> f64 {
+    /// f at `t` after the start of a step that began at `start`.
+    pub fn at(&self, start: f64, t: f64) -> f64 {
         match *self {
+            Envelope::Function(ref function) => function.at(start, t),
             Envelope::Constant(value) => value,
-            Envelope::Linear { start, slope } => start + slope * t,
+            Envelope::Linear { start: first, slope } => first + slope * t,
             Envelope::Gaussian { peak, centre, width } => peak * (-0.5 * ((t - centre) / width).powi(2)).exp(),
             Envelope::Cosine { amplitude, frequency, phase } => amplitude * (frequency * t + phase).cos(),
         }
@@ -87,12 +91,13 @@ impl Envelope {
     /// Taylor coefficients of f about `t`, with time counted in units of `unit`: f(t + s) = Σ_n c_n (s/unit)ⁿ. With a unit
     /// no longer than the piece that they are used for (see [`piece`](Self::piece)) they stay within the range of numbers
     /// whatever time is measured in.
-    pub fn taylor(&self, t: f64, unit: f64, coefficients: &mut [f64]) {
+    pub fn taylor(&self, start: f64, t: f64, unit: f64, coefficients: &mut [f64]) {
         coefficients.fill(0.0);
         match *self {
+            Envelope::Function(ref function) => function.taylor(start, t, unit, coefficients),
             Envelope::Constant(value) => coefficients[0] = value,
-            Envelope::Linear { start, slope } => {
-                coefficients[0] = start + slope * t;
+            Envelope::Linear { start: first, slope } => {
+                coefficients[0] = first + slope * t;
                 if let Some(first) = coefficients.get_mut(1) {
                     *first = slope * unit;
                 }
@@ -100,7 +105,7 @@ impl Envelope {
             // f' = −(s + t − centre)/width² · f, so (n+1) c_{n+1} = −((t − centre) c_n + c_{n−1})/width².
             Envelope::Gaussian { centre, width, .. } => {
                 let (away, width) = ((t - centre) / unit, width / unit);
-                coefficients[0] = self.at(t);
+                coefficients[0] = self.at(start, t);
                 for n in 0..coefficients.len() - 1 {
                     let before = if n > 0 { coefficients[n - 1] } else { 0.0 };
                     let slope = -(away * coefficients[n] + before) / (width * width);
@@ -120,8 +125,12 @@ impl Envelope {
 
     /// What one Taylor sum from `t` on may cover without overlooking what f does: a width of a pulse, a radian of an
     /// oscillation; all the time before a pulse, or after it, where f is nothing.
-    pub fn piece(&self, t: f64) -> Piece {
+    pub fn piece(&self, start: f64, t: f64) -> Piece {
         match *self {
+            Envelope::Function(ref function) => {
+                let (length, quiet) = function.piece(start, t);
+                Piece { length, quiet }
+            }
             Envelope::Constant(_) | Envelope::Linear { .. } => Piece { length: f64::INFINITY, quiet: false },
             Envelope::Cosine { frequency, .. } => Piece { length: 1.0 / frequency.abs(), quiet: false },
             Envelope::Gaussian { centre, width, .. } => {
@@ -138,20 +147,37 @@ impl Envelope {
     }
 
     /// How many such pieces lie between two times, to order of magnitude.
-    pub fn pieces(&self, from: f64, until: f64) -> f64 {
+    pub fn pieces(&self, start: f64, from: f64, until: f64) -> f64 {
         match *self {
+            Envelope::Function(ref function) => function.count(start, from, until),
             Envelope::Constant(_) | Envelope::Linear { .. } => 1.0,
             Envelope::Cosine { frequency, .. } => 1.0 + frequency.abs() * (until - from),
             Envelope::Gaussian { width, .. } => 2.0 + self.support(from, until) / width,
         }
     }
 
+    /// Where the pieces of a function end between two times.
+    pub fn breaks(&self, start: f64, from: f64, until: f64) -> Vec<f64> {
+        let Envelope::Function(function) = self else { return Vec::new() };
+        let mut ends = Vec::new();
+        let mut now = from;
+        while now < until {
+            let next = now + function.piece(start, now).0;
+            if next > now {
+                ends.push(next.min(until));
+            }
+            now = next.max(now.next_up());
+        }
+        ends
+    }
+
     /// A bound of ∫|f| between two times.
-    pub fn area(&self, from: f64, until: f64) -> f64 {
+    pub fn area(&self, start: f64, from: f64, until: f64) -> f64 {
         let time = until - from;
         match *self {
+            Envelope::Function(ref function) => function.area(start, from, until),
             Envelope::Constant(value) => value.abs() * time,
-            Envelope::Linear { .. } => self.at(from).abs().max(self.at(until).abs()) * time,
+            Envelope::Linear { .. } => self.at(start, from).abs().max(self.at(start, until).abs()) * time,
             Envelope::Cosine { amplitude, .. } => amplitude.abs() * time,
             // No more than all of it, √(2π)·peak·width.
             Envelope::Gaussian { peak, width, .. } => peak.abs() * self.support(from, until).min(TAU.sqrt() * width),
@@ -175,7 +201,7 @@ impl Envelope {
     /// The number that is out of range.
     pub(super) fn check(&self, name: &str, duration: f64) -> Result<(), ModelError> {
         let (what, value, good, expected) = match *self {
-            Envelope::Constant(_) | Envelope::Linear { .. } => return Ok(()),
+            Envelope::Constant(_) | Envelope::Linear { .. } | Envelope::Function(_) => return Ok(()),
             Envelope::Gaussian { centre, width, .. } => (
                 format!("the width of drive {name}"),
                 width,
@@ -195,9 +221,29 @@ impl Envelope {
         if good { Ok(()) } else { Err(ModelError::OutOfRange { what, value, expected }) }
     }
 
+    /// Find the pieces of a function in the steps in which it is on.
+    ///
+    /// # Errors
+    /// Where it cannot be followed.
+    pub(super) fn compile(&mut self, name: &str, steps: impl IntoIterator<Item = On>) -> Result<(), ModelError> {
+        let Envelope::Function(function) = self else { return Ok(()) };
+        let clock = if function.uses_run_time() { "time" } else { "t" };
+        let shown = function.expression().to_string();
+        function.compile(steps).map_err(|fault| {
+            let reason = match fault {
+                Fault::NotFinite(at) => format!("is not finite at {clock} = {at}"),
+                Fault::TooVaried(pieces, at) => {
+                    format!("changes so fast that {pieces} polynomials reach to {clock} = {at} only")
+                }
+            };
+            ModelError::Invalid(format!("{name}: {shown} {reason}"))
+        })
+    }
+
     /// The same envelope where rates count `factor` times as much, and times as much less.
-    pub(super) fn in_units(self, factor: f64) -> Self {
-        match self {
+    pub(super) fn in_units(&self, factor: f64) -> Self {
+        match *self {
+            Envelope::Function(ref function) => Envelope::Function(function.in_units(factor)),
             Envelope::Constant(value) => Envelope::Constant(value * factor),
             Envelope::Linear { start, slope } => {
                 Envelope::Linear { start: start * factor, slope: slope * factor * factor }
@@ -214,6 +260,7 @@ impl Envelope {
     /// Every number in it.
     pub(super) fn numbers(&self) -> Vec<f64> {
         match *self {
+            Envelope::Function(_) => Vec::new(),
             Envelope::Constant(value) => vec![value],
             Envelope::Linear { start, slope } => vec![start, slope],
             Envelope::Gaussian { peak, centre, width } => vec![peak, centre, width],
@@ -236,13 +283,13 @@ mod tests {
                 Envelope::Gaussian { peak: 2.0, centre: 0.4, width: 0.6 },
                 Envelope::Cosine { amplitude: 1.5, frequency: 3.0, phase: 0.3 },
             ];
-            for envelope in all {
+            for envelope in &all {
                 for (t, s) in [(0.0, 0.1), (1.1, -0.2), (0.3, 0.3)] {
                     let (scaled, unit) = (envelope.in_units(factor), 0.3 / factor);
                     let mut c = [0.0; 30];
-                    scaled.taylor(t / factor, unit, &mut c);
+                    scaled.taylor(0.0, t / factor, unit, &mut c);
                     let sum = c.iter().rev().fold(0.0, |sum, c| sum * (s / factor / unit) + c) / factor;
-                    assert!((sum - envelope.at(t + s)).abs() < 1e-14, "{scaled:?} at {t} + {s}");
+                    assert!((sum - envelope.at(0.0, t + s)).abs() < 1e-14, "{scaled:?} at {t} + {s}");
                 }
             }
         }
@@ -255,19 +302,19 @@ mod tests {
             let pulse = Envelope::Gaussian { peak: 1.0 / (width * TAU.sqrt()), centre, width };
             let (mut now, mut area, mut count) = (0.0f64, 0.0, 0);
             while now < end {
-                let piece = pulse.piece(now);
+                let piece = pulse.piece(0.0, now);
                 let next = (now + piece.length).min(end);
                 let length = next - now;
                 if !piece.quiet {
                     let mut c = [0.0; 41];
-                    pulse.taylor(now, length, &mut c);
+                    pulse.taylor(0.0, now, length, &mut c);
                     area += c.iter().enumerate().map(|(n, c)| length * c / (n + 1) as f64).sum::<f64>();
                 }
                 (now, count) = (next, count + 1);
             }
             assert!((area - 1.0).abs() < 1e-13, "{area} of the pulse at {centre}");
             assert!(count <= 24, "{count} pieces");
-            assert!(count as f64 <= 2.0 + pulse.pieces(0.0, end), "{count} pieces");
+            assert!(count as f64 <= 2.0 + pulse.pieces(0.0, 0.0, end), "{count} pieces");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What double precision and memory can hold, checked before anything is computed.
 
 use super::envelope::LARGEST_PHASE;
-use super::{Channel, Factor, Kind, Op, OpSum, Problem, Reach, Step};
+use super::{Channel, ChannelId, Envelope, Factor, Kind, Op, OpSum, Problem, Reach, Step};
 use crate::error::ModelError;
 
 /// More cells than this lose exactness of J(J+1) in f64.
@@ -21,6 +21,7 @@ const MOST_ENERGY: f64 = 1e75;
 
 /// Most jumps of a channel in a step: their square must still be a number.
 const MOST_JUMPS: f64 = 1e150;
+const MOST_JUMPS_EXPECTED: &str = "a rate that makes at most 1e150 jumps in a step";
 
 pub(super) fn range(what: String, value: f64, ok: bool, expected: &'static str) -> Result<(), ModelError> {
     if ok { Ok(()) } else { Err(ModelError::OutOfRange { what, value, expected }) }
@@ -47,7 +48,7 @@ impl Problem {
             Reach::Each(subsystem) => self.subsystems[*subsystem].cells() as f64,
             Reach::Correlated { rates, .. } => rates.matrix.iter().flatten().map(|rate| rate.abs()).sum(),
         };
-        channel.rate * norm * norm * channels
+        channel.largest_rate() * norm * norm * channels
     }
 }
 
@@ -67,24 +68,36 @@ pub(super) fn check_energies(problem: &Problem) -> Result<(), ModelError> {
 /// Whether the jumps of each channel in a step are a number that can be computed with.
 pub(super) fn check_rates(problem: &Problem) -> Result<(), ModelError> {
     let longest = problem.protocol.longest_step();
-    problem.channels.iter().try_for_each(|channel| {
+    problem.channels.iter().filter(|channel| channel.envelope.is_none()).try_for_each(|channel| {
         let jumps = problem.jump_rate_bound(channel) * longest;
-        let expected = "a rate that makes at most 1e150 jumps in a step";
-        range(format!("the rate of channel {}", channel.name), channel.rate, jumps <= MOST_JUMPS, expected)
+        let what = format!("the rate of channel {}", channel.name);
+        range(what, channel.rate, jumps <= MOST_JUMPS, MOST_JUMPS_EXPECTED)
     })
 }
 
-/// Whether double precision can follow drive `index` through the steps in which it is on.
-pub(super) fn check_drive(problem: &Problem, index: usize) -> Result<(), ModelError> {
-    let drive = &problem.drives[index];
-    for step in &problem.protocol.steps {
-        if let Step::Evolve { duration, driven, .. } = step
-            && driven[index]
-        {
-            drive.envelope.check(&drive.name, *duration)?;
-        }
+/// Make drive `index` ready for the steps in which it is on, if double precision can follow it.
+pub(super) fn prepare_drive(problem: &mut Problem, index: usize) -> Result<(), ModelError> {
+    let Problem { drives, protocol, .. } = problem;
+    let drive = &mut drives[index];
+    let is_on = |step: &Step| matches!(step, Step::Evolve { driven, .. } if driven[index]);
+    drive.envelope.compile(&format!("drive {}", drive.name), protocol.timed(is_on))?;
+    for step in protocol.steps.iter().filter(|step| is_on(step)) {
+        drive.envelope.check(&drive.name, step.duration())?;
     }
     Ok(())
+}
+
+/// Make the rate of channel `index` ready for the steps in which it is on.
+pub(super) fn prepare_rate(problem: &mut Problem, index: ChannelId) -> Result<(), ModelError> {
+    let Problem { channels, protocol, .. } = problem;
+    let channel = &mut channels[index];
+    let is_on = |step: &Step| matches!(step, Step::Evolve { active, .. } if active[index.index()]);
+    let what = format!("the rate of channel {}", channel.name);
+    if let Some(envelope) = &mut channel.envelope {
+        envelope.compile(&what, protocol.timed(is_on))?;
+    }
+    let jumps = problem.jump_rate_bound(&problem.channels[index]) * problem.protocol.longest_step();
+    range(what, problem.channels[index].largest_rate(), jumps <= MOST_JUMPS, MOST_JUMPS_EXPECTED)
 }
 
 /// Whether the phases that H turns in each step mean anything.
@@ -92,8 +105,13 @@ pub(super) fn check_phases(problem: &Problem) -> Result<(), ModelError> {
     for step in &problem.protocol.steps {
         let Step::Evolve { name, duration, driven, .. } = step else { continue };
         let on = problem.drives.iter().zip(driven).filter(|(_, on)| **on);
-        let turned =
-            on.map(|(drive, _)| drive.envelope.area(0.0, *duration) * problem.norm_bound(&drive.operator, false));
+        let turned = on.map(|(drive, _)| {
+            let area = match &drive.envelope {
+                Envelope::Function(function) => function.largest() * duration,
+                other => other.area(0.0, 0.0, *duration),
+            };
+            area * problem.norm_bound(&drive.operator, false)
+        });
         let phase = problem.norm_bound(&problem.hamiltonian, false) * duration + turned.sum::<f64>();
         range(
             format!("the largest energy of the Hamiltonian times the duration of step {name}"),

@@ -11,6 +11,7 @@ mod commutators;
 mod cutoff;
 mod describe;
 mod envelope;
+pub mod function;
 mod ids;
 mod initial;
 mod limits;
@@ -128,6 +129,9 @@ impl Reach {
     }
 }
 
+/// A rate that falls below 0 by no more than this part of its largest value is rounded.
+const NEGLIGIBLE: f64 = 1e-12;
+
 /// A dissipative channel: rate·D\[operator\], rate·Σᵢ D\[operatorᵢ\] when it reaches each cell, or
 /// rate·Σ_nm R_nm(…) when the cells decay together.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,10 +140,23 @@ pub struct Channel {
     pub name: String,
     /// The jump operator, without √rate.
     pub operator: OpSum,
-    /// The rate, at least 0.
+    /// The rate, at least 0; a factor of it, where it changes with time.
     pub rate: f64,
+    /// How the rate changes with time.
+    pub envelope: Option<Envelope>,
     /// One operator or one on each cell.
     pub reach: Reach,
+}
+
+impl Channel {
+    /// The largest rate that it ever has; that of a function only once its pieces are known.
+    pub fn largest_rate(&self) -> f64 {
+        match &self.envelope {
+            Some(Envelope::Function(function)) => self.rate * function.largest(),
+            Some(Envelope::Constant(factor)) => self.rate * factor.abs(),
+            _ => self.rate,
+        }
+    }
 }
 
 /// A master equation, its protocol, its initial state, and what is asked of it: built by a
@@ -175,9 +192,33 @@ impl Problem {
         ProblemBuilder::new(title)
     }
 
-    /// Whether double precision can follow drive `index` through the steps in which it is on.
-    pub(crate) fn check_drive(&self, index: usize) -> Result<(), ModelError> {
-        limits::check_drive(self, index)
+    /// Make drive `index` ready for the steps in which it is on, if double precision can follow it.
+    pub(crate) fn prepare_drive(&mut self, index: usize) -> Result<(), ModelError> {
+        limits::prepare_drive(self, index)
+    }
+
+    /// Make the rate of channel `index` ready for the steps in which it is on.
+    pub(crate) fn prepare_rate(&mut self, index: ChannelId) -> Result<(), ModelError> {
+        limits::prepare_rate(self, index)
+    }
+
+    /// What changes with the time since the run began, if anything does.
+    pub(crate) fn on_the_run_clock(&self) -> Option<String> {
+        let on = |envelope: &Envelope| matches!(envelope, Envelope::Function(f) if f.uses_run_time());
+        let drive = self.drives.iter().find(|drive| on(&drive.envelope)).map(|drive| format!("drive {}", drive.name));
+        let rate = self.channels.iter().find(|channel| channel.envelope.as_ref().is_some_and(on));
+        drive.or_else(|| rate.map(|channel| format!("the rate of channel {}", channel.name)))
+    }
+
+    /// A channel whose rate falls below 0, with the value and the time.
+    pub(crate) fn negative_rate(&self) -> Option<(&Channel, f64, f64)> {
+        self.channels.iter().find_map(|channel| match &channel.envelope {
+            Some(Envelope::Function(f)) => {
+                let (least, at) = f.pieces()?.least();
+                (least < -NEGLIGIBLE * f.largest()).then_some((channel, channel.rate * least, at))
+            }
+            _ => None,
+        })
     }
 
     /// Whether the phases that H turns in each step mean anything in double precision.

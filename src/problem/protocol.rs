@@ -1,5 +1,6 @@
 //! The protocol: pulses and timed steps in the order they happen, repeated.
 
+use super::function::On;
 use super::{Initial, StepId, SubsystemId};
 
 /// Axis of a rotation of the cells' Bloch spheres.
@@ -78,6 +79,13 @@ pub struct Row {
     pub cycle: u64,
 }
 
+impl Step {
+    /// How long it takes: nothing, unless it is timed.
+    pub fn duration(&self) -> f64 {
+        if let Step::Evolve { duration, .. } = self { *duration } else { 0.0 }
+    }
+}
+
 impl Protocol {
     /// Output rows of one timed step; 0 for a pulse or a reset.
     pub fn rows_of(step: &Step) -> usize {
@@ -99,15 +107,29 @@ impl Protocol {
 
     /// Duration of one cycle.
     pub fn period(&self) -> f64 {
-        self.steps.iter().map(|s| if let Step::Evolve { duration, .. } = s { *duration } else { 0.0 }).sum()
+        self.steps.iter().map(Step::duration).sum()
     }
 
     /// Duration of the longest step.
     pub fn longest_step(&self) -> f64 {
-        self.steps
-            .iter()
-            .map(|s| if let Step::Evolve { duration, .. } = s { *duration } else { 0.0 })
-            .fold(0.0, f64::max)
+        self.steps.iter().map(Step::duration).fold(0.0, f64::max)
+    }
+
+    /// When the timed steps that are `wanted` begin and how long they are, cycle after cycle.
+    pub(crate) fn timed(&self, wanted: impl Fn(&Step) -> bool) -> impl Iterator<Item = On> {
+        let period = self.period();
+        let mut since = 0.0;
+        let mut of_cycle = Vec::new();
+        for step in &self.steps {
+            if wanted(step) {
+                of_cycle.push(On { start: since, duration: step.duration() });
+            }
+            since += step.duration();
+        }
+        (0..self.repeat).flat_map(move |cycle| {
+            let begin = cycle as f64 * period;
+            of_cycle.clone().into_iter().map(move |on| On { start: begin + on.start, ..on })
+        })
     }
 
     /// Every output row in order.

@@ -15,7 +15,12 @@ impl Problem {
         }
         problem.hamiltonian.terms.iter_mut().for_each(|term| term.coefficient *= factor);
         problem.drives.iter_mut().for_each(|drive| drive.envelope = drive.envelope.in_units(factor));
-        problem.channels.iter_mut().for_each(|channel| channel.rate *= factor);
+        for channel in &mut problem.channels {
+            match &mut channel.envelope {
+                Some(envelope) => *envelope = envelope.in_units(factor),
+                None => channel.rate *= factor,
+            }
+        }
         for step in &mut problem.protocol.steps {
             if let Step::Evolve { duration, rows, .. } = step {
                 *duration /= factor;

@@ -9,7 +9,7 @@ use super::readout::{self, Vectors, View};
 use super::stream::Stream;
 use super::{Batch, Unraveling};
 use crate::error::RunError;
-use crate::evolve::{Flight, Flips, Operator, Propagator, Workspace, norm_sqr, spacings, without_matrix};
+use crate::evolve::{Failed, Flight, Flips, Operator, Propagator, Workspace, norm_sqr, spacings, without_matrix};
 use crate::problem::Step;
 use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, Monomial, rotate};
 use crate::stop::Stop;
@@ -152,7 +152,7 @@ impl BlockJump {
         until: f64,
         work: &mut Workspace,
         stop: &Stop,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), Failed> {
         loop {
             stop.check()?;
             let propagator = self.propagator(&walker.local, stage, stop)?;
@@ -172,11 +172,17 @@ impl BlockJump {
         let psi = &walker.flight.psi;
         // Whether a variate is drawn depends on the operators that are on, not on the block: paths are then the same in
         // whatever form the state is stored.
-        let choice = self.blocks.jumps.iter().filter(|jump| self.blocks.stages[stage].is_on(jump.channel)).count() > 1;
+        let on = &self.blocks.stages[stage];
+        let choice = self.blocks.jumps.iter().filter(|jump| on.is_on(jump.channel)).count() > 1;
         let chosen = match maps {
             [only] if !choice => Some(only),
             several => {
                 let weights = work.weights(several.iter().map(|jump| &jump.map), psi);
+                if !on.rates.is_empty() {
+                    let Flight { start, time, .. } = walker.flight;
+                    let factor = |jump: &JumpMap| on.rate(jump.channel).map_or(1.0, |f| f.at(start, time).max(0.0));
+                    weights.iter_mut().zip(several).for_each(|(weight, jump)| *weight *= factor(jump));
+                }
                 walker.stream.choose(weights).map(|index| &several[index])
             }
         };
@@ -233,7 +239,7 @@ impl Unraveling for BlockJump {
                 threshold,
                 local: self.local(drawn.block),
                 path: drawn.choice.filter(|choice| self.paths.open(self, *choice, &drawn)).map(|choice| (choice, 0)),
-                flight: Flight { psi: drawn.psi, norm: 1.0, time: 0.0 },
+                flight: Flight { psi: drawn.psi, norm: 1.0, time: 0.0, start: 0.0 },
                 stream,
             }
         };
@@ -301,7 +307,7 @@ impl Vectors for BlockBatch<'_> {
 }
 
 impl Batch for BlockBatch<'_> {
-    fn begin(&mut self, step: usize) -> Result<(), RunError> {
+    fn begin(&mut self, step: usize, start: f64) -> Result<(), RunError> {
         let engine = self.engine;
         self.begun += 1;
         let leaves = engine.leaves[step] || self.begun > engine.timed;
@@ -313,7 +319,7 @@ impl Batch for BlockBatch<'_> {
             match &engine.blocks.steps[step] {
                 BlockStep::Evolve(_) => {
                     walker.counts.fill(0);
-                    walker.flight.time = 0.0;
+                    (walker.flight.time, walker.flight.start) = (0.0, start);
                 }
                 BlockStep::Rotate(subsystem, axis, angle) if walker.path.is_none() => {
                     let local = walker.local.clone();

@@ -46,6 +46,14 @@ impl Engine {
     /// # Errors
     /// The reason why that representation, or every one, cannot carry the problem.
     pub fn new(problem: &Problem, requested: Option<Representation>) -> Result<(Representation, Self), CompileError> {
+        if let Some((channel, rate, time)) = problem.negative_rate() {
+            let reason = format!(
+                "the rate of channel {} is {rate:.6} at {time}: trajectories need rates of at least 0 (`leyden exact` \
+                 follows it)",
+                channel.name
+            );
+            return Err(CompileError { representation: "trajectory", reason });
+        }
         let blocks = |style: Style| {
             let mut compiled = Blocks::compile(problem, style)?;
             if banded::pays(&compiled) {
@@ -139,8 +147,8 @@ impl States for EngineBatch<'_> {
 }
 
 impl Batch for EngineBatch<'_> {
-    fn begin(&mut self, step: usize) -> Result<(), RunError> {
-        each!(Self, self, batch => batch.begin(step))
+    fn begin(&mut self, step: usize, start: f64) -> Result<(), RunError> {
+        each!(Self, self, batch => batch.begin(step, start))
     }
 
     fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {

@@ -271,7 +271,7 @@ impl States for LadderBatch<'_> {
 }
 
 impl Batch for LadderBatch<'_> {
-    fn begin(&mut self, step: usize) -> Result<(), RunError> {
+    fn begin(&mut self, step: usize, _: f64) -> Result<(), RunError> {
         match &self.engine.ladder.steps[step] {
             LadderStep::Idle => {}
             LadderStep::Flip(e) => self.walkers.iter_mut().for_each(|w| w.walks[e.index()].rung.flip()),

@@ -51,11 +51,12 @@ pub trait States {
 
 /// What an unraveling does to a batch of states.
 pub trait Batch: States {
-    /// Begin a step of the protocol: apply its pulse or reset, or set the jump counts to 0.
+    /// Begin a step of the protocol: apply its pulse or reset, or set the jump counts to 0. A timed one begins at `start`,
+    /// in time since the run began.
     ///
     /// # Errors
     /// [`RunError::Interrupted`] soon after the batch's [`Stop`] was raised.
-    fn begin(&mut self, step: usize) -> Result<(), RunError>;
+    fn begin(&mut self, step: usize, start: f64) -> Result<(), RunError>;
 
     /// Evolve to time `until` since the timed step began. Where the rows lie must not change a path.
     ///

@@ -52,7 +52,7 @@ impl Paths {
             return false;
         }
         path.origin.get_or_init(|| Row {
-            flight: Flight { psi: drawn.psi.clone(), norm: 1.0, time: 0.0 },
+            flight: Flight { psi: drawn.psi.clone(), norm: 1.0, time: 0.0, start: 0.0 },
             local: engine.local(drawn.block),
             values: Vec::new(),
         });
@@ -109,9 +109,9 @@ enum Ended {
     Left,
 }
 
-impl From<RunError> for Ended {
-    fn from(error: RunError) -> Self {
-        Self::Failed(error)
+impl<E: Into<RunError>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
     }
 }
 
@@ -130,8 +130,8 @@ impl Evolve for Followed<'_> {
         Err(Ended::Left)
     }
 
-    fn begin(&mut self, _: &Span) -> Result<(), Ended> {
-        self.flight.time = 0.0;
+    fn begin(&mut self, span: &Span) -> Result<(), Ended> {
+        (self.flight.time, self.flight.start) = (0.0, span.start);
         Ok(())
     }
 

@@ -106,12 +106,15 @@ impl<V: Vectors> States for V {
 ///
 /// # Errors
 /// [`RunError::Numerics`] if not.
+#[inline(always)]
 pub fn check(norm: f64, time: f64) -> Result<(), RunError> {
-    if norm > 0.0 && norm.is_finite() {
-        return Ok(());
-    }
+    if norm > 0.0 && norm.is_finite() { Ok(()) } else { Err(no_state(norm, time)) }
+}
+
+#[cold]
+fn no_state(norm: f64, time: f64) -> RunError {
     let reason = format!("a state has the squared norm {norm} at t = {time} of its step");
-    Err(RunError::Numerics { method: "the evolution between jumps", reason })
+    RunError::Numerics { method: "the evolution between jumps", reason }
 }
 
 /// A linear average that is not of the state: jumps counted since the step began, energy released by them.

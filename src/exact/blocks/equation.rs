@@ -39,10 +39,22 @@ struct Generator {
     jumps: Vec<JumpMap>,
     /// Of each channel and block, Σ L†L.
     rates: Vec<Vec<Option<Sparse>>>,
-    /// Envelopes with −iO of each block, and a bound of what they add to the norm for each unit of theirs.
-    varying: Vec<(Envelope, Vec<Sparse>, f64)>,
+    /// What changes with time.
+    varying: Vec<Varying>,
     /// A bound of the norm without them.
     norm: f64,
+}
+
+/// An envelope, and what it multiplies: ρ → Aρ + ρA† + Σ LρL†.
+struct Varying {
+    envelope: Envelope,
+    /// A of each block: −iO of a drive, −½ΣL†L of a channel.
+    drift: Vec<Sparse>,
+    jumps: Vec<JumpMap>,
+    /// The channel whose jumps these are, and ΣL†L of each block.
+    counted: Option<(usize, Vec<Option<Sparse>>)>,
+    /// A bound of what it adds to the norm for each unit of the envelope.
+    size: f64,
 }
 
 /// A problem on its blocks with the state it is in.
@@ -56,6 +68,8 @@ pub struct Equation<'b> {
     pub rho: Density,
     /// Mean jumps of each channel since the step began.
     pub counters: Vec<f64>,
+    /// When that was.
+    pub start: f64,
     /// Ends an evolution early.
     pub stop: Stop,
     generators: HashMap<usize, Generator>,
@@ -94,7 +108,7 @@ impl<'b> Equation<'b> {
         let place = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
         let rho = initial::density(blocks, &reached, &blocks.problem().initial)?;
         let counters = vec![0.0; blocks.problem().channels.len()];
-        Ok(Self { blocks, reached, place, rho, counters, stop: stop.clone(), generators: HashMap::new() })
+        Ok(Self { blocks, reached, place, rho, counters, start: 0.0, stop: stop.clone(), generators: HashMap::new() })
     }
 
     /// Back to the initial state.
@@ -120,7 +134,7 @@ impl<'b> Equation<'b> {
 
     /// Multiplications of an evolution over `time`, to order of magnitude.
     pub fn work(&mut self, stage: usize, time: f64) -> f64 {
-        self.generator(stage).work(0.0, time)
+        self.generator(stage).work(0.0, 0.0, time)
     }
 
     /// Evolve from `from` to `until`, times since the step began, and add to the jump counters.
@@ -130,9 +144,9 @@ impl<'b> Equation<'b> {
     /// [`RunError::Interrupted`].
     pub fn evolve(&mut self, stage: usize, from: f64, until: f64) -> Result<(), RunError> {
         self.generator(stage);
-        let Self { generators, rho, counters, stop, .. } = self;
+        let Self { generators, rho, counters, start, stop, .. } = self;
         let Some(generator) = generators.get(&stage) else { return Ok(()) };
-        let work = generator.work(from, until);
+        let work = generator.work(*start, from, until);
         if !(work <= MOST_WORK) {
             return Err(RunError::TooLarge {
                 what: format!("an exact evolution over {}", until - from),
@@ -144,7 +158,7 @@ impl<'b> Equation<'b> {
         let mut now = from;
         while now < until {
             let left = until - now;
-            let length = generator.taylor_step(rho, counters, now, left, stop)?;
+            let length = generator.taylor_step(rho, counters, (*start, now), left, stop)?;
             let next = if length == left { until } else { now + length };
             if !(next > now) {
                 let reason = format!("at t = {now} of its step, steps of {length:e} are lost in rounding");
@@ -218,16 +232,27 @@ fn bound(matrix: &Sparse) -> f64 {
     (largest * columns.into_iter().fold(0.0, f64::max)).sqrt()
 }
 
+/// A bound of the norm of ρ → Aρ + ρA† + Σ LρL†.
+fn size_of(drift: &[Sparse], jumps: &[JumpMap]) -> f64 {
+    let mut gain = vec![0.0; drift.len()];
+    jumps.iter().for_each(|jump| gain[jump.from] += bound(&jump.map).powi(2));
+    2.0 * drift.iter().map(bound).fold(0.0, f64::max) + gain.into_iter().fold(0.0, f64::max)
+}
+
 impl Generator {
     fn new(blocks: &Blocks, reached: &[Arc<Block>], place: &HashMap<BlockId, usize>, stage: usize) -> Self {
         let drift: Vec<Sparse> = reached.iter().map(|b| b.generator(blocks, stage).clone()).collect();
         let channels = blocks.problem().channels.len();
+        let on = &blocks.stages[stage];
         let mut jumps = Vec::new();
+        let mut modulated: HashMap<usize, Vec<JumpMap>> = HashMap::new();
         let mut rates: Vec<Vec<Option<Sparse>>> = vec![vec![None; reached.len()]; channels];
         for (from, block) in reached.iter().enumerate() {
-            for jump in block.jumps(blocks).iter().filter(|jump| blocks.stages[stage].is_on(jump.channel)) {
+            for jump in block.jumps(blocks).iter().filter(|jump| on.is_on(jump.channel)) {
                 let Some(&to) = place.get(&jump.target) else { continue };
-                jumps.push(JumpMap { from, to, map: jump.map.clone() });
+                let list =
+                    if on.is_steady(jump.channel) { &mut jumps } else { modulated.entry(jump.channel).or_default() };
+                list.push(JumpMap { from, to, map: jump.map.clone() });
                 let adjoint = crate::space::blocks::adjoint(&jump.map);
                 let rate = &adjoint * &jump.map;
                 let sum = &mut rates[jump.channel][from];
@@ -237,28 +262,30 @@ impl Generator {
                 });
             }
         }
-        let largest = drift.iter().map(bound).fold(0.0, f64::max);
-        let mut gain = vec![0.0; reached.len()];
-        jumps.iter().for_each(|jump| gain[jump.from] += bound(&jump.map).powi(2));
-        let norm = 2.0 * largest + gain.into_iter().fold(0.0, f64::max);
-        let varying: Vec<(Envelope, Vec<Sparse>, f64)> = blocks.stages[stage]
-            .varying
-            .iter()
-            .map(|(drive, envelope)| {
-                let each: Vec<Sparse> = reached.iter().map(|b| b.drive(blocks, *drive).clone()).collect();
-                let size = 2.0 * each.iter().map(bound).fold(0.0, f64::max);
-                (*envelope, each, size)
-            })
-            .collect();
+        let norm = size_of(&drift, &jumps);
+        let drives = on.varying.iter().map(|(drive, envelope)| {
+            let drift: Vec<Sparse> = reached.iter().map(|b| b.drive(blocks, *drive).clone()).collect();
+            let size = size_of(&drift, &[]);
+            Varying { envelope: envelope.clone(), drift, jumps: Vec::new(), counted: None, size }
+        });
+        let channels = on.rates.iter().map(|(channel, envelope)| {
+            let drift: Vec<Sparse> = reached.iter().map(|b| b.loss(blocks, *channel).clone()).collect();
+            let jumps = modulated.remove(channel).unwrap_or_default();
+            // What is counted changes with the envelope too.
+            let counted = Some((*channel, std::mem::replace(&mut rates[*channel], vec![None; reached.len()])));
+            let size = size_of(&drift, &jumps);
+            Varying { envelope: envelope.clone(), drift, jumps, counted, size }
+        });
+        let varying = drives.chain(channels.collect::<Vec<_>>()).collect();
         Self { drift, jumps, rates, varying, norm }
     }
 
     /// Six terms of the series for each unit of norm × time, and twenty for each piece of the envelopes.
-    fn work(&self, from: f64, until: f64) -> f64 {
+    fn work(&self, start: f64, from: f64, until: f64) -> f64 {
         let (mut reach, mut pieces) = (self.norm * (until - from), 1.0);
-        for (envelope, _, size) in &self.varying {
-            reach += envelope.area(from, until) * size;
-            pieces += envelope.pieces(from, until);
+        for Varying { envelope, size, .. } in &self.varying {
+            reach += envelope.area(start, from, until) * size;
+            pieces += envelope.pieces(start, from, until);
         }
         (reach * 6.0 + pieces * 20.0) * self.cost()
     }
@@ -270,34 +297,34 @@ impl Generator {
         (drift + jumps) as f64
     }
 
-    /// ρ ← ρ(now + length) by its Taylor polynomial, with time in units of the length so that no term leaves the range of
+    /// ρ ← ρ(now + length), `now` counted from the `start` of the step, by its Taylor polynomial, with time in units of the length so that no term leaves the range of
     /// numbers; returns the length, at most `left`.
     fn taylor_step(
         &self,
         rho: &mut Density,
         counters: &mut [f64],
-        now: f64,
+        (start, now): (f64, f64),
         left: f64,
         stop: &Stop,
     ) -> Result<f64, RunError> {
         let mut piece = left;
-        let mut driven: Vec<(&Envelope, &[Sparse], f64)> = Vec::new();
-        for (envelope, each, size) in &self.varying {
-            let smooth = envelope.piece(now);
+        let mut changing: Vec<&Varying> = Vec::new();
+        for varying in &self.varying {
+            let smooth = varying.envelope.piece(start, now);
             piece = piece.min(smooth.length);
             if !smooth.quiet {
-                driven.push((envelope, each, *size));
+                changing.push(varying);
             }
         }
-        let at = |t: f64| -> f64 { driven.iter().map(|(f, _, size)| f.at(t).abs() * size).sum() };
+        let at = |t: f64| -> f64 { changing.iter().map(|v| v.envelope.at(start, t).abs() * v.size).sum() };
         let norm = self.norm + at(now).max(at(now + piece));
         let mut length = if norm > 0.0 { piece.min(REACH / norm) } else { piece };
         if !self.varying.is_empty() && length < left {
             length = now + length - now; // so that the next piece begins where this one ends
         }
-        let coefficients = driven.iter().map(|(envelope, ..)| {
+        let coefficients = changing.iter().map(|varying| {
             let mut c = [0.0; ORDER + 1];
-            envelope.taylor(now, length, &mut c);
+            varying.envelope.taylor(start, now, length, &mut c);
             c
         });
         let coefficients: Vec<[f64; ORDER + 1]> = coefficients.collect();
@@ -307,10 +334,11 @@ impl Generator {
         let (mut before, mut converged) = (f64::INFINITY, false);
         for n in 0..ORDER {
             stop.check()?;
-            let mut next = self.apply(&terms[n]);
-            for ((_, each, _), c) in driven.iter().zip(&coefficients) {
+            let mut next: Density = terms[n].iter().map(|r| vec![Complex64::ZERO; r.len()]).collect();
+            add_image(&self.drift, &self.jumps, &terms[n], 1.0, &mut next);
+            for (varying, c) in changing.iter().zip(&coefficients) {
                 for (j, f) in c[..=n].iter().enumerate().filter(|(_, f)| **f != 0.0) {
-                    add_commutator(each, &terms[n - j], *f, &mut next);
+                    add_image(&varying.drift, &varying.jumps, &terms[n - j], *f, &mut next);
                 }
             }
             let factor = length / (n + 1) as f64;
@@ -343,6 +371,16 @@ impl Generator {
                 power *= ratio;
             }
         }
+        for (varying, c) in changing.iter().zip(&coefficients) {
+            let Some((channel, rates)) = &varying.counted else { continue };
+            for (n, term) in terms.iter().enumerate() {
+                let rate: f64 = rates.iter().zip(term).filter_map(|(w, rho)| Some(trace(w.as_ref()?, rho))).sum();
+                for (m, f) in c.iter().enumerate().filter(|(_, f)| **f != 0.0) {
+                    let order = (n + m + 1) as i32;
+                    counters[*channel] += rate * f * length * ratio.powi(order) / f64::from(order);
+                }
+            }
+        }
         let mut power = 1.0;
         for term in &terms[1..] {
             power *= ratio;
@@ -353,30 +391,20 @@ impl Generator {
         rho.iter_mut().for_each(|rho| symmetrise(rho));
         Ok(length * ratio)
     }
-
-    /// dρ/dt without drives that change.
-    fn apply(&self, rho: &Density) -> Density {
-        let mut slope: Density = rho.iter().map(|r| vec![Complex64::ZERO; r.len()]).collect();
-        for ((k, rho), out) in self.drift.iter().zip(rho).zip(&mut slope) {
-            let product = times(k, rho, k.cols());
-            add_with_adjoint(&product, k.rows(), 1.0, out);
-        }
-        for JumpMap { from, to, map } in &self.jumps {
-            let (d, e) = (map.cols(), map.rows());
-            // LρL† = L(Lρ)†, ρ being Hermitian.
-            let half = adjoint(&times(map, &rho[*from], d), e, d);
-            let gain = times(map, &half, e);
-            slope[*to].iter_mut().zip(gain).for_each(|(s, g)| *s += g);
-        }
-        slope
-    }
 }
 
-/// f·(Dρ + ρD†) for D = −iO of each block.
-fn add_commutator(each: &[Sparse], rho: &Density, f: f64, out: &mut Density) {
-    for ((d, rho), out) in each.iter().zip(rho).zip(out) {
-        let product = times(d, rho, d.cols());
-        add_with_adjoint(&product, d.rows(), f, out);
+/// out += f·(Aρ + ρA† + Σ LρL†).
+fn add_image(drift: &[Sparse], jumps: &[JumpMap], rho: &Density, f: f64, out: &mut Density) {
+    for ((a, rho), out) in drift.iter().zip(rho).zip(out.iter_mut()) {
+        let product = times(a, rho, a.cols());
+        add_with_adjoint(&product, a.rows(), f, out);
+    }
+    for JumpMap { from, to, map } in jumps {
+        let (d, e) = (map.cols(), map.rows());
+        // LρL† = L(Lρ)†, ρ being Hermitian.
+        let half = adjoint(&times(map, &rho[*from], d), e, d);
+        let gain = times(map, &half, e);
+        out[*to].iter_mut().zip(gain).for_each(|(s, g)| *s += g * f);
     }
 }
 

@@ -23,8 +23,8 @@ pub trait Held {
     /// Mean jumps of each channel since the step began.
     fn counters(&self) -> &[f64];
 
-    /// These go to 0.
-    fn begin(&mut self);
+    /// A step begins at `start`: these go to 0.
+    fn begin(&mut self, start: f64);
 
     /// A pulse: ρ → UρU†.
     ///
@@ -64,8 +64,8 @@ impl<S: Held> Evolve for Read<'_, '_, S> {
         self.state.reset(subsystem, state)
     }
 
-    fn begin(&mut self, _: &Span) -> Result<(), RunError> {
-        self.state.begin();
+    fn begin(&mut self, span: &Span) -> Result<(), RunError> {
+        self.state.begin(span.start);
         Ok(())
     }
 
@@ -98,7 +98,8 @@ impl Held for Equation<'_> {
         &self.counters
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, start: f64) {
+        self.start = start;
         self.counters.fill(0.0);
     }
 

@@ -10,7 +10,7 @@ use super::liouvillian::Liouvillian;
 use super::readout::Readout;
 use super::{cycle, oscillation, run_cycle};
 use crate::error::RunError;
-use crate::problem::{Problem, Step};
+use crate::problem::{ChannelId, Problem, Step};
 use crate::space::blocks::{BlockStep, Blocks, Style};
 use crate::stop::Stop;
 use crate::table::Table;
@@ -42,6 +42,10 @@ pub fn steady(problem: &Problem, style: Style, ending: Ending, stop: &Stop) -> R
     let blocks = Blocks::compile(problem, style)?;
     let mut equation = Equation::new(&blocks, stop)?;
     if problem.protocol.repeat > 1 {
+        if let Some(what) = problem.on_the_run_clock() {
+            let reason = format!("{what} is a function of `time`, so that no cycle is like the one before it");
+            return Err(RunError::Request(reason));
+        }
         return cycle::limit(problem, &mut equation, ending);
     }
     let last = problem.protocol.steps.iter().rposition(|s| matches!(s, Step::Evolve { .. })).unwrap_or(0);
@@ -54,6 +58,13 @@ pub fn steady(problem: &Problem, style: Style, ending: Ending, stop: &Stop) -> R
             "the last timed step has no steady state, since the drive {} changes in time; a protocol that repeats \
              (`repeat`) settles in a limit cycle instead",
             problem.drives[*drive].name
+        )));
+    }
+    if let Some((channel, _)) = blocks.stages[stage].rates.first() {
+        return Err(RunError::Request(format!(
+            "the last timed step has no steady state, since the rate of channel {} changes in time; a protocol that \
+             repeats (`repeat`) settles in a limit cycle instead",
+            problem.channels[ChannelId::new(*channel)].name
         )));
     }
     let mut before = problem.clone();

@@ -69,7 +69,7 @@ impl<'b> Vectors<'b> {
             stop: stop.clone(),
         };
         for (weight, block, psi) in mixture {
-            let flight = Flight { norm: norm_sqr(&psi), psi, time: 0.0 };
+            let flight = Flight { norm: norm_sqr(&psi), psi, time: 0.0, start: 0.0 };
             let place = vectors.place(block);
             vectors.members.push(Member { weight, place, flight });
         }
@@ -135,8 +135,8 @@ impl Held for Vectors<'_> {
         &self.counters
     }
 
-    fn begin(&mut self) {
-        self.members.iter_mut().for_each(|member| member.flight.time = 0.0);
+    fn begin(&mut self, start: f64) {
+        self.members.iter_mut().for_each(|member| (member.flight.time, member.flight.start) = (0.0, start));
     }
 
     fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {

@@ -6,6 +6,18 @@ use crate::error::RunError;
 use crate::problem::Envelope;
 use num_complex::Complex64;
 
+/// What changes with time in a step: drives and the rates of channels, by number.
+pub(super) struct Changes {
+    pub(super) drives: Vec<(usize, Envelope)>,
+    pub(super) rates: Vec<(usize, Envelope)>,
+}
+
+impl Changes {
+    fn envelopes(&self) -> impl Iterator<Item = &Envelope> {
+        self.drives.iter().chain(&self.rates).map(|(_, envelope)| envelope)
+    }
+}
+
 /// Largest difference between two successive refinements, as a sum over all elements.
 const TOLERANCE: f64 = 1e-11;
 /// Most refinements by a factor two.
@@ -13,22 +25,42 @@ const HALVINGS: u32 = 14;
 /// Most steps between two rows.
 const MOST_STEPS: f64 = 1e7;
 
-/// Evolve from `from` to `until` (since the step began) by the commutator-free rule of fourth order,
+/// Evolve from `from` to `until`, since the `start` of the step, by the commutator-free rule of fourth order,
 /// exp(h(bL₁ + aL₂)) exp(h(aL₁ + bL₂)) with L at the two Gauss points and a, b = ¼ ± √3/6 (S. Blanes and P. C. Moan, Appl.
 /// Numer. Math. 56, 1519 (2006)), with half the step until two results extrapolated to h → 0 agree. The first step is no
 /// longer than the features of the envelopes, which could else fall between the Gauss points unseen.
 pub(super) fn advance(
     space: &FullSpace,
     active: &[bool],
-    drives: &[(usize, Envelope)],
+    changes: &Changes,
     state: &mut Vec<Complex64>,
-    from: f64,
-    until: f64,
+    start: f64,
+    (from, until): (f64, f64),
 ) -> Result<(), RunError> {
-    if until <= from {
-        return Ok(());
+    // One smooth stretch after another: a rule of fourth order is none across a kink.
+    let mut ends: Vec<f64> = changes.envelopes().flat_map(|f| f.breaks(start, from, until)).collect();
+    ends.push(until);
+    ends.sort_by(f64::total_cmp);
+    let mut now = from;
+    for end in ends {
+        if end > now {
+            smoothly(space, active, changes, state, start, (now, end))?;
+            now = end;
+        }
     }
-    let shortest = drives.iter().map(|(_, f)| feature(f)).fold(f64::INFINITY, f64::min);
+    Ok(())
+}
+
+/// The same between two breaks of the envelopes.
+fn smoothly(
+    space: &FullSpace,
+    active: &[bool],
+    changes: &Changes,
+    state: &mut Vec<Complex64>,
+    start: f64,
+    (from, until): (f64, f64),
+) -> Result<(), RunError> {
+    let shortest = changes.envelopes().map(feature).fold(f64::INFINITY, f64::min);
     let first = ((until - from) / shortest).ceil().max(4.0);
     let (mut coarse, mut better): (Option<Vec<Complex64>>, Option<Vec<Complex64>>) = (None, None);
     let mut change = f64::INFINITY;
@@ -42,7 +74,7 @@ pub(super) fn advance(
                 advice: "use a slower drive or switch it on in a short step of its own".into(),
             });
         }
-        let fine = in_steps(space, active, drives, state, from, until, steps as u64)?;
+        let fine = in_steps(space, active, changes, state, start, (from, until), steps as u64)?;
         if let Some(coarse) = &coarse {
             let extrapolated: Vec<Complex64> = fine.iter().zip(coarse).map(|(f, c)| f + (f - c) / 15.0).collect();
             if let Some(before) = &better {
@@ -63,7 +95,8 @@ pub(super) fn advance(
 /// The time within which an envelope keeps its shape.
 fn feature(envelope: &Envelope) -> f64 {
     match *envelope {
-        Envelope::Constant(_) | Envelope::Linear { .. } => f64::INFINITY,
+        // Between its breaks it is a polynomial of low degree.
+        Envelope::Function(_) | Envelope::Constant(_) | Envelope::Linear { .. } => f64::INFINITY,
         Envelope::Gaussian { width, .. } => width,
         Envelope::Cosine { frequency, .. } => frequency.abs().recip(),
     }
@@ -72,13 +105,13 @@ fn feature(envelope: &Envelope) -> f64 {
 fn in_steps(
     space: &FullSpace,
     active: &[bool],
-    drives: &[(usize, Envelope)],
-    start: &[Complex64],
-    from: f64,
-    until: f64,
+    changes: &Changes,
+    initial: &[Complex64],
+    start: f64,
+    (from, until): (f64, f64),
     steps: u64,
 ) -> Result<Vec<Complex64>, RunError> {
-    let mut state = start.to_vec();
+    let mut state = initial.to_vec();
     let h = (until - from) / steps as f64;
     let (a, b) = (0.25 + 3f64.sqrt() / 6.0, 0.25 - 3f64.sqrt() / 6.0);
     for step in 0..steps {
@@ -86,9 +119,11 @@ fn in_steps(
         let (first, second) = (t + h * (0.5 - 3f64.sqrt() / 6.0), t + h * (0.5 + 3f64.sqrt() / 6.0));
         for (x, y) in [(a, b), (b, a)] {
             // x + y = ½: half of the fixed generator, and of the drives their weighted strengths.
-            let mixed = |f: &Envelope| 2.0 * (x * f.at(first) + y * f.at(second));
-            let strengths: Vec<(usize, f64)> = drives.iter().map(|(d, f)| (*d, mixed(f))).collect();
-            TaylorSum::new(space, active, &strengths)?.advance(&mut state, 0.5 * h)?;
+            let mixed = |f: &Envelope| 2.0 * (x * f.at(start, first) + y * f.at(start, second));
+            let strengths: Vec<(usize, f64)> = changes.drives.iter().map(|(d, f)| (*d, mixed(f))).collect();
+            let rates: Vec<(usize, f64)> = changes.rates.iter().map(|(c, f)| (*c, mixed(f))).collect();
+            let now = space.with_rates(&rates);
+            TaylorSum::new(&now, active, &strengths)?.advance(&mut state, 0.5 * h)?;
         }
     }
     Ok(state)

@@ -38,14 +38,16 @@ pub fn solve(problem: &Problem) -> Result<Table, RunError> {
     let mut rho = space.initial_state();
     let rows = problem.protocol.rows();
     let mut row = 0;
+    let mut start = 0.0;
     for _ in 0..problem.protocol.repeat {
-        for index in 0..problem.protocol.steps.len() {
-            rho = steps.take(rho, index, |rho, jumps| {
+        for (index, step) in problem.protocol.steps.iter().enumerate() {
+            rho = steps.take(rho, index, start, |rho, jumps| {
                 let values = meter.read(rho, jumps, index, rows[row].time)?;
                 columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
                 row += 1;
                 Ok(())
             })?;
+            start += step.duration();
         }
     }
     let mut table = Table::new(problem);
@@ -70,11 +72,12 @@ impl<'p> Steps<'p> {
         Self { problem, space, propagators: problem.protocol.steps.iter().map(|_| None).collect() }
     }
 
-    /// The state after step `index`; `read` sees it at every row, with the jumps of each channel since the step began.
+    /// The state after step `index`, which begins at `start`; `read` sees it at every row, with the jumps of each channel since the step began.
     fn take(
         &mut self,
         mut rho: Array2<Complex64>,
         index: usize,
+        start: f64,
         mut read: impl FnMut(&Array2<Complex64>, &[f64]) -> Result<(), RunError>,
     ) -> Result<Array2<Complex64>, RunError> {
         let (rows, active, driven) = match &self.problem.protocol.steps[index] {
@@ -84,12 +87,12 @@ impl<'p> Steps<'p> {
             Step::Reset { subsystem, state } => return Ok(self.space.reset(&rho, *subsystem, state)?),
             Step::Evolve { rows, active, driven, .. } => (rows, active, driven),
         };
-        let drives = self.drives(driven);
+        let (drives, rates) = (self.drives(driven), self.rates(active));
         let mut state = stacked(&rho);
         state.resize(state.len() + self.problem.channels.len(), Complex64::ZERO);
         let mut now = 0.0;
         for &row in rows {
-            match constant(&drives) {
+            match constant(&drives).filter(|_| rates.is_empty()) {
                 Some(fixed) => {
                     let propagator = match &mut self.propagators[index] {
                         Some(made) => made,
@@ -97,7 +100,10 @@ impl<'p> Steps<'p> {
                     };
                     propagator.advance(&mut state, row - now)?;
                 }
-                None => driven::advance(self.space, active, &drives, &mut state, now, row)?,
+                None => {
+                    let changes = driven::Changes { drives: drives.clone(), rates: rates.clone() };
+                    driven::advance(self.space, active, &changes, &mut state, start, (now, row))?;
+                }
             }
             now = row;
             rho = unstacked(&state, self.space.dimension());
@@ -106,10 +112,16 @@ impl<'p> Steps<'p> {
         Ok(rho)
     }
 
+    /// The channels that are on and whose rates change.
+    fn rates(&self, active: &[bool]) -> Vec<(usize, Envelope)> {
+        let on = self.problem.channels.iter().enumerate().filter(|(c, _)| active[*c]);
+        on.filter_map(|(c, channel)| Some((c, channel.envelope.clone()?))).collect()
+    }
+
     /// The drives that are on.
     fn drives(&self, driven: &[bool]) -> Vec<(usize, Envelope)> {
         let all = self.problem.drives.iter().enumerate();
-        all.filter(|(d, _)| driven[*d]).map(|(d, drive)| (d, drive.envelope)).collect()
+        all.filter(|(d, _)| driven[*d]).map(|(d, drive)| (d, drive.envelope.clone())).collect()
     }
 }
 

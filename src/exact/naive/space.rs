@@ -107,6 +107,15 @@ impl<'p> FullSpace<'p> {
         }
     }
 
+    /// The same with the rates of some channels multiplied.
+    pub(super) fn with_rates(&self, factors: &[(usize, f64)]) -> Self {
+        let mut scaled = self.clone();
+        for (channel, factor) in factors {
+            scaled.jumps[*channel].iter_mut().for_each(|(rate, ..)| *rate *= factor);
+        }
+        scaled
+    }
+
     /// The product initial state ρ, d × d.
     pub fn initial_state(&self) -> Array2<Complex64> {
         self.initial.to_dense()

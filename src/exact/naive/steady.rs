@@ -54,9 +54,14 @@ pub fn steady(problem: &Problem) -> Result<Table, RunError> {
     let Some(fixed) = constant(&steps.drives(driven)) else {
         return Err(RunError::Request("a step whose drive changes in time has no steady state".into()));
     };
+    if !steps.rates(active).is_empty() {
+        return Err(RunError::Request("a step whose rates change in time has no steady state".into()));
+    }
     let mut rho = space.initial_state();
-    for index in 0..last {
-        rho = steps.take(rho, index, |_, _| Ok(()))?;
+    let mut start = 0.0;
+    for (index, step) in problem.protocol.steps[..last].iter().enumerate() {
+        rho = steps.take(rho, index, start, |_, _| Ok(()))?;
+        start += step.duration();
     }
     let state = stacked(&rho);
     let settled = limit(&space.liouvillian(active, &fixed)?, Mat::from_fn(d * d, 1, |i, _| state[i]))?;

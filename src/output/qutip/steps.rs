@@ -1,5 +1,6 @@
 //! Initial states and the protocol as Python statements.
 
+use super::super::function::Python;
 use super::{number, quoted};
 use crate::problem::{Axis, Envelope, Initial, Kind, Problem, Step, Subsystem, even_rows};
 use num_complex::Complex64;
@@ -8,6 +9,7 @@ use std::fmt::Write;
 /// f(t) as a Python expression.
 pub(super) fn envelope(envelope: &Envelope) -> String {
     match *envelope {
+        Envelope::Function(ref function) => function.expression().written(&Python),
         Envelope::Constant(value) => format!("{value:?}"),
         Envelope::Linear { start, slope } => format!("{start:?} + {slope:?} * t"),
         Envelope::Gaussian { peak, centre, width } => {

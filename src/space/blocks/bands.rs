@@ -3,7 +3,7 @@
 use super::basis::Key;
 use super::lattice::{Lattice, changes};
 use super::layout::{Monomial, Slot, SlotOp};
-use super::{Blocks, JumpOperator, cell_matrix};
+use super::{Blocks, JumpOperator, Stage, cell_matrix};
 use crate::problem::{Channel, Reach};
 use crate::space::angular;
 use num_complex::Complex64;
@@ -76,7 +76,7 @@ pub(super) const MOST_SLOTS: usize = 64;
 impl Bands {
     /// All operators; `None` where there is no lattice, a drive changes in time, or a product is very long.
     pub fn new(of: &Blocks) -> Option<Self> {
-        if of.stages.iter().any(|stage| !stage.varying.is_empty()) || of.layout.slots.len() > MOST_SLOTS {
+        if of.stages.iter().any(Stage::changes) || of.layout.slots.len() > MOST_SLOTS {
             return None;
         }
         let lattice = Lattice::new(of)?;

@@ -1,10 +1,10 @@
 //! One block with its operators, each built when first needed.
 
+use super::Blocks;
 use super::basis::{Space, key_of};
 use super::layout::Monomial;
 use super::measure::{self, Observable};
 use super::reduce::{self, Reducer};
-use super::{Blocks, Stage};
 use num_complex::Complex64;
 use sprs::{CsMatI, TriMatI};
 use std::sync::OnceLock;
@@ -28,6 +28,13 @@ pub struct Jump {
     pub map: Sparse,
 }
 
+impl Jump {
+    /// −½ L†L.
+    fn loss(&self) -> Sparse {
+        (&adjoint(&self.map) * &self.map).map(|x| x * -0.5)
+    }
+}
+
 /// A block.
 #[derive(Debug)]
 pub struct Block {
@@ -38,6 +45,7 @@ pub struct Block {
     jumps: OnceLock<Vec<Jump>>,
     generators: Vec<OnceLock<Sparse>>,
     drives: Vec<OnceLock<Sparse>>,
+    losses: Vec<OnceLock<Sparse>>,
     observables: Vec<OnceLock<Observable>>,
     reducers: Vec<OnceLock<Reducer>>,
 }
@@ -54,6 +62,7 @@ impl Block {
             jumps: OnceLock::new(),
             generators: once(of.stages.len()),
             drives: once(of.drives.len()),
+            losses: once(of.problem().channels.len()),
             observables: once(of.linear.len() * of.stages.len()),
             reducers: once(of.reductions.len()),
         }
@@ -75,23 +84,31 @@ impl Block {
         })
     }
 
-    /// K = −iH − ½ Σ L†L of a stage, with the drives that do not change.
+    /// K = −iH − ½ Σ L†L of a stage, with the drives and the rates that do not change.
     pub fn generator(&self, of: &Blocks, stage: usize) -> &Sparse {
         self.generators[stage].get_or_init(|| {
-            let Stage { active, constant, .. } = &of.stages[stage];
+            let on = &of.stages[stage];
             let mut terms = of.hamiltonian.clone();
-            for (drive, strength) in constant {
+            for (drive, strength) in &on.constant {
                 terms.extend(
                     of.drives[*drive].iter().map(|m| Monomial { coefficient: m.coefficient * strength, ..m.clone() }),
                 );
             }
             terms.iter_mut().for_each(|m| m.coefficient *= -Complex64::I);
             let mut sum = of.inside(self, &terms);
-            for jump in self.jumps(of).iter().filter(|jump| active[jump.channel]) {
-                let adjoint = adjoint(&jump.map);
-                sum = &sum + &(&adjoint * &jump.map).map(|x| x * -0.5);
+            for jump in self.jumps(of).iter().filter(|jump| on.is_steady(jump.channel)) {
+                sum = &sum + &jump.loss();
             }
             sum
+        })
+    }
+
+    /// −½ Σ L†L of a channel.
+    pub fn loss(&self, of: &Blocks, channel: usize) -> &Sparse {
+        self.losses[channel].get_or_init(|| {
+            let d = self.dimension();
+            let own = self.jumps(of).iter().filter(|jump| jump.channel == channel);
+            own.fold(CsMatI::zero((d, d)), |sum, jump| &sum + &jump.loss())
         })
     }
 

@@ -151,7 +151,7 @@ impl Layout {
     }
 
     /// Factors of different slots in one order, products of one cell reduced to a single operator, like terms added.
-    pub(super) fn collected(&self, products: Vec<Monomial>) -> Vec<Monomial> {
+    pub fn collected(&self, products: Vec<Monomial>) -> Vec<Monomial> {
         let mut all: Vec<Monomial> = Vec::new();
         let mut places: HashMap<Vec<(usize, SlotOp)>, usize> = HashMap::new();
         for mut product in products {

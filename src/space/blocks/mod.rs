@@ -71,12 +71,29 @@ pub struct Stage {
     constant: Vec<(usize, f64)>,
     /// Drives that do.
     pub varying: Vec<(usize, Envelope)>,
+    /// Channels that are on and whose rates change.
+    pub rates: Vec<(usize, Envelope)>,
 }
 
 impl Stage {
     /// Whether a channel is on.
     pub fn is_on(&self, channel: usize) -> bool {
         self.active[channel]
+    }
+
+    /// Whether a channel is on with a rate that never changes.
+    pub fn is_steady(&self, channel: usize) -> bool {
+        self.active[channel] && self.rate(channel).is_none()
+    }
+
+    /// How the rate of a channel changes.
+    pub fn rate(&self, channel: usize) -> Option<&Envelope> {
+        self.rates.iter().find(|(c, _)| *c == channel).map(|(_, envelope)| envelope)
+    }
+
+    /// Whether anything changes with time.
+    pub fn changes(&self) -> bool {
+        !self.varying.is_empty() || !self.rates.is_empty()
     }
 }
 
@@ -244,16 +261,23 @@ impl Blocks {
         self.drives[drive].iter().map(turned).collect()
     }
 
-    /// K = −iH − ½ΣL†L of a stage as products.
+    /// −½ΣL†L of a channel as products.
+    pub fn loss_terms(&self, channel: usize) -> Vec<Monomial> {
+        let halved = |m: &Monomial| Monomial { coefficient: m.coefficient * -0.5, ..m.clone() };
+        self.decay_terms(channel).iter().map(halved).collect()
+    }
+
+    /// K = −iH − ½ΣL†L of a stage as products, with the rates that do not change.
     pub fn generator_terms(&self, stage: usize) -> Vec<Monomial> {
         let scaled = |m: &Monomial, by: Complex64| Monomial { coefficient: m.coefficient * by, ..m.clone() };
         let Stage { active, constant, .. } = &self.stages[stage];
+        let steady = |channel: &usize| self.stages[stage].is_steady(*channel);
         let mut terms: Vec<Monomial> = self.hamiltonian.iter().map(|m| scaled(m, -Complex64::I)).collect();
         for (drive, strength) in constant {
             terms.extend(self.drive_terms(*drive).iter().map(|m| scaled(m, (*strength).into())));
         }
-        for channel in (0..active.len()).filter(|channel| active[*channel]) {
-            terms.extend(self.decay_terms(channel).iter().map(|m| scaled(m, (-0.5).into())));
+        for channel in (0..active.len()).filter(steady) {
+            terms.extend(self.loss_terms(channel));
         }
         self.layout.collected(terms)
     }
@@ -430,8 +454,10 @@ fn stages(problem: &Problem) -> (Vec<Stage>, Vec<BlockStep>) {
             let on = || problem.drives.iter().enumerate().filter(|(d, _)| driven[*d]);
             let constant = on().filter_map(|(d, drive)| drive.envelope.constant().map(|value| (d, value))).collect();
             let varying = on().filter(|(_, drive)| drive.envelope.constant().is_none());
-            let varying = varying.map(|(d, drive)| (d, drive.envelope)).collect();
-            let stage = Stage { active: active.clone(), constant, varying };
+            let varying = varying.map(|(d, drive)| (d, drive.envelope.clone())).collect();
+            let rates = problem.channels.iter().enumerate().filter(|(c, _)| active[*c]);
+            let rates = rates.filter_map(|(c, channel)| Some((c, channel.envelope.clone()?))).collect();
+            let stage = Stage { active: active.clone(), constant, varying, rates };
             let place = stages.iter().position(|s| *s == stage).unwrap_or_else(|| {
                 stages.push(stage);
                 stages.len() - 1

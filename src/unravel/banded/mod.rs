@@ -178,7 +178,7 @@ impl BandedJump {
             }
         };
         let psi = std::mem::take(&mut walker.psi);
-        let mut flight = Flight { psi, norm: walker.state.norm, time: walker.state.time };
+        let mut flight = Flight { psi, norm: walker.state.norm, time: walker.state.time, start: 0.0 };
         let jumped = propagator.advance(&mut flight, until, walker.threshold, work, stop)?;
         walker.state.replace(self.strip(&walker.block, &flight.psi), flight.norm, flight.time);
         Ok(jumped)
@@ -315,7 +315,7 @@ impl Vectors for BandedBatch<'_> {
 }
 
 impl Batch for BandedBatch<'_> {
-    fn begin(&mut self, step: usize) -> Result<(), RunError> {
+    fn begin(&mut self, step: usize, _: f64) -> Result<(), RunError> {
         let (engine, blocks) = (self.engine, &self.engine.blocks);
         for walker in &mut self.walkers {
             self.stop.check()?;
