@@ -369,7 +369,23 @@ fn random_in_time(seed: u64) -> Problem {
     }
     let kept =
         problem.quantities().iter().filter(|q| !matches!(q, Quantity::BrightLoss(_) | Quantity::BrightReturn(_)));
-    let kept: Vec<Quantity> = kept.cloned().collect();
+    let mut kept: Vec<Quantity> = kept.cloned().collect();
+    // Operators of its own: one that is not diagonal, alone and with a number of the last part.
+    let up = match &problem.subsystems()[part].kind {
+        Kind::Mode { .. } => OpSum::of(part, Op::Create),
+        Kind::Levels { .. } => OpSum::of(part, Op::Transition(2, 1)),
+        Kind::Ensemble { .. } | Kind::Network { .. } => OpSum::of(part, Op::Raise),
+    };
+    let turned = up.clone() * Complex64::I;
+    let own = up.clone() * up.adjoint() + turned.clone() + turned.adjoint();
+    let last = SubsystemId::new(problem.subsystems().len() - 1);
+    let number = match &problem.subsystems()[last].kind {
+        Kind::Levels { .. } => OpSum::of(last, Op::Transition(1, 1)),
+        _ => OpSum::of(last, Op::Number),
+    };
+    let both = own.clone() * number.clone() + number * own.clone();
+    kept.push(Quantity::Expect(changed.observable("own", own)));
+    kept.push(Quantity::Expect(changed.observable("both", both)));
     let problem = changed.with_only(kept).build();
     problem.unwrap_or_else(|e| panic!("{seed}: {e}"))
 }

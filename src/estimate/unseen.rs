@@ -191,6 +191,7 @@ fn span(problem: &Problem, linear: Linear) -> f64 {
         Linear::Energy
         | Linear::EnergySpread
         | Linear::EnergyOf(_)
+        | Linear::Expect(_)
         | Linear::Quanta(_)
         | Linear::Magnetisation(_)
         | Linear::MagnetisationSpread(_)
@@ -326,6 +327,7 @@ impl<'a> History<'a> {
                         || problem.channel_ids().zip(on).all(|(c, on)| !on || problem.released_per_jump(c) == 0.0)
                 }
                 Linear::Jumps(channel) => !on[channel.index()],
+                Linear::Expect(_) => false,
             }
     }
 }

@@ -195,6 +195,7 @@ fn quantum(problem: &Problem, linear: Linear) -> f64 {
         Linear::Magnetisation(_)
         | Linear::MagnetisationSpread(_)
         | Linear::Jumps(_)
+        | Linear::Expect(_)
         | Linear::Quanta(_)
         | Linear::Bright(_)
         | Linear::TopLevel(_) => 1.0,

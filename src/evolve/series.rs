@@ -142,6 +142,7 @@ impl Series {
                 envelope.taylor(flight.start, now, work.unit, &mut work.coefficients[k]);
             }
         }
+        let least = self.least_order(length, work);
         let small = SMALL * SMALL * norm_sqr(&flight.psi);
         let step = (length / work.unit) * (length / work.unit);
         let long = self.entries() >= LONG;
@@ -170,7 +171,7 @@ impl Series {
             power *= step;
             let size = norm_sqr(next) * power;
             work.order = n + 1;
-            if size.max(before) <= small {
+            if size.max(before) <= small && n >= least {
                 return Ok(length);
             }
             before = size;
@@ -179,6 +180,26 @@ impl Series {
         let ratio = (small / before.max(f64::MIN_POSITIVE)).powf(0.5 / ORDER as f64);
         length *= 0.9 * ratio.min(1.0);
         Ok(if self.varying.is_empty() { length } else { now + length - now })
+    }
+
+    /// The last order at which an envelope has something to add: before it two terms in a row may vanish although more
+    /// follow, as under sin² where it begins.
+    #[inline(always)]
+    fn least_order(&self, length: f64, work: &Workspace) -> usize {
+        let mut least = 0;
+        for (k, (_, operator)) in self.varying.iter().enumerate() {
+            if work.quiet[k] {
+                continue;
+            }
+            let (mut power, step) = (operator.size() * length, length / work.unit);
+            for (j, f) in work.coefficients[k].iter().enumerate() {
+                if f.abs() * power > SMALL {
+                    least = least.max(j);
+                }
+                power *= step;
+            }
+        }
+        least
     }
 
     /// Move `flight` by `length`, or to where ‖ψ‖² = `threshold` if that comes first: true then. Its time is advanced

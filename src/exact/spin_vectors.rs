@@ -185,7 +185,7 @@ impl Answers for Point<'_> {
             Linear::Released(_) => problem.released(&self.jumps),
             Linear::Jumps(channel) => self.jumps[channel.index()],
             Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => return None,
-            Linear::Bright(_) | Linear::BrightLoss(_) | Linear::BrightReturn(_) => return None,
+            Linear::Bright(_) | Linear::BrightLoss(_) | Linear::BrightReturn(_) | Linear::Expect(_) => return None,
         }))
     }
 

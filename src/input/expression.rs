@@ -74,8 +74,8 @@ pub(super) enum Node<'s> {
     },
     /// |to⟩⟨from| of a multi-level system.
     Transition {
-        to: usize,
-        from: usize,
+        to: Level<'s>,
+        from: Level<'s>,
         subsystem: &'s str,
         subsystem_at: Span<'s>,
     },
@@ -86,6 +86,14 @@ pub(super) enum Node<'s> {
         first: Box<Expr<'s>>,
         rest: Vec<(Binary, Expr<'s>)>,
     },
+}
+
+/// The number of a level: `2`, or `k+1` with the index of a sum.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Level<'s> {
+    pub(super) index: Option<&'s str>,
+    pub(super) offset: i64,
+    pub(super) at: Span<'s>,
 }
 
 /// Σ of an expression over the values of one index, or of two that run together over edges.
@@ -144,7 +152,10 @@ impl<'s> Expr<'s> {
     /// Every name that stands for a value here, with its place; not those of functions.
     pub(super) fn names(&self) -> Vec<(&'s str, Span<'s>)> {
         match &self.node {
-            Node::Number(_) | Node::Transition { .. } => Vec::new(),
+            Node::Number(_) => Vec::new(),
+            Node::Transition { to, from, .. } => {
+                [to, from].into_iter().filter_map(|level| Some((level.index?, level.at))).collect()
+            }
             Node::Name(name) => vec![(*name, self.at)],
             Node::Call { arguments, .. } => arguments.iter().flat_map(Expr::names).collect(),
             Node::Sum(sum) => {
@@ -283,12 +294,9 @@ fn primary<'s>(pair: Pair<'s, Rule>, text: Quoted<'s>) -> Result<Expr<'s>, Input
                 Rule::group => Expr { at, ..tree(next()?, text)? }.node,
                 Rule::transition => {
                     let (to, from, subsystem) = (next()?, next()?, next()?);
-                    let level = |p: &Pair<'s, Rule>| {
-                        p.as_str().parse().map_err(|_| place(p, text).error("no level has so large a number", ""))
-                    };
                     Node::Transition {
-                        to: level(&to)?,
-                        from: level(&from)?,
+                        to: level(&to, text)?,
+                        from: level(&from, text)?,
                         subsystem: subsystem.as_str(),
                         subsystem_at: place(&subsystem, text),
                     }
@@ -302,6 +310,16 @@ fn primary<'s>(pair: Pair<'s, Rule>, text: Quoted<'s>) -> Result<Expr<'s>, Input
         }
     };
     Ok(Expr { node, at })
+}
+
+fn level<'s>(pair: &Pair<'s, Rule>, text: Quoted<'s>) -> Result<Level<'s>, InputError> {
+    let (written, at) = (pair.as_str(), place(pair, text));
+    let name = written.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(written.len());
+    let index = (!written.starts_with(|c: char| c.is_ascii_digit())).then(|| &written[..name]);
+    let number: String = written[index.map_or(0, str::len)..].chars().filter(|c| !c.is_whitespace()).collect();
+    let number = number.trim_start_matches('+');
+    let offset = if number.is_empty() { Ok(0) } else { number.parse() };
+    offset.map(|offset| Level { index, offset, at }).map_err(|_| at.error("no level has so large a number", ""))
 }
 
 fn range<'s>(over: Pair<'s, Rule>, text: Quoted<'s>) -> Result<Range<'s>, InputError> {

@@ -300,7 +300,8 @@ fn drives_follow_envelopes_in_their_steps() {
     wrong(&envelope("gausian(1, 2, 3)"), "gausian", "unknown envelope", "did you mean `gaussian`?");
     wrong(&envelope("linear(1)"), "linear(1)", "given 1 arguments", "`linear(start, slope)`");
     wrong(&envelope("gaussian(1, 0, 0)"), "0", "the width of the envelope is 0", "> 0");
-    wrong(&envelope("g"), "g", "unknown envelope", "`constant`");
+    wrong(&envelope("g*h"), "h", "unknown parameter", "`g`");
+    assert_eq!(filled(&[("DRIVE", &envelope("2*g"))]).unwrap().drives[0].envelope, Envelope::Constant(1.0));
     wrong(&envelope("constant(h)"), "h", "unknown parameter", "`g`");
     wrong("operator = \"sx(B)\", envelope = \"constant(1)\", only = []", "[]", "drive `push` is never on", "");
     wrong("operatr = \"sx(B)\"", "operatr", "unknown key of a drive", "did you mean `operator`?");

@@ -1,7 +1,7 @@
 //! Operators: expressions evaluated to a complex number or to a sum of products of elementary operators.
 
 use super::error::{InputError, Span};
-use super::expression::{Binary, Expr, Node};
+use super::expression::{Binary, Expr, Level, Node};
 use super::functions;
 use super::parameters::{FUNCTIONS, Scope, arithmetic, function};
 use super::subsystems::Parts;
@@ -255,9 +255,10 @@ impl<'s, 'a> Context<'s, 'a> {
             }
             Node::Transition { to, from, subsystem: name, subsystem_at } => {
                 let ids = self.meant(name, *subsystem_at)?;
+                let (to, from) = (self.level(to)?, self.level(from)?);
                 match &self.parts.all[ids[0]].kind {
-                    Kind::Levels { energies } if *to.max(from) < energies.len() => {
-                        let each = ids.into_iter().map(|id| OpSum::of(id, Op::Transition(*to, *from)));
+                    Kind::Levels { energies } if to.max(from) < energies.len() => {
+                        let each = ids.into_iter().map(|id| OpSum::of(id, Op::Transition(to, from)));
                         Operator(each.fold(OpSum::default(), |sum, op| sum + op).into())
                     }
                     Kind::Levels { energies } => {
@@ -289,6 +290,22 @@ impl<'s, 'a> Context<'s, 'a> {
             Operator(sum) => sum.terms().all(|t| finite(&t.coefficient)),
         };
         if good { Ok(value) } else { Err(at.error("this is not finite", "finite coefficients")) }
+    }
+
+    /// The number of a level.
+    fn level(&self, level: &Level<'s>) -> Result<usize, InputError> {
+        let Level { index, offset, at } = *level;
+        let base = match index {
+            None => 0.0,
+            Some(name) => self.scope.named(name, &Expr { node: Node::Name(name), at })?,
+        };
+        let number = base + offset as f64;
+        let good = number >= 0.0 && number.fract() == 0.0 && number < 1e9;
+        if good {
+            Ok(number as usize)
+        } else {
+            Err(at.error(format!("this is level {number}"), "a whole number ≥ 0"))
+        }
     }
 
     /// A function of numbers or of functions of time; only exp takes complex numbers.

@@ -2,23 +2,49 @@
 
 use super::document::Table;
 use super::error::{InputError, Span};
-use super::expression::{self, Node};
-use super::operator::subsystem;
+use super::expression::{self, Expr, Node};
+use super::operator::{Context, subsystem};
+use super::parameters::{Scope as Parameters, identifier};
 use super::sections::distinct;
-use crate::problem::{Kind, Kinds, Quantity, Scope, Subsystem, SubsystemId};
+use super::subsystems::Parts;
+use crate::problem::{
+    Acting, Factor, Kind, Kinds, Named, ObservableId, Op, OpSum, Quantity, Scope, Subsystem, SubsystemId, transition,
+};
+use num_complex::Complex64;
 
-/// The quantities in the order listed, each with its place.
+/// What is asked for: quantities in the order listed, each with its place, and the operators of the user's own among them.
+pub(super) struct AskedFor<'s> {
+    pub(super) quantities: Vec<(Quantity, Span<'s>)>,
+    pub(super) observables: Vec<Named>,
+}
+
+/// The quantities in the order listed.
 pub(super) fn quantities<'s>(
     section: &Table<'s>,
-    parts: &[Subsystem],
+    scope: &Parameters<'s>,
+    all: &Parts,
     steps: &[&str],
     channels: &[&str],
-) -> Result<Vec<(Quantity, Span<'s>)>, InputError> {
+) -> Result<AskedFor<'s>, InputError> {
+    let (parts, mut observables) = (&all.all[..], Vec::new());
     section.allow("key", &["quantities"])?;
     let list = section.need("quantities", "quantities = [\"energy\", \"ergotropy\"]")?;
     let (mut found, every) = (Vec::new(), Quantity::every());
     for item in list.list("a list of quantities: `[\"energy\", \"M\"]`")? {
+        if item.is_table() {
+            let table = item.table("an observable", item.at)?;
+            for observable in own(&table, scope, all)? {
+                found.push((Quantity::Expect(ObservableId::new(observables.len())), item.at));
+                observables.push(observable);
+            }
+            continue;
+        }
         let expression = expression::parse(item.text("a quantity such as `energy`")?)?;
+        if let Some(observable) = of_one(&expression, scope, parts)? {
+            found.push((Quantity::Expect(ObservableId::new(observables.len())), expression.at));
+            observables.push(observable);
+            continue;
+        }
         let (name, name_at, argument) = match &expression.node {
             Node::Name(name) => (*name, expression.at, None),
             Node::Call { name, name_at, arguments } => match arguments.as_slice() {
@@ -30,7 +56,8 @@ pub(super) fn quantities<'s>(
             },
             _ => return Err(expression.at.unknown("quantity", expression.at.text(), names())),
         };
-        let called: Vec<Quantity> = every.iter().filter(|q| q.entry().name == name).cloned().collect();
+        let plain = |q: &&Quantity| q.entry().name == name && !matches!(q.entry().scope, Scope::Own(_));
+        let called: Vec<Quantity> = every.iter().filter(plain).cloned().collect();
         let of_battery = |q: &&Quantity| matches!(q.entry().scope, Scope::Battery(_));
         let fitting = called.iter().find(|q| of_battery(q) == argument.is_none());
         let Some(asked) = fitting.or(called.first()) else {
@@ -56,6 +83,7 @@ pub(super) fn quantities<'s>(
             (Scope::Subsystem { kinds, .. }, None) => found.push((asked.of(only(name, kinds, parts, at)?), at)),
             (Scope::Step(_), None) => found.push((asked.clone(), at)),
             (Scope::Step(_), Some((of, of_at))) => found.push((asked.of(timed_step(steps, of, of_at)?), at)),
+            (Scope::Own(_), _) => {}
             (Scope::Channel(_), None) if channels.is_empty() => {
                 return Err(name_at.error("there are no channels", format!("no `{name}`")));
             }
@@ -74,7 +102,69 @@ pub(super) fn quantities<'s>(
     if found.is_empty() {
         return Err(list.at.error("no quantity is asked for", "at least one, such as `energy`"));
     }
-    Ok(found)
+    Ok(AskedFor { quantities: found, observables })
+}
+
+/// `{ name = "sigma_y", expect = "sy(A)" }`: an operator, or the real and imaginary part of one that is not Hermitian.
+fn own<'s>(table: &Table<'s>, scope: &Parameters<'s>, parts: &Parts) -> Result<Vec<Named>, InputError> {
+    table.allow("key of an observable", &["name", "expect"])?;
+    let item = table.need("name", "name = \"sigma_y\"")?;
+    let name = item.text("the name of a column")?;
+    identifier("observable", name.text, item.at)?;
+    if names().contains(&name.text) {
+        return Err(item.at.error(format!("`{}` is a quantity of its own", name.text), "another name"));
+    }
+    let written = table.need("expect", "expect = \"sy(A)\"")?;
+    let expression = expression::parse(written.text("an operator such as `sy(A)` in a string")?)?;
+    let operator = Context::whole(scope, parts).operator(&expression)?;
+    let name = name.text.to_owned();
+    if Acting::on(&parts.all).is_hermitian(&operator) {
+        return Ok(vec![Named { name, operator }]);
+    }
+    let (half, other) = (Complex64::new(0.5, 0.0), operator.adjoint());
+    let real = (operator.clone() + other.clone()) * half;
+    let imaginary = (operator - other) * (half / Complex64::I);
+    Ok(vec![
+        Named { name: format!("{name}_re"), operator: real },
+        Named { name: format!("{name}_im"), operator: imaginary },
+    ])
+}
+
+/// `population(L, 1)` of a level, `energy(B, 3)` of a cell.
+fn of_one<'s>(expression: &Expr<'s>, scope: &Parameters<'s>, parts: &[Subsystem]) -> Result<Option<Named>, InputError> {
+    let Node::Call { name, arguments, .. } = &expression.node else { return Ok(None) };
+    let (name, [Expr { node: Node::Name(of), at }, place]) = (*name, &arguments[..]) else { return Ok(None) };
+    if !["population", "energy"].contains(&name) {
+        return Ok(None);
+    }
+    let id = subsystem(parts, of, *at)?;
+    let at_place = |most: usize, what: &str| {
+        let number =
+            scope.number_of(place)?.whole(&format!("the {what} of `{of}`"), 0..=most.saturating_sub(1) as u64)?;
+        Ok::<usize, InputError>(number as usize)
+    };
+    let (number, operator) = match (&parts[id.index()].kind, name) {
+        (Kind::Levels { energies }, "population") => {
+            let level = at_place(energies.len(), "level")?;
+            (level, transition(id, level, level))
+        }
+        (Kind::Network { cells, .. }, _) => {
+            let cell = at_place(*cells, "cell")?;
+            let unit = if name == "energy" { parts[id.index()].energy } else { 1.0 };
+            (cell, OpSum::from_factor(Factor { subsystem: id, site: Some(cell), op: Op::Number }) * unit)
+        }
+        (other, _) => {
+            let expected =
+                if name == "energy" { "a network `{ cells = … }`" } else { "`{ levels = […] }` or a network" };
+            return Err(at.error(format!("`{of}` is {}", other.described()), expected));
+        }
+    };
+    // The short form where there is one such subsystem.
+    let alike =
+        |part: &&Subsystem| std::mem::discriminant(&part.kind) == std::mem::discriminant(&parts[id.index()].kind);
+    let alone = parts.iter().filter(alike).count() == 1;
+    let name = if alone { format!("{name}_{number}") } else { format!("{name}_{of}_{number}") };
+    Ok(Some(Named { name, operator }))
 }
 
 /// Every name that may be asked for.
@@ -82,7 +172,7 @@ fn names() -> Vec<&'static str> {
     let mut names = Vec::new();
     for quantity in Quantity::every() {
         let name = quantity.entry().name;
-        if !names.contains(&name) {
+        if !names.contains(&name) && !matches!(quantity.entry().scope, Scope::Own(_)) {
             names.push(name);
         }
     }

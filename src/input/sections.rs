@@ -118,7 +118,11 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     let only: Vec<_> = driven.iter().map(|drive: &ReadDrive| drive.only.as_ref()).collect();
     agreement(&steps, "drive", &drive_names, &only, |step| step.drives.clone().unwrap_or_default())?;
     let observe = required("observe", "`[observe]` with `quantities = [\"energy\", \"ergotropy\"]`")?;
-    let asked = quantities(&observe, &parts.all, &step_names, &column_names)?;
+    let asked_for = quantities(&observe, scope, &parts, &step_names, &column_names)?;
+    let asked = asked_for.quantities;
+    for observable in asked_for.observables {
+        builder.observable(&observable.name, observable.operator);
+    }
     add_channels(&mut builder, read.iter().flatten(), &step_names);
     for (drive, name) in driven.into_iter().zip(&drive_names) {
         builder.drive(name, drive.operator, drive.envelope);

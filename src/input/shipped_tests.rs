@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// File, columns, and the parameters with the defaults that are promised for it beside `samples` and `omega`.
-const SHIPPED: [(&str, &str, &str); 21] = [
+const SHIPPED: [(&str, &str, &str); 24] = [
     ("aging", AGING, "N=140 gamma=1 Gamma=1600 tau_s=0.0187 tau_d=0.0187 cycles=30 gamma_phi=0 gamma_up=0"),
     ("aging_release", AGING, "N gamma Gamma t_store t_release"),
     (
@@ -46,6 +46,13 @@ const SHIPPED: [(&str, &str, &str); 21] = [
     ("engine_individual", ENGINE_COLUMNS, "N=10 beta_omega=-0.8 Gamma_e=0.1 t_end"),
     ("engine_masers", "energy_B, ergotropy_B", "N=2 engines=2 g gamma_h n_h gamma_c n_c t_end"),
     ("field_noise", "coherence_cell, energy", "gamma=1 t_end unraveling=jump"),
+    ("collision", "energy_B, ergotropy_B", "levels=21 q=0.25 c=1 theta=0.4 collisions=60"),
+    (
+        "dicke",
+        "energy_B, ergotropy_B, photons",
+        "N=4 g=0.5 counter_rotating=0 kappa=0.1 gamma=0.02 gamma_phi=0 photons=4 cutoff=5 t_end=10",
+    ),
+    ("stirap", "energy, ergotropy, population_0, population_1, population_2", "O=20 T=1 gamma=0.05 gamma_phi=0.02"),
     ("reenergise", "energy_B, ergotropy_B", "N=1 chargers=3 J t_wait rounds"),
 ];
 
@@ -120,7 +127,7 @@ fn every_parameter_takes_another_value() {
             let Value::Number(value) = value else { continue };
             let other = match *value {
                 v if ["alpha_c", "alpha_l", "eta", "Gamma_icl"].contains(&key.as_str()) => 0.5 * v + 0.1,
-                v if key == "c_eg" => 0.5 * v,
+                v if ["c_eg", "c"].contains(&key.as_str()) => 0.5 * v,
                 v if key == "cutoff" => v + 1.0,
                 0.0 => 0.5,
                 v if v.fract() == 0.0 => v + 1.0,

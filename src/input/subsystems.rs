@@ -98,7 +98,8 @@ pub(super) fn sizes<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<Vec<(S
         let table = entry.value.table("subsystem", entry.key_at)?;
         for size in table.entries().iter().filter(|e| KINDS.contains(&e.key)) {
             let at = match size.key {
-                "cell" | "levels" => size.value.at,
+                "cell" => size.value.at,
+                "levels" if size.value.is_list() => size.value.at,
                 _ => scope.number(&size.value)?.at,
             };
             found.push((entry.key.to_owned(), at.error("", "")));
@@ -130,6 +131,15 @@ fn kind<'s>(entry: &Entry<'s>, table: &Table<'s>, scope: &Scope<'s>, name: &str)
         "mode" => {
             let cutoff = scope.number(item)?.whole(&format!("the cutoff of {name}"), 2..=MOST_LEVELS)?;
             Kind::Mode { cutoff: cutoff as usize }
+        }
+        // So many, equally far apart.
+        _ if !item.is_list() => {
+            let count = scope.number(item)?.whole(&format!("the number of levels of {name}"), 2..=MOST_LEVELS)?;
+            let spacing = match table.get("energy") {
+                Some(energy) => scope.number(energy)?.value,
+                None => 1.0,
+            };
+            Kind::Levels { energies: (0..count).map(|k| k as f64 * spacing).collect() }
         }
         _ => {
             let levels = item.list("a list of energies: `[0.0, 1.0]`")?;

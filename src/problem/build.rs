@@ -2,8 +2,8 @@
 
 use super::check::{check_operators, check_protocol, check_quantities, check_subsystems};
 use super::{
-    Acting, Axis, Channel, ChannelId, Drive, Envelope, Initial, Kind, OpSum, Problem, Protocol, Quantity, RateMatrix,
-    Reach, Step, StepId, Subsystem, SubsystemId, even_rows,
+    Acting, Axis, Channel, ChannelId, Drive, Envelope, Initial, Kind, Named, ObservableId, OpSum, Problem, Protocol,
+    Quantity, RateMatrix, Reach, Step, StepId, Subsystem, SubsystemId, even_rows,
 };
 use crate::error::{ModelError, nearest};
 
@@ -41,6 +41,7 @@ impl ProblemBuilder {
             channels: Vec::new(),
             protocol: Protocol { repeat: 1, steps: Vec::new() },
             battery: Vec::new(),
+            observables: Vec::new(),
             quantities: Vec::new(),
         };
         Self { problem, only: Vec::new(), drives_only: Vec::new(), last_is_drive: false }
@@ -213,6 +214,12 @@ impl ProblemBuilder {
         self
     }
 
+    /// A Hermitian operator whose mean makes the column `name` where it is asked for, as [`Quantity::Expect`].
+    pub fn observable(&mut self, name: &str, operator: OpSum) -> ObservableId {
+        self.problem.observables.push(Named { name: name.to_owned(), operator });
+        ObservableId::new(self.problem.observables.len() - 1)
+    }
+
     /// The output columns, in order; repeated ones count once.
     pub fn observe(&mut self, quantities: impl IntoIterator<Item = Quantity>) -> &mut Self {
         for quantity in quantities {
@@ -285,11 +292,14 @@ impl ProblemBuilder {
 
 /// Operators with the products of each cell, level and (where a cutoff would matter) mode multiplied out.
 fn multiply_out(problem: &mut Problem) {
-    let Problem { subsystems, hamiltonian, drives, channels, .. } = problem;
+    let Problem { subsystems, hamiltonian, drives, channels, observables, .. } = problem;
     let whole = Acting::on(subsystems);
     *hamiltonian = whole.simplified(hamiltonian);
     for drive in drives {
         drive.operator = whole.simplified(&drive.operator);
+    }
+    for observable in observables {
+        observable.operator = whole.simplified(&observable.operator);
     }
     for channel in channels {
         channel.operator = Acting::on_each(subsystems, channel.reach.cells_of()).simplified(&channel.operator);

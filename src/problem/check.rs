@@ -185,6 +185,13 @@ pub(super) fn check_operators(problem: &Problem) -> Result<(), ModelError> {
     problem.channels.iter().try_for_each(|c| plain("channel name", &c.name))?;
     problem.drives.iter().try_for_each(|d| plain("drive name", &d.name))?;
     distinct("channel", problem.channels.iter().map(|c| &c.name))?;
+    for observable in &problem.observables {
+        plain("observable name", &observable.name)?;
+        check_sum(problem, &observable.operator, &format!("the observable {}", observable.name))?;
+        if !Acting::on(&problem.subsystems).is_hermitian(&observable.operator) {
+            return Err(ModelError::Invalid(format!("the observable {} is not Hermitian", observable.name)));
+        }
+    }
     for channel in &problem.channels {
         let what = format!("the operator of channel {}", channel.name);
         let positive = channel.rate.is_finite() && channel.rate >= 0.0;

@@ -1,6 +1,6 @@
-//! Numbers of subsystems, channels and steps, each of a type of its own: none passes for another.
+//! Numbers of subsystems, channels, observables and steps, each of a type of its own: none passes for another.
 
-use super::{Channel, Initial, Step, Subsystem};
+use super::{Channel, Initial, Named, Step, Subsystem};
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
@@ -61,6 +61,9 @@ ids! {
     /// A channel, in the order in which they were added: by its name from
     /// [`Problem::channel_id`](super::Problem::channel_id).
     ChannelId of Channel;
+    /// An observable of the user's own, in the order in which they were added: from
+    /// [`ProblemBuilder::observable`](super::ProblemBuilder::observable).
+    ObservableId of Named;
     /// A step of the protocol, pulses and resets counted: a timed one by its name from
     /// [`Problem::step_id`](super::Problem::step_id).
     StepId of Step;

@@ -24,7 +24,7 @@ mod units;
 
 pub use build::ProblemBuilder;
 pub use envelope::{Drive, Envelope, Piece};
-pub use ids::{ChannelId, StepId, SubsystemId};
+pub use ids::{ChannelId, ObservableId, StepId, SubsystemId};
 #[cfg(feature = "input")]
 pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
@@ -129,6 +129,15 @@ impl Reach {
     }
 }
 
+/// A Hermitian operator whose mean is asked for by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// The column that it makes.
+    pub name: String,
+    /// The operator.
+    pub operator: OpSum,
+}
+
 /// A rate that falls below 0 by no more than this part of its largest value is rounded.
 const NEGLIGIBLE: f64 = 1e-12;
 
@@ -182,11 +191,18 @@ pub struct Problem {
     pub(crate) protocol: Protocol,
     /// Subsystems that make up the battery.
     pub(crate) battery: Vec<SubsystemId>,
+    /// Observables of the user's own.
+    pub(crate) observables: Vec<Named>,
     /// The output columns.
     pub(crate) quantities: Vec<Quantity>,
 }
 
 impl Problem {
+    /// Observables of the user's own.
+    pub fn observables(&self) -> &[Named] {
+        &self.observables
+    }
+
     /// Start describing a problem.
     pub fn builder(title: &str) -> ProblemBuilder {
         ProblemBuilder::new(title)

@@ -290,7 +290,8 @@ fn check_initial(problem: &Problem) -> Result<(), CompileError> {
 /// What cannot be read off |J, M⟩ of each trajectory.
 fn check_quantities(problem: &Problem) -> Result<(), CompileError> {
     let odd = |q: &&Quantity| !matches!(q, Quantity::Ergotropy | Quantity::Efficiency) && q.needs_state();
-    match problem.quantities.iter().find(odd) {
+    let own = |q: &&Quantity| matches!(q, Quantity::Expect(_));
+    match problem.quantities.iter().find(odd).or_else(|| problem.quantities.iter().find(own)) {
         Some(quantity) => Err(refuse(format!("it does not give the quantity `{}`", problem.column(quantity)))),
         None => Ok(()),
     }

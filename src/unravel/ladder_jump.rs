@@ -246,6 +246,8 @@ impl States for LadderBatch<'_> {
                 Linear::EnergyOf(e) => ladder.energies[e.index()] * rung(e).excited(),
                 Linear::Quanta(e) => rung(e).excited(),
                 Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
+                // Refused when it was compiled.
+                Linear::Expect(_) => f64::NAN,
                 Linear::Bright(e) => f64::from(u8::from(rung(e).two_j as u64 == ladder.cells[e.index()])),
                 Linear::BrightLoss(e) => ladder.bright_loss(step, e, rung(e)),
                 Linear::BrightReturn(e) => ladder.bright_return(step, e, rung(e)),

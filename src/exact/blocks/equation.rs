@@ -328,6 +328,12 @@ impl Generator {
             c
         });
         let coefficients: Vec<[f64; ORDER + 1]> = coefficients.collect();
+        // Before the last order at which an envelope has something to add, two terms in a row may vanish although more
+        // follow, as under sin² where it begins.
+        let adds = |(varying, c): (&&Varying, &[f64; ORDER + 1])| {
+            c.iter().rposition(|f| f.abs() * varying.size * length > SMALL).unwrap_or(0)
+        };
+        let least = changing.iter().zip(&coefficients).map(adds).max().unwrap_or(0);
         let mut terms: Vec<Density> = vec![rho.clone()];
         let size = |rho: &Density| rho.iter().flatten().map(|x| x.norm_sqr()).sum::<f64>();
         let small = SMALL * SMALL * size(rho);
@@ -345,7 +351,7 @@ impl Generator {
             next.iter_mut().flatten().for_each(|x| *x *= factor);
             let now = size(&next);
             terms.push(next);
-            if now.max(before) <= small {
+            if now.max(before) <= small && n >= least {
                 converged = true;
                 break;
             }

@@ -77,6 +77,7 @@ impl<S: Held> Answers for Reading<'_, S> {
             Linear::Energy
             | Linear::EnergySpread
             | Linear::EnergyOf(_)
+            | Linear::Expect(_)
             | Linear::Quanta(_)
             | Linear::Magnetisation(_)
             | Linear::MagnetisationSpread(_)

@@ -94,6 +94,9 @@ impl<'p> Meter<'p> {
                     jumps.iter().zip(channels).map(|(count, c)| self.problem.released_per_jump(c) * count).sum()
                 }
                 Linear::Jumps(channel) => jumps[channel.index()],
+                Linear::Expect(id) => {
+                    expectation(&self.space.operator(&self.problem.observables[id].operator)?, rho).re
+                }
                 // Of single trajectories, which there are none of here.
                 Linear::EnergySpread | Linear::MagnetisationSpread(_) => f64::NAN,
             })

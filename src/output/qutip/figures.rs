@@ -84,6 +84,9 @@ fn mean(problem: &Problem, of: Linear) -> Result<String, RunError> {
             }
             format!("({}) * (step == {})", released(problem), quoted(wanted))
         }
+        Linear::Expect(id) => {
+            format!("mean({}, rho)", super::operator(problem, &problem.observables[id].operator, None))
+        }
         Linear::Jumps(channel) => format!("jumps[{}]", quoted(&problem.channels[channel].name)),
         // What adds to the variance between trajectories; one averaged state has none.
         Linear::EnergySpread | Linear::MagnetisationSpread(_) => "0.0".into(),

@@ -12,7 +12,7 @@ pub use of_state::{Basis, Nonlinear, Part, Reduction};
 pub use scope::{BatteryKinds, Kinds, Scope};
 pub(super) use scope::{check_columns, check_quantity};
 
-use super::{ChannelId, Problem, StepId, SubsystemId};
+use super::{ChannelId, ObservableId, Problem, StepId, SubsystemId};
 
 /// Defines [`Quantity`] with what its lines alone can say: a list of all of them, and what each is.
 macro_rules! quantities {
@@ -58,6 +58,12 @@ impl Numbered for SubsystemId {
 }
 
 impl Numbered for ChannelId {
+    fn numbered(number: Option<usize>) -> Self {
+        Self::new(number.unwrap_or(0))
+    }
+}
+
+impl Numbered for ObservableId {
     fn numbered(number: Option<usize>) -> Self {
         Self::new(number.unwrap_or(0))
     }
@@ -134,6 +140,8 @@ quantities! {
     Released(Option<StepId>),
     /// Jumps of a channel since the step began.
     Jumps(ChannelId),
+    /// Mean of an operator of the user's own.
+    Expect(ObservableId),
 }
 
 /// What the table says of a quantity.
@@ -313,6 +321,9 @@ impl Quantity {
                 scope: Scope::Channel(channel),
                 ..whole("jumps", Mean(Linear::Jumps(channel)), Unit::One, "jumps of @ in the step")
             },
+            Quantity::Expect(id) => {
+                Entry { scope: Scope::Own(id), ..whole("expect", Mean(Linear::Expect(id)), Unit::One, "⟨@⟩") }
+            }
         }
     }
 
@@ -389,6 +400,8 @@ pub enum Linear {
     Released(Option<StepId>),
     /// Jumps of a channel since the step began.
     Jumps(ChannelId),
+    /// Mean of an operator of the user's own.
+    Expect(ObservableId),
 }
 
 impl Linear {

@@ -54,6 +54,10 @@ impl Linear {
                 let least = 0.5 * (problem.subsystems[e].cells() % 2) as f64;
                 (least * (least + 1.0), half(e) * (half(e) + 1.0))
             }
+            Linear::Expect(id) => {
+                let size = problem.norm_bound(&problem.observables[id].operator, false);
+                (-size, size)
+            }
             Linear::Bright(_) | Linear::TopLevel(_) => (0.0, 1.0),
             Linear::BrightLoss(_) | Linear::BrightReturn(_) | Linear::Jumps(_) => (0.0, f64::INFINITY),
             Linear::Released(_) => {

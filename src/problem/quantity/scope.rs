@@ -2,7 +2,7 @@
 
 use super::{Entry, Quantity, Unit};
 use crate::error::ModelError;
-use crate::problem::{ChannelId, Kind, Problem, StepId, SubsystemId};
+use crate::problem::{ChannelId, Kind, ObservableId, Problem, StepId, SubsystemId};
 use std::collections::HashSet;
 
 /// What a quantity is of.
@@ -23,6 +23,8 @@ pub enum Scope {
     Step(Option<StepId>),
     /// A channel.
     Channel(ChannelId),
+    /// An observable of the user's own, which gives the column its name.
+    Own(ObservableId),
 }
 
 /// Batteries that a quantity exists for.
@@ -114,6 +116,7 @@ impl Problem {
                 if steps == 1 { name.to_owned() } else { format!("{name}_{}", self.protocol.name(step)) }
             }
             Scope::Channel(channel) => format!("{name}_{}", self.channels[channel].name),
+            Scope::Own(id) => self.observables[id].name.clone(),
         }
     }
 
@@ -124,6 +127,7 @@ impl Problem {
             Scope::Subsystem { id, .. } => format!("subsystem {}", self.subsystems[id].name),
             Scope::Step(Some(step)) => format!("step {}", self.protocol.name(step)),
             Scope::Channel(channel) => format!("channel {}", self.channels[channel].name),
+            Scope::Own(id) => format!("observable {}", self.observables[id].name),
         }
     }
 }
@@ -132,12 +136,12 @@ impl Quantity {
     /// The quantity whose column has this name, of whatever number, and the name of what it is of, if that is in it.
     pub fn of_column(column: &str) -> Option<(Self, Option<&str>)> {
         let longest = |all: &mut dyn Iterator<Item = Self>| all.max_by_key(|q| q.entry().name.len());
-        let exact = |q: &Self| q.entry().name == column;
+        let exact = |q: &Self| q.entry().name == column && !matches!(q.entry().scope, Scope::Own(_));
         if let Some(found) = Self::every().into_iter().find(exact) {
             return Some((found, None));
         }
         let rest = |q: &Self| column.strip_prefix(q.entry().name)?.strip_prefix('_');
-        let fits = |q: &Self| !matches!(q.entry().scope, Scope::Battery(_)) && rest(q).is_some();
+        let fits = |q: &Self| !matches!(q.entry().scope, Scope::Battery(_) | Scope::Own(_)) && rest(q).is_some();
         let found = longest(&mut Self::every().into_iter().filter(fits))?;
         let of = rest(&found);
         Some((found, of))
@@ -177,7 +181,10 @@ pub(in crate::problem) fn check_quantity(problem: &Problem, quantity: &Quantity)
         Scope::Channel(channel) if channel.index() >= problem.channels.len() => {
             invalid(format!("`{name}` is asked of a channel that does not exist"))
         }
-        Scope::Battery(_) | Scope::Step(_) | Scope::Channel(_) => Ok(()),
+        Scope::Own(id) if id.index() >= problem.observables.len() => {
+            invalid(format!("`{name}` is asked of an observable that does not exist"))
+        }
+        Scope::Battery(_) | Scope::Step(_) | Scope::Channel(_) | Scope::Own(_) => Ok(()),
     }
 }
 

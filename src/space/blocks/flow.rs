@@ -75,7 +75,7 @@ pub fn out_of_bright(of: &Blocks, block: &Block, e: SubsystemId, stage: usize) -
         }
         images
     };
-    Observable { diagonal: Vec::new(), root: Some(root(block, &lost)), variance: false }
+    Observable { root: Some(root(block, &lost)), ..Observable::default() }
 }
 
 /// The flow into J = N/2.
@@ -108,7 +108,7 @@ pub fn into_bright(of: &Blocks, block: &Block, e: SubsystemId, stage: usize) -> 
         }
         images
     };
-    Observable { diagonal: Vec::new(), root: Some(root(block, &gained)), variance: false }
+    Observable { root: Some(root(block, &gained)), ..Observable::default() }
 }
 
 /// The name of a row: the levels of the other slots, the state `up` of the spin, and what else tells it apart.
@@ -134,5 +134,5 @@ fn between_spins(of: &Blocks, block: &Block, slot: usize, from: u64, to: Option<
         .collect();
     let views: Vec<_> = maps.iter().map(|map| map.view()).collect();
     let root = if views.is_empty() { None } else { Some(sprs::vstack(&views)) };
-    Observable { diagonal: Vec::new(), root, variance: false }
+    Observable { root, ..Observable::default() }
 }

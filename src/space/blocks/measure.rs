@@ -8,13 +8,15 @@ use sprs::TriMatI;
 use statrs::function::factorial::ln_binomial;
 use std::collections::HashMap;
 
-/// ⟨O⟩ = Σ o_i |ψ_i|² + ‖Fψ‖², or the variance of a diagonal operator.
+/// ⟨O⟩ = Σ o_i |ψ_i|² + ‖Fψ‖² + ⟨ψ|G|ψ⟩, or the variance of a diagonal operator.
 #[derive(Clone, Debug, Default)]
 pub struct Observable {
     /// The diagonal part; empty if there is none.
     pub diagonal: Vec<f64>,
     /// F, if O is not diagonal.
     pub root: Option<Sparse>,
+    /// G, Hermitian, if O is any other operator.
+    pub matrix: Option<Sparse>,
     /// Whether the variance ⟨o²⟩ − ⟨o⟩² of the diagonal is meant, not its mean.
     pub variance: bool,
 }
@@ -27,20 +29,19 @@ impl Observable {
             let squares = self.diagonal.iter().zip(psi).map(|(o, x)| (o - mean) * (o - mean) * x.norm_sqr());
             return squares.sum::<f64>() / norm;
         }
-        match &self.root {
-            None => mean,
-            Some(root) => {
-                let size = |row: sprs::CsVecViewI<'_, Complex64, u32>| {
-                    row.iter().map(|(i, f)| f * psi[i]).sum::<Complex64>().norm_sqr()
-                };
-                mean + root.outer_iterator().map(size).sum::<f64>() / norm
-            }
-        }
+        let image = |row: sprs::CsVecViewI<'_, Complex64, u32>| row.iter().map(|(i, f)| f * psi[i]).sum::<Complex64>();
+        let root = self.root.iter().flat_map(|root| root.outer_iterator()).map(|row| image(row).norm_sqr());
+        let matrix = self.matrix.iter().flat_map(|matrix| matrix.outer_iterator().zip(psi));
+        let matrix = matrix.map(|(row, x)| (x.conj() * image(row)).re);
+        mean + (root.sum::<f64>() + matrix.sum::<f64>()) / norm
     }
 
     /// Its mean in a density matrix given by its elements ρ(i, j), not that of a variance.
     pub fn trace(&self, rho: &dyn Fn(usize, usize) -> Complex64) -> f64 {
         let diagonal: f64 = self.diagonal.iter().enumerate().map(|(i, o)| o * rho(i, i).re).sum();
+        let matrix = self.matrix.iter().flat_map(|matrix| matrix.iter());
+        let matrix: f64 = matrix.map(|(g, (i, j))| (g * rho(j as usize, i as usize)).re).sum();
+        let diagonal = diagonal + matrix;
         let Some(root) = &self.root else { return diagonal };
         let row = |row: sprs::CsVecViewI<'_, Complex64, u32>| -> f64 {
             let pairs = row.iter().flat_map(|(i, f)| row.iter().map(move |(j, g)| (i, j, f * g.conj())));
@@ -77,7 +78,7 @@ pub fn observable(of: &Blocks, block: &Block, linear: Linear, stage: usize) -> O
         _ => problem.subsystems[e].energy * quanta(slot, level),
     };
     let number = |_: SubsystemId, slot: usize, level: usize| quanta(slot, level);
-    let plain = |diagonal: Vec<f64>| Observable { diagonal, root: None, variance: false };
+    let plain = |diagonal: Vec<f64>| Observable { diagonal, ..Observable::default() };
     let shifted = |e: SubsystemId| {
         let half = problem.subsystems[e].cells() as f64 / 2.0;
         diagonal(of, block, &[e], &number).into_iter().map(|n| n - half).collect::<Vec<f64>>()
@@ -96,6 +97,12 @@ pub fn observable(of: &Blocks, block: &Block, linear: Linear, stage: usize) -> O
         Linear::TopLevel(e) => plain(diagonal(of, block, &[e], &|_, slot, level| {
             f64::from(u8::from(level + 1 == block.space.levels[slot]))
         })),
+        Linear::Expect(id) => {
+            // Only what stays inside the block has a mean, term by term.
+            let terms = of.layout.monomials(&problem.observables[id].operator);
+            let inside = terms.iter().map(|term| of.inside(block, std::slice::from_ref(term)));
+            Observable { matrix: inside.reduce(|sum, term| &sum + &term), ..Observable::default() }
+        }
         Linear::Released(_) | Linear::Jumps(_) => Observable::default(),
     }
 }
@@ -106,7 +113,7 @@ fn spin_squared(of: &Blocks, block: &Block, e: SubsystemId, m: Vec<f64>) -> Obse
     if let Slot::Spin { .. } = of.layout.slots[slots.start] {
         let two_j = block.space.key.two_j[slots.start] as f64;
         let diagonal = vec![0.25 * two_j * (two_j + 2.0); block.dimension()];
-        return Observable { diagonal, root: None, variance: false };
+        return Observable { diagonal, ..Observable::default() };
     }
     let lowered = |levels: &[usize]| {
         let excited: Vec<usize> = slots.clone().filter(|slot| levels[*slot] == 1).collect();
@@ -122,7 +129,7 @@ fn spin_squared(of: &Blocks, block: &Block, e: SubsystemId, m: Vec<f64>) -> Obse
     Observable {
         diagonal: m.into_iter().map(|m| m * (m - 1.0)).collect(),
         root: Some(root(block, &lowered)),
-        variance: false,
+        ..Observable::default()
     }
 }
 
@@ -131,7 +138,7 @@ fn bright(of: &Blocks, block: &Block, e: SubsystemId) -> Observable {
     let slots = of.layout.of[e.index()].clone();
     if let Slot::Spin { cells } = of.layout.slots[slots.start] {
         let inside = f64::from(u8::from(block.space.key.two_j[slots.start] == cells));
-        return Observable { diagonal: vec![inside; block.dimension()], root: None, variance: false };
+        return Observable { diagonal: vec![inside; block.dimension()], ..Observable::default() };
     }
     let dicke = |levels: &[usize]| {
         let excited: usize = slots.clone().map(|slot| levels[slot]).sum();
@@ -140,7 +147,7 @@ fn bright(of: &Blocks, block: &Block, e: SubsystemId) -> Observable {
         to[slots.start] = excited; // stands for the Dicke state; not a level of the slot
         vec![(to, overlap(slots.len(), excited).into())]
     };
-    Observable { diagonal: Vec::new(), root: Some(root(block, &dicke)), variance: false }
+    Observable { root: Some(root(block, &dicke)), ..Observable::default() }
 }
 
 /// Amplitude of one product state of `cells` cells in the Dicke state of J = N/2 with as many excited cells.

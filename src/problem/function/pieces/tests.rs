@@ -1,3 +1,5 @@
+//! Pieces against the function itself, in any unit, and what cannot be followed.
+
 use super::super::expression::{Call, Expression::*};
 use super::super::table::Table;
 use super::*;
