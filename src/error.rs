@@ -46,6 +46,9 @@ fn suggestion(known: &[String]) -> String {
     }
 }
 
+/// Stands for the representation where no trajectory can follow the problem, whatever the representation.
+pub const TRAJECTORY: &str = "trajectory";
+
 /// A representation that cannot carry a problem exactly, with the reason.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[error("the {representation} representation cannot carry this problem exactly: {reason}")]

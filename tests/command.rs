@@ -438,3 +438,16 @@ fn a_steady_state_is_a_short_table_or_is_refused() {
     assert!(text.contains("limit cycle, end of discharge, t = "), "{text}");
     assert!(place.path("cycle/observables.svg").exists());
 }
+
+#[test]
+fn a_beginner_finds_a_start_and_the_words() {
+    let place = Place::new();
+    place.succeeds("new mine");
+    place.refuses("new mine.toml", &["is there already"]);
+    place.succeeds("verify mine.toml --out verified");
+    let said = |arguments: &str| String::from_utf8(place.leyden(arguments).output().unwrap().stdout).unwrap();
+    assert!(said("help language").contains("## `[functions]`"));
+    let quantities = said("help quantities");
+    assert!(quantities.contains("\nergotropy ") && quantities.contains("\nM(B) "), "{quantities}");
+    assert!(said("help").contains("inspect"));
+}

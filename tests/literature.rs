@@ -48,6 +48,15 @@ fn pulses_charge_three_levels() {
 }
 
 #[test]
+fn an_emitter_charges_what_it_cannot_hear() {
+    for name in ["L_cascade", "L_cascade_eps02"] {
+        let data = reference(name);
+        let table = solve(&example(include_str!("../examples/cascade.toml"), &parameters(&data)));
+        same(&table, &data, &["energy_A", "energy_B", "ergotropy_B"].map(|c| (c, c)), 1e-9);
+    }
+}
+
+#[test]
 fn cavities_charge_cells() {
     for name in ["L_dicke", "L_dicke_counter", "L_dicke_counter_weak"] {
         let data = reference(name);

@@ -74,7 +74,14 @@ pub fn inspect(args: &InspectArgs) -> Outcome {
     verdicts(&choice);
     let of = shared.clone();
     let engine = within(by(ENGINE), move || Engine::new(&of, None).map(|(_, engine)| Arc::new(engine)));
-    let Some(Ok(engine)) = engine else { return Ok(ExitCode::SUCCESS) };
+    let engine = match engine {
+        Some(Ok(engine)) => engine,
+        Some(Err(error)) => {
+            say!("{:<15} not for `leyden run`: {}", "trajectories", error.reason);
+            return Ok(ExitCode::SUCCESS);
+        }
+        None => return Ok(ExitCode::SUCCESS),
+    };
     memory(&input, trajectories, &engine);
     let found = sample(&input, engine, by(PILOT))?;
     report(problem, &found, trajectories);

@@ -3,6 +3,7 @@
 mod common;
 mod exact;
 mod export;
+mod help;
 mod inspect;
 mod interrupt;
 mod plot;
@@ -14,13 +15,13 @@ mod sweep;
 mod verify;
 
 use crate::error::RunError;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Simulate open quantum batteries by quantum trajectories, with error bars one can trust.
 #[derive(Debug, Parser)]
-#[command(name = "leyden", version, max_term_width = 110)]
+#[command(name = "leyden", version, max_term_width = 110, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -51,6 +52,16 @@ enum Command {
     },
     /// Make the figures of the papers, data and pictures
     Reproduce(reproduce::ReproduceArgs),
+    /// Write a commented input to start from
+    New {
+        /// The file; `.toml` is added where it has no ending
+        name: PathBuf,
+    },
+    /// Print the reference of the input language, or the list of quantities
+    Help {
+        /// Which of them [default: this overview]
+        topic: Option<help::Topic>,
+    },
 }
 
 impl Command {
@@ -107,6 +118,12 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Plot { folder } => plot::plot(folder),
         Command::Reproduce(args) => reproduce::reproduce(args),
+        Command::New { name } => help::new(name),
+        Command::Help { topic: Some(topic) } => help::help(*topic),
+        Command::Help { topic: None } => {
+            print::out(format_args!("{}", Cli::command().render_long_help()));
+            Ok(ExitCode::SUCCESS)
+        }
     };
     let status = outcome.unwrap_or_else(|error| match error.downcast_ref() {
         Some(RunError::Interrupted) => interrupt::nothing_kept(),

@@ -298,6 +298,8 @@ mod tests {
             name: "loss".into(),
             operator: OpSum::of(B, Op::Lower),
             envelope: None,
+            modulated: Vec::new(),
+            pairs: Vec::new(),
             rate: 0.1,
             reach: Reach::Each(B),
         });

@@ -280,7 +280,7 @@ impl<'a> History<'a> {
             turned: problem.initial.iter().map(|state| !is_pure(state)).collect(),
             by_h: changed(&problem.hamiltonian),
             by_drive: problem.drives.iter().map(|drive| changed(&drive.operator)).collect(),
-            by_channel: problem.channels.iter().map(|channel| changed(&channel.operator)).collect(),
+            by_channel: problem.channels.iter().map(|channel| changed(&channel.whole())).collect(),
         }
     }
 

@@ -66,7 +66,8 @@ const FEWEST_CELLS: usize = 8;
 /// The number of cells, if the block is the whole space of so many that operators need no matrix.
 pub fn without_matrix(of: &Blocks, block: &Block) -> Option<usize> {
     let slots = &of.layout.slots;
-    let cells = slots.iter().all(|slot| *slot == Slot::Cell);
+    let plain = of.jumps.iter().all(|jump| jump.more.is_empty());
+    let cells = plain && slots.iter().all(|slot| *slot == Slot::Cell);
     (cells && block.space.is_whole() && slots.len() >= FEWEST_CELLS).then_some(slots.len())
 }
 
@@ -170,14 +171,14 @@ impl<'b> Plan<'b> {
         if let Some(cells) = without_matrix(of, block) {
             let flips = |terms: Vec<Monomial>| Operator::flips(Flips::new(cells, &terms));
             let driven = drives.iter().map(|(d, f)| (f.clone(), flips(of.drive_terms(*d))));
-            let lost = rates.iter().map(|(c, f)| (f.clone(), flips(of.layout.collected(of.loss_terms(*c)))));
+            let lost = rates.iter().map(|r| (r.envelope.clone(), flips(of.layout.collected(of.loss_terms(r.channel)))));
             let varying = driven.chain(lost).collect();
             let generator = Operator::flips(Flips::new(cells, &of.generator_terms(stage)));
             return Self::Stepped(Series::new(generator, varying));
         }
         let generator = block.generator(of, stage);
         let driven = drives.iter().map(|(drive, f)| (f.clone(), Operator::new(block.drive(of, *drive))));
-        let lost = rates.iter().map(|(channel, f)| (f.clone(), Operator::new(block.loss(of, *channel))));
+        let lost = rates.iter().map(|rate| (rate.envelope.clone(), Operator::new(block.loss(of, rate))));
         let varying: Vec<(Envelope, Operator)> =
             driven.chain(lost).filter(|(_, operator)| operator.entries() > 0).collect();
         let fixed = varying.is_empty();

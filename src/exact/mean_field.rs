@@ -76,8 +76,8 @@ impl<'a> MeanField<'a> {
             return Err(refuse("it is derived without drives and resets"));
         }
         for (index, channel) in problem.channels.iter().enumerate() {
-            if channel.envelope.is_some() {
-                return Err(refuse("it is derived for rates that do not change with time"));
+            if channel.changes() {
+                return Err(refuse("it is derived for channels that do not change with time"));
             }
             let collective = channel.reach == Reach::Collective;
             dissipators.push(Dissipator::new(&channel.operator, channel.rate, collective, index, &channel.name)?);
@@ -196,7 +196,7 @@ impl Answers for Point<'_> {
             Linear::Magnetisation(_) => self.magnetisation(),
             Linear::SpinSquared(_) => 0.25 * (3.0 * n + n * (n - 1.0) * (m.c(0, 0) + m.c(1, 1) + m.c(2, 2))),
             Linear::Released(Some(only)) if only.index() != self.step => 0.0,
-            Linear::Released(_) => problem.released(&self.jumps),
+            Linear::Released(_) => problem.released(self.jumps),
             Linear::Jumps(channel) => self.jumps[channel.index()],
             Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => return None,
             Linear::Bright(_) | Linear::BrightLoss(_) | Linear::BrightReturn(_) | Linear::Expect(_) => return None,

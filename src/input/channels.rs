@@ -3,12 +3,13 @@
 use super::document::{Entry, Item, Quantity, Table};
 use super::error::InputError;
 use super::expression::{self, Expr, Node};
+use super::modulated::Modulated;
 use super::operator::{Context, single_cells};
 use super::parameters::{FUNCTIONS, Number, Scope};
 use super::protocol::names;
 use super::sections::distinct;
 use super::subsystems::Parts;
-use crate::problem::function::Function;
+use crate::problem::function::{Expression, Function};
 use crate::problem::{
     Acting, Envelope, Kind, OpSum, ProblemBuilder, RateMatrix, Reach, Subsystem, SubsystemId, free_space_rates,
 };
@@ -17,6 +18,7 @@ use crate::problem::{
 pub(super) struct ReadChannel {
     pub(super) name: String,
     pub(super) operator: OpSum,
+    pub(super) modulated: Vec<(Expression, OpSum)>,
     pub(super) reach: Reach,
     pub(super) rate: f64,
     pub(super) envelope: Option<Envelope>,
@@ -112,10 +114,27 @@ pub(super) fn channel<'s>(
         let message = format!("`{}` has a meaning for correlated decay only", odd.key);
         return Err(odd.key_at.error(message, "`correlated = \"sm(B)\"` beside it"));
     }
+    let given = table.need("rate", "rate = 1.0")?;
+    // A list is refused below, with what could be written instead.
+    let in_time = match given.is_list() {
+        true => None,
+        false => match given.quantity("a number or an expression in a string")? {
+            Quantity::Text(text) => Some(expression::parse(text)?).filter(|expression| scope.is_timed(expression)),
+            Quantity::Number(_) => None,
+        },
+    };
+    if let (Some(expression), true) = (&in_time, table.get("edge").is_some()) {
+        return Err(expression.at.error("a rate that changes with time cannot stand beside `edge`", "`matrix`"));
+    }
     let expression = expression::parse(entry.value.text("an operator such as `sm(B)` in a string")?)?;
     let whole = Context::whole(scope, parts);
+    let mut modulated = Vec::new();
     let found: Vec<(String, OpSum, Reach)> = match (entry.key, whole.group_of(&expression)) {
-        ("operator", _) => vec![(name.to_owned(), whole.operator(&expression)?, Reach::Collective)],
+        ("operator", _) => {
+            let Modulated { fixed, varying } = whole.modulated(&expression)?;
+            modulated = varying;
+            vec![(name.to_owned(), fixed, Reach::Collective)]
+        }
         (_, None) => {
             let (operator, reach) = on_cells(Context { each: true, ..whole }, &expression, entry, table)?;
             vec![(name.to_owned(), operator, reach)]
@@ -130,19 +149,11 @@ pub(super) fn channel<'s>(
             members.iter().map(on_member).collect::<Result<_, InputError>>()?
         }
     };
-    let given = table.need("rate", "rate = 1.0")?;
     if let (true, [(_, _, Reach::Each(id))]) = (given.is_list(), &found[..]) {
         let part = &parts.all[*id];
         let message =
             format!("channel `{name}` is given a rate for each cell, but all cells of `{}` are alike", part.name);
         return Err(given.at.error(message, format!("one rate; unequal ones need {}", one_by_one(part))));
-    }
-    let in_time = match given.quantity("a number or an expression in a string")? {
-        Quantity::Text(text) => Some(expression::parse(text)?).filter(|expression| scope.is_timed(expression)),
-        Quantity::Number(_) => None,
-    };
-    if let (Some(expression), true) = (&in_time, table.get("edge").is_some()) {
-        return Err(expression.at.error("a rate that changes with time cannot stand beside `edge`", "`matrix`"));
     }
     let envelope = match &in_time {
         Some(expression) => Some(Envelope::Function(Function::new(&scope.timed(expression)?))),
@@ -160,6 +171,7 @@ pub(super) fn channel<'s>(
         .map(|(name, operator, reach)| ReadChannel {
             name,
             operator,
+            modulated: modulated.clone(),
             reach,
             rate,
             envelope: envelope.clone(),
@@ -292,6 +304,9 @@ pub(super) fn add_channels<'c>(
                 builder.correlated(name, subsystem, operator, channel.rate, rates)
             }
         };
+        for (f, operator) in &channel.modulated {
+            builder.plus(Envelope::Function(Function::new(f)), operator.clone());
+        }
         if let Some(envelope) = &channel.envelope {
             builder.in_time(envelope.clone());
         }

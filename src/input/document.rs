@@ -40,7 +40,12 @@ pub(super) fn document(source: &Source) -> Result<DeTable<'_>, InputError> {
         let span = error.span().unwrap_or(0..0);
         let message = error.message().lines().collect::<Vec<_>>().join("; ");
         let (message, expected) = message.split_once(", expected ").unwrap_or((&message, ""));
-        source.span(span.start, span.end).error(message, expected)
+        let at = source.span(span.start, span.end);
+        match at.text().trim() {
+            _ if message != "string values must be quoted" => at.error(message, expected),
+            "" => at.error("there is no value", "a number, or an expression or a word in quotes"),
+            bare => at.error(format!("`{bare}` is not in quotes"), format!("a number, or `\"{bare}\"`")),
+        }
     })
 }
 

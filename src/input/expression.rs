@@ -112,7 +112,7 @@ pub(super) enum Range<'s> {
     /// Its edges.
     Edges(&'s str, Span<'s>),
     /// Whole numbers, both ends included.
-    Numbers(Expr<'s>, Expr<'s>),
+    Numbers(Box<[Expr<'s>; 2]>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl<'s> Expr<'s> {
             Node::Call { arguments, .. } => arguments.iter().flat_map(Expr::names).collect(),
             Node::Sum(sum) => {
                 let ends = match &sum.over {
-                    Range::Numbers(first, last) => [first.names(), last.names()].concat(),
+                    Range::Numbers(ends) => ends.iter().flat_map(Expr::names).collect(),
                     _ => Vec::new(),
                 };
                 let bound = |name: &str| sum.indices.iter().any(|(index, _)| *index == name);
@@ -213,6 +213,14 @@ fn syntax<'s>(text: Quoted<'s>, error: &pest::error::Error<Rule>) -> InputError 
     let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
     let length = word.max(rest.chars().next().map_or(0, char::len_utf8));
     let here = text.span(at..at + length);
+    let before = text.text[..at].trim_end().chars().next_back();
+    match (before, rest.chars().next()) {
+        (Some('*'), Some('*')) => return here.error("`**` is no operator", "`^` for a power"),
+        (Some(c), Some('j')) if c.is_ascii_digit() || c == '.' => {
+            return here.error("`j` is no unit", "`i` for the imaginary unit, as in `0.5*i`");
+        }
+        _ => {}
+    }
     let message = match rest.get(..length) {
         None | Some("") => "the expression stops short".to_owned(),
         Some(found) => format!("unexpected `{}`", found.escape_debug()),
@@ -333,7 +341,7 @@ fn range<'s>(over: Pair<'s, Rule>, text: Quoted<'s>) -> Result<Range<'s>, InputE
         let (of, at) = (name.as_str(), place(&name, text));
         return Ok(if edges { Range::Edges(of, at) } else { Range::Cells(of, at) });
     }
-    Ok(Range::Numbers(tree(first, text)?, tree(inner.next().ok_or_else(short)?, text)?))
+    Ok(Range::Numbers(Box::new([tree(first, text)?, tree(inner.next().ok_or_else(short)?, text)?])))
 }
 
 /// A finite number as written in the file or in an expression.

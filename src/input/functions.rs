@@ -65,7 +65,10 @@ impl<'s> Scope<'s> {
             Node::Negative(inner) => self.timed(inner)?.times(Expression::Number(-1.0)),
             Node::Sum(sum) => {
                 let mut terms = Vec::new();
-                self.over(sum, &[], |body| Ok(terms.push(self.timed(body)?)))?;
+                self.over(sum, &[], |body| {
+                    terms.push(self.timed(body)?);
+                    Ok(())
+                })?;
                 Expression::Sum(terms)
             }
             Node::Sequence { first, rest } => {

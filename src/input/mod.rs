@@ -27,6 +27,7 @@ mod functions;
 mod group_tests;
 #[cfg(test)]
 mod language_tests;
+mod modulated;
 mod operator;
 mod parameters;
 mod places;
@@ -47,7 +48,7 @@ pub use error::{InputError, Place};
 pub use parameters::Value;
 pub use sweep::{Optimise, Solve, Sweep, SweepAxis, TAU};
 
-use crate::error::CompileError;
+use crate::error::{CompileError, TRAJECTORY};
 use crate::problem::{Kind, Problem};
 use document::Table;
 use error::Source;
@@ -109,6 +110,9 @@ impl Input {
                 _ => s.cells(),
             })
         };
+        if error.representation == TRAJECTORY {
+            return self.places.locate(&error.reason, "a rate of at least 0");
+        }
         let message = format!("no representation has room for this problem: {}", error.reason);
         match self.sizes.iter().max_by_key(|(name, _)| size(name)) {
             Some((_, place)) => InputError { message, expected: "a smaller size".into(), ..place.clone() },

@@ -3,6 +3,7 @@
 use super::error::{InputError, Span};
 use super::expression::{Binary, Expr, Level, Node};
 use super::functions;
+use super::modulated::{Modulated, Operand, Operand::Function, Operand::Number, Operand::Operator};
 use super::parameters::{FUNCTIONS, Scope, arithmetic, function};
 use super::subsystems::Parts;
 use crate::problem::function::Expression;
@@ -28,82 +29,6 @@ pub(super) struct Context<'s, 'a> {
     pub(super) each: bool,
     /// Of a group of equal subsystems, the one that is meant instead of all.
     pub(super) member: Option<(&'a str, SubsystemId)>,
-}
-
-enum Operand {
-    Number(Complex64),
-    /// A complex number times a real function of time.
-    Function(Complex64, Expression),
-    Operator(Modulated),
-}
-
-use Operand::{Function, Number, Operator};
-
-impl Operand {
-    /// A factor and a function.
-    fn of_time(self) -> (Complex64, Expression) {
-        match self {
-            Number(value) => (value, Expression::Number(1.0)),
-            Function(factor, f) => (factor, f),
-            Operator(_) => (Complex64::ZERO, Expression::Number(0.0)),
-        }
-    }
-
-    fn operator(self) -> Modulated {
-        match self {
-            Number(value) => OpSum::scalar(value).into(),
-            Function(factor, f) => Modulated { fixed: OpSum::default(), varying: vec![(f, OpSum::scalar(factor))] },
-            Operator(sum) => sum,
-        }
-    }
-}
-
-/// An operator sum, and others that functions of time multiply.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Modulated {
-    pub(super) fixed: OpSum,
-    pub(super) varying: Vec<(Expression, OpSum)>,
-}
-
-impl From<OpSum> for Modulated {
-    fn from(fixed: OpSum) -> Self {
-        Self { fixed, varying: Vec::new() }
-    }
-}
-
-impl Modulated {
-    pub(super) fn plus(mut self, other: Self) -> Self {
-        self.fixed = self.fixed + other.fixed;
-        other.varying.into_iter().for_each(|(f, sum)| self.add(f, sum));
-        self
-    }
-
-    fn add(&mut self, f: Expression, sum: OpSum) {
-        let f = f.simplified();
-        match self.varying.iter_mut().find(|(known, _)| *known == f) {
-            Some((_, before)) => *before = std::mem::take(before) + sum,
-            None => self.varying.push((f, sum)),
-        }
-    }
-
-    fn scaled(self, factor: Complex64) -> Self {
-        let varying = self.varying.into_iter().map(|(f, sum)| (f, sum * factor)).collect();
-        Self { fixed: self.fixed * factor, varying }
-    }
-
-    /// Times a function.
-    fn modulated(self, f: &Expression) -> Self {
-        let mut all = Self::default();
-        if !self.fixed.terms.is_empty() {
-            all.add(f.clone(), self.fixed);
-        }
-        self.varying.into_iter().for_each(|(g, sum)| all.add(g.times(f.clone()), sum));
-        all
-    }
-
-    fn terms(&self) -> impl Iterator<Item = &Term> {
-        self.fixed.terms.iter().chain(self.varying.iter().flat_map(|(_, sum)| &sum.terms))
-    }
 }
 
 /// What it would take to treat the cells of an ensemble one by one.
@@ -157,7 +82,9 @@ impl<'s, 'a> Context<'s, 'a> {
             None => Ok(sum.fixed),
             Some((f, _)) => {
                 let message = format!("this operator changes with time, as {f}");
-                Err(expression.at.error(message, "a fixed operator; drives and terms of H may change with time"))
+                Err(expression
+                    .at
+                    .error(message, "a fixed operator; terms of H and jump operators may change with time"))
             }
         }
     }

@@ -340,7 +340,10 @@ impl<'s> Scope<'s> {
             Node::Negative(inner) => -self.evaluate(inner)?,
             Node::Sum(sum) => {
                 let mut total = 0.0;
-                self.over(sum, &[], |body| Ok(total += self.evaluate(body)?))?;
+                self.over(sum, &[], |body| {
+                    total += self.evaluate(body)?;
+                    Ok(())
+                })?;
                 total
             }
             Node::Sequence { first, rest } => {
@@ -398,7 +401,8 @@ impl<'s> Scope<'s> {
         let values = match &sum.over {
             Range::Cells(name, at) => (0..network(name, *at)?.0).map(|cell| vec![cell as f64]).collect(),
             Range::Edges(name, at) => network(name, *at)?.1.iter().map(|&(a, b)| vec![a as f64, b as f64]).collect(),
-            Range::Numbers(first, last) => {
+            Range::Numbers(ends) => {
+                let [first, last] = &**ends;
                 let (from, to) = (self.evaluate(first)?, self.evaluate(last)?);
                 if from.fract() != 0.0 || to.fract() != 0.0 || !(to - from < MOST_VALUES) {
                     let message = format!("an index cannot run from {} to {}", shown(from), shown(to));
@@ -437,7 +441,9 @@ impl<'s> Scope<'s> {
             }
             None if self.function_named(name).is_some() => {
                 let message = format!("`{name}` changes with time, and this is a number");
-                Err(expression.at.error(message, "a number; drives and terms of H may change with time"))
+                Err(expression
+                    .at
+                    .error(message, "a number; terms of H, drives, rates and jump operators may change with time"))
             }
             None => Err(expression.at.unknown("parameter", name, self.names())),
         }

@@ -132,7 +132,10 @@ fn own<'s>(table: &Table<'s>, scope: &Parameters<'s>, parts: &Parts) -> Result<V
 
 /// `population(L, 1)` of a level, `energy(B, 3)` of a cell.
 fn of_one<'s>(expression: &Expr<'s>, scope: &Parameters<'s>, parts: &[Subsystem]) -> Result<Option<Named>, InputError> {
-    let Node::Call { name, arguments, .. } = &expression.node else { return Ok(None) };
+    let Node::Call { name, name_at, arguments } = &expression.node else { return Ok(None) };
+    if *name == "population" && arguments.len() != 2 {
+        return Err(name_at.error("`population` is of one level or cell", "`population(L, 1)`"));
+    }
     let (name, [Expr { node: Node::Name(of), at }, place]) = (*name, &arguments[..]) else { return Ok(None) };
     if !["population", "energy"].contains(&name) {
         return Ok(None);
@@ -159,10 +162,13 @@ fn of_one<'s>(expression: &Expr<'s>, scope: &Parameters<'s>, parts: &[Subsystem]
             return Err(at.error(format!("`{of}` is {}", other.described()), expected));
         }
     };
-    // The short form where there is one such subsystem.
-    let alike =
-        |part: &&Subsystem| std::mem::discriminant(&part.kind) == std::mem::discriminant(&parts[id.index()].kind);
-    let alone = parts.iter().filter(alike).count() == 1;
+    // The short form where there is one subsystem that could be meant.
+    let meant = |part: &&Subsystem| match part.kind {
+        Kind::Levels { .. } => name == "population",
+        Kind::Network { .. } => true,
+        Kind::Ensemble { .. } | Kind::Mode { .. } => false,
+    };
+    let alone = parts.iter().filter(meant).count() == 1;
     let name = if alone { format!("{name}_{number}") } else { format!("{name}_{of}_{number}") };
     Ok(Some(Named { name, operator }))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// File, columns, and the parameters with the defaults that are promised for it beside `samples` and `omega`.
-const SHIPPED: [(&str, &str, &str); 24] = [
+const SHIPPED: [(&str, &str, &str); 25] = [
     ("aging", AGING, "N=140 gamma=1 Gamma=1600 tau_s=0.0187 tau_d=0.0187 cycles=30 gamma_phi=0 gamma_up=0"),
     ("aging_release", AGING, "N gamma Gamma t_store t_release"),
     (
@@ -46,6 +46,7 @@ const SHIPPED: [(&str, &str, &str); 24] = [
     ("engine_individual", ENGINE_COLUMNS, "N=10 beta_omega=-0.8 Gamma_e=0.1 t_end"),
     ("engine_masers", "energy_B, ergotropy_B", "N=2 engines=2 g gamma_h n_h gamma_c n_c t_end"),
     ("field_noise", "coherence_cell, energy", "gamma=1 t_end unraveling=jump"),
+    ("cascade", "energy_A, energy_B, ergotropy_B", "gamma=1 eps=0.05 t_end=8"),
     ("collision", "energy_B, ergotropy_B", "levels=21 q=0.25 c=1 theta=0.4 collisions=60"),
     (
         "dicke",

@@ -245,6 +245,10 @@ fn expressions_are_shown_inside_their_strings() {
     refused("1600*gamma", "1600*sqrt(gamma, 2)", "sqrt", "given 2 arguments", "one");
     refused("1600*gamma", "1600*sm(B)", "sm", "cannot stand where a number", "");
     refused("1600*gamma", "2*i", "i", "imaginary unit", "real");
+    refused("1600*gamma", "1600**gamma", "*", "`**` is no operator", "`^` for a power");
+    refused("1600*gamma", "1600 + 2j", "j", "`j` is no unit", "`0.5*i`");
+    refused("\"1600*gamma\"", "1600*gamma", "1600*gamma", "is not in quotes", "`\"1600*gamma\"`");
+    refused("\"1600*gamma\"", "", "", "there is no value", "in quotes");
     refused(
         "Gamma = \"1600*gamma\"",
         "Gamma = \"gama\"",

@@ -80,7 +80,7 @@ impl Notation for Python {
         }
     }
     fn table(&self, table: &Table, at: &str) -> String {
-        format!("table_{}({at})", table.name)
+        format!("float(table_{}({at}))", table.name)
     }
 }
 

@@ -123,7 +123,13 @@ fn dissipator(problem: &Problem, channel: &Channel) -> String {
         None => constant,
         Some(shape) => format!("{constant}\\left({}\\right) ", envelope(shape)),
     };
-    let operator = |site| sum(problem, &channel.operator, site);
+    let operator = |site| {
+        let parts = channel
+            .modulated
+            .iter()
+            .map(|(f, part)| format!(" + \\left({}\\right) \\left({}\\right)", envelope(f), sum(problem, part, site)));
+        sum(problem, &channel.operator, site) + &parts.collect::<String>()
+    };
     let label = format!("\\qquad\\text{{({})}}", plain(&channel.name));
     let term = match &channel.reach {
         Reach::Collective => format!("\\mathcal{{D}}\\!\\left[{}\\right]\\rho", operator(None)),

@@ -74,7 +74,10 @@ fn opening(problem: &Problem) -> String {
 
 /// How drives and rates change with time.
 fn envelopes(problem: &Problem) -> impl Iterator<Item = &Envelope> {
-    let rates = problem.channels.iter().filter_map(|channel| channel.envelope.as_ref());
+    let rates = problem.channels.iter().flat_map(|channel| {
+        let operators = channel.modulated.iter().map(|(f, _)| f);
+        channel.envelope.iter().chain(operators)
+    });
     problem.drives.iter().map(|drive| &drive.envelope).chain(rates)
 }
 
@@ -100,7 +103,9 @@ fn level_energies(kind: &Kind, omega: f64) -> Vec<f64> {
 /// H, the drives and the jump operators.
 fn equation(problem: &Problem) -> String {
     let subsystems = &problem.subsystems;
-    let mut text = format!("\nH = {}\n", operator(problem, &problem.hamiltonian, None));
+    let on_the_run_clock = problem.on_the_run_clock().is_some();
+    let clock = if on_the_run_clock { "clock = 0.0  # when the step began\n" } else { "" };
+    let mut text = format!("\n{clock}H = {}\n", operator(problem, &problem.hamiltonian, None));
     let functions = envelopes(problem).filter_map(|envelope| match envelope {
         Envelope::Function(function) => Some(function.expression().tables()),
         _ => None,
@@ -123,6 +128,13 @@ fn equation(problem: &Problem) -> String {
         let root = format!("np.sqrt({:?})", channel.rate);
         let one = |site| operator(problem, &channel.operator, site);
         let operators = match &channel.reach {
+            Reach::Collective if !channel.modulated.is_empty() => {
+                let part = |(f, sum): &(Envelope, OpSum)| {
+                    format!(", [{root} * ({}), lambda t: {}]", operator(problem, sum, None), steps::envelope(f))
+                };
+                let parts: String = channel.modulated.iter().map(part).collect();
+                format!("[qt.QobjEvo([{root} * ({}){parts}])]", one(None))
+            }
             Reach::Collective => format!("[{root} * ({})]", one(None)),
             Reach::Each(e) => {
                 format!("[{root} * ({}) for i in cells({})]", one(Some("i")), quoted(&subsystems[*e].name))
@@ -139,7 +151,7 @@ fn equation(problem: &Problem) -> String {
             None => operators,
             Some(envelope) => {
                 let f = steps::envelope(envelope);
-                format!("[qt.QobjEvo([op, lambda t: np.sqrt(max({f}, 0.0))]) for op in {operators}]")
+                format!("[qt.QobjEvo(op) * qt.coefficient(lambda t: np.sqrt(max({f}, 0.0))) for op in {operators}]")
             }
         };
         let _ = writeln!(text, "    {}: {operators},", quoted(&channel.name));

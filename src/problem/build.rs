@@ -133,9 +133,25 @@ impl ProblemBuilder {
     }
 
     fn channel(&mut self, name: &str, operator: OpSum, rate: f64, reach: Reach) -> &mut Self {
-        self.problem.channels.push(Channel { name: name.to_owned(), operator, rate, envelope: None, reach });
+        self.problem.channels.push(Channel {
+            name: name.to_owned(),
+            operator,
+            rate,
+            envelope: None,
+            modulated: Vec::new(),
+            pairs: Vec::new(),
+            reach,
+        });
         self.only.push(None);
         self.last_is_drive = false;
+        self
+    }
+
+    /// Add f(t)·operator to the jump operator of the channel added last, a collective one.
+    pub fn plus(&mut self, f: Envelope, operator: OpSum) -> &mut Self {
+        if let Some(channel) = self.problem.channels.last_mut() {
+            channel.modulated.push((f, operator));
+        }
         self
     }
 
@@ -302,7 +318,11 @@ fn multiply_out(problem: &mut Problem) {
         observable.operator = whole.simplified(&observable.operator);
     }
     for channel in channels {
-        channel.operator = Acting::on_each(subsystems, channel.reach.cells_of()).simplified(&channel.operator);
+        let acting = Acting::on_each(subsystems, channel.reach.cells_of());
+        channel.operator = acting.simplified(&channel.operator);
+        for (_, operator) in &mut channel.modulated {
+            *operator = acting.simplified(operator);
+        }
     }
 }
 

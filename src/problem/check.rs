@@ -196,7 +196,11 @@ pub(super) fn check_operators(problem: &Problem) -> Result<(), ModelError> {
         let what = format!("the operator of channel {}", channel.name);
         let positive = channel.rate.is_finite() && channel.rate >= 0.0;
         range(format!("the rate of channel {}", channel.name), channel.rate, positive, "a finite number ≥ 0")?;
-        check_sum(problem, &channel.operator, &what)?;
+        check_sum(problem, &channel.whole(), &what)?;
+        if !channel.modulated.is_empty() && channel.reach != Reach::Collective {
+            let text = format!("{what} changes with time, which only one operator for the whole system may");
+            return Err(ModelError::Invalid(text));
+        }
         if let Some(subsystem) = channel.reach.cells_of() {
             let kind = problem.subsystems.get(subsystem.index()).map(|s| &s.kind);
             match (&channel.reach, kind) {
@@ -332,7 +336,7 @@ pub(super) fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
     for quantity in &problem.quantities {
         check_quantity(problem, quantity)?;
         if let (Quantity::BrightLoss(_) | Quantity::BrightReturn(_), Some(channel)) =
-            (quantity, problem.channels.iter().find(|channel| channel.envelope.is_some()))
+            (quantity, problem.channels.iter().find(|channel| channel.changes()))
         {
             return Err(ModelError::Invalid(format!(
                 "`{}` is for rates that do not change with time, and that of channel {} does",

@@ -89,7 +89,7 @@ impl Problem {
             free.extend(terms(&drive.operator));
         }
         for channel in self.channels.iter().filter(|c| c.rate > 0.0) {
-            let jumps = terms(&channel.operator);
+            let jumps = terms(&channel.whole());
             // L†L moves what two terms of L differ by, back and forth.
             let difference = |a: &[i64], b: &[i64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>();
             free.extend(jumps.iter().skip(1).map(|other| difference(other, &jumps[0])));

@@ -118,7 +118,10 @@ impl Problem {
             line(&format!("  {}", drive.name), format!("+ {}·({operator}) in H", envelope_text(&drive.envelope)));
         }
         for (index, channel) in self.channels.iter().enumerate() {
-            let operator = self.operator_text(&channel.operator);
+            let mut operator = self.operator_text(&channel.operator);
+            for (f, part) in &channel.modulated {
+                operator.push_str(&format!(" + {}*({})", envelope_text(f), self.operator_text(part)));
+            }
             let reach = match &channel.reach {
                 Reach::Collective => format!("D[{operator}]"),
                 Reach::Each(subsystem) => {

@@ -1,7 +1,7 @@
 //! Drives: Hermitian terms of the Hamiltonian that follow an envelope in time.
 
 use super::OpSum;
-use super::function::{Fault, Function, On};
+use super::function::{Call, Expression, Fault, Function, On};
 use crate::error::ModelError;
 use std::f64::consts::TAU;
 
@@ -79,11 +79,31 @@ impl Envelope {
         }
     }
 
+    /// f as an expression.
+    pub fn expression(&self) -> Expression {
+        use Expression::{Number, StepTime};
+        let call = |call, x| Expression::Call(call, vec![x]);
+        match *self {
+            Envelope::Function(ref function) => function.expression().clone(),
+            Envelope::Constant(value) => Number(value),
+            Envelope::Linear { start, slope } => StepTime.times(Number(slope)).plus(Number(start)),
+            Envelope::Gaussian { peak, centre, width } => {
+                let away = StepTime.plus(Number(-centre)).times(Number(1.0 / width));
+                let square = Expression::Power(Box::new(away), Box::new(Number(2.0)));
+                call(Call::Exp, square.times(Number(-0.5))).times(Number(peak))
+            }
+            Envelope::Cosine { amplitude, frequency, phase } => {
+                call(Call::Cos, StepTime.times(Number(frequency)).plus(Number(phase))).times(Number(amplitude))
+            }
+        }
+    }
+
     /// Whether f does not change.
     pub fn constant(&self) -> Option<f64> {
         match *self {
             Envelope::Constant(value) => Some(value),
             Envelope::Linear { start, slope: 0.0 } => Some(start),
+            Envelope::Function(ref function) => function.expression().constant(),
             _ => None,
         }
     }
@@ -236,7 +256,11 @@ impl Envelope {
                     format!("changes so fast that {pieces} polynomials reach to {clock} = {at} only")
                 }
             };
-            ModelError::Invalid(format!("{name}: {shown} {reason}"))
+            let tables = function.expression().tables();
+            let ends = tables
+                .iter()
+                .map(|table| format!("; table {} goes from {} to {}", table.name, table.span().0, table.span().1));
+            ModelError::Invalid(format!("{name}: {shown} {reason}{}", ends.collect::<String>()))
         })
     }
 
@@ -254,6 +278,14 @@ impl Envelope {
             Envelope::Cosine { amplitude, frequency, phase } => {
                 Envelope::Cosine { amplitude: amplitude * factor, frequency: frequency * factor, phase }
             }
+        }
+    }
+
+    /// So many times f.
+    pub(super) fn times(&self, factor: f64) -> Self {
+        match self {
+            Envelope::Function(function) => Envelope::Function(function.times(factor)),
+            other => Envelope::Function(Function::new(&other.expression()).times(factor)),
         }
     }
 

@@ -1,7 +1,8 @@
 //! What double precision and memory can hold, checked before anything is computed.
 
 use super::envelope::LARGEST_PHASE;
-use super::{Channel, ChannelId, Envelope, Factor, Kind, Op, OpSum, Problem, Reach, Step};
+use super::function::{Expression, Function};
+use super::{Channel, ChannelId, Envelope, Factor, Kind, Op, OpSum, Pair, Problem, Reach, Step};
 use crate::error::ModelError;
 
 /// More cells than this lose exactness of J(J+1) in f64.
@@ -42,7 +43,7 @@ impl Problem {
 
     /// A bound of the rate at which a channel makes jumps, whatever the state.
     fn jump_rate_bound(&self, channel: &Channel) -> f64 {
-        let norm = self.norm_bound(&channel.operator, channel.reach.cells_of().is_some());
+        let norm = self.norm_bound(&channel.whole(), channel.reach.cells_of().is_some());
         let channels = match &channel.reach {
             Reach::Collective => 1.0,
             Reach::Each(subsystem) => self.subsystems[*subsystem].cells() as f64,
@@ -87,6 +88,21 @@ pub(super) fn prepare_drive(problem: &mut Problem, index: usize) -> Result<(), M
     Ok(())
 }
 
+/// The functions of a channel that changes with time.
+fn pairs(channel: &Channel) -> Vec<Pair> {
+    if !channel.changes() {
+        return Vec::new();
+    }
+    let rate = channel.envelope.as_ref().map_or(Expression::Number(1.0), Envelope::expression);
+    let mut parts = vec![Expression::Number(1.0)];
+    parts.extend(channel.modulated.iter().map(|(f, _)| f.expression()));
+    let all = (0..parts.len()).flat_map(|j| (j..parts.len()).map(move |k| (j, k)));
+    let envelope = |(j, k): (usize, usize)| {
+        Envelope::Function(Function::new(&rate.clone().times(parts[j].clone()).times(parts[k].clone())))
+    };
+    all.map(|of| Pair { of, envelope: envelope(of) }).collect()
+}
+
 /// Make the rate of channel `index` ready for the steps in which it is on.
 pub(super) fn prepare_rate(problem: &mut Problem, index: ChannelId) -> Result<(), ModelError> {
     let Problem { channels, protocol, .. } = problem;
@@ -95,6 +111,14 @@ pub(super) fn prepare_rate(problem: &mut Problem, index: ChannelId) -> Result<()
     let what = format!("the rate of channel {}", channel.name);
     if let Some(envelope) = &mut channel.envelope {
         envelope.compile(&what, protocol.timed(is_on))?;
+    }
+    let operator = format!("the operator of channel {}", channel.name);
+    for (envelope, _) in &mut channel.modulated {
+        envelope.compile(&operator, protocol.timed(is_on))?;
+    }
+    channel.pairs = pairs(channel);
+    for pair in &mut channel.pairs {
+        pair.envelope.compile(&operator, protocol.timed(is_on))?;
     }
     let jumps = problem.jump_rate_bound(&problem.channels[index]) * problem.protocol.longest_step();
     range(what, problem.channels[index].largest_rate(), jumps <= MOST_JUMPS, MOST_JUMPS_EXPECTED)

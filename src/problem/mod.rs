@@ -153,17 +153,45 @@ pub struct Channel {
     pub rate: f64,
     /// How the rate changes with time.
     pub envelope: Option<Envelope>,
+    /// Operators that functions of time add to the jump operator: L = operator + Σ f_j·operator_j.
+    pub modulated: Vec<(Envelope, OpSum)>,
+    /// What w·f_j·f_k multiplies, w the factor of the rate and f_0 = 1, once it is known in which steps the channel is on.
+    pub(crate) pairs: Vec<Pair>,
     /// One operator or one on each cell.
     pub reach: Reach,
 }
 
+/// w·f_j·f_k of two of the operators that make up a jump operator, j ≤ k.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// j and k.
+    pub of: (usize, usize),
+    /// Their function.
+    pub envelope: Envelope,
+}
+
 impl Channel {
-    /// The largest rate that it ever has; that of a function only once its pieces are known.
+    /// Whether its rate or its operator changes with time.
+    pub fn changes(&self) -> bool {
+        self.envelope.is_some() || !self.modulated.is_empty()
+    }
+
+    /// The fixed operator and those that functions multiply, in one sum: what there is of products of factors.
+    pub fn whole(&self) -> OpSum {
+        self.modulated.iter().fold(self.operator.clone(), |sum, (_, operator)| sum + operator.clone())
+    }
+
+    /// The largest rate that it ever has, in units of which its operators have no functions; that of a function only once
+    /// its pieces are known.
     pub fn largest_rate(&self) -> f64 {
-        match &self.envelope {
-            Some(Envelope::Function(function)) => self.rate * function.largest(),
-            Some(Envelope::Constant(factor)) => self.rate * factor.abs(),
-            _ => self.rate,
+        let largest = |envelope: &Envelope| match envelope {
+            Envelope::Function(function) => function.largest(),
+            Envelope::Constant(factor) => factor.abs(),
+            _ => 1.0,
+        };
+        match self.pairs.is_empty() {
+            true => self.rate * self.envelope.as_ref().map_or(1.0, largest),
+            false => self.rate * self.pairs.iter().map(|pair| largest(&pair.envelope)).fold(0.0, f64::max),
         }
     }
 }
@@ -222,8 +250,8 @@ impl Problem {
     pub(crate) fn on_the_run_clock(&self) -> Option<String> {
         let on = |envelope: &Envelope| matches!(envelope, Envelope::Function(f) if f.uses_run_time());
         let drive = self.drives.iter().find(|drive| on(&drive.envelope)).map(|drive| format!("drive {}", drive.name));
-        let rate = self.channels.iter().find(|channel| channel.envelope.as_ref().is_some_and(on));
-        drive.or_else(|| rate.map(|channel| format!("the rate of channel {}", channel.name)))
+        let rate = self.channels.iter().find(|channel| channel.pairs.iter().any(|pair| on(&pair.envelope)));
+        drive.or_else(|| rate.map(|channel| format!("channel {}", channel.name)))
     }
 
     /// A channel whose rate falls below 0, with the value and the time.
@@ -255,7 +283,8 @@ impl Problem {
 
     /// [`released_per_jump`](Self::released_per_jump), or the error that it differs between the terms of a channel.
     fn release(&self, channel: ChannelId) -> Result<f64, ModelError> {
-        let Channel { name, operator, reach: Reach::Collective, .. } = &self.channels[channel] else { return Ok(0.0) };
+        let Channel { name, reach: Reach::Collective, .. } = &self.channels[channel] else { return Ok(0.0) };
+        let operator = self.channels[channel].whole();
         let quanta = |f: &Factor| match f.op {
             Op::Lower | Op::Annihilate if self.battery.contains(&f.subsystem) => self.subsystems[f.subsystem].energy,
             Op::Raise | Op::Create if self.battery.contains(&f.subsystem) => -self.subsystems[f.subsystem].energy,

@@ -20,6 +20,14 @@ impl Problem {
                 Some(envelope) => *envelope = envelope.in_units(factor),
                 None => channel.rate *= factor,
             }
+            // Jump operators have no unit: their functions keep their values.
+            for (f, _) in &mut channel.modulated {
+                *f = f.in_units(factor).times(1.0 / factor);
+            }
+            let scale = if channel.envelope.is_some() { 1.0 } else { 1.0 / factor };
+            for pair in &mut channel.pairs {
+                pair.envelope = pair.envelope.in_units(factor).times(scale);
+            }
         }
         for step in &mut problem.protocol.steps {
             if let Step::Evolve { duration, rows, .. } = step {

@@ -329,8 +329,8 @@ fn compile_rotation(problem: &Problem, e: SubsystemId, axis: Axis, angle: f64) -
 
 fn compile_channel(index: usize, channel: &Channel) -> Result<(SubsystemId, Jump), CompileError> {
     let name = &channel.name;
-    if channel.envelope.is_some() {
-        return Err(refuse(format!("the rate of channel {name} changes with time")));
+    if channel.changes() {
+        return Err(refuse(format!("channel {name} changes with time")));
     }
     let sum = channel.operator.in_ladder_operators();
     let e = match &channel.reach {

@@ -10,9 +10,10 @@ use super::stream::Stream;
 use super::{Batch, Unraveling};
 use crate::error::RunError;
 use crate::evolve::{Failed, Flight, Flips, Operator, Propagator, Workspace, norm_sqr, spacings, without_matrix};
-use crate::problem::Step;
+use crate::problem::{Channel, ChannelId, Step};
 use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, Monomial, rotate};
 use crate::stop::Stop;
+use num_complex::Complex64;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock, RwLock};
@@ -23,6 +24,8 @@ struct JumpMap {
     channel: usize,
     target: BlockId,
     map: Operator,
+    /// What functions of time multiply.
+    more: Vec<Operator>,
 }
 
 /// A block with what evolves in it.
@@ -135,12 +138,19 @@ impl BlockJump {
                     channel,
                     target: local.block.id,
                     map: Operator::flips(Flips::new(cells, terms)),
+                    more: Vec::new(), // channels with functions in their operators have matrices
                 };
                 return on.map(|of| jump(of.channel, &of.terms)).collect();
             }
             let on =
                 local.block.jumps(&self.blocks).iter().filter(|jump| self.blocks.stages[stage].is_on(jump.channel));
-            on.map(|j| JumpMap { channel: j.channel, target: j.target, map: Operator::new(&j.map) }).collect()
+            on.map(|j| JumpMap {
+                channel: j.channel,
+                target: j.target,
+                map: Operator::new(&j.map),
+                more: j.more.iter().map(Operator::new).collect(),
+            })
+            .collect()
         })
     }
 
@@ -174,22 +184,25 @@ impl BlockJump {
         // whatever form the state is stored.
         let on = &self.blocks.stages[stage];
         let choice = self.blocks.jumps.iter().filter(|jump| on.is_on(jump.channel)).count() > 1;
+        let (start, time) = (walker.flight.start, walker.flight.time);
         let chosen = match maps {
             [only] if !choice => Some(only),
-            several => {
+            several if on.rates.is_empty() => {
                 let weights = work.weights(several.iter().map(|jump| &jump.map), psi);
-                if !on.rates.is_empty() {
-                    let Flight { start, time, .. } = walker.flight;
-                    let factor = |jump: &JumpMap| on.rate(jump.channel).map_or(1.0, |f| f.at(start, time).max(0.0));
-                    weights.iter_mut().zip(several).for_each(|(weight, jump)| *weight *= factor(jump));
-                }
                 walker.stream.choose(weights).map(|index| &several[index])
+            }
+            several => {
+                let weight = |jump: &JumpMap| {
+                    let rate = self.channel(jump).envelope.as_ref().map_or(1.0, |f| f.at(start, time).max(0.0));
+                    rate * norm_sqr(self.image(jump, psi, (start, time), work))
+                };
+                let weights: Vec<f64> = several.iter().map(weight).collect();
+                walker.stream.choose(&weights).map(|index| &several[index])
             }
         };
         walker.threshold = 0.0;
         let Some(jump) = chosen else { return };
-        let image = work.vector(jump.map.rows());
-        jump.map.apply(psi, image, 1.0);
+        let image = self.image(jump, psi, (start, time), work);
         let size = norm_sqr(image);
         if size > 0.0 {
             let scale = size.sqrt().recip();
@@ -202,6 +215,30 @@ impl BlockJump {
             }
             walker.threshold = 1.0 - walker.stream.uniform();
         }
+    }
+
+    fn channel(&self, jump: &JumpMap) -> &Channel {
+        &self.blocks.problem().channels[ChannelId::new(jump.channel)]
+    }
+
+    /// Lψ at a time of a step that began at `start`, without √rate.
+    fn image<'w>(
+        &self,
+        jump: &JumpMap,
+        psi: &[Complex64],
+        (start, time): (f64, f64),
+        work: &'w mut Workspace,
+    ) -> &'w mut [Complex64] {
+        let image = work.vector(jump.map.rows());
+        jump.map.apply(psi, image, 1.0);
+        if !jump.more.is_empty() {
+            let mut part = vec![Complex64::ZERO; image.len()];
+            for (operator, (f, _)) in jump.more.iter().zip(&self.channel(jump).modulated) {
+                operator.apply(psi, &mut part, f.at(start, time));
+                image.iter_mut().zip(&part).for_each(|(sum, x)| *sum += x);
+            }
+        }
+        image
     }
 
     /// Leave the shared path for the state of its last row.

@@ -6,7 +6,7 @@ use super::ladder_jump::{LadderBatch, LadderJump};
 use super::{Batch, States, Unraveling};
 use crate::battery::DickeKey;
 use crate::density::Density;
-use crate::error::{CompileError, RunError};
+use crate::error::{CompileError, RunError, TRAJECTORY};
 use crate::problem::Problem;
 use crate::space::blocks::{Blocks, Style};
 use crate::space::choose::{Representation, choose};
@@ -52,7 +52,7 @@ impl Engine {
                  follows it)",
                 channel.name
             );
-            return Err(CompileError { representation: "trajectory", reason });
+            return Err(CompileError { representation: TRAJECTORY, reason });
         }
         let blocks = |style: Style| {
             let mut compiled = Blocks::compile(problem, style)?;

@@ -29,6 +29,8 @@ pub struct JumpMap {
     pub to: usize,
     /// √rate·L between them.
     pub map: Sparse,
+    /// Another operator R between them: what is meant is then LρR† + RρL†.
+    pub other: Option<Sparse>,
 }
 
 /// What acts during one stage.
@@ -235,7 +237,9 @@ fn bound(matrix: &Sparse) -> f64 {
 /// A bound of the norm of ρ → Aρ + ρA† + Σ LρL†.
 fn size_of(drift: &[Sparse], jumps: &[JumpMap]) -> f64 {
     let mut gain = vec![0.0; drift.len()];
-    jumps.iter().for_each(|jump| gain[jump.from] += bound(&jump.map).powi(2));
+    for JumpMap { from, map, other, .. } in jumps {
+        gain[*from] += bound(map) * other.as_ref().map_or(bound(map), |other| 2.0 * bound(other));
+    }
     2.0 * drift.iter().map(bound).fold(0.0, f64::max) + gain.into_iter().fold(0.0, f64::max)
 }
 
@@ -245,14 +249,11 @@ impl Generator {
         let channels = blocks.problem().channels.len();
         let on = &blocks.stages[stage];
         let mut jumps = Vec::new();
-        let mut modulated: HashMap<usize, Vec<JumpMap>> = HashMap::new();
         let mut rates: Vec<Vec<Option<Sparse>>> = vec![vec![None; reached.len()]; channels];
         for (from, block) in reached.iter().enumerate() {
-            for jump in block.jumps(blocks).iter().filter(|jump| on.is_on(jump.channel)) {
+            for jump in block.jumps(blocks).iter().filter(|jump| on.is_steady(jump.channel)) {
                 let Some(&to) = place.get(&jump.target) else { continue };
-                let list =
-                    if on.is_steady(jump.channel) { &mut jumps } else { modulated.entry(jump.channel).or_default() };
-                list.push(JumpMap { from, to, map: jump.map.clone() });
+                jumps.push(JumpMap { from, to, map: jump.map.clone(), other: None });
                 let adjoint = crate::space::blocks::adjoint(&jump.map);
                 let rate = &adjoint * &jump.map;
                 let sum = &mut rates[jump.channel][from];
@@ -268,15 +269,23 @@ impl Generator {
             let size = size_of(&drift, &[]);
             Varying { envelope: envelope.clone(), drift, jumps: Vec::new(), counted: None, size }
         });
-        let channels = on.rates.iter().map(|(channel, envelope)| {
-            let drift: Vec<Sparse> = reached.iter().map(|b| b.loss(blocks, *channel).clone()).collect();
-            let jumps = modulated.remove(channel).unwrap_or_default();
-            // What is counted changes with the envelope too.
-            let counted = Some((*channel, std::mem::replace(&mut rates[*channel], vec![None; reached.len()])));
+        let channels = on.rates.iter().map(|rate| {
+            let drift: Vec<Sparse> = reached.iter().map(|b| b.loss(blocks, rate).clone()).collect();
+            // ΣL†L is −2 times what it takes from the drift.
+            let counted = Some((rate.channel, drift.iter().map(|loss| Some(loss.map(|x| x * -2.0))).collect()));
+            let jumps = reached.iter().enumerate().flat_map(|(from, block)| {
+                let own = block.jumps(blocks).iter().filter(|jump| jump.channel == rate.channel);
+                own.filter_map(move |jump| {
+                    let ((j, k), to) = (rate.of, *place.get(&jump.target)?);
+                    let other = (j != k).then(|| jump.part(k).clone());
+                    Some(JumpMap { from, to, map: jump.part(j).clone(), other })
+                })
+            });
+            let jumps: Vec<JumpMap> = jumps.collect();
             let size = size_of(&drift, &jumps);
-            Varying { envelope: envelope.clone(), drift, jumps, counted, size }
+            Varying { envelope: rate.envelope.clone(), drift, jumps, counted, size }
         });
-        let varying = drives.chain(channels.collect::<Vec<_>>()).collect();
+        let varying = drives.chain(channels).collect();
         Self { drift, jumps, rates, varying, norm }
     }
 
@@ -405,12 +414,15 @@ fn add_image(drift: &[Sparse], jumps: &[JumpMap], rho: &Density, f: f64, out: &m
         let product = times(a, rho, a.cols());
         add_with_adjoint(&product, a.rows(), f, out);
     }
-    for JumpMap { from, to, map } in jumps {
+    for JumpMap { from, to, map, other } in jumps {
         let (d, e) = (map.cols(), map.rows());
-        // LρL† = L(Lρ)†, ρ being Hermitian.
-        let half = adjoint(&times(map, &rho[*from], d), e, d);
+        // LρR† = L(Rρ)†, ρ being Hermitian.
+        let half = adjoint(&times(other.as_ref().unwrap_or(map), &rho[*from], d), e, d);
         let gain = times(map, &half, e);
-        out[*to].iter_mut().zip(gain).for_each(|(s, g)| *s += g * f);
+        match other {
+            None => out[*to].iter_mut().zip(gain).for_each(|(s, g)| *s += g * f),
+            Some(_) => add_with_adjoint(&gain, e, f, &mut out[*to]),
+        }
     }
 }
 

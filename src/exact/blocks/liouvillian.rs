@@ -103,7 +103,7 @@ fn entries(drift: &[Sparse], jumps: &[JumpMap], offsets: &[usize]) -> Vec<(usize
             }
         }
     }
-    for JumpMap { from, to, map } in jumps {
+    for JumpMap { from, to, map, .. } in jumps {
         let (d, e) = (map.cols(), map.rows());
         for (x, (i, j)) in map.iter() {
             for (y, (k, l)) in map.iter() {

@@ -60,11 +60,11 @@ pub fn steady(problem: &Problem, style: Style, ending: Ending, stop: &Stop) -> R
             problem.drives[*drive].name
         )));
     }
-    if let Some((channel, _)) = blocks.stages[stage].rates.first() {
+    if let Some(rate) = blocks.stages[stage].rates.first() {
         return Err(RunError::Request(format!(
-            "the last timed step has no steady state, since the rate of channel {} changes in time; a protocol that \
+            "the last timed step has no steady state, since channel {} changes in time; a protocol that \
              repeats (`repeat`) settles in a limit cycle instead",
-            problem.channels[ChannelId::new(*channel)].name
+            problem.channels[ChannelId::new(rate.channel)].name
         )));
     }
     let mut before = problem.clone();

@@ -3,19 +3,28 @@
 use super::evolve::TaylorSum;
 use super::space::FullSpace;
 use crate::error::RunError;
-use crate::problem::Envelope;
+use crate::problem::{Channel, Envelope};
 use num_complex::Complex64;
 
-/// What changes with time in a step: drives and the rates of channels, by number.
-pub(super) struct Changes {
+/// What changes with time in a step: drives and channels, by number.
+pub(super) struct Changes<'p> {
     pub(super) drives: Vec<(usize, Envelope)>,
-    pub(super) rates: Vec<(usize, Envelope)>,
+    pub(super) rates: Vec<(usize, &'p Channel)>,
 }
 
-impl Changes {
+impl Changes<'_> {
     fn envelopes(&self) -> impl Iterator<Item = &Envelope> {
-        self.drives.iter().chain(&self.rates).map(|(_, envelope)| envelope)
+        let drives = self.drives.iter().map(|(_, envelope)| envelope);
+        let rates = self.rates.iter().flat_map(|(_, c)| c.envelope.iter().chain(c.modulated.iter().map(|(f, _)| f)));
+        drives.chain(rates)
     }
+}
+
+/// w·f_j·f_k of all pairs of the operators that make up a jump operator, in the order of their terms.
+fn weights(channel: &Channel, start: f64, t: f64) -> Vec<f64> {
+    let rate = channel.envelope.as_ref().map_or(1.0, |w| w.at(start, t));
+    let parts: Vec<f64> = std::iter::once(1.0).chain(channel.modulated.iter().map(|(f, _)| f.at(start, t))).collect();
+    parts.iter().flat_map(|f| parts.iter().map(move |g| rate * f * g)).collect()
 }
 
 /// Largest difference between two successive refinements, as a sum over all elements.
@@ -32,7 +41,7 @@ const MOST_STEPS: f64 = 1e7;
 pub(super) fn advance(
     space: &FullSpace,
     active: &[bool],
-    changes: &Changes,
+    changes: &Changes<'_>,
     state: &mut Vec<Complex64>,
     start: f64,
     (from, until): (f64, f64),
@@ -55,7 +64,7 @@ pub(super) fn advance(
 fn smoothly(
     space: &FullSpace,
     active: &[bool],
-    changes: &Changes,
+    changes: &Changes<'_>,
     state: &mut Vec<Complex64>,
     start: f64,
     (from, until): (f64, f64),
@@ -105,7 +114,7 @@ fn feature(envelope: &Envelope) -> f64 {
 fn in_steps(
     space: &FullSpace,
     active: &[bool],
-    changes: &Changes,
+    changes: &Changes<'_>,
     initial: &[Complex64],
     start: f64,
     (from, until): (f64, f64),
@@ -121,7 +130,11 @@ fn in_steps(
             // x + y = ½: half of the fixed generator, and of the drives their weighted strengths.
             let mixed = |f: &Envelope| 2.0 * (x * f.at(start, first) + y * f.at(start, second));
             let strengths: Vec<(usize, f64)> = changes.drives.iter().map(|(d, f)| (*d, mixed(f))).collect();
-            let rates: Vec<(usize, f64)> = changes.rates.iter().map(|(c, f)| (*c, mixed(f))).collect();
+            let both = |channel: &Channel| {
+                let (one, two) = (weights(channel, start, first), weights(channel, start, second));
+                one.iter().zip(&two).map(|(f, g)| 2.0 * (x * f + y * g)).collect()
+            };
+            let rates: Vec<(usize, Vec<f64>)> = changes.rates.iter().map(|(c, channel)| (*c, both(channel))).collect();
             let now = space.with_rates(&rates);
             TaylorSum::new(&now, active, &strengths)?.advance(&mut state, 0.5 * h)?;
         }

@@ -18,7 +18,7 @@ pub use space::{FullSpace, expectation};
 pub use steady::steady;
 
 use crate::error::RunError;
-use crate::problem::{Envelope, Problem, Recipe, Step};
+use crate::problem::{Channel, Envelope, Problem, Recipe, Step};
 use crate::table::Table;
 use evolve::TaylorSum;
 use ndarray::Array2;
@@ -112,10 +112,9 @@ impl<'p> Steps<'p> {
         Ok(rho)
     }
 
-    /// The channels that are on and whose rates change.
-    fn rates(&self, active: &[bool]) -> Vec<(usize, Envelope)> {
-        let on = self.problem.channels.iter().enumerate().filter(|(c, _)| active[*c]);
-        on.filter_map(|(c, channel)| Some((c, channel.envelope.clone()?))).collect()
+    /// The channels that are on and change.
+    fn rates(&self, active: &[bool]) -> Vec<(usize, &'p Channel)> {
+        self.problem.channels.iter().enumerate().filter(|(c, channel)| active[*c] && channel.changes()).collect()
     }
 
     /// The drives that are on.

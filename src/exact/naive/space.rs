@@ -96,6 +96,14 @@ impl<'p> FullSpace<'p> {
         };
         let same = |l: CsMat<Complex64>| (channel.rate, l.clone(), l);
         match &channel.reach {
+            Reach::Collective if !channel.modulated.is_empty() => {
+                let mut parts = vec![self.operator(&channel.operator)?];
+                for (_, operator) in &channel.modulated {
+                    parts.push(self.operator(operator)?);
+                }
+                let pairs = (0..parts.len()).flat_map(|j| (0..parts.len()).map(move |k| (j, k)));
+                Ok(pairs.map(|(j, k)| (channel.rate, parts[j].clone(), parts[k].clone())).collect())
+            }
             Reach::Collective => Ok(vec![same(self.operator(&channel.operator)?)]),
             Reach::Each(subsystem) => Ok(on_cells(*subsystem)?.into_iter().map(same).collect()),
             Reach::Correlated { subsystem, rates } => {
@@ -107,11 +115,12 @@ impl<'p> FullSpace<'p> {
         }
     }
 
-    /// The same with the rates of some channels multiplied.
-    pub(super) fn with_rates(&self, factors: &[(usize, f64)]) -> Self {
+    /// The same with the terms of some channels multiplied, each by its own factor, or all by one.
+    pub(super) fn with_rates(&self, factors: &[(usize, Vec<f64>)]) -> Self {
         let mut scaled = self.clone();
-        for (channel, factor) in factors {
-            scaled.jumps[*channel].iter_mut().for_each(|(rate, ..)| *rate *= factor);
+        for (channel, factors) in factors {
+            let each = factors.iter().cycle();
+            scaled.jumps[*channel].iter_mut().zip(each).for_each(|((rate, ..), factor)| *rate *= factor);
         }
         scaled
     }

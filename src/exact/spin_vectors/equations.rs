@@ -101,8 +101,8 @@ impl SpinEquations {
         let on: Vec<(usize, &Channel)> = problem.channels.iter().enumerate().filter_map(on).collect();
         let mut counted = Vec::new();
         for &(index, channel) in &on {
-            if channel.envelope.is_some() {
-                return Err(format!("the rate of channel {} changes with time", channel.name));
+            if channel.changes() {
+                return Err(format!("channel {} changes with time", channel.name));
             }
             let what = format!("the operator of channel {}", channel.name);
             match &channel.reach {

@@ -248,7 +248,7 @@ def advance(H, rho, c_ops, counters, start, end):
         width = (end - start) / panels
         times = (start + width * (np.arange(panels)[:, None] + (1 + x) / 2)).ravel() if counters else []
         result = qt.mesolve(H, rho, [start, *times, end], c_ops, e_ops=counters, options=OPTIONS)
-        counts = np.array([width / 2 * np.tile(weights, panels) @ e[1:-1] for e in result.expect])
+        counts = np.array([width / 2 * np.tile(weights, panels) @ np.real(e[1:-1]) for e in result.expect])
         if np.allclose(counts, before, rtol=1e-9, atol=1e-9):
             return result.final_state, counts
         before, panels = counts, 2 * panels

@@ -120,6 +120,13 @@ impl Function {
 
     /// The same function where rates count `factor` times as much, and times as much less.
     pub fn in_units(&self, factor: f64) -> Self {
-        Self::new(&self.expression.in_units(factor))
+        let pieces = self.pieces.as_ref().map(|pieces| Arc::new(pieces.scaled(factor, factor)));
+        Self { pieces, ..Self::new(&self.expression.in_units(factor)) }
+    }
+
+    /// So many times the function.
+    pub fn times(&self, factor: f64) -> Self {
+        let pieces = self.pieces.as_ref().map(|pieces| Arc::new(pieces.scaled(factor, 1.0)));
+        Self { pieces, ..Self::new(&self.expression.clone().times(Expression::Number(factor))) }
     }
 }

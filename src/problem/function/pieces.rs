@@ -362,10 +362,24 @@ impl Pieces {
         self.sizes[first..last].iter().copied().fold(0.0, f64::max)
     }
 
+    /// The same pieces of value·f(factor·x).
+    pub fn scaled(&self, value: f64, factor: f64) -> Self {
+        let polynomial = |p: &Polynomial| Polynomial {
+            middle: p.middle / factor,
+            radius: p.radius / factor,
+            coefficients: p.coefficients.map(|c| c * value),
+        };
+        Self {
+            breaks: self.breaks.iter().map(|x| x / factor).collect(),
+            polynomials: self.polynomials.iter().map(|p| p.as_ref().map(polynomial)).collect(),
+            sizes: self.sizes.iter().map(|size| size * value.abs()).collect(),
+        }
+    }
+
     /// The least value at the ends and at points inside of all pieces, with its time.
     pub fn least(&self) -> (f64, f64) {
         let points =
-            self.breaks.windows(2).flat_map(|w| (0..8).map(move |k| w[0] + (w[1] - w[0]) * f64::from(k) / 8.0));
+            self.breaks.windows(2).flat_map(|w| (0..=8).map(move |k| w[0] + (w[1] - w[0]) * f64::from(k) / 8.0));
         points.map(|t| (self.at(t), t)).fold((f64::INFINITY, 0.0), |least, x| if x.0 < least.0 { x } else { least })
     }
 }

@@ -144,7 +144,7 @@ fn whole_power<S: Scalar>(a: &Series<S>, p: u32) -> Series<S> {
         _ => {
             let half = whole_power(a, p / 2);
             let square = product(&half, &half);
-            let mut all = if p % 2 == 0 { square } else { product(&square, a) };
+            let mut all = if p.is_multiple_of(2) { square } else { product(&square, a) };
             // The value itself more tightly than by products of intervals.
             all[0] = a[0].power(f64::from(p));
             all

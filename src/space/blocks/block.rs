@@ -1,10 +1,10 @@
 //! One block with its operators, each built when first needed.
 
-use super::Blocks;
 use super::basis::{Space, key_of};
 use super::layout::Monomial;
 use super::measure::{self, Observable};
 use super::reduce::{self, Reducer};
+use super::{Blocks, Rate};
 use num_complex::Complex64;
 use sprs::{CsMatI, TriMatI};
 use std::sync::OnceLock;
@@ -26,9 +26,16 @@ pub struct Jump {
     pub target: BlockId,
     /// The map, √rate included.
     pub map: Sparse,
+    /// The maps that functions of time multiply.
+    pub more: Vec<Sparse>,
 }
 
 impl Jump {
+    /// The map without a function, or one that a function multiplies, from 1.
+    pub fn part(&self, j: usize) -> &Sparse {
+        if j == 0 { &self.map } else { &self.more[j - 1] }
+    }
+
     /// −½ L†L.
     fn loss(&self) -> Sparse {
         (&adjoint(&self.map) * &self.map).map(|x| x * -0.5)
@@ -62,7 +69,7 @@ impl Block {
             jumps: OnceLock::new(),
             generators: once(of.stages.len()),
             drives: once(of.drives.len()),
-            losses: once(of.problem().channels.len()),
+            losses: once(of.problem().channels.iter().map(|channel| channel.pairs.len()).sum()),
             observables: once(of.linear.len() * of.stages.len()),
             reducers: once(of.reductions.len()),
         }
@@ -77,8 +84,13 @@ impl Block {
     pub fn jumps(&self, of: &Blocks) -> &[Jump] {
         self.jumps.get_or_init(|| {
             let built = of.jumps.iter().enumerate().filter_map(|(operator, jump)| {
-                let (target, map) = of.map(self, &jump.terms)?;
-                Some(Jump { operator, channel: jump.channel, target, map })
+                let fixed = of.map(self, &jump.terms);
+                let more: Vec<_> = jump.more.iter().map(|terms| of.map(self, terms)).collect();
+                let target = fixed.iter().chain(more.iter().flatten()).next()?.0;
+                let nothing = || CsMatI::zero((of.get(target).dimension(), self.dimension()));
+                let map = |found: Option<(BlockId, Sparse)>| found.map_or_else(nothing, |(_, map)| map);
+                let more = more.into_iter().map(map).collect();
+                Some(Jump { operator, channel: jump.channel, target, map: map(fixed), more })
             });
             built.collect()
         })
@@ -103,12 +115,16 @@ impl Block {
         })
     }
 
-    /// −½ Σ L†L of a channel.
-    pub fn loss(&self, of: &Blocks, channel: usize) -> &Sparse {
-        self.losses[channel].get_or_init(|| {
-            let d = self.dimension();
-            let own = self.jumps(of).iter().filter(|jump| jump.channel == channel);
-            own.fold(CsMatI::zero((d, d)), |sum, jump| &sum + &jump.loss())
+    /// −½ Σ O_k†O_j over the jump operators of a channel, with its conjugate where j and k differ.
+    pub fn loss(&self, of: &Blocks, rate: &Rate) -> &Sparse {
+        self.losses[rate.number].get_or_init(|| {
+            let (d, (j, k)) = (self.dimension(), rate.of);
+            let own = self.jumps(of).iter().filter(|jump| jump.channel == rate.channel);
+            own.fold(CsMatI::zero((d, d)), |sum, jump| {
+                let product = (&adjoint(jump.part(k)) * jump.part(j)).map(|x| x * -0.5);
+                let sum = &sum + &product;
+                if j == k { sum } else { &sum + &adjoint(&product) }
+            })
         })
     }
 

@@ -22,7 +22,7 @@ pub fn as_ensembles(problem: &Problem) -> Result<Problem, String> {
             return refuse("their initial state is not a product of equal ones");
         }
         for channel in &problem.channels {
-            let single = channel.operator.factors().any(|f| f.subsystem == e && f.site.is_some());
+            let single = channel.whole().factors().any(|f| f.subsystem == e && f.site.is_some());
             let uneven = matches!(&channel.reach, Reach::Correlated { subsystem, rates }
                 if *subsystem == e && rates.uniform().is_none());
             if channel.rate > 0.0 && (single || uneven) {
@@ -38,6 +38,12 @@ pub fn as_ensembles(problem: &Problem) -> Result<Problem, String> {
             match whole(&drive.operator) {
                 Some(sum) => drive.operator = sum,
                 None => return refuse(&format!("drive {} treats them differently", drive.name)),
+            }
+        }
+        for observable in &mut turned.observables {
+            match whole(&observable.operator) {
+                Some(sum) => observable.operator = sum,
+                None => return refuse(&format!("observable {} treats them differently", observable.name)),
             }
         }
         turned.subsystems[e].kind = Kind::Ensemble { cells: cells as u64 };

@@ -32,7 +32,8 @@ pub use reduce::{Piece, Reducer};
 
 use crate::error::CompileError;
 use crate::problem::{
-    Axis, Basis, Channel, Envelope, Initial, Kind, Linear, Op, OpSum, Problem, Reach, Reduction, Step, SubsystemId,
+    Axis, Basis, Channel, Envelope, Initial, Kind, Linear, Op, OpSum, Pair, Problem, Reach, Reduction, Step,
+    SubsystemId,
 };
 use charges::{Charge, Constraints};
 use num_complex::Complex64;
@@ -60,6 +61,21 @@ pub struct JumpOperator {
     pub channel: usize,
     /// Its terms.
     pub terms: Vec<Monomial>,
+    /// Those that each function of time of its channel multiplies.
+    pub more: Vec<Vec<Monomial>>,
+}
+
+/// What changes with time of a channel: w·f_j·f_k, and what that multiplies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rate {
+    /// The channel.
+    pub channel: usize,
+    /// j and k, 0 for the operator without a function.
+    pub of: (usize, usize),
+    /// Their function.
+    pub envelope: Envelope,
+    /// Its number among all of the problem.
+    pub number: usize,
 }
 
 /// What acts during a timed step: equal for all steps with the same channels and drives.
@@ -71,8 +87,8 @@ pub struct Stage {
     constant: Vec<(usize, f64)>,
     /// Drives that do.
     pub varying: Vec<(usize, Envelope)>,
-    /// Channels that are on and whose rates change.
-    pub rates: Vec<(usize, Envelope)>,
+    /// What changes of the channels that are on.
+    pub rates: Vec<Rate>,
 }
 
 impl Stage {
@@ -83,12 +99,7 @@ impl Stage {
 
     /// Whether a channel is on with a rate that never changes.
     pub fn is_steady(&self, channel: usize) -> bool {
-        self.active[channel] && self.rate(channel).is_none()
-    }
-
-    /// How the rate of a channel changes.
-    pub fn rate(&self, channel: usize) -> Option<&Envelope> {
-        self.rates.iter().find(|(c, _)| *c == channel).map(|(_, envelope)| envelope)
+        self.active[channel] && !self.rates.iter().any(|rate| rate.channel == channel)
     }
 
     /// Whether anything changes with time.
@@ -181,8 +192,14 @@ impl Blocks {
         let drives: Vec<Vec<Monomial>> = problem.drives.iter().map(|d| layout.monomials(&d.operator)).collect();
         let mut jumps = Vec::new();
         for (index, channel) in problem.channels.iter().enumerate().filter(|(_, c)| c.rate > 0.0) {
+            if !channel.modulated.is_empty() {
+                let scaled = |sum: &OpSum| layout.monomials(&(sum.clone() * channel.rate.sqrt()));
+                let more = channel.modulated.iter().map(|(_, sum)| scaled(sum)).collect();
+                jumps.push(JumpOperator { channel: index, terms: scaled(&channel.operator), more });
+                continue;
+            }
             for terms in jump_terms(&layout, channel) {
-                jumps.push(JumpOperator { channel: index, terms });
+                jumps.push(JumpOperator { channel: index, terms, more: Vec::new() });
             }
         }
         let mut found = Vec::new();
@@ -190,7 +207,9 @@ impl Blocks {
             let mut constraints = Constraints::default();
             constraints.conserve(&layout, &hamiltonian);
             drives.iter().for_each(|terms| constraints.conserve(&layout, terms));
-            jumps.iter().for_each(|jump| constraints.shift_alike(&layout, &jump.terms));
+            for JumpOperator { terms, more, .. } in &jumps {
+                constraints.shift_alike(&layout, &[terms.clone(), more.concat()].concat());
+            }
             initial::constrain(problem, &layout, &mut constraints);
             found = constraints.charges(&layout);
             if found.is_empty() && !style.spins {
@@ -444,6 +463,19 @@ pub(super) fn cell_matrix(sum: &OpSum) -> [[Complex64; 2]; 2] {
     matrix
 }
 
+/// What changes with time of all channels.
+fn rates(problem: &Problem) -> Vec<Rate> {
+    let all = problem.channels.iter().enumerate().filter(|(_, c)| c.rate > 0.0);
+    let all = all.flat_map(|(channel, c)| c.pairs.iter().map(move |pair| (channel, pair)));
+    let rate = |(number, (channel, pair)): (usize, (usize, &Pair))| Rate {
+        channel,
+        of: pair.of,
+        envelope: pair.envelope.clone(),
+        number,
+    };
+    all.enumerate().map(rate).collect()
+}
+
 /// The distinct stages, and what each step does.
 fn stages(problem: &Problem) -> (Vec<Stage>, Vec<BlockStep>) {
     let mut stages: Vec<Stage> = Vec::new();
@@ -455,8 +487,7 @@ fn stages(problem: &Problem) -> (Vec<Stage>, Vec<BlockStep>) {
             let constant = on().filter_map(|(d, drive)| drive.envelope.constant().map(|value| (d, value))).collect();
             let varying = on().filter(|(_, drive)| drive.envelope.constant().is_none());
             let varying = varying.map(|(d, drive)| (d, drive.envelope.clone())).collect();
-            let rates = problem.channels.iter().enumerate().filter(|(c, _)| active[*c]);
-            let rates = rates.filter_map(|(c, channel)| Some((c, channel.envelope.clone()?))).collect();
+            let rates = rates(problem).into_iter().filter(|rate| active[rate.channel]).collect();
             let stage = Stage { active: active.clone(), constant, varying, rates };
             let place = stages.iter().position(|s| *s == stage).unwrap_or_else(|| {
                 stages.push(stage);
