@@ -108,7 +108,7 @@ impl Series {
     /// Expand about the state of `flight`; returns for how long, at most `left`, the polynomial holds.
     ///
     /// # Errors
-    /// [`RunError::Interrupted`].
+    /// [`RunError::Interrupted`](crate::RunError::Interrupted).
     #[inline(always)]
     pub fn expand(&self, flight: &Flight, left: f64, work: &mut Workspace, stop: &Stop) -> Result<f64, Failed> {
         stop.check()?;
