@@ -142,7 +142,10 @@ impl Series {
                 envelope.taylor(flight.start, now, work.unit, &mut work.coefficients[k]);
             }
         }
-        let least = self.least_order(length, work);
+        let (adds, last) = self.orders(length, work);
+        let mut norms = [0.0; ORDER + 1];
+        norms[0] = 1.0;
+        let whole = norm_sqr(&flight.psi).max(f64::MIN_POSITIVE);
         let small = SMALL * SMALL * norm_sqr(&flight.psi);
         let step = (length / work.unit) * (length / work.unit);
         let long = self.entries() >= LONG;
@@ -171,35 +174,35 @@ impl Series {
             power *= step;
             let size = norm_sqr(next) * power;
             work.order = n + 1;
-            if size.max(before) <= small && n >= least {
+            norms[n + 1] = (size / whole).sqrt();
+            if size.max(before) <= small
+                && (last == 0 || settled(&norms[..=n + 1], self.generator.size() * length, &adds[..=last], SMALL))
+            {
                 return Ok(length);
             }
             before = size;
         }
-        // Not converged at this length: at the one where the last terms vanish.
+        // Not converged at this length: at the one where the last terms vanish, of which some may be 0 by themselves.
+        before =
+            before.max(norms[ORDER - last.min(ORDER - 1)..].iter().fold(0.0, |most: f64, s| most.max(s * s * whole)));
         let ratio = (small / before.max(f64::MIN_POSITIVE)).powf(0.5 / ORDER as f64);
         length *= 0.9 * ratio.min(1.0);
         Ok(if self.varying.is_empty() { length } else { now + length - now })
     }
 
-    /// The last order at which an envelope has something to add: before it two terms in a row may vanish although more
-    /// follow, as under sin² where it begins.
+    /// What each order of the envelopes adds to the norm of K times `length`, and the last order that adds anything.
     #[inline(always)]
-    fn least_order(&self, length: f64, work: &Workspace) -> usize {
-        let mut least = 0;
-        for (k, (_, operator)) in self.varying.iter().enumerate() {
-            if work.quiet[k] {
-                continue;
-            }
-            let (mut power, step) = (operator.size() * length, length / work.unit);
-            for (j, f) in work.coefficients[k].iter().enumerate() {
-                if f.abs() * power > SMALL {
-                    least = least.max(j);
-                }
+    fn orders(&self, length: f64, work: &Workspace) -> ([f64; ORDER + 1], usize) {
+        let (mut adds, step) = ([0.0; ORDER + 1], length / work.unit);
+        for (k, (_, operator)) in self.varying.iter().enumerate().filter(|(k, _)| !work.quiet[*k]) {
+            let mut power = operator.size() * length;
+            for (sum, f) in adds.iter_mut().zip(&work.coefficients[k]) {
+                *sum += f.abs() * power;
                 power *= step;
             }
         }
-        least
+        let last = adds.iter().rposition(|a| *a > SMALL).unwrap_or(0);
+        (adds, last)
     }
 
     /// Move `flight` by `length`, or to where ‖ψ‖² = `threshold` if that comes first: true then. Its time is advanced
@@ -286,6 +289,23 @@ impl Series {
         (decay * size, decay * (2.0 * change + 2.0 * self.shift.re * size))
     }
 }
+
+/// Whether a Taylor sum is complete: terms of these sizes, v_0 = 1 first, are followed by none above `small`. The next ones
+/// are bounded by (n + 1)‖v_{n+1}‖ ≤ g‖v_n‖ + Σ_j a_j‖v_{n−j}‖, g of the fixed generator and a_j of the envelopes' orders; once
+/// as many in a row as there are orders are small, all are. That two are small says little: under t² most terms are 0.
+pub fn settled(norms: &[f64], generator: f64, adds: &[f64], small: f64) -> bool {
+    let mut known: [f64; 2 * (MOST_ORDER + 1)] = [0.0; 2 * (MOST_ORDER + 1)];
+    let n = norms.len();
+    known[..n].copy_from_slice(norms);
+    (n..n + adds.len()).all(|m| {
+        let from_envelopes = adds.iter().take(m).enumerate().map(|(j, a)| a * known[m - 1 - j]).sum::<f64>();
+        known[m] = (generator * known[m - 1] + from_envelopes) / m as f64;
+        known[m] <= small
+    })
+}
+
+/// Highest order of any Taylor sum.
+const MOST_ORDER: usize = 60;
 
 /// The largest power of two that is no greater than `length`, so that scaling by it is free of rounding.
 #[inline(always)]

@@ -54,7 +54,8 @@ pub(super) fn drive<'s>(
     let envelope = expression::parse(given.text("an envelope such as `gaussian(peak, centre, width)`")?)?;
     let only = only(&format!("drive `{name}`"), table, steps)?;
     if scope.is_timed(&envelope) {
-        let envelope = Envelope::Function(Function::new(&scope.timed(&envelope)?));
+        let f = scope.timed(&envelope)?.simplified();
+        let envelope = f.constant().map_or_else(|| Envelope::Function(Function::new(&f)), Envelope::Constant);
         return Ok(ReadDrive { operator, envelope, only });
     }
     let (shape, name_at, arguments) = match &envelope.node {
@@ -155,13 +156,15 @@ pub(super) fn channel<'s>(
             format!("channel `{name}` is given a rate for each cell, but all cells of `{}` are alike", part.name);
         return Err(given.at.error(message, format!("one rate; unequal ones need {}", one_by_one(part))));
     }
-    let envelope = match &in_time {
-        Some(expression) => Some(Envelope::Function(Function::new(&scope.timed(expression)?))),
-        None => None,
-    };
-    let rate = match in_time {
-        Some(_) => 1.0,
-        None => scope.number(given)?.non_negative(&format!("the rate of channel {name}"))?,
+    let function = in_time.as_ref().map(|expression| Ok(scope.timed(expression)?.simplified())).transpose()?;
+    let what = format!("the rate of channel {name}");
+    let (rate, envelope) = match function {
+        // One that never changes is a number.
+        Some(f) => match f.constant() {
+            Some(value) => (Number { value, at: given.at }.non_negative(&what)?, None),
+            None => (1.0, Some(Envelope::Function(Function::new(&f)))),
+        },
+        None => (scope.number(given)?.non_negative(&what)?, None),
     };
     let only = only(&format!("channel `{name}`"), table, steps)?;
     // With a number for the edges the rate is the diagonal of the matrix already.

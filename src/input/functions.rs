@@ -3,7 +3,7 @@
 use super::document::{Item, Table};
 use super::error::{InputError, Span};
 use super::expression::{self, Binary, Expr, Node};
-use super::parameters::{FUNCTIONS, Scope, identifier};
+use super::parameters::{FUNCTIONS, RESERVED, Scope, identifier};
 use crate::problem::function::{CALLS, Call, Expression, Table as Values};
 use std::fs;
 use std::path::Path;
@@ -14,6 +14,8 @@ pub(super) const CLOCKS: [(&str, Expression); 2] = [("t", Expression::StepTime),
 
 /// Most points of a table.
 const MOST_POINTS: usize = 20_000;
+/// Most numbers, clocks and operations of one function.
+const MOST_PARTS: usize = 2_000;
 
 impl<'s> Scope<'s> {
     /// The same parameters, and the functions that the section names; those may use the ones before them.
@@ -21,7 +23,7 @@ impl<'s> Scope<'s> {
         let mut scope = self.clone();
         for entry in section.iter().flat_map(|table| table.entries()) {
             identifier("function", entry.key, entry.key_at)?;
-            let calls = FUNCTIONS.contains(&entry.key) || ["pi", "i", "t", "time"].contains(&entry.key);
+            let calls = FUNCTIONS.contains(&entry.key) || RESERVED.contains(&entry.key);
             if calls || scope.get(entry.key).is_some() || super::operator::NAMES.contains(&entry.key) {
                 let message = format!("`{}` has a meaning already", entry.key);
                 return Err(entry.key_at.error(message, "another name for the function"));
@@ -56,7 +58,7 @@ impl<'s> Scope<'s> {
         if !self.is_timed(expression) {
             return Ok(Expression::Number(self.number_of(expression)?.value));
         }
-        Ok(match &expression.node {
+        let function = match &expression.node {
             Node::Name(name) => self.function_named(name).unwrap_or(Expression::Number(0.0)),
             Node::Call { name, name_at, arguments } => {
                 let arguments = arguments.iter().map(|a| self.timed(a)).collect::<Result<Vec<_>, _>>()?;
@@ -64,10 +66,12 @@ impl<'s> Scope<'s> {
             }
             Node::Negative(inner) => self.timed(inner)?.times(Expression::Number(-1.0)),
             Node::Sum(sum) => {
-                let mut terms = Vec::new();
+                let (mut terms, mut size) = (Vec::new(), 0);
                 self.over(sum, &[], |body| {
-                    terms.push(self.timed(body)?);
-                    Ok(())
+                    let term = self.timed(body)?;
+                    size += term.size();
+                    terms.push(term);
+                    check_size(size, expression.at)
                 })?;
                 Expression::Sum(terms)
             }
@@ -83,8 +87,19 @@ impl<'s> Scope<'s> {
                     .at
                     .error("an operator cannot stand where a number is expected", "a function of time"));
             }
-        })
+        };
+        check_size(function.size(), expression.at)?;
+        Ok(function)
     }
+}
+
+/// A function that no time would be enough to follow is refused where it becomes too long.
+pub(super) fn check_size(size: usize, at: Span<'_>) -> Result<(), InputError> {
+    if size <= MOST_PARTS {
+        return Ok(());
+    }
+    let message = format!("a function of time made of more than {MOST_PARTS} numbers and operations");
+    Err(at.error(message, "a shorter one, or a table of its values"))
 }
 
 /// A function called by its name.
@@ -104,11 +119,22 @@ pub(super) fn called(name: &str, at: Span<'_>, arguments: Vec<Expression>) -> Re
 /// Both by an operator of arithmetic.
 pub(super) fn combined(binary: Binary, left: Expression, right: Expression) -> Expression {
     match binary {
-        Binary::Add => Expression::Sum(vec![left, right]),
-        Binary::Subtract => Expression::Sum(vec![left, right.times(Expression::Number(-1.0))]),
+        Binary::Add => added(left, right),
+        Binary::Subtract => added(left, right.times(Expression::Number(-1.0))),
         Binary::Multiply => Expression::Product(vec![left, right]),
         Binary::Divide => Expression::Quotient(Box::new(left), Box::new(right)),
         Binary::Power => Expression::Power(Box::new(left), Box::new(right)),
+    }
+}
+
+/// A sum stays flat however many terms it has.
+fn added(left: Expression, right: Expression) -> Expression {
+    match left {
+        Expression::Sum(mut terms) => {
+            terms.push(right);
+            Expression::Sum(terms)
+        }
+        left => Expression::Sum(vec![left, right]),
     }
 }
 

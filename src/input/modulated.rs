@@ -27,7 +27,7 @@ impl Operand {
     pub(super) fn operator(self) -> Modulated {
         match self {
             Number(value) => OpSum::scalar(value).into(),
-            Function(factor, f) => Modulated { fixed: OpSum::default(), varying: vec![(f, OpSum::scalar(factor))] },
+            Function(factor, f) => Modulated::from(OpSum::scalar(factor)).modulated(&f),
             Operator(sum) => sum,
         }
     }
@@ -55,6 +55,10 @@ impl Modulated {
 
     pub(super) fn add(&mut self, f: Expression, sum: OpSum) {
         let f = f.simplified();
+        if let Some(value) = f.constant() {
+            self.fixed = std::mem::take(&mut self.fixed) + sum * value;
+            return;
+        }
         match self.varying.iter_mut().find(|(known, _)| *known == f) {
             Some((_, before)) => *before = std::mem::take(before) + sum,
             None => self.varying.push((f, sum)),

@@ -318,11 +318,13 @@ impl<'s, 'a> Context<'s, 'a> {
             true => Ok(f.times(Expression::Number(factor.re))),
             false => Err(at.error("a function of time must be real here", "a complex number times a real function")),
         };
-        Ok(match binary {
-            Binary::Multiply => Function(a * b, f.times(g)),
-            Binary::Divide => Function(a / b, functions::combined(Binary::Divide, f, g)),
-            _ => Function(Complex64::ONE, functions::combined(binary, real(a, f)?, real(b, g)?)),
-        })
+        let (factor, function) = match binary {
+            Binary::Multiply => (a * b, f.times(g)),
+            Binary::Divide => (a / b, functions::combined(Binary::Divide, f, g)),
+            _ => (Complex64::ONE, functions::combined(binary, real(a, f)?, real(b, g)?)),
+        };
+        functions::check_size(function.size(), at)?;
+        Ok(Function(factor, function))
     }
 
     /// left·right, function by function.

@@ -32,7 +32,7 @@ impl fmt::Display for Value {
 }
 
 /// Names that mean something else: constants, and the key of `[verify]` that is no parameter.
-const RESERVED: [&str; 5] = ["pi", "i", "trajectories", "t", "time"];
+pub(super) const RESERVED: [&str; 5] = ["pi", "i", "trajectories", "t", "time"];
 
 /// Words that other programs read as numbers.
 const NOT_FINITE: [&str; 3] = ["nan", "inf", "infinity"];

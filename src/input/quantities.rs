@@ -4,7 +4,7 @@ use super::document::Table;
 use super::error::{InputError, Span};
 use super::expression::{self, Expr, Node};
 use super::operator::{Context, subsystem};
-use super::parameters::{Scope as Parameters, identifier};
+use super::parameters::{RESERVED, Scope as Parameters, identifier};
 use super::sections::distinct;
 use super::subsystems::Parts;
 use crate::problem::{
@@ -113,6 +113,10 @@ fn own<'s>(table: &Table<'s>, scope: &Parameters<'s>, parts: &Parts) -> Result<V
     identifier("observable", name.text, item.at)?;
     if names().contains(&name.text) {
         return Err(item.at.error(format!("`{}` is a quantity of its own", name.text), "another name"));
+    }
+    // Columns that every table has, and those that a sweep puts beside them.
+    if ["step", "cycle"].contains(&name.text) || RESERVED.contains(&name.text) || scope.get(name.text).is_some() {
+        return Err(item.at.error(format!("`{}` has a meaning already", name.text), "another name"));
     }
     let written = table.need("expect", "expect = \"sy(A)\"")?;
     let expression = expression::parse(written.text("an operator such as `sy(A)` in a string")?)?;

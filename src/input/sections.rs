@@ -51,10 +51,17 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
         Some(item) => title(item)?,
         None => file.to_owned(),
     };
-    let with_functions = scope.with_functions(root.section("functions")?.as_ref(), folder)?;
+    let functions = root.section("functions")?;
+    let with_functions = scope.with_functions(functions.as_ref(), folder)?;
     let scope = &with_functions;
     let parts =
         subsystems(&required("subsystems", "`[subsystems]` with, say, `B = { spins = 10, energy = 1.0 }`")?, scope)?;
+    for entry in functions.iter().flat_map(|table| table.entries()) {
+        if parts.named(entry.key, entry.key_at).is_ok() {
+            let message = format!("`{}` is the name of a subsystem already", entry.key);
+            return Err(entry.key_at.error(message, "another name for the function"));
+        }
+    }
     let places = Places::of(root);
     let mut builder = Problem::builder(&title);
     for part in &parts.all {

@@ -39,6 +39,7 @@ pub use quantity::{
 pub use rates::{RateMatrix, free_space_rates};
 
 use crate::error::ModelError;
+use num_complex::Complex64;
 
 /// What a subsystem is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,9 +177,11 @@ impl Channel {
         self.envelope.is_some() || !self.modulated.is_empty()
     }
 
-    /// The fixed operator and those that functions multiply, in one sum: what there is of products of factors.
+    /// The fixed operator and those that functions multiply, in one sum: what there is of products of factors. Each part has
+    /// a phase of its own, so that none cancels another as they would where the functions are 1.
     pub fn whole(&self) -> OpSum {
-        self.modulated.iter().fold(self.operator.clone(), |sum, (_, operator)| sum + operator.clone())
+        let parts = (1..).zip(&self.modulated);
+        parts.fold(self.operator.clone(), |sum, (k, (_, part))| sum + part.clone() * Complex64::cis(f64::from(k)))
     }
 
     /// The largest rate that it ever has, in units of which its operators have no functions; that of a function only once

@@ -2,6 +2,7 @@
 
 use super::{MOST_ELEMENTS, initial};
 use crate::error::RunError;
+use crate::evolve::settled;
 use crate::problem::{Axis, Envelope, Initial, SubsystemId};
 use crate::space::blocks::{Block, BlockId, Blocks, Sparse, rotate};
 use crate::stop::Stop;
@@ -337,15 +338,16 @@ impl Generator {
             c
         });
         let coefficients: Vec<[f64; ORDER + 1]> = coefficients.collect();
-        // Before the last order at which an envelope has something to add, two terms in a row may vanish although more
-        // follow, as under sin² where it begins.
-        let adds = |(varying, c): (&&Varying, &[f64; ORDER + 1])| {
-            c.iter().rposition(|f| f.abs() * varying.size * length > SMALL).unwrap_or(0)
-        };
-        let least = changing.iter().zip(&coefficients).map(adds).max().unwrap_or(0);
+        let mut adds = [0.0; ORDER + 1];
+        for (varying, c) in changing.iter().zip(&coefficients) {
+            adds.iter_mut().zip(c).for_each(|(sum, f)| *sum += f.abs() * varying.size * length);
+        }
+        let last = adds.iter().rposition(|a| *a > SMALL).unwrap_or(0);
+        let mut norms = vec![1.0];
         let mut terms: Vec<Density> = vec![rho.clone()];
         let size = |rho: &Density| rho.iter().flatten().map(|x| x.norm_sqr()).sum::<f64>();
-        let small = SMALL * SMALL * size(rho);
+        let whole = size(rho).max(f64::MIN_POSITIVE);
+        let small = SMALL * SMALL * whole;
         let (mut before, mut converged) = (f64::INFINITY, false);
         for n in 0..ORDER {
             stop.check()?;
@@ -360,12 +362,16 @@ impl Generator {
             next.iter_mut().flatten().for_each(|x| *x *= factor);
             let now = size(&next);
             terms.push(next);
-            if now.max(before) <= small && n >= least {
+            norms.push((now / whole).sqrt());
+            if now.max(before) <= small && (last == 0 || settled(&norms, self.norm * length, &adds[..=last], SMALL)) {
                 converged = true;
                 break;
             }
             before = now;
         }
+        // Some of the last terms may be 0 by themselves.
+        let tail = norms.len() - (last + 1).min(norms.len());
+        before = before.max(norms[tail..].iter().fold(0.0, |most: f64, s| most.max(s * s * whole)));
         // How much of that length the sum holds for.
         let mut ratio = 1.0;
         if !converged {

@@ -141,6 +141,11 @@ impl Expression {
         }
     }
 
+    /// How many numbers, clocks, and operations it is made of.
+    pub fn size(&self) -> usize {
+        1 + self.parts().into_iter().map(Expression::size).sum::<usize>()
+    }
+
     /// Whether it changes with `t`.
     pub fn uses_step_time(&self) -> bool {
         *self == Expression::StepTime || self.parts().into_iter().any(Expression::uses_step_time)

@@ -228,7 +228,7 @@ pub fn bound(f: &Expression, t: Interval, time: Interval) -> (Interval, bool) {
 /// All values of a table; outside of it there are none.
 fn over_table(table: &Table, at: Interval) -> Interval {
     let (first, last) = table.span();
-    if at.hi < first || at.lo > last {
+    if at.hi < first - table.slack() || at.lo > last + table.slack() {
         return Interval::ALL;
     }
     let (from, to) = (table.stretch(at.lo.max(first)), table.stretch(at.hi.min(last)));

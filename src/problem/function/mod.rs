@@ -68,7 +68,7 @@ impl Function {
         if self.uses_run_time() {
             for On { start, duration } in steps {
                 pieces.wait(start);
-                pieces.extend(&self.expression, start, start + duration)?;
+                pieces.extend_by(&self.expression, start, start + duration, duration)?;
             }
         } else {
             let longest = steps.into_iter().map(|on| on.duration).fold(0.0, f64::max);

@@ -15,6 +15,10 @@ const TOLERANCE: f64 = 2e-16;
 const NOTHING: f64 = 3e-18;
 /// Branches whose values differ by no more than this part of the largest only touch.
 const TOUCHING: f64 = 1e-12;
+/// A value that is nothing whatever else there is: it turns no phase by so much within the step.
+const UNFELT: f64 = 1e-25;
+/// Slivers in which no branch is decided and that no piece follows.
+const MOST_SLIVERS: usize = 5_000;
 /// Trials that look for the largest value.
 const SEARCH: usize = 400;
 
@@ -36,6 +40,27 @@ struct Polynomial {
 }
 
 impl Polynomial {
+    /// The largest value at some points: no more than the largest of all.
+    fn size(&self) -> f64 {
+        let at = |u: f64| self.coefficients.iter().rev().fold(0.0, |sum, c| sum * u + c).abs();
+        [-1.0, -0.5, 0.0, 0.5, 1.0].into_iter().map(at).fold(0.0, f64::max)
+    }
+
+    /// The least value, with its place: the least of many points, and between its neighbours by sections.
+    fn least(&self) -> (f64, f64) {
+        let at = |u: f64| self.coefficients.iter().rev().fold(0.0, |sum, c| sum * u + c);
+        let points = (0..=64).map(|k| f64::from(k) / 32.0 - 1.0);
+        let best =
+            points.fold((f64::INFINITY, 0.0), |best: (f64, f64), u| if at(u) < best.0 { (at(u), u) } else { best });
+        let (mut lo, mut hi) = ((best.1 - 1.0 / 32.0).max(-1.0), (best.1 + 1.0 / 32.0).min(1.0));
+        for _ in 0..60 {
+            let (a, b) = (lo + (hi - lo) / 3.0, hi - (hi - lo) / 3.0);
+            if at(a) < at(b) { hi = b } else { lo = a }
+        }
+        let inner = 0.5 * (lo + hi);
+        if at(inner) < best.0 { (at(inner), inner) } else { best }
+    }
+
     /// u at t. A piece may begin with a sliver in which a kink or jump lies, where it is what it is right of it.
     fn place(&self, t: f64) -> f64 {
         ((t - self.middle) / self.radius).max(-1.0)
@@ -53,20 +78,23 @@ pub struct Pieces {
     sizes: Vec<f64>,
 }
 
-/// What is being followed, as a function of x: `time` is x, and t = x − start.
+/// What is being followed, as a function of x: `time` is x, and t = x − start, from 0 to the duration whatever is lost in
+/// rounding.
 struct Stretch<'a> {
     f: &'a Expression,
     start: f64,
+    duration: f64,
 }
 
 impl Stretch<'_> {
     fn interval(&self, a: f64, b: f64) -> (Interval, Interval) {
         let time = Interval { lo: a, hi: b };
-        (time.add(Interval::point(-self.start)), time)
+        let t = time.add(Interval::point(-self.start));
+        (Interval { lo: t.lo.clamp(0.0, self.duration), hi: t.hi.clamp(0.0, self.duration) }, time)
     }
 
     fn at(&self, x: f64) -> f64 {
-        self.f.at(x - self.start, x)
+        self.f.at((x - self.start).clamp(0.0, self.duration), x)
     }
 
     fn bound(&self, a: f64, b: f64) -> (Interval, bool) {
@@ -111,20 +139,30 @@ impl Stretch<'_> {
             return Ok(most);
         }
         let finest = 4.0 * f64::EPSILON * (until - from);
-        Err(Fault::NotFinite(self.first_odd(from, until, finest).unwrap_or(from)))
+        let (mut left, mut unbounded) = (SEARCH * 20, from);
+        Err(Fault::NotFinite(self.first_odd(from, until, finest, &mut left, &mut unbounded).unwrap_or(unbounded)))
     }
 
     /// The first place between `a` and `b` where the function has no finite value.
-    fn first_odd(&self, a: f64, b: f64, finest: f64) -> Option<f64> {
+    fn first_odd(&self, a: f64, b: f64, finest: f64, left: &mut usize, unbounded: &mut f64) -> Option<f64> {
         let (value, analytic) = self.bound(a, b);
         let middle = 0.5 * (a + b);
+        if !value.is_bounded() {
+            *unbounded = a;
+        }
+        // Where a branch only touches, every part of a stretch would have to be looked at.
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            return Some(*unbounded);
+        }
         if analytic && value.is_bounded() {
             None
         } else if b - a <= finest.max(2.0 * f64::EPSILON * a.abs()) {
             let finite = value.is_bounded() && self.at(b).is_finite();
             (!finite).then_some(middle)
         } else {
-            self.first_odd(a, middle, finest).or_else(|| self.first_odd(middle, b, finest))
+            let first = self.first_odd(a, middle, finest, left, unbounded);
+            first.or_else(|| self.first_odd(middle, b, finest, left, unbounded))
         }
     }
 
@@ -181,15 +219,26 @@ impl Pieces {
     /// # Errors
     /// Where it is not finite, or changes too often; its time is x.
     pub fn extend(&mut self, f: &Expression, start: f64, until: f64) -> Result<(), Fault> {
-        let of = Stretch { f, start };
+        self.extend_by(f, start, until, until - start)
+    }
+
+    /// The same for a step of this `duration`.
+    ///
+    /// # Errors
+    /// As [`extend`](Self::extend).
+    pub fn extend_by(&mut self, f: &Expression, start: f64, until: f64, duration: f64) -> Result<(), Fault> {
+        let of = Stretch { f, start, duration };
         let from = self.end();
         if !(until > from) {
             return Ok(());
         }
         let duration = until - from;
+        let mut slivers = 0;
         let finest = 4.0 * f64::EPSILON * duration;
         let scale = of.largest(from, until)?;
-        let (tolerance, nothing) = (TOLERANCE * scale, NOTHING * scale);
+        // What is next to nothing beside the largest value may yet be all there is at a row before it.
+        let nothing = (NOTHING * scale).min(UNFELT / duration);
+        let mut passed: f64 = 0.0;
         let (mut a, mut length) = (from, duration);
         while a < until {
             if self.polynomials.len() >= MOST_PIECES {
@@ -197,10 +246,12 @@ impl Pieces {
             }
             let b = if a + length < until { a + length } else { until };
             let (value, analytic) = of.bound(a, b);
+            let tolerance = TOLERANCE * passed.max(value.size().min(scale));
             if analytic && value.size() <= nothing {
                 self.push(b, None, 0.0);
                 (a, length) = (b, 2.0 * length);
             } else if let Some(polynomial) = analytic.then(|| of.polynomial(a, b, tolerance)).flatten() {
+                passed = passed.max(polynomial.size());
                 self.push(b, Some(polynomial), value.size().min(scale));
                 (a, length) = (b, 2.0 * length);
             } else if analytic {
@@ -212,7 +263,7 @@ impl Pieces {
                 match of.undecided(a, b, finest) {
                     Err(clear) => length = clear - a,
                     Ok((left, right)) if left > a => {
-                        self.smooth(&of, a, left, tolerance, nothing, scale)?;
+                        self.smooth(&of, a, left, &mut passed, nothing, scale)?;
                         check(&of, left, right)?;
                         self.stretch_to(right);
                         (a, length) = (right, until - right);
@@ -228,6 +279,10 @@ impl Pieces {
                             self.push(end, Some(Polynomial { middle, radius, coefficients }), value.abs());
                         }
                         // Else a sliver that the next piece begins with.
+                        slivers += 1;
+                        if slivers > MOST_SLIVERS {
+                            return Err(Fault::TooVaried(self.polynomials.len(), a));
+                        }
                         (a, length) = (end, until - end);
                     }
                 }
@@ -242,7 +297,7 @@ impl Pieces {
         of: &Stretch<'_>,
         mut a: f64,
         end: f64,
-        tolerance: f64,
+        passed: &mut f64,
         nothing: f64,
         scale: f64,
     ) -> Result<(), Fault> {
@@ -253,10 +308,14 @@ impl Pieces {
             }
             let b = if a + length < end { a + length } else { end };
             let (value, analytic) = of.bound(a, b);
+            let tolerance = TOLERANCE * passed.max(value.size().min(scale));
             let polynomial = if analytic { of.polynomial(a, b, tolerance) } else { None };
             match polynomial {
                 _ if analytic && value.size() <= nothing => self.push(b, None, 0.0),
-                Some(polynomial) => self.push(b, Some(polynomial), value.size().min(scale)),
+                Some(polynomial) => {
+                    *passed = passed.max(polynomial.size());
+                    self.push(b, Some(polynomial), value.size().min(scale));
+                }
                 None => {
                     length = 0.5 * (b - a);
                     if a + length > a && a + length < end {
@@ -376,11 +435,15 @@ impl Pieces {
         }
     }
 
-    /// The least value at the ends and at points inside of all pieces, with its time.
+    /// The least value of the polynomials, with its time.
     pub fn least(&self) -> (f64, f64) {
-        let points =
-            self.breaks.windows(2).flat_map(|w| (0..=8).map(move |k| w[0] + (w[1] - w[0]) * f64::from(k) / 8.0));
-        points.map(|t| (self.at(t), t)).fold((f64::INFINITY, 0.0), |least, x| if x.0 < least.0 { x } else { least })
+        let of = |p: &Option<Polynomial>| {
+            p.as_ref().map_or((0.0, self.breaks[0]), |p| {
+                let (value, u) = p.least();
+                (value, p.middle + u * p.radius)
+            })
+        };
+        self.polynomials.iter().map(of).fold((f64::INFINITY, 0.0), |least, x| if x.0 < least.0 { x } else { least })
     }
 }
 

@@ -66,15 +66,23 @@ impl Table {
     /// The value, NaN outside.
     pub fn at(&self, x: f64) -> f64 {
         let (first, last) = self.span();
-        if !(first <= x && x <= last) {
+        let slack = self.slack();
+        if !(first - slack <= x && x <= last + slack) {
             return f64::NAN;
         }
+        let x = x.clamp(first, last);
         if x == last {
             return self.values[self.values.len() - 1];
         }
         let k = self.stretch(x);
         let (c, s) = (&self.cubics[k], x - self.times[k]);
         c[0] + s * (c[1] + s * (c[2] + s * c[3]))
+    }
+
+    /// By how much a time may lie beside the table: a step is as long as its table to the last digits.
+    pub fn slack(&self) -> f64 {
+        let (first, last) = self.span();
+        4.0 * f64::EPSILON * first.abs().max(last.abs())
     }
 
     /// The number of the stretch that holds x.

@@ -1,7 +1,7 @@
 //! The least and the greatest value that each quantity can have, from the problem: what intervals and errors are bounded by.
 
 use super::{Linear, Nonlinear, Part, Quantity, Recipe, spin_length};
-use crate::problem::{Kind, Problem, SubsystemId};
+use crate::problem::{Kind, Op, Problem, SubsystemId, Term};
 
 /// \[lo, hi\], infinite where nothing is known.
 pub type Range = (f64, f64);
@@ -55,8 +55,12 @@ impl Linear {
                 (least * (least + 1.0), half(e) * (half(e) + 1.0))
             }
             Linear::Expect(id) => {
-                let size = problem.norm_bound(&problem.observables[id].operator, false);
-                (-size, size)
+                let operator = &problem.observables[id].operator;
+                let size = problem.norm_bound(operator, false);
+                // A sum of numbers and populations is never below 0.
+                let counts = |op: Op| matches!(op, Op::Number) || matches!(op, Op::Transition(i, j) if i == j);
+                let positive = |t: &Term| t.coefficient.re >= 0.0 && t.factors.iter().all(|f| counts(f.op));
+                (if operator.terms.iter().all(positive) { 0.0 } else { -size }, size)
             }
             Linear::Bright(_) | Linear::TopLevel(_) => (0.0, 1.0),
             Linear::BrightLoss(_) | Linear::BrightReturn(_) | Linear::Jumps(_) => (0.0, f64::INFINITY),
@@ -125,6 +129,7 @@ impl Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::{ObservableId, OpSum};
 
     const B: SubsystemId = SubsystemId::new(0);
     const A: SubsystemId = SubsystemId::new(1);
@@ -136,6 +141,8 @@ mod tests {
         p.subsystem("A", Kind::Mode { cutoff: 4 }, 1.0);
         p.subsystem("L", Kind::Levels { energies: vec![-1.0, 0.0, 3.0] }, 1.0);
         p.battery([b]).evolve("wait", 1.0, 1).observe([Quantity::Energy]);
+        p.observable("population", OpSum::of(L, Op::Transition(1, 1)) * 0.5);
+        p.observable("turned", OpSum::of(B, Op::Number) - OpSum::of(B, Op::Y));
         p.build().unwrap()
     }
 
@@ -161,6 +168,8 @@ mod tests {
             (Quantity::SpinLength(B), (0.5, 2.5)),
             (Quantity::Released(None), (0.0, 0.0)),
             (Quantity::Bright(B), (0.0, 1.0)),
+            (Quantity::Expect(ObservableId::new(0)), (0.0, 0.5)),
+            (Quantity::Expect(ObservableId::new(1)), (-10.0, 10.0)),
         ];
         for (quantity, (lo, hi)) in expected {
             let found = quantity.range(&problem);
