@@ -201,3 +201,50 @@ fn a_function_of_any_length_is_followed_or_refused() {
     let text = cell("ground", "[hamiltonian]\nterms = [\"sum(j in 1..300, t)*sx(B)/300\"]", "1.0", "");
     assert_close(solved(&read(&text), "a long sum")[1], 0.5f64.sin().powi(2), 1e-11, "a long sum");
 }
+
+/// Two columns as programs write them: a byte order mark, a title, comments, blanks or commas; nothing else is passed over.
+#[test]
+fn a_table_is_read_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("pulse.toml").display().to_string();
+    let text = cell("ground", "[hamiltonian]\nterms = [\"f*sx(B)\"]", "1.0", "f = { file = \"pulse.csv\", order = 1 }");
+    let read = |csv: &str| {
+        std::fs::write(folder.path().join("pulse.csv"), csv).unwrap();
+        input::parse(&input, &text, &[]).map(|input| input.problem)
+    };
+    for csv in ["\u{feff}0,0\n0.5,1\n1,0\n", "time, shape\n# a triangle\n0 0\n0.5\t1\n\n1;0"] {
+        assert_close(solved(&read(csv).unwrap(), csv)[1], 0.5f64.sin().powi(2), 1e-12, csv);
+    }
+    for (csv, what) in [
+        ("0,0\nnan,1\n1,0", "point 1 is (NaN, 1)"),
+        ("0,0\n0.5,inf\n1,0", "point 1 is (0.5, inf)"),
+        ("nan,nan\n0,0\n1,0", "point 0 is (NaN, NaN)"),
+        ("t,f\nseconds,1\n1,0", "line 2 of `pulse.csv` is `seconds,1`"),
+        ("0,0\nmiddle,much\n1,0", "line 2 of `pulse.csv` is `middle,much`"),
+        ("0,0\n1,0,3", "line 2 of `pulse.csv` is `1,0,3`"),
+        ("0,0\n1,0\n0.5,0", "time 2, 0.5, is not later"),
+        ("0,0", "fewer than two points"),
+        ("", "fewer than two points"),
+    ] {
+        let message = read(csv).unwrap_err().to_string();
+        assert!(message.contains(what), "{csv:?}: {message}");
+    }
+}
+
+/// In the laboratory's frame a drive turns the cell only where it is in resonance.
+#[test]
+fn the_battery_can_be_part_of_the_hamiltonian() {
+    let text = |terms: &str| cell("ground", &format!("[hamiltonian]\n{terms}"), "3.0", "");
+    let far = solved(&read(&text("battery = true\nterms = [\"0.1*sx(B)\"]")), "far")[1];
+    // Rabi: detuned by ω = 1, half the splitting is √(0.1² + 0.5²).
+    let half = 0.26f64.sqrt();
+    assert_close(far, 0.01 / 0.26 * (half * 3.0).sin().powi(2), 1e-12, "out of resonance");
+    let same = |a: &str, b: &str| assert_eq!(read(&text(a)).hamiltonian(), read(&text(b)).hamiltonian());
+    same("battery = true", "terms = [\"1.0*n(B)\"]");
+    same("battery = false\nterms = [\"sx(B)\"]", "terms = [\"sx(B)\"]");
+    let levels = text("battery = true").replace("{ cell = true, energy = 1.0 }", "{ levels = [0.5, 0.0, 2.0] }");
+    let levels = read(&levels.replace("\"ground\"", "\"level(0)\""));
+    let written = levels.hamiltonian().terms.iter().map(|t| t.coefficient.re).collect::<Vec<_>>();
+    assert_eq!(written, [0.5, 0.0, 2.0]);
+    assert!(refused(&text("battery = 1\nterms = [\"sx(B)\"]")).contains("true"));
+}

@@ -172,7 +172,7 @@ fn values<'s>(name: &str, table: &Table<'s>, scope: &Scope<'s>, folder: &Path) -
     made.map_err(|what| at.error(format!("function `{name}`: {what}"), "finite values at rising times"))
 }
 
-/// Two columns of a file, times and values, separated by commas or blanks; lines that begin with a letter or `#` are none.
+/// Two columns of a file, times and values, separated by commas or blanks, after a line of titles or none; `#` begins a comment.
 fn columns(item: &Item<'_>, folder: &Path) -> Result<(Vec<f64>, Vec<f64>), InputError> {
     let name = item.text("the name of a file with two columns")?.text;
     let path = folder.join(name);
@@ -181,12 +181,19 @@ fn columns(item: &Item<'_>, folder: &Path) -> Result<(Vec<f64>, Vec<f64>), Input
         item.at.error(format!("`{}` cannot be read: {error}", path.display()), "a file with two columns")
     })?;
     let (mut times, mut values) = (Vec::new(), Vec::new());
-    for (number, line) in text.lines().enumerate() {
+    let mut titled = false;
+    // A byte order mark is no part of the first number.
+    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = line.trim();
-        if line.is_empty() || line.starts_with(|c: char| c.is_alphabetic() || c == '#' || c == '"') {
+        if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let cells: Vec<&str> = line.split([',', ';', ' ', '\t']).filter(|cell| !cell.is_empty()).collect();
+        let is_title = cells.iter().all(|cell| cell.parse::<f64>().is_err());
+        if is_title && times.is_empty() && !titled {
+            titled = true;
+            continue;
+        }
         let parsed: Vec<f64> = cells.iter().filter_map(|cell| cell.parse().ok()).collect();
         match parsed[..] {
             [time, value] if cells.len() == 2 => {

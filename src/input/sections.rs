@@ -87,6 +87,11 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
         let (fixed, varying) = hamiltonian(&section, scope, &parts)?;
         builder.hamiltonian(fixed);
         in_time = varying;
+        if let Some(item) = section.get("battery")
+            && item.boolean()?
+        {
+            builder.battery_hamiltonian();
+        }
         if let Some(entry) = section.entry("detunings") {
             for (network, list) in detunings(&entry.value.table("`detunings`", entry.key_at)?, scope, &parts)? {
                 builder.detune(network, &list);
@@ -276,10 +281,10 @@ fn hamiltonian<'s>(
     scope: &Scope<'s>,
     parts: &Parts,
 ) -> Result<(OpSum, Vec<InTime<'s>>), InputError> {
-    section.allow("key", &["terms", "detunings"])?;
+    section.allow("key", &["terms", "detunings", "battery"])?;
     let context = Context::whole(scope, parts);
-    let items = match (section.get("terms"), section.get("detunings")) {
-        (None, Some(_)) => Vec::new(),
+    let items = match section.get("terms") {
+        None if section.get("detunings").is_some() || section.get("battery").is_some() => Vec::new(),
         _ => section.need("terms", "terms = [\"g*(sp(C)*sm(B) + sm(C)*sp(B))\"]")?.list("a list of operators")?,
     };
     let mut terms: Vec<(Modulated, Span<'s>)> = Vec::new();

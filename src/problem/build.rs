@@ -2,8 +2,8 @@
 
 use super::check::{check_operators, check_protocol, check_quantities, check_subsystems};
 use super::{
-    Acting, Axis, Channel, ChannelId, Drive, Envelope, Initial, Kind, Named, ObservableId, OpSum, Problem, Protocol,
-    Quantity, RateMatrix, Reach, Step, StepId, Subsystem, SubsystemId, even_rows,
+    Acting, Axis, Channel, ChannelId, Drive, Envelope, Initial, Kind, Named, ObservableId, Op, OpSum, Problem,
+    Protocol, Quantity, RateMatrix, Reach, Step, StepId, Subsystem, SubsystemId, even_rows,
 };
 use crate::error::{ModelError, nearest};
 
@@ -95,6 +95,26 @@ impl ProblemBuilder {
     pub fn hamiltonian(&mut self, terms: OpSum) -> &mut Self {
         self.problem.hamiltonian.terms.extend(terms.terms);
         self
+    }
+
+    /// Add the battery's own Hamiltonian Σ ω n, with the energies of levels, to H: the frame in which nothing rotates.
+    /// The battery is the one named so far.
+    pub fn battery_hamiltonian(&mut self) -> &mut Self {
+        let mut own = OpSum::default();
+        for &id in &self.problem.battery {
+            let part = &self.problem.subsystems[id];
+            match &part.kind {
+                Kind::Levels { energies } => {
+                    for (k, energy) in energies.iter().enumerate() {
+                        own = own + OpSum::of(id, Op::Transition(k, k)) * *energy;
+                    }
+                }
+                Kind::Ensemble { .. } | Kind::Network { .. } | Kind::Mode { .. } => {
+                    own = own + OpSum::of(id, Op::Number) * part.energy;
+                }
+            }
+        }
+        self.hamiltonian(own)
     }
 
     /// A channel rate·D\[operator\] with one jump operator for the whole system.
