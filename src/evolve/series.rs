@@ -174,7 +174,9 @@ impl Series {
             power *= step;
             let size = norm_sqr(next) * power;
             work.order = n + 1;
-            norms[n + 1] = (size / whole).sqrt();
+            if last > 0 {
+                norms[n + 1] = (size / whole).sqrt();
+            }
             if size.max(before) <= small
                 && (last == 0 || settled(&norms[..=n + 1], self.generator.size() * length, &adds[..=last], SMALL))
             {
