@@ -14,7 +14,7 @@ mod table;
 pub use flips::Flips;
 pub use kernel::{Operator, norm_sqr};
 pub use root::Bracket;
-pub use series::{Series, Workspace, settled};
+pub use series::{MOST_ORDER, Series, Workspace, settled};
 use table::Table;
 
 use crate::error::RunError;

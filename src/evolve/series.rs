@@ -14,6 +14,8 @@ use num_complex::Complex64;
 
 /// Highest order of a polynomial.
 const ORDER: usize = 40;
+/// Highest order of any Taylor sum, that of density matrices.
+pub const MOST_ORDER: usize = 60;
 /// Largest norm × length of a step: the sum then loses at most a factor e⁵ to cancellation.
 const REACH: f64 = 5.0;
 /// Terms below this, relative to the state, have vanished.
@@ -146,7 +148,7 @@ impl Series {
         let mut norms = [0.0; ORDER + 1];
         norms[0] = 1.0;
         let whole = norm_sqr(&flight.psi).max(f64::MIN_POSITIVE);
-        let small = SMALL * SMALL * norm_sqr(&flight.psi);
+        let small = SMALL * SMALL * whole;
         let step = (length / work.unit) * (length / work.unit);
         let long = self.entries() >= LONG;
         let (mut power, mut before) = (1.0, f64::INFINITY);
@@ -305,9 +307,6 @@ pub fn settled(norms: &[f64], generator: f64, adds: &[f64], small: f64) -> bool 
         known[m] <= small
     })
 }
-
-/// Highest order of any Taylor sum.
-const MOST_ORDER: usize = 60;
 
 /// The largest power of two that is no greater than `length`, so that scaling by it is free of rounding.
 #[inline(always)]

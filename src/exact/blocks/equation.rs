@@ -2,7 +2,7 @@
 
 use super::{MOST_ELEMENTS, initial};
 use crate::error::RunError;
-use crate::evolve::settled;
+use crate::evolve::{MOST_ORDER as ORDER, settled};
 use crate::problem::{Axis, Envelope, Initial, SubsystemId};
 use crate::space::blocks::{Block, BlockId, Blocks, Sparse, rotate};
 use crate::stop::Stop;
@@ -12,8 +12,6 @@ use std::sync::Arc;
 
 /// Norm × length of one Taylor polynomial; the sum loses at most a factor e⁸ to cancellation.
 const REACH: f64 = 8.0;
-/// Highest order.
-const ORDER: usize = 60;
 /// Terms below this, relative to the state, have vanished.
 const SMALL: f64 = 1e-17;
 /// Roughly the multiplications of an hour.
