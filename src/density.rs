@@ -1,6 +1,9 @@
 //! Averaged reduced density matrices from trajectories, block by block, kept in groups of trajectories so that a number
 //! that is not linear in ρ gets its interval from how the groups scatter.
 
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use num_complex::Complex64;
@@ -20,7 +23,7 @@ pub struct BlockShape {
     /// ln of the number of equivalent copies of the block: every eigenvalue λ of its matrix stands for eigenvalues λ/ν,
     /// ν times.
     pub ln_copies: f64,
-    /// Energy of each basis state under the Hamiltonian Σωn of the part.
+    /// Energy of each basis state under the Hamiltonian of the part.
     pub energies: Vec<f64>,
 }
 
@@ -132,6 +135,22 @@ impl GroupSum {
             self.add(d, weight, v.iter().copied().enumerate());
         }
     }
+}
+
+/// Eigenvalues in rising order and eigenvectors of a Hermitian matrix, on this thread alone: what several share they round
+/// according to their number.
+///
+/// # Errors
+/// Where there are none.
+pub fn eigen(matrix: MatRef<'_, Complex64>) -> Result<(Vec<f64>, Mat<Complex64>), String> {
+    let d = matrix.nrows();
+    let (mut values, mut vectors) = (Diag::<Complex64>::zeros(d), Mat::<Complex64>::zeros(d, d));
+    let (wanted, default) = (ComputeEigenvectors::Yes, Default::default());
+    let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<Complex64>(d, wanted, Par::Seq, default));
+    let stack = MemStack::new(&mut memory);
+    self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
+        .map_err(|e| format!("{e:?}"))?;
+    Ok((values.column_vector().iter().map(|x| x.re).collect(), vectors))
 }
 
 /// Add Σ_k c_k|v_k⟩⟨v_k| of the columns of `vectors`.

@@ -35,6 +35,7 @@ pub mod exact;
 mod facade;
 #[cfg(feature = "input")]
 pub mod input;
+pub mod levels;
 pub mod models;
 pub mod output;
 pub mod problem;

@@ -1,7 +1,7 @@
 //! The one driver of the protocol: it walks cycles, steps and rows, and says to whatever evolves what happens when.
 
 use crate::error::RunError;
-use crate::problem::{Axis, Initial, Protocol, Step, SubsystemId};
+use crate::problem::{Axis, Gate, Initial, Protocol, Step, SubsystemId};
 use crate::stop::Stop;
 
 /// A timed step under way.
@@ -34,7 +34,7 @@ pub struct Moment {
 
 /// What a protocol can be done to: a density matrix, probabilities, moments, a batch of trajectories.
 ///
-/// A new kind of step (a gate, a measurement) is one more variant of [`Step`], one more method here and one more arm in
+/// A new kind of step (a measurement, say) is one more variant of [`Step`], one more method here and one more arm in
 /// [`walk_cycle`]. Functions of time find the time since the step began in [`evolve`](Self::evolve) and the time at which
 /// it began in [`Span`].
 pub trait Evolve {
@@ -46,6 +46,12 @@ pub trait Evolve {
     /// # Errors
     /// Ends the walk.
     fn rotate(&mut self, step: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), Self::Ended>;
+
+    /// A gate: an instantaneous unitary.
+    ///
+    /// # Errors
+    /// Ends the walk.
+    fn unitary(&mut self, step: usize, gate: &Gate) -> Result<(), Self::Ended>;
 
     /// A subsystem is replaced by a fresh one in `state`.
     ///
@@ -114,6 +120,7 @@ pub fn walk_cycle<E: Evolve>(
         stop.check()?;
         match entry {
             Step::Rotate { subsystem, axis, angle } => what.rotate(step, *subsystem, *axis, *angle)?,
+            Step::Unitary(gate) => what.unitary(step, gate)?,
             Step::Reset { subsystem, state } => what.reset(step, *subsystem, state)?,
             Step::Evolve { duration, rows: times, .. } => {
                 let span = Span { step, cycle, start, duration: *duration };
@@ -173,6 +180,11 @@ mod tests {
 
         fn rotate(&mut self, step: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), Ended> {
             self.told.push(format!("{step} turn {subsystem} about {axis:?} by {angle:.2}"));
+            Ok(())
+        }
+
+        fn unitary(&mut self, step: usize, gate: &Gate) -> Result<(), Ended> {
+            self.told.push(format!("{step} gate {gate:?}"));
             Ok(())
         }
 

@@ -1,7 +1,7 @@
 //! A batch of trajectories through the protocol, each row handed to whoever records.
 
 use crate::error::RunError;
-use crate::problem::{Axis, Initial, Problem, SubsystemId};
+use crate::problem::{Axis, Gate, Initial, Problem, SubsystemId};
 use crate::protocol::{Evolve, Moment, Span, walk};
 use crate::stop::Stop;
 use crate::unravel::Batch;
@@ -38,6 +38,10 @@ impl<B: Batch, R: Recorder<B>> Evolve for Recorded<'_, B, R> {
     type Ended = RunError;
 
     fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
+        self.batch.begin(step, 0.0)
+    }
+
+    fn unitary(&mut self, step: usize, _: &Gate) -> Result<(), RunError> {
         self.batch.begin(step, 0.0)
     }
 

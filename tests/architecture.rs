@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// estimate draws on nothing that samples, so that results can be evaluated wherever they come from. The exact rate
 /// equation shares with the ladder the compilation of a problem and with estimate the formulas of its columns; the
 /// naive reference under exact has a rule of its own.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     // The library in three calls.
     ("facade", &["error", "estimate", "exact", "problem", "space", "run", "stop", "table", "unravel"]),
     ("stop", &["error"]),
@@ -18,14 +18,21 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("table", &["problem"]),
     ("battery", &["problem"]),
     ("density", &[]),
+    ("levels", &["battery", "problem", "space"]),
     ("input", &["error", "problem"]),
     ("space", &["battery", "density", "error", "problem", "stop"]),
     ("evolve", &["error", "problem", "space", "stop"]),
     ("unravel", &["battery", "density", "error", "evolve", "problem", "protocol", "space", "stop"]),
     ("trajectory", &["error", "problem", "protocol", "unravel", "stop"]),
-    ("estimate", &["battery", "density", "error", "problem", "table", "stop"]),
+    ("estimate", &["battery", "density", "error", "levels", "problem", "table", "stop"]),
     ("run", &["density", "error", "estimate", "problem", "trajectory", "unravel", "stop"]),
-    ("exact", &["battery", "density", "error", "estimate", "evolve", "problem", "protocol", "space", "table", "stop"]),
+    (
+        "exact",
+        &[
+            "battery", "density", "error", "estimate", "evolve", "levels", "problem", "protocol", "space", "table",
+            "stop",
+        ],
+    ),
     // `run` only for the shots it writes, `estimate` only for the 95 % point that pictures draw.
     ("output", &["battery", "density", "error", "estimate", "problem", "run", "table", "stop"]),
     ("models", &["error", "problem"]),

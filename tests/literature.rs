@@ -48,6 +48,21 @@ fn pulses_charge_three_levels() {
 }
 
 #[test]
+fn cells_that_interact_hold_energy_together() {
+    for name in ["L_spin_chain", "L_spin_chain_correlated"] {
+        let data = reference(name);
+        let table = solve(&example(include_str!("../examples/spin_chain.toml"), &parameters(&data)));
+        let columns = ["energy", "ergotropy", "energy_var"];
+        same(&table, &data, &columns.map(|c| (c, c)), 1e-8);
+        // Nothing over no time at the first row.
+        let expected = data["observables"]["power"].as_array().unwrap().iter().map(|x| x.as_f64()).skip(1);
+        for (mine, theirs) in table.column("power").unwrap().value.iter().skip(1).zip(expected) {
+            assert!((mine - theirs.unwrap()).abs() < 1e-8, "power {mine}, reference {theirs:?}");
+        }
+    }
+}
+
+#[test]
 fn an_emitter_charges_what_it_cannot_hear() {
     for name in ["L_cascade", "L_cascade_eps02"] {
         let data = reference(name);

@@ -8,9 +8,10 @@ use super::moments::Moments;
 use super::occupation::Occupation;
 use super::sampled;
 use super::unseen::Errors;
-use crate::battery::{Battery, Levels};
+use crate::battery::Battery;
 use crate::density::Density;
 use crate::error::RunError;
+use crate::levels::Levels;
 use crate::problem::{Linear, Nonlinear, Part, Problem, Quantity, Varied};
 use crate::table::Table;
 use rayon::prelude::*;
@@ -70,7 +71,7 @@ impl Accumulated {
 
 /// Levels of the battery, or why its ergotropy cannot be had.
 pub fn battery_levels(problem: &Problem) -> Result<(Battery, Levels), RunError> {
-    let levels = Battery::of(problem).and_then(|battery| Some((battery.clone(), battery.levels()?)));
+    let levels = Battery::of(problem).and_then(|battery| Some((battery.clone(), Levels::of_ensembles(&battery)?)));
     levels.ok_or_else(|| RunError::Request("this battery has too many levels for its ergotropy".into()))
 }
 

@@ -8,7 +8,8 @@
 
 use super::occupation::Occupied;
 use super::unseen::Scatter;
-use crate::battery::{Battery, DickeKey, Levels, Unseen, ln_add};
+use crate::battery::{Battery, DickeKey, Unseen, ln_add};
+use crate::levels::Levels;
 use std::collections::HashMap;
 
 /// A sampled nonlinear quantity.
@@ -240,7 +241,7 @@ mod tests {
     fn full_battery_gives_everything_and_the_maximally_mixed_one_nothing() {
         for cells in [1, 2, 9, 140, 100_000] {
             let b = battery(cells);
-            let levels = b.levels().unwrap();
+            let levels = Levels::of_ensembles(&b).unwrap();
             let w = exact(&b, &levels, &[(b.key([(cells, cells)]), 1.0)]);
             assert!((w - cells as f64).abs() < 1e-9 * cells as f64);
         }
@@ -252,7 +253,7 @@ mod tests {
                 (key, (b.ln_copies(key) - 20.0 * 2f64.ln()).exp())
             })
             .collect();
-        assert!(exact(&b, &b.levels().unwrap(), &mixed).abs() < 1e-10);
+        assert!(exact(&b, &Levels::of_ensembles(&b).unwrap(), &mixed).abs() < 1e-10);
     }
 
     #[test]
@@ -273,7 +274,7 @@ mod tests {
         energies.sort_unstable();
         let passive: f64 = eigenvalues.iter().zip(&energies).map(|(r, e)| r * f64::from(*e)).sum();
         let energy: f64 = cells.iter().map(|&(k, p)| p * b.energy(k)).sum();
-        assert!((exact(&b, &b.levels().unwrap(), &cells) - (energy - passive)).abs() < 1e-12);
+        assert!((exact(&b, &Levels::of_ensembles(&b).unwrap(), &cells) - (energy - passive)).abs() < 1e-12);
     }
 
     /// Of one occupied |J, M⟩ with ν copies the entropy is ln ν, and the bound E − ωN·p with N·h(p) = ln ν.

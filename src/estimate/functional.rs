@@ -6,17 +6,17 @@
 //! linear in ρ, on the other half.
 
 use super::concurrence;
-use crate::battery::{Levels, ln_add};
-use crate::density::{BlockShape, GroupSum, Label, add_projectors};
+use crate::battery::ln_add;
+use crate::density::{BlockShape, GroupSum, Label, add_projectors, eigen};
 use crate::error::RunError;
+use crate::levels::Levels;
 use crate::problem::{Basis, Kind, Nonlinear, Part, Problem, SubsystemId};
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 use num_complex::Complex64;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 /// A density matrix, block by block; the traces sum to one for each part it is made of.
 #[derive(Clone, Debug, Default)]
@@ -116,18 +116,23 @@ pub fn functional(problem: &Problem, what: Nonlinear, of: Part) -> Result<Option
     let tabulated = |levels: Option<Levels>| {
         levels.ok_or_else(|| RunError::Request("this battery has too many levels for its ergotropy".into()))
     };
+    let levels = |inverted: bool| match (of, &problem.battery_hamiltonian) {
+        (Part::Battery, Some(own)) => {
+            let refused = |why| RunError::Request(format!("the Hamiltonian of this battery has {why}"));
+            Levels::of_hamiltonian(problem, own, inverted).map_err(refused)
+        }
+        _ if inverted => tabulated(Levels::inverted(problem, &members)),
+        _ => tabulated(Levels::of(problem, &members)),
+    };
     let ergotropy = |levels, pinched| Functional::Ergotropy { levels, pinched, inverted: false };
     Ok(Some(match what {
-        Nonlinear::Ergotropy => ergotropy(tabulated(Levels::of(problem, &members))?, false),
-        Nonlinear::IncoherentErgotropy => ergotropy(tabulated(Levels::of(problem, &members))?, true),
+        Nonlinear::Ergotropy => ergotropy(levels(false)?, false),
+        Nonlinear::IncoherentErgotropy => ergotropy(levels(false)?, true),
         Nonlinear::SymmetricErgotropy => {
             let part = &problem.subsystems[members[0]];
             ergotropy(Levels::new((0..=part.cells()).map(|k| (part.energy * k as f64, 0.0)).collect()), false)
         }
-        Nonlinear::AntiErgotropy => {
-            let levels = tabulated(Levels::inverted(problem, &members))?;
-            Functional::Ergotropy { levels, pinched: false, inverted: true }
-        }
+        Nonlinear::AntiErgotropy => Functional::Ergotropy { levels: levels(true)?, pinched: false, inverted: true },
         Nonlinear::LocalErgotropy => Functional::Local(cells(problem, &members)),
         Nonlinear::CellCoherence => Functional::CellCoherence(cells(problem, &members)),
         Nonlinear::Coherence => {
@@ -289,19 +294,6 @@ fn no_eigenvalues(reason: String) -> RunError {
     RunError::Numerics { method: "the eigenvalues of the battery's density matrix", reason }
 }
 
-/// Eigenvalues in rising order and eigenvectors of a Hermitian matrix, on this thread alone: what several share they round
-/// according to their number.
-fn eigen(matrix: MatRef<'_, Complex64>) -> Result<(Vec<f64>, Mat<Complex64>), RunError> {
-    let d = matrix.nrows();
-    let (mut values, mut vectors) = (Diag::<Complex64>::zeros(d), Mat::<Complex64>::zeros(d, d));
-    let (wanted, default) = (ComputeEigenvectors::Yes, Default::default());
-    let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<Complex64>(d, wanted, Par::Seq, default));
-    let stack = MemStack::new(&mut memory);
-    self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
-        .map_err(|e| no_eigenvalues(format!("{e:?}")))?;
-    Ok((values.column_vector().iter().map(|x| x.re).collect(), vectors))
-}
-
 /// Smaller eigenvalues count 0.
 const EMPTY: f64 = 1e-15;
 
@@ -310,7 +302,7 @@ const EMPTY_OF_FACTOR: f64 = 1e-10;
 
 /// The eigenvalues of one block that are not 0, with their eigenvectors as columns.
 fn occupied(rho: &Mat<Complex64>, tolerance: f64) -> Result<(Vec<f64>, Mat<Complex64>), RunError> {
-    let (values, vectors) = eigen(rho.as_ref())?;
+    let (values, vectors) = eigen(rho.as_ref()).map_err(no_eigenvalues)?;
     if let Some(value) = values.iter().find(|value| !(**value >= -tolerance)) {
         return Err(no_eigenvalues(format!("one of them is {value}")));
     }
@@ -324,7 +316,7 @@ fn occupied_by_factor(f: &Mat<Complex64>) -> Result<(Vec<f64>, Mat<Complex64>), 
     let (d, n) = (f.nrows(), f.ncols());
     let mut gram = Mat::<Complex64>::zeros(n, n);
     matmul(gram.as_mut(), Accum::Replace, f.adjoint(), f.as_ref(), Complex64::ONE, Par::Seq);
-    let (values, vectors) = eigen(gram.as_ref())?;
+    let (values, vectors) = eigen(gram.as_ref()).map_err(no_eigenvalues)?;
     let least = EMPTY_OF_FACTOR * values.last().copied().unwrap_or(0.0);
     let kept: Vec<usize> = (0..n).filter(|k| values[*k] > least).collect();
     let scaled = Mat::from_fn(n, kept.len(), |i, k| vectors[(i, kept[k])] / values[kept[k]].sqrt());
@@ -387,29 +379,56 @@ fn purity(state: &State) -> f64 {
     state.blocks.iter().map(of).sum()
 }
 
-/// A function of the exactly known state of a part.
+/// Functions of exactly known states, each made ready once for all rows.
+pub struct Exact<'p> {
+    problem: &'p Problem,
+    made: RefCell<Made>,
+}
+
+type Made = HashMap<(Nonlinear, Part), Option<Functional>>;
+
+impl<'p> Exact<'p> {
+    /// None yet.
+    pub fn new(problem: &'p Problem) -> Self {
+        Self { problem, made: RefCell::default() }
+    }
+
+    /// A function of the state of a part.
+    ///
+    /// # Errors
+    /// [`RunError::Numerics`] when the state is none; [`RunError::Request`] when it has no such number.
+    pub fn value(&self, what: Nonlinear, of: Part, state: &State) -> Result<f64, RunError> {
+        let value = |what: Nonlinear| {
+            let mut made = self.made.borrow_mut();
+            let functional = match made.entry((what, of)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(functional(self.problem, what, of)?),
+            };
+            functional.as_ref().map_or(Ok(f64::NAN), |functional| functional.value(state))
+        };
+        check(self.problem, what, of, state)?;
+        match what {
+            Nonlinear::Purity => Ok(purity(state)),
+            Nonlinear::CoherentErgotropy => Ok(value(Nonlinear::Ergotropy)? - value(Nonlinear::IncoherentErgotropy)?),
+            Nonlinear::AntiErgotropy => Ok(-value(what)?),
+            Nonlinear::Capacity => Ok(value(Nonlinear::Ergotropy)? + value(Nonlinear::AntiErgotropy)?),
+            Nonlinear::Ergotropy
+            | Nonlinear::LocalErgotropy
+            | Nonlinear::SymmetricErgotropy
+            | Nonlinear::IncoherentErgotropy
+            | Nonlinear::Coherence
+            | Nonlinear::CellCoherence
+            | Nonlinear::Concurrence => value(what),
+        }
+    }
+}
+
+/// A function of the exactly known state of a part, once.
 ///
 /// # Errors
-/// [`RunError::Numerics`] when the state is none; [`RunError::Request`] when it has no such number.
+/// As [`Exact::value`].
 pub fn exact(problem: &Problem, what: Nonlinear, of: Part, state: &State) -> Result<f64, RunError> {
-    let value = |what: Nonlinear| match functional(problem, what, of)? {
-        Some(functional) => functional.value(state),
-        None => Ok(f64::NAN),
-    };
-    check(problem, what, of, state)?;
-    match what {
-        Nonlinear::Purity => Ok(purity(state)),
-        Nonlinear::CoherentErgotropy => Ok(value(Nonlinear::Ergotropy)? - value(Nonlinear::IncoherentErgotropy)?),
-        Nonlinear::AntiErgotropy => Ok(-value(what)?),
-        Nonlinear::Capacity => Ok(value(Nonlinear::Ergotropy)? + value(Nonlinear::AntiErgotropy)?),
-        Nonlinear::Ergotropy
-        | Nonlinear::LocalErgotropy
-        | Nonlinear::SymmetricErgotropy
-        | Nonlinear::IncoherentErgotropy
-        | Nonlinear::Coherence
-        | Nonlinear::CellCoherence
-        | Nonlinear::Concurrence => value(what),
-    }
+    Exact::new(problem).value(what, of, state)
 }
 
 #[cfg(test)]

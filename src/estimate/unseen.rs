@@ -12,7 +12,7 @@
 
 use super::ergotropy::Bounded;
 use super::moments::Moments;
-use crate::problem::{Axis, Channel, Initial, Linear, Op, OpSum, Problem, Reach, Step, SubsystemId, Varied};
+use crate::problem::{Axis, Channel, Gate, Initial, Linear, Op, OpSum, Problem, Reach, Step, SubsystemId, Varied};
 
 /// Events that are added to those seen.
 const MORE: f64 = 4.0;
@@ -241,6 +241,7 @@ impl Known {
         for (step, entry) in (0..problem.protocol.repeat).flat_map(|_| problem.protocol.steps.iter().enumerate()) {
             match entry {
                 Step::Rotate { subsystem, axis, angle } => history.rotate(*subsystem, *axis, *angle),
+                Step::Unitary(gate) => history.gate(gate),
                 Step::Reset { subsystem, state } => history.reset(*subsystem, state),
                 Step::Evolve { rows, active, driven, .. } => {
                     push(&history, step, &off, rows.len().min(1));
@@ -273,10 +274,15 @@ struct History<'a> {
 impl<'a> History<'a> {
     fn new(problem: &'a Problem) -> Self {
         let changed = |sum: &OpSum| problem.subsystem_ids().map(|e| changes_quanta(sum, e)).collect::<Vec<bool>>();
+        let pure = |state: &Initial| match state {
+            Initial::Joint(number) => problem.joint_is_pure(*number),
+            other => is_pure(other),
+        };
         Self {
             problem,
-            chance: !problem.initial.iter().all(is_pure),
+            chance: !problem.initial.iter().all(pure),
             moved: problem.initial.iter().map(|state| !has_definite_quanta(state)).collect(),
+            // J of what starts in a joint state need not have one value.
             turned: problem.initial.iter().map(|state| !is_pure(state)).collect(),
             by_h: changed(&problem.hamiltonian),
             by_drive: problem.drives.iter().map(|drive| changed(&drive.operator)).collect(),
@@ -286,6 +292,15 @@ impl<'a> History<'a> {
 
     fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) {
         self.moved[subsystem.index()] |= axis != Axis::Z && angle != 0.0;
+    }
+
+    fn gate(&mut self, gate: &Gate) {
+        for e in gate.over() {
+            match gate {
+                Gate::Exponential(generator) => self.moved[e.index()] |= changes_quanta(generator, e),
+                Gate::Matrix { .. } => (self.moved[e.index()], self.turned[e.index()]) = (true, true),
+            }
+        }
     }
 
     /// What is thrown away may have been entangled with what stays.
@@ -314,7 +329,9 @@ impl<'a> History<'a> {
         let problem = self.problem;
         !self.chance
             || match linear {
-                Linear::Energy | Linear::EnergySpread => problem.battery.iter().all(|e| !self.moved[e.index()]),
+                Linear::Energy | Linear::EnergySpread => {
+                    problem.battery_hamiltonian.is_none() && problem.battery.iter().all(|e| !self.moved[e.index()])
+                }
                 Linear::EnergyOf(e)
                 | Linear::Quanta(e)
                 | Linear::Magnetisation(e)
@@ -356,6 +373,7 @@ fn is_pure(state: &Initial) -> bool {
         Initial::Thermal { ratio } | Initial::Rotated { ratio, .. } => *ratio == 0.0,
         Initial::Cell { excited, coherence } => (excited * (1.0 - excited) - coherence.norm_sqr()).abs() <= 1e-12,
         Initial::Populations(levels) => levels.contains(&1.0),
+        Initial::Joint(_) => false,
     }
 }
 
@@ -366,7 +384,7 @@ fn has_definite_quanta(state: &Initial) -> bool {
         Initial::Thermal { ratio } => *ratio == 0.0,
         Initial::Cell { excited, .. } => *excited == 0.0 || *excited == 1.0,
         Initial::Populations(levels) => levels.contains(&1.0),
-        Initial::Coherent(_) | Initial::Rotated { .. } => false,
+        Initial::Coherent(_) | Initial::Rotated { .. } | Initial::Joint(_) => false,
     }
 }
 

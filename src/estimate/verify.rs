@@ -182,14 +182,14 @@ fn degrees(problem: &Problem, accumulated: &Accumulated, quantity: &Quantity, ro
 /// Least amount by which a number can differ between trajectories, to order of magnitude: the size of an event that
 /// none of them saw.
 fn quantum(problem: &Problem, linear: Linear) -> f64 {
+    let energy = || match problem.battery_hamiltonian() {
+        Some(_) => problem.quantum(),
+        None => problem.battery.iter().map(|&e| problem.subsystems[e].largest_quantum()).fold(0.0, f64::max),
+    };
     match linear {
-        Linear::EnergyOf(e) => problem.subsystems[e].energy,
-        Linear::EnergySpread => {
-            problem.battery.iter().map(|&e| problem.subsystems[e].energy).fold(0.0, f64::max).powi(2)
-        }
-        Linear::Energy | Linear::Released(_) => {
-            problem.battery.iter().map(|&e| problem.subsystems[e].energy).fold(0.0, f64::max)
-        }
+        Linear::EnergyOf(e) => problem.subsystems[e].largest_quantum(),
+        Linear::EnergySpread => energy().powi(2),
+        Linear::Energy | Linear::Released(_) => energy(),
         Linear::SpinSquared(e) => problem.subsystems[e].cells() as f64,
         Linear::BrightLoss(e) | Linear::BrightReturn(e) => local_rate(problem, e),
         Linear::Magnetisation(_)

@@ -27,7 +27,7 @@ use super::integrate::Integrator;
 use crate::error::{CompileError, RunError};
 use crate::estimate::answers::{Answers, Columns, Estimate, Sided, derive};
 use crate::problem::{
-    Axis, Initial, Kind, Linear, Nonlinear, Part, Problem, Quantity, Reach, Step, SubsystemId, Varied,
+    Axis, Gate, Initial, Kind, Linear, Nonlinear, Part, Problem, Quantity, Reach, Step, SubsystemId, Varied,
 };
 use crate::protocol::{Evolve, Moment, Rows, Span, walk, walk_cycle};
 use crate::stop::Stop;
@@ -83,7 +83,7 @@ impl<'a> MeanField<'a> {
             dissipators.push(Dissipator::new(&channel.operator, channel.rate, collective, index, &channel.name)?);
         }
         let stage = |entry: &Step| match entry {
-            Step::Rotate { .. } | Step::Reset { .. } => StepEquations::Pulse,
+            Step::Rotate { .. } | Step::Unitary(_) | Step::Reset { .. } => StepEquations::Pulse,
             Step::Evolve { active, .. } => {
                 let on: Vec<Dissipator> = dissipators.iter().filter(|d| active[d.channel]).cloned().collect();
                 StepEquations::Evolve {
@@ -235,6 +235,11 @@ impl<'t> State<'t> {
 impl Evolve for State<'_> {
     type Ended = RunError;
 
+    /// Refused before: only rotations are known.
+    fn unitary(&mut self, _: usize, _: &Gate) -> Result<(), RunError> {
+        Ok(())
+    }
+
     fn rotate(&mut self, _: usize, _: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
         let turned = rotated(&rotation(axis, angle), &self.moments);
         self.moments = turned.to_vec();
@@ -285,9 +290,11 @@ fn initial(n: f64, initial: &Initial) -> [f64; MOMENTS] {
             let (x, y, z) = (2.0 * coherence.re, -2.0 * coherence.im, 2.0 * excited - 1.0);
             [x, y, z, x * x, y * y, z * z, x * y, x * z, y * z]
         }
-        Initial::Fock(_) | Initial::Coherent(_) | Initial::Populations(_) | Initial::Rotated { .. } => {
-            [f64::NAN; MOMENTS]
-        }
+        Initial::Fock(_)
+        | Initial::Coherent(_)
+        | Initial::Populations(_)
+        | Initial::Rotated { .. }
+        | Initial::Joint(_) => [f64::NAN; MOMENTS],
         Initial::Ground => product(-1.0),
         Initial::Excited => product(1.0),
         Initial::Thermal { ratio } => product((ratio - 1.0) / (ratio + 1.0)),

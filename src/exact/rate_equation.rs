@@ -6,12 +6,13 @@
 mod fixed_point;
 
 use super::contour::Contour;
-use crate::battery::{Battery, DickeKey, Levels, ln_multiplicity};
+use crate::battery::{Battery, DickeKey, ln_multiplicity};
 use crate::error::RunError;
 use crate::estimate::answers::{Answers, Columns, Estimate, Sided, exactly};
 use crate::estimate::columns::battery_levels;
 use crate::estimate::ergotropy;
-use crate::problem::{Axis, Initial, Linear, Nonlinear, Part, Problem, SubsystemId, Varied};
+use crate::levels::Levels;
+use crate::problem::{Axis, Gate, Initial, Linear, Nonlinear, Part, Problem, SubsystemId, Varied};
 use crate::protocol::{Evolve, Moment, Span, walk};
 use crate::space::ladder::{Action, Jump, Ladder, LadderStep};
 use crate::stop::Stop;
@@ -74,7 +75,11 @@ impl Space {
             Initial::Cell { excited: 1.0, .. } => pure(n / 2.0, n / 2.0),
             Initial::Cell { excited, .. } => return self.start(&Initial::Thermal { ratio: excited / (1.0 - excited) }),
             // States of other kinds of subsystems: the ladder has refused them.
-            Initial::Fock(_) | Initial::Coherent(_) | Initial::Populations(_) | Initial::Rotated { .. } => {}
+            Initial::Fock(_)
+            | Initial::Coherent(_)
+            | Initial::Populations(_)
+            | Initial::Rotated { .. }
+            | Initial::Joint(_) => {}
             Initial::Thermal { ratio: 0.0 } => pure(n / 2.0, -n / 2.0),
             Initial::Thermal { ratio } => {
                 for (p, &(j, m)) in p.iter_mut().zip(&self.states) {
@@ -384,6 +389,11 @@ impl<'e, 'a> State<'e, 'a> {
 
 impl Evolve for State<'_, '_> {
     type Ended = RunError;
+
+    /// Refused before: only rotations are known.
+    fn unitary(&mut self, _: usize, _: &Gate) -> Result<(), RunError> {
+        Ok(())
+    }
 
     fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
         if let LadderStep::Flip(e) = self.equation.ladder.steps[step] {

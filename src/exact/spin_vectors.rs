@@ -32,7 +32,9 @@ use super::integrate::Integrator;
 use super::mean_field::rotation;
 use crate::error::RunError;
 use crate::estimate::answers::{Answers, Columns, Estimate, Sided, derive, exactly};
-use crate::problem::{Axis, Initial, Linear, Nonlinear, Part, Problem, Quantity, Reach, Step, SubsystemId, Varied};
+use crate::problem::{
+    Axis, Gate, Initial, Linear, Nonlinear, Part, Problem, Quantity, Reach, Step, SubsystemId, Varied,
+};
 use crate::protocol::{Evolve, Moment, Span, walk};
 use crate::stop::Stop;
 use crate::table::Table;
@@ -86,7 +88,7 @@ impl<'a> SpinVectors<'a> {
         let initial = starts.filter_map(|(e, state)| vector(problem, e, state)).flatten().collect();
         let stage = |entry: &Step| {
             Ok(match entry {
-                Step::Rotate { .. } => StepEquations::Pulse,
+                Step::Rotate { .. } | Step::Unitary(_) => StepEquations::Pulse,
                 Step::Reset { subsystem, state } => StepEquations::Reset {
                     ensemble: *subsystem,
                     to: vector(problem, *subsystem, state).ok_or("a reset is to no product of equal cells")?,
@@ -235,6 +237,11 @@ struct UnderWay<'t> {
 
 impl Evolve for State<'_> {
     type Ended = RunError;
+
+    /// Refused before: only rotations are known.
+    fn unitary(&mut self, _: usize, _: &Gate) -> Result<(), RunError> {
+        Ok(())
+    }
 
     fn rotate(&mut self, _: usize, ensemble: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
         let s = &mut self.vectors[three(ensemble)];

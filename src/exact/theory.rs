@@ -3,7 +3,7 @@
 use super::mean_field::MeanField;
 use super::spin_vectors::SpinVectors;
 use crate::error::RunError;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Step};
 use crate::stop::Stop;
 use crate::table::Table;
 
@@ -22,6 +22,16 @@ impl<'a> Theory<'a> {
     /// # Errors
     /// What of the problem the spin vectors do not describe.
     pub fn of(problem: &'a Problem) -> Result<Self, RunError> {
+        if problem.battery_hamiltonian.is_some() || problem.subsystems.iter().any(|part| !part.uneven.is_empty()) {
+            let text = "the mean fields know batteries of energy Σωn alone, with one ω for all cells of a subsystem";
+            return Err(RunError::Request(text.into()));
+        }
+        if problem.protocol.steps.iter().any(|step| matches!(step, Step::Unitary(_))) {
+            return Err(RunError::Request("the mean fields know no gates but rotations".into()));
+        }
+        if !problem.joint.is_empty() {
+            return Err(RunError::Request("the mean fields start from product states alone".into()));
+        }
         let alone = matches!(&problem.subsystems[..], [one] if matches!(one.kind, Kind::Ensemble { .. }));
         if alone
             && problem.tilt.iter().all(|tilt| *tilt == 0.0)

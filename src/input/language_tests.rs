@@ -376,7 +376,7 @@ fn a_part_is_made_fresh() {
     wrong("{ reset = \"W\", too = \"excited\" }", "too", "unknown key of a reset", "did you mean `to`?");
     wrong("{ reset = \"W\", pulse = \"rotate(B, x, pi)\" }", "reset", "unknown key of a pulse", "`pulse`");
     let lost = "{ to = \"excited\" }";
-    wrong(lost, lost, "neither `evolve`, `pulse` nor `reset`", "");
+    wrong(lost, lost, "neither `evolve`, `pulse`, `unitary` nor `reset`", "");
 }
 
 #[test]

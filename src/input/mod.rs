@@ -18,16 +18,21 @@
 //! # Ok::<(), leyden::input::InputError>(())
 //! ```
 
+mod battery;
+mod cells;
 mod channels;
 mod document;
 mod error;
 mod expression;
 mod functions;
+mod gates;
 #[cfg(test)]
 mod group_tests;
+mod joint;
 #[cfg(test)]
 mod language_tests;
 mod modulated;
+mod numpy;
 mod operator;
 mod parameters;
 mod places;

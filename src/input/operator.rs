@@ -1,5 +1,6 @@
 //! Operators: expressions evaluated to a complex number or to a sum of products of elementary operators.
 
+use super::cells::of_cells;
 use super::error::{InputError, Span};
 use super::expression::{Binary, Expr, Level, Node};
 use super::functions;
@@ -11,9 +12,9 @@ use crate::problem::{Acting, Factor, Kind, Op, OpSum, Subsystem, SubsystemId, Te
 use num_complex::Complex64;
 
 /// Elementary operators of one subsystem; those with a capital are sums over its cells by definition.
-/// `hop` is the exchange over the edges of a network.
-pub(super) const NAMES: [&str; 15] =
-    ["sm", "sp", "sx", "sy", "sz", "n", "Sm", "Sp", "Sx", "Sy", "Sz", "a", "ad", "hop", "bonds"];
+/// `hop` is the exchange over the edges of a network, `c` and `cd` are fermions on its cells.
+pub(super) const NAMES: [&str; 17] =
+    ["sm", "sp", "sx", "sy", "sz", "n", "Sm", "Sp", "Sx", "Sy", "Sz", "a", "ad", "hop", "bonds", "c", "cd"];
 
 /// Bounds on what one expression may expand to.
 const MOST_TERMS: f64 = 4096.0;
@@ -171,6 +172,9 @@ impl<'s, 'a> Context<'s, 'a> {
                 total.unwrap_or(Number(Complex64::ZERO))
             }
             Node::Call { name, arguments, .. } if *name == "bonds" => Operator(self.bonds(arguments, at)?.into()),
+            Node::Call { name, arguments, .. } if ["c", "cd"].contains(name) => {
+                Operator(self.fermion(name, arguments, at)?.into())
+            }
             Node::Call { name, arguments, .. } if NAMES.contains(name) => {
                 Operator(self.elementary(name, arguments, at)?.into())
             }
@@ -430,72 +434,6 @@ impl<'s, 'a> Context<'s, 'a> {
         let each = ids.into_iter().map(|subsystem| OpSum::from_factor(Factor { subsystem, site, op }) * factor);
         Ok(each.fold(OpSum::default(), |sum, op| sum + op))
     }
-
-    /// Σ over the edges (n, m) of one operator on n times another on m.
-    fn bonds(&self, arguments: &[Expr<'s>], at: Span<'s>) -> Result<OpSum, InputError> {
-        let expected = "two operators and a network, `bonds(sz, sz, B)`";
-        let [Expr { node: Node::Name(first), at: first_at }, Expr { node: Node::Name(second), at: second_at }, of] =
-            arguments
-        else {
-            return Err(at.error("`bonds` cannot be read", expected));
-        };
-        let Node::Name(name) = of.node else { return Err(of.at.error("this is no name", expected)) };
-        let id = subsystem(&self.parts.all, name, of.at)?;
-        let Kind::Network { edges, .. } = &self.parts.all[id].kind else {
-            let message = format!("`bonds` needs a graph, and this is {}", self.parts.all[id].kind.described());
-            return Err(of.at.error(message, "a network `{ cells = …, graph = … }`"));
-        };
-        if self.each {
-            return Err(at.error("`bonds` has no meaning on each cell", "an operator of one cell such as `sm(B)`"));
-        }
-        let of_cell = |name: &'s str, at: Span<'s>| {
-            let found = of_cells(name).ok_or_else(|| at.unknown("operator of a cell", name, CELL_NAMES))?;
-            Ok(move |site: usize| OpSum::from_factor(Factor { subsystem: id, site: Some(site), op: found }))
-        };
-        let (first, second) = (of_cell(first, *first_at)?, of_cell(second, *second_at)?);
-        Ok(edges.iter().map(|&(n, m)| first(n) * second(m)).fold(OpSum::default(), |sum, bond| sum + bond))
-    }
-
-    /// Σ over the edges of σ⁻_n σ⁺_m + σ⁺_n σ⁻_m.
-    fn hop(
-        &self,
-        id: SubsystemId,
-        target_at: Span<'s>,
-        site: Option<&Expr<'s>>,
-        at: Span<'s>,
-    ) -> Result<OpSum, InputError> {
-        let Kind::Network { edges, .. } = &self.parts.all[id].kind else {
-            let message = format!("`hop` needs a graph, and this is {}", self.parts.all[id].kind.described());
-            return Err(target_at.error(message, "a network `{ cells = …, graph = … }`"));
-        };
-        if let Some(site) = site {
-            return Err(site.at.error("`hop` is the sum over all edges", "no number of a cell"));
-        }
-        if self.each {
-            return Err(at.error("`hop` has no meaning on each cell", "an operator of one cell such as `sm(B)`"));
-        }
-        let cell = |site: usize, op| OpSum::from_factor(Factor { subsystem: id, site: Some(site), op });
-        let bond = |&(a, b): &(usize, usize)| {
-            let one_way = cell(a, Op::Lower) * cell(b, Op::Raise);
-            one_way.clone() + one_way.adjoint()
-        };
-        Ok(edges.iter().map(bond).fold(OpSum::default(), |sum, bond| sum + bond))
-    }
-}
-
-/// Operators of one cell that `bonds` takes.
-const CELL_NAMES: [&str; 6] = ["sm", "sp", "sx", "sy", "sz", "n"];
-
-fn of_cells(name: &str) -> Option<Op> {
-    Some(match name {
-        "sm" => Op::Lower,
-        "sp" => Op::Raise,
-        "sx" => Op::X,
-        "sy" => Op::Y,
-        "sz" => Op::Z,
-        "n" => Op::Number,
-        _ => return None,
-    })
 }
 
 fn numbers(binary: Binary, left: Complex64, right: Complex64) -> Complex64 {

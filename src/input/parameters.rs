@@ -385,6 +385,14 @@ impl<'s> Scope<'s> {
         Ok(())
     }
 
+    /// The value of an expression with `index` standing for a number.
+    pub(super) fn at(&self, index: &'s str, value: f64, expression: &Expr<'s>) -> Result<f64, InputError> {
+        self.bound.borrow_mut().push((index, value));
+        let found = self.evaluate(expression);
+        self.bound.borrow_mut().pop();
+        found
+    }
+
     /// The values that the indices of a sum take.
     fn values_of(&self, sum: &Sum<'s>, parts: &[Subsystem]) -> Result<Vec<Vec<f64>>, InputError> {
         let network = |name: &str, at: Span<'s>| {

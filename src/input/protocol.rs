@@ -3,6 +3,7 @@
 use super::document::{Item, Table};
 use super::error::{InputError, Span};
 use super::expression::{self, Node};
+use super::gates::gate;
 use super::parameters::{Number, Scope, identifier};
 use super::states::initial;
 use super::subsystems::Parts;
@@ -52,6 +53,11 @@ pub(super) fn protocol<'s>(
                 rotations(&pulse.value, scope, parts)?.into_iter().map(timeless).collect()
             }
             (None, Some(duration)) => vec![timed(&table, duration, scope, channels, drives)?],
+            (None, None) if table.get("unitary").is_some() => {
+                table.allow("key of a gate", &["unitary"])?;
+                let unitary = table.need("unitary", "unitary = \"theta*(sp(A)*sm(B) + sm(A)*sp(B))\"")?;
+                vec![timeless(Step::Unitary(gate(unitary, scope, parts, folder)?))]
+            }
             (None, None) if table.get("reset").is_some() => {
                 table.allow("key of a reset", &["reset", "to"])?;
                 let target = table.need("reset", "reset = \"C\"")?.text("the name of a subsystem")?;
@@ -67,8 +73,10 @@ pub(super) fn protocol<'s>(
                 return Err(pulse.key_at.error(message, "two steps, one with `pulse` and one with `evolve`"));
             }
             (None, None) => {
-                table.allow("key of a step", &[&["pulse", "reset", "to"], &TIMED[..]].concat())?;
-                return Err(item.at.error("this step has neither `evolve`, `pulse` nor `reset`", STEP_EXAMPLE));
+                table.allow("key of a step", &[&["pulse", "unitary", "reset", "to"], &TIMED[..]].concat())?;
+                return Err(item
+                    .at
+                    .error("this step has neither `evolve`, `pulse`, `unitary` nor `reset`", STEP_EXAMPLE));
             }
         };
         rows += new.iter().map(|step| Protocol::rows_of(&step.step) as u64).sum::<u64>();

@@ -1,19 +1,21 @@
 //! The sections of the input in turn, from subsystems to output columns, handed to the typed builder.
 
+use super::battery::battery;
 use super::channels::{ReadChannel, ReadDrive, add_channels, channel, drive};
-use super::document::{Item, Table};
+use super::document::{Entry, Item, Table};
 use super::error::{InputError, Span};
 use super::expression;
+use super::joint::States;
 use super::modulated::Modulated;
 use super::operator::{Context, subsystem};
 use super::parameters::{Scope, identifier};
 use super::places::Places;
-use super::protocol::{ListedStep, names, protocol};
+use super::protocol::{ListedStep, protocol};
 use super::quantities::quantities;
 use super::states::initial;
 use super::subsystems::{Parts, subsystems};
 use crate::problem::function::{Expression, Function};
-use crate::problem::{Acting, Envelope, Kind, OpSum, Problem, Quantity, Step, SubsystemId};
+use crate::problem::{Acting, Envelope, Kind, OpSum, Problem, ProblemBuilder, Quantity, Step, SubsystemId};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -65,17 +67,11 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     let places = Places::of(root);
     let mut builder = Problem::builder(&title);
     for part in &parts.all {
-        builder.subsystem(&part.name, part.kind.clone(), part.energy);
+        let id = builder.subsystem(&part.name, part.kind.clone(), part.energy);
+        builder.cell_energies(id, part.uneven.iter().copied());
     }
     if let Some(section) = root.section("battery")? {
-        builder.battery(battery(&section, &parts)?);
-    }
-    if let Some(section) = root.section("initial")? {
-        for entry in section.entries() {
-            for id in parts.named(entry.key, entry.key_at)? {
-                builder.initial(id, initial(&entry.value, scope, &parts.all[id], folder)?);
-            }
-        }
+        battery(&section, scope, &parts, &mut builder)?;
     }
     if let Some(section) = root.section("meanfield")? {
         for (id, angle) in tilts(&section, scope, &parts)? {
@@ -87,16 +83,20 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
         let (fixed, varying) = hamiltonian(&section, scope, &parts)?;
         builder.hamiltonian(fixed);
         in_time = varying;
-        if let Some(item) = section.get("battery")
-            && item.boolean()?
-        {
-            builder.battery_hamiltonian();
+        if let Some(item) = section.get("battery") {
+            match item.boolean()? {
+                true => builder.battery_hamiltonian(),
+                false => builder.frame_stated(),
+            };
         }
         if let Some(entry) = section.entry("detunings") {
             for (network, list) in detunings(&entry.value.table("`detunings`", entry.key_at)?, scope, &parts)? {
                 builder.detune(network, &list);
             }
         }
+    }
+    if let Some(section) = root.section("initial")? {
+        initial_states(&section, scope, &parts, folder, &mut builder)?;
     }
     let drives = root.section("drives")?;
     let drive_names = drives.as_ref().map(Table::keys).unwrap_or_default();
@@ -157,6 +157,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     for listed in &steps {
         match listed.step.clone() {
             Step::Rotate { subsystem, axis, angle } => builder.rotate(subsystem, axis, angle),
+            Step::Unitary(gate) => builder.unitary(gate),
             Step::Reset { subsystem, state } => builder.reset(subsystem, state),
             Step::Evolve { name, duration, rows, .. } => builder.evolve_rows(&name, duration, rows),
         };
@@ -209,6 +210,48 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     Ok(problem)
 }
 
+/// The state that each subsystem starts in, alone or with others.
+fn initial_states<'s>(
+    section: &Table<'s>,
+    scope: &Scope<'s>,
+    parts: &Parts,
+    folder: &Path,
+    builder: &mut ProblemBuilder,
+) -> Result<(), InputError> {
+    let states = States {
+        scope,
+        parts,
+        battery: builder.battery_so_far(),
+        hamiltonian: builder.hamiltonian_so_far().clone(),
+        folder,
+    };
+    let mut alone: Vec<(SubsystemId, Span<'s>)> = Vec::new();
+    let is_joint = |entry: &Entry<'s>| entry.key == "joint" && !parts.names().contains(&"joint");
+    for entry in section.entries().iter().filter(|entry| !is_joint(entry)) {
+        for id in parts.named(entry.key, entry.key_at)? {
+            match states.written(&entry.value, &[id])? {
+                Some(state) => {
+                    builder.joint([id], state);
+                }
+                None => {
+                    builder.initial(id, initial(&entry.value, scope, &parts.all[id], folder)?);
+                }
+            }
+            alone.push((id, entry.key_at));
+        }
+    }
+    if let Some(entry) = section.entries().iter().find(|entry| is_joint(entry)) {
+        let before = builder.joint_so_far().len();
+        states.section(&entry.value, builder)?;
+        let joint = builder.joint_so_far()[before..].iter().flat_map(|joint| &joint.over);
+        if let Some((id, at)) = joint.filter_map(|id| alone.iter().find(|(own, _)| own == id)).next() {
+            let message = format!("`{}` starts in a joint state too", parts.all[*id].name);
+            return Err(at.error(message, "one of the two"));
+        }
+    }
+    Ok(())
+}
+
 /// Most characters of a title: it stands above pictures and in the first line of a run.
 const LONGEST_TITLE: usize = 300;
 
@@ -227,27 +270,7 @@ fn title(item: &Item<'_>) -> Result<String, InputError> {
 fn name(step: &Step) -> &str {
     match step {
         Step::Evolve { name, .. } => name,
-        Step::Rotate { .. } | Step::Reset { .. } => "",
-    }
-}
-
-fn battery(section: &Table<'_>, parts: &Parts) -> Result<Vec<SubsystemId>, InputError> {
-    section.allow("key", &["of"])?;
-    let of = section.need("of", "of = [\"B\"]")?;
-    let known = parts.names();
-    let mut members = Vec::new();
-    for (name, at) in names(of, "subsystem", &known)? {
-        for id in parts.named(known[name], at)? {
-            if members.contains(&id) {
-                let message = format!("the subsystem `{}` is named twice", parts.all[id].name);
-                return Err(at.error(message, "each once"));
-            }
-            members.push(id);
-        }
-    }
-    match members.is_empty() {
-        true => Err(of.at.error("the battery is made of nothing", "at least one subsystem")),
-        false => Ok(members),
+        Step::Rotate { .. } | Step::Unitary(_) | Step::Reset { .. } => "",
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// File, columns, and the parameters with the defaults that are promised for it beside `samples` and `omega`.
-const SHIPPED: [(&str, &str, &str); 25] = [
+const SHIPPED: [(&str, &str, &str); 27] = [
     ("aging", AGING, "N=140 gamma=1 Gamma=1600 tau_s=0.0187 tau_d=0.0187 cycles=30 gamma_phi=0 gamma_up=0"),
     ("aging_release", AGING, "N gamma Gamma t_store t_release"),
     (
@@ -54,6 +54,8 @@ const SHIPPED: [(&str, &str, &str); 25] = [
         "N=4 g=0.5 counter_rotating=0 kappa=0.1 gamma=0.02 gamma_phi=0 photons=4 cutoff=5 t_end=10",
     ),
     ("stirap", "energy, ergotropy, population_0, population_1, population_2", "O=20 T=1 gamma=0.05 gamma_phi=0.02"),
+    ("spin_chain", "energy, ergotropy, energy_var, power", "N=4 h=2 J=0.5 Delta=0.5 Omega=0.5 gamma=0.05 t_end=5"),
+    ("syk", "energy, ergotropy, energy_var, power", "N=8 J=1 seed=1 t_end=5"),
     ("reenergise", "energy_B, ergotropy_B", "N=1 chargers=3 J t_wait rounds"),
 ];
 

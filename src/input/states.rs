@@ -3,13 +3,14 @@
 use super::document::Item;
 use super::error::{InputError, Span, shown};
 use super::expression::{self, Expr, Node};
+use super::joint::JOINT;
+use super::numpy;
 use super::operator::Context;
 use super::parameters::{Number, Scope, Value};
 use super::subsystems::Parts;
 use crate::problem::{Initial, Kind, Subsystem, haar_unitary, is_unitary};
 use faer::Mat;
-use ndarray::Array2;
-use ndarray_npy::{ReadNpyError, read_npy};
+use ndarray::Ix2;
 use num_complex::Complex64;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,7 +69,9 @@ pub(super) fn initial<'s>(
     let state = expression::parse(item.text(EXAMPLES)?)?;
     let (word, word_at, arguments) = match &state.node {
         Node::Call { name, name_at, arguments } if ALL.contains(name) => (*name, *name_at, arguments.as_slice()),
-        Node::Call { name, name_at, .. } => return Err(name_at.unknown("initial state", name, ALL)),
+        Node::Call { name, name_at, .. } => {
+            return Err(name_at.unknown("initial state", name, ALL.into_iter().chain(JOINT)));
+        }
         _ => (scope.choice("initial state", &state, &ALL)?, state.at, [].as_slice()),
     };
     let allowed = match &part.kind {
@@ -181,10 +184,7 @@ fn rotated<'s>(item: &Item<'s>, scope: &Scope<'s>, part: &Subsystem, folder: &Pa
         };
         haar_unitary(1 << cells, seed)
     } else {
-        // A path typed on the command line may start where the program runs.
-        let beside = folder.join(&word);
-        let typed = Path::new(&word);
-        saved_unitary(if !beside.exists() && typed.exists() { typed } else { &beside }, &word, cells, at)?
+        saved_unitary(&numpy::beside(folder, &word), &word, cells, at)?
     };
     Ok(Initial::Rotated { ratio, unitary: Arc::new(unitary) })
 }
@@ -212,15 +212,7 @@ fn file_or_haar<'s>(item: &Item<'s>, scope: &Scope<'s>) -> Result<(String, Span<
 
 /// The unitary on `cells` cells in a NumPy file.
 fn saved_unitary(path: &Path, name: &str, cells: usize, at: Span<'_>) -> Result<Mat<Complex64>, InputError> {
-    let matrix: Array2<Complex64> = read_npy(path)
-        .or_else(|error| match error {
-            ReadNpyError::WrongDescriptor(_) => Ok(read_npy::<_, Array2<f64>>(path)?.mapv(Complex64::from)),
-            other => Err(other),
-        })
-        .map_err(|error: ReadNpyError| {
-            let message = format!("{} cannot be read: {error}", path.display());
-            at.error(message, "a two-dimensional array of complex128 from `numpy.save`")
-        })?;
+    let matrix = numpy::read::<Ix2>(path).map_err(|error| numpy::unreadable(path, &error, at))?;
     let d = 1usize << cells;
     if matrix.dim() != (d, d) {
         let message = format!("`{name}` holds a matrix of {} × {}", matrix.nrows(), matrix.ncols());

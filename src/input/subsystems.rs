@@ -1,7 +1,7 @@
 //! The subsystems section.
 
-use super::document::{Entry, Item, Table};
-use super::error::{InputError, Span};
+use super::document::{Entry, Item, Quantity, Table};
+use super::error::{InputError, Span, shown};
 use super::expression;
 use super::operator::subsystem;
 use super::parameters::{Scope, identifier};
@@ -65,18 +65,23 @@ pub(super) fn subsystems<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<P
         if let (false, Some(graph)) = (given[0].key == "cells", table.entry("graph")) {
             return Err(graph.key_at.error("only `cells` have a graph", "`cells = 5` beside it"));
         }
-        let energy = match table.get("energy") {
-            Some(item) => scope.number(item)?.non_negative(&format!("the energy of {}", entry.key))?,
-            None => 1.0,
+        let (energy, uneven) = match table.get("energy") {
+            Some(item) => energies(item, scope, entry.key, &kind)?,
+            None => (1.0, Vec::new()),
         };
         let before = parts.all.len();
         match table.get("copies") {
-            None => parts.all.push(Subsystem { name: entry.key.to_owned(), kind, energy }),
+            None => parts.all.push(Subsystem { name: entry.key.to_owned(), kind, energy, uneven }),
             Some(item) => {
                 let what = format!("the number of copies of {}", entry.key);
                 let copies = scope.number(item)?.whole(&what, 1..=MOST_COPIES)? as usize;
                 parts.groups.push((entry.key.to_owned(), (before..before + copies).map(SubsystemId::new).collect()));
-                let copy = |k| Subsystem { name: format!("{}{k}", entry.key), kind: kind.clone(), energy };
+                let copy = |k| Subsystem {
+                    name: format!("{}{k}", entry.key),
+                    kind: kind.clone(),
+                    energy,
+                    uneven: uneven.clone(),
+                };
                 parts.all.extend((1..=copies).map(copy));
             }
         }
@@ -89,6 +94,47 @@ pub(super) fn subsystems<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<P
         return Err(section.at.error("there are no subsystems", "one such as `B = { spins = 10, energy = 1.0 }`"));
     }
     Ok(parts)
+}
+
+/// ω, or one for each cell of a network: a list, or an expression in the number `i` of the cell.
+fn energies<'s>(item: &Item<'s>, scope: &Scope<'s>, name: &str, kind: &Kind) -> Result<(f64, Vec<f64>), InputError> {
+    let what = format!("the energy of {name}");
+    let each = |values: Vec<f64>| {
+        let odd = values.iter().position(|value| !(value.is_finite() && *value >= 0.0));
+        match odd {
+            Some(cell) => {
+                let message = format!("{what} is {} at cell {cell}", shown(values[cell]));
+                Err(item.at.error(message, "a finite number ≥ 0"))
+            }
+            // Cells that are all alike keep their symmetry.
+            None if values.windows(2).all(|pair| pair[0] == pair[1]) => Ok((values[0], Vec::new())),
+            None => Ok((values.iter().sum::<f64>() / values.len() as f64, values)),
+        }
+    };
+    let network = || match kind {
+        Kind::Network { cells, .. } => Ok(*cells),
+        other => Err(item.at.error(
+            format!("{what} differs from part to part, and it is {}", other.described()),
+            "one number; a network `{ cells = …, graph = … }` may have an energy for each cell",
+        )),
+    };
+    if item.is_list() {
+        let (cells, listed) = (network()?, item.list("a list of energies")?);
+        if listed.len() != cells {
+            let message = format!("{} energies for {cells} cells", listed.len());
+            return Err(item.at.error(message, "one for each cell"));
+        }
+        return each(listed.iter().map(|energy| Ok(scope.number(energy)?.value)).collect::<Result<_, InputError>>()?);
+    }
+    if let Quantity::Text(text) = item.quantity("a number or an expression in quotes")? {
+        let expression = expression::parse(text)?;
+        if expression.names().iter().any(|(name, _)| *name == "i") && scope.get("i").is_none() {
+            let cells = network()?;
+            let of = |cell: usize| scope.at("i", cell as f64, &expression);
+            return each((0..cells).map(of).collect::<Result<_, InputError>>()?);
+        }
+    }
+    Ok((scope.number(item)?.non_negative(&what)?, Vec::new()))
 }
 
 /// Where the size of each subsystem is given, as an error to be completed.

@@ -1,7 +1,10 @@
 //! A problem as a LaTeX document: the master equation as it was understood, and the protocol in words.
 
 use super::function::Latex;
-use crate::problem::{Channel, Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Step, SubsystemId, Term};
+use crate::problem::{
+    Channel, Envelope, Factor, Gate, Initial, Joint, JointState, Kind, Op, OpSum, Problem, Reach, Step, SubsystemId,
+    Term,
+};
 use num_complex::Complex64;
 
 /// Terms of a sum on one line.
@@ -15,6 +18,9 @@ pub fn document(problem: &Problem) -> String {
     let dissipators: String = on.iter().map(|c| format!(" \\\\\n  & + {}", dissipator(problem, c))).collect();
     let mut lines = vec![format!("\\dot\\rho ={{}} & -i\\,[H{drives},\\, \\rho]{dissipators}")];
     lines.push(format!("H ={{}} & {}", sum(problem, &problem.hamiltonian, None)));
+    if let Some(own) = problem.battery_hamiltonian() {
+        lines.push(format!("H_B ={{}} & {}", sum(problem, &own.operator, None)));
+    }
     for drive in &problem.drives {
         lines.push(format!("V_{{{}}} ={{}} & {}", name(&drive.name), sum(problem, &drive.operator, None)));
         lines.push(format!("f_{{{}}}(t) ={{}} & {}", name(&drive.name), envelope(&drive.envelope)));
@@ -77,12 +83,32 @@ fn parts(problem: &Problem) -> String {
         };
         let energy = match (&subsystem.kind, problem.battery.contains(&e)) {
             (Kind::Levels { .. }, true) => ", part of the battery".into(),
+            (_, true) if !subsystem.uneven.is_empty() => {
+                let energies: Vec<String> = subsystem.uneven.iter().map(|e| number(*e)).collect();
+                format!(", part of the battery with $\\omega_i = {}$", energies.join("$, $"))
+            }
+            (_, true) if problem.battery_hamiltonian().is_some() => ", part of the battery".into(),
             (_, true) => format!(", part of the battery with $\\omega = {}$", number(subsystem.energy)),
             (_, false) => String::new(),
         };
         format!("\n\\noindent ${symbol}$: {what} initially {}{energy}.\\\\", state(&problem.initial[e]))
     };
-    problem.subsystem_ids().map(part).collect()
+    let joint = problem.joint().iter().map(|joint| joint_state(problem, joint));
+    problem.subsystem_ids().map(part).chain(joint).collect()
+}
+
+/// A state that several subsystems start in together.
+fn joint_state(problem: &Problem, Joint { over, state }: &Joint) -> String {
+    let names: Vec<String> = over.iter().map(|e| format!("${}$", name(&problem.subsystems[*e].name))).collect();
+    let state = match state {
+        JointState::Kets(kets) if kets.len() == 1 => "a pure state".into(),
+        JointState::Kets(kets) => format!("a mixture of {} states", kets.len()),
+        JointState::GroundState(operator) => format!("the ground state of ${}$", sum(problem, operator, None)),
+        JointState::Gibbs { operator, beta } => {
+            format!("the Gibbs state of $\\beta = {}$ of ${}$", number(*beta), sum(problem, operator, None))
+        }
+    };
+    format!("\n\\noindent {} start in {state}.\\\\", names.join(", "))
 }
 
 /// The protocol in words.
@@ -96,6 +122,13 @@ fn protocol(problem: &Problem) -> String {
                 "an instantaneous rotation of every cell of ${e}$, $\\exp(-i\\theta S^{axis}_{{{e}}})$ with $\\theta = {}$",
                 number(*angle)
             )
+        }
+        Step::Unitary(Gate::Exponential(generator)) => {
+            format!("an instantaneous $U = \\exp(-iG)$ with $G = {}$", sum(problem, generator, None))
+        }
+        Step::Unitary(Gate::Matrix { over, matrix }) => {
+            let names: Vec<String> = over.iter().map(|e| format!("${}$", symbol(*e))).collect();
+            format!("an instantaneous unitary of {} states on {}", matrix.nrows(), names.join(", "))
         }
         Step::Reset { subsystem, state: fresh } => {
             format!("${}$ is replaced by a fresh one, {}", symbol(*subsystem), state(fresh))
@@ -244,6 +277,7 @@ fn state(initial: &Initial) -> String {
             number(*excited),
             complex(*coherence)
         ),
+        Initial::Joint(_) => "in the joint state below".into(),
         Initial::Fock(n) => format!("in the Fock state $|{n}\\rangle$"),
         Initial::Coherent(alpha) => format!("in the coherent state $\\alpha = {}$", complex(*alpha)),
         Initial::Populations(p) => {

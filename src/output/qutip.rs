@@ -5,7 +5,7 @@ mod steps;
 
 use super::function::python_table;
 use crate::error::RunError;
-use crate::problem::{Envelope, Factor, Kind, Op, OpSum, Problem, Reach};
+use crate::problem::{Envelope, Factor, Kind, Op, OpSum, Problem, Reach, Zero};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -60,11 +60,14 @@ fn opening(problem: &Problem) -> String {
     );
     let (mut factors, mut dims, mut levels, mut next) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for subsystem in &problem.subsystems {
-        let energies = level_energies(&subsystem.kind, subsystem.energy);
         let (name, cells) = (quoted(&subsystem.name), subsystem.cells() as usize);
+        let energies = level_energies(&subsystem.kind, subsystem.energy);
         factors.push(format!("{name}: {:?}", (next..next + cells).collect::<Vec<_>>()));
         dims.extend((0..cells).map(|_| energies.len()));
-        levels.push(format!("{name}: {energies:?}"));
+        levels.push(match subsystem.uneven.is_empty() {
+            true => format!("{name}: [{energies:?}] * {cells}"),
+            false => format!("{name}: [[0.0, w] for w in {:?}]", subsystem.uneven),
+        });
         next += cells;
     }
     let _ = writeln!(text, "factors = {{{}}}\ndims = {dims:?}", factors.join(", "));
@@ -114,6 +117,13 @@ fn equation(problem: &Problem) -> String {
     tables.sort_unstable();
     tables.dedup();
     tables.iter().for_each(|table| text.push_str(table));
+    if let Some(own) = problem.battery_hamiltonian() {
+        let _ = writeln!(text, "H_B = {}  # of the battery", operator(problem, &own.operator, None));
+        if own.zero == Zero::Ground {
+            text.push_str("H_B = H_B - H_B.eigenenergies()[0] * one()\n");
+        }
+        let _ = writeln!(text, "levels_B, basis_B = eigenbasis(H_B, {})", figures::of(problem, problem.battery()));
+    }
     if !problem.drives.is_empty() {
         text.push_str("drives = {  # [operator, f(t)] with t since the step began\n");
         for drive in &problem.drives {

@@ -1,9 +1,11 @@
 //! Typed construction of a [`Problem`], and the one place where its consistency is checked.
 
 use super::check::{check_operators, check_protocol, check_quantities, check_subsystems};
+use super::joint::check_joint;
 use super::{
-    Acting, Axis, Channel, ChannelId, Drive, Envelope, Initial, Kind, Named, ObservableId, Op, OpSum, Problem,
-    Protocol, Quantity, RateMatrix, Reach, Step, StepId, Subsystem, SubsystemId, even_rows,
+    Acting, Axis, BatteryHamiltonian, Channel, ChannelId, Drive, Envelope, Gate, Initial, Joint, JointState, Kind,
+    Named, ObservableId, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step, StepId, Subsystem, SubsystemId,
+    Zero, even_rows,
 };
 use crate::error::{ModelError, nearest};
 
@@ -35,12 +37,15 @@ impl ProblemBuilder {
             title: title.to_owned(),
             subsystems: Vec::new(),
             initial: Vec::new(),
+            joint: Vec::new(),
             tilt: Vec::new(),
             hamiltonian: OpSum::default(),
             drives: Vec::new(),
+            frame_stated: false,
             channels: Vec::new(),
             protocol: Protocol { repeat: 1, steps: Vec::new() },
             battery: Vec::new(),
+            battery_hamiltonian: None,
             observables: Vec::new(),
             quantities: Vec::new(),
         };
@@ -56,7 +61,7 @@ impl ProblemBuilder {
     /// Add any subsystem, initially in its ground state and part of the battery.
     pub fn subsystem(&mut self, name: &str, kind: Kind, energy: f64) -> SubsystemId {
         let id = SubsystemId::new(self.problem.subsystems.len());
-        self.problem.subsystems.push(Subsystem { name: name.to_owned(), kind, energy });
+        self.problem.subsystems.push(Subsystem { name: name.to_owned(), kind, energy, uneven: Vec::new() });
         self.problem.initial.push(Initial::Ground);
         self.problem.tilt.push(0.0);
         self.problem.battery.push(id);
@@ -82,6 +87,34 @@ impl ProblemBuilder {
         self
     }
 
+    /// A state that these subsystems start in together.
+    pub fn joint(&mut self, over: impl IntoIterator<Item = SubsystemId>, state: JointState) -> &mut Self {
+        let (over, number) = (over.into_iter().collect::<Vec<_>>(), self.problem.joint.len());
+        over.iter().for_each(|id| {
+            self.initial(*id, Initial::Joint(number));
+        });
+        self.problem.joint.push(Joint { over, state });
+        self
+    }
+
+    /// The battery named so far, and its Hamiltonian.
+    #[cfg(feature = "input")]
+    pub(crate) fn battery_so_far(&self) -> (Vec<SubsystemId>, OpSum) {
+        (self.problem.battery.clone(), self.problem.battery_operator())
+    }
+
+    /// The terms of H added so far.
+    #[cfg(feature = "input")]
+    pub(crate) fn hamiltonian_so_far(&self) -> &OpSum {
+        &self.problem.hamiltonian
+    }
+
+    /// The joint states added so far.
+    #[cfg(feature = "input")]
+    pub(crate) fn joint_so_far(&self) -> &[Joint] {
+        &self.problem.joint
+    }
+
     /// Turn an ensemble by `angle` about y wherever it starts, in the mean field alone: a fully excited spin vector is a
     /// fixed point that fluctuations leave and mean values do not.
     pub fn tilt(&mut self, ensemble: SubsystemId, angle: f64) -> &mut Self {
@@ -97,24 +130,31 @@ impl ProblemBuilder {
         self
     }
 
-    /// Add the battery's own Hamiltonian Σ ω n, with the energies of levels, to H: the frame in which nothing rotates.
-    /// The battery is the one named so far.
+    /// Add H_B, Σωn or that of [`battery_energy`](Self::battery_energy), to H: the frame in which nothing rotates. The
+    /// battery is the one named so far.
     pub fn battery_hamiltonian(&mut self) -> &mut Self {
-        let mut own = OpSum::default();
-        for &id in &self.problem.battery {
-            let part = &self.problem.subsystems[id];
-            match &part.kind {
-                Kind::Levels { energies } => {
-                    for (k, energy) in energies.iter().enumerate() {
-                        own = own + OpSum::of(id, Op::Transition(k, k)) * *energy;
-                    }
-                }
-                Kind::Ensemble { .. } | Kind::Network { .. } | Kind::Mode { .. } => {
-                    own = own + OpSum::of(id, Op::Number) * part.energy;
-                }
-            }
+        let own = self.problem.battery_operator();
+        self.frame_stated().hamiltonian(own)
+    }
+
+    /// H is in the frame that is meant: no note about it.
+    pub fn frame_stated(&mut self) -> &mut Self {
+        self.problem.frame_stated = true;
+        self
+    }
+
+    /// H_B of the battery named so far, where it is not Σωn: what its energy, ergotropy and their kin are against.
+    pub fn battery_energy(&mut self, operator: OpSum, zero: Zero) -> &mut Self {
+        self.problem.battery_hamiltonian = Some(BatteryHamiltonian { operator, zero });
+        self
+    }
+
+    /// Energies ωᵢ of the cells of a network that differ, H_B = Σ ωᵢnᵢ.
+    pub fn cell_energies(&mut self, network: SubsystemId, energies: impl IntoIterator<Item = f64>) -> &mut Self {
+        if let Some(part) = self.problem.subsystems.get_mut(network.index()) {
+            part.uneven = energies.into_iter().collect();
         }
-        self.hamiltonian(own)
+        self
     }
 
     /// A channel rate·D\[operator\] with one jump operator for the whole system.
@@ -201,6 +241,12 @@ impl ProblemBuilder {
     /// An instantaneous rotation exp(−iθ n·S).
     pub fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> &mut Self {
         self.problem.protocol.steps.push(Step::Rotate { subsystem, axis, angle });
+        self
+    }
+
+    /// An instantaneous unitary.
+    pub fn unitary(&mut self, gate: Gate) -> &mut Self {
+        self.problem.protocol.steps.push(Step::Unitary(gate));
         self
     }
 
@@ -301,6 +347,7 @@ impl ProblemBuilder {
         let mut problem = self.problem.clone();
         check_subsystems(&problem)?;
         check_operators(&problem)?;
+        check_joint(&problem)?;
         multiply_out(&mut problem);
         check_protocol(&problem)?;
         let names: Vec<String> = step_names(&problem);
@@ -328,9 +375,24 @@ impl ProblemBuilder {
 
 /// Operators with the products of each cell, level and (where a cutoff would matter) mode multiplied out.
 fn multiply_out(problem: &mut Problem) {
-    let Problem { subsystems, hamiltonian, drives, channels, observables, .. } = problem;
+    let Problem {
+        subsystems, battery_hamiltonian, joint, protocol, hamiltonian, drives, channels, observables, ..
+    } = problem;
     let whole = Acting::on(subsystems);
     *hamiltonian = whole.simplified(hamiltonian);
+    if let Some(own) = battery_hamiltonian {
+        own.operator = whole.simplified(&own.operator);
+    }
+    for step in &mut protocol.steps {
+        if let Step::Unitary(Gate::Exponential(generator)) = step {
+            *generator = whole.simplified(generator);
+        }
+    }
+    for Joint { state, .. } in joint {
+        if let JointState::GroundState(operator) | JointState::Gibbs { operator, .. } = state {
+            *operator = whole.simplified(operator);
+        }
+    }
     for drive in drives {
         drive.operator = whole.simplified(&drive.operator);
     }

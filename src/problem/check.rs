@@ -1,6 +1,7 @@
 //! The one place where a [`Problem`] is checked for consistency, part by part.
 
 use super::describe::state_text;
+use super::gate::check_gate;
 use super::initial::is_unitary;
 use super::limits::{MOST_CELLS, MOST_ROWS, check_energies, check_rates, check_rows, range};
 use super::quantity::{check_columns, check_quantity};
@@ -44,6 +45,16 @@ pub(super) fn check_subsystems(problem: &Problem) -> Result<(), ModelError> {
             subsystem.energy.is_finite() && subsystem.energy >= 0.0,
             "a finite number ≥ 0",
         )?;
+        if !subsystem.uneven.is_empty() {
+            let listed = subsystem.uneven.len();
+            if !matches!(subsystem.kind, Kind::Network { cells, .. } if cells == listed) {
+                let text =
+                    format!("{name} has the energies of {listed} cells, but it is {}", subsystem.kind.described());
+                return Err(ModelError::Invalid(text));
+            }
+            let odd = subsystem.uneven.iter().find(|e| !(e.is_finite() && **e >= 0.0)).copied();
+            range(format!("the energy of a cell of {name}"), odd.unwrap_or(0.0), odd.is_none(), "a finite number ≥ 0")?;
+        }
         match &subsystem.kind {
             Kind::Ensemble { cells } => range(
                 format!("the number of spins of {name}"),
@@ -99,7 +110,7 @@ fn check_initial(subsystem: &Subsystem, initial: &Initial) -> Result<(), ModelEr
     let name = &subsystem.name;
     let cells = matches!(subsystem.kind, Kind::Ensemble { .. } | Kind::Network { .. });
     match (initial, &subsystem.kind) {
-        (Initial::Ground, _) => Ok(()),
+        (Initial::Ground | Initial::Joint(_), _) => Ok(()),
         (Initial::Excited, _) if cells => Ok(()),
         (Initial::Thermal { ratio }, kind) if cells || matches!(kind, Kind::Mode { .. }) => range(
             format!("the Boltzmann ratio of {name}"),
@@ -228,6 +239,15 @@ pub(super) fn check_operators(problem: &Problem) -> Result<(), ModelError> {
             }
         }
     }
+    if let Some(own) = &problem.battery_hamiltonian {
+        let what = "the Hamiltonian of the battery";
+        check_sum(problem, &own.operator, what)?;
+        check_hermitian(problem, &own.operator, what)?;
+        if let Some(other) = own.operator.factors().find(|f| !problem.battery.contains(&f.subsystem)) {
+            let name = &problem.subsystems[other.subsystem].name;
+            return Err(ModelError::Invalid(format!("{what} acts on {name}, which is no part of the battery")));
+        }
+    }
     check_sum(problem, &problem.hamiltonian, "the Hamiltonian")?;
     check_hermitian(problem, &problem.hamiltonian, "the Hamiltonian")?;
     distinct("drive", problem.drives.iter().map(|d| &d.name))?;
@@ -245,7 +265,7 @@ pub(super) fn check_operators(problem: &Problem) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn check_hermitian(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelError> {
+pub(super) fn check_hermitian(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelError> {
     match Acting::on(&problem.subsystems).is_hermitian(sum) {
         true => Ok(()),
         false => Err(ModelError::Invalid(format!(
@@ -254,7 +274,7 @@ fn check_hermitian(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), Mod
     }
 }
 
-fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelError> {
+pub(super) fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelError> {
     if let Some(term) = sum.terms.iter().find(|t| !t.coefficient.re.is_finite() || !t.coefficient.im.is_finite()) {
         return Err(ModelError::Invalid(format!("{what} has the coefficient {}", term.coefficient)));
     }
@@ -301,7 +321,11 @@ pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
                 }
                 range("a rotation angle".into(), *angle, angle.is_finite(), "a finite number")?;
             }
+            Step::Unitary(gate) => check_gate(problem, gate)?,
             Step::Reset { subsystem, state } => match problem.subsystems.get(subsystem.index()) {
+                Some(part) if matches!(state, Initial::Joint(_)) => {
+                    return Err(ModelError::Invalid(format!("{} cannot be reset to a joint state", part.name)));
+                }
                 Some(part) => check_initial(part, state)?,
                 None => return Err(ModelError::Invalid("a reset of a subsystem that does not exist".into())),
             },
@@ -343,6 +367,15 @@ pub(super) fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
                 problem.column(quantity),
                 channel.name
             )));
+        }
+        if let (Some(_), Quantity::LocalErgotropy | Quantity::SymmetricErgotropy) =
+            (&problem.battery_hamiltonian, quantity)
+        {
+            let text = format!(
+                "`{}` needs a battery whose energy is Σωn, not one of its own Hamiltonian",
+                problem.column(quantity)
+            );
+            return Err(ModelError::Invalid(text));
         }
         if matches!(quantity, Quantity::Released(_)) {
             problem.channel_ids().try_for_each(|channel| problem.release(channel).map(|_| ()))?;

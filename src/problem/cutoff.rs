@@ -1,6 +1,6 @@
 //! Which cutoffs cut nothing: the largest number of quanta that a mode can ever hold, from what each term moves where.
 
-use super::{Axis, Initial, Kind, Op, OpSum, Problem, Step, SubsystemId, Term};
+use super::{Axis, Gate, Initial, Kind, Op, OpSum, Problem, Step, SubsystemId, Term};
 use num_complex::Complex64;
 use std::collections::BTreeSet;
 
@@ -88,6 +88,11 @@ impl Problem {
         for drive in &self.drives {
             free.extend(terms(&drive.operator));
         }
+        for step in &self.protocol.steps {
+            if let Step::Unitary(Gate::Exponential(generator)) = step {
+                free.extend(terms(generator));
+            }
+        }
         for channel in self.channels.iter().filter(|c| c.rate > 0.0) {
             let jumps = terms(&channel.whole());
             // L†L moves what two terms of L differ by, back and forth.
@@ -111,8 +116,13 @@ impl Problem {
         moves.extend(uncertain.map(|(p, place)| Move { change: at(p, -1.0), most: range(place) }));
         let cycles = self.protocol.repeat as f64;
         for step in &self.protocol.steps {
+            if let Step::Unitary(Gate::Matrix { over, .. }) = step {
+                for (p, _) in places.iter().enumerate().filter(|(_, place)| over.contains(&place.subsystem)) {
+                    moves.extend([often(at(p, 1.0)), often(at(p, -1.0))]);
+                }
+            }
             let (subsystem, fresh) = match step {
-                Step::Evolve { .. } => continue,
+                Step::Evolve { .. } | Step::Unitary(_) => continue,
                 Step::Rotate { axis: Axis::Z, .. } => continue,
                 Step::Rotate { subsystem, .. } => (*subsystem, None),
                 Step::Reset { subsystem, state } => (*subsystem, Some(state)),

@@ -1,6 +1,6 @@
 //! A problem in words, as it was understood.
 
-use super::{Envelope, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Step, SubsystemId};
+use super::{Envelope, Factor, Gate, Initial, Kind, Op, OpSum, Problem, Reach, Step, SubsystemId, Zero};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -17,6 +17,9 @@ fn coefficient(c: Complex64) -> String {
     }
 }
 
+/// Terms of an operator that are written out.
+const MOST_TERMS: usize = 24;
+
 /// An initial state as an input file would write it.
 pub(super) fn state_text(state: &Initial) -> String {
     match state {
@@ -26,6 +29,7 @@ pub(super) fn state_text(state: &Initial) -> String {
         Initial::Thermal { ratio } => format!("thermal({ratio})"),
         Initial::Cell { excited, coherence } => format!("cell({excited}, {})", coefficient(*coherence)),
         Initial::Fock(n) => format!("fock({n})"),
+        Initial::Joint(_) => "a joint state".into(),
         Initial::Coherent(alpha) => format!("coherent({})", coefficient(*alpha)),
         Initial::Populations(p) if p.len() <= 8 => format!("populations {p:?}"),
         Initial::Populations(p) => format!("populations of {} levels", p.len()),
@@ -86,7 +90,11 @@ impl Problem {
             }
             parts.join("*")
         });
-        terms.collect::<Vec<_>>().join(" + ").replace("+ -", "- ")
+        let mut shown: Vec<String> = terms.take(MOST_TERMS).collect();
+        if operator.terms.len() > MOST_TERMS {
+            shown.push(format!("… ({} terms)", operator.terms.len()));
+        }
+        shown.join(" + ").replace("+ -", "- ")
     }
 
     /// The whole problem, several lines, each `heading    text`.
@@ -102,8 +110,15 @@ impl Problem {
                 Kind::Mode { cutoff } => format!("oscillator, Fock states 0 to {}", cutoff - 1),
                 Kind::Levels { energies } => format!("{} levels", energies.len()),
             };
-            let start = state_text(initial);
-            line(&subsystem.name, format!("{kind}, energy {}, starts in {start}", subsystem.energy));
+            let start = match initial {
+                Initial::Joint(number) => self.joint[*number].state.name(),
+                other => state_text(other),
+            };
+            let energy = match subsystem.uneven.is_empty() {
+                true => subsystem.energy.to_string(),
+                false => format!("{:?} of its cells", subsystem.uneven),
+            };
+            line(&subsystem.name, format!("{kind}, energy {energy}, starts in {start}"));
         }
         for (subsystem, tilt) in self.subsystems.iter().zip(&self.tilt).filter(|(_, tilt)| **tilt != 0.0) {
             line("mean field", format!("{} starts turned by {tilt} about y", subsystem.name));
@@ -111,6 +126,13 @@ impl Problem {
         let names =
             |of: &[SubsystemId]| of.iter().map(|&e| self.subsystems[e].name.as_str()).collect::<Vec<_>>().join(", ");
         line("battery", names(&self.battery));
+        if let Some(own) = &self.battery_hamiltonian {
+            let zero = match own.zero {
+                Zero::Ground => ", its lowest level counting 0",
+                Zero::AsWritten => "",
+            };
+            line("  H_B", format!("{}{zero}", self.operator_text(&own.operator)));
+        }
         line("equation", "dρ/dt = −i[H, ρ] + Σ rate·D[L]ρ,  D[L]ρ = LρL† − ½(L†Lρ + ρL†L)".into());
         line("  H", self.operator_text(&self.hamiltonian));
         for drive in &self.drives {
@@ -154,6 +176,7 @@ impl Problem {
                     let name = &self.subsystems[*subsystem].name;
                     line("  pulse", format!("rotate({name}, {}, {angle:.6})", format!("{axis:?}").to_lowercase()));
                 }
+                Step::Unitary(gate) => line("  gate", self.gate_text(gate)),
                 Step::Reset { subsystem, state } => {
                     line("  reset", format!("{} to {}", self.subsystems[*subsystem].name, state_text(state)));
                 }
@@ -165,6 +188,16 @@ impl Problem {
         let columns: Vec<String> = self.quantities.iter().map(|q| self.column(q)).collect();
         line("quantities", columns.join(", "));
         text
+    }
+
+    fn gate_text(&self, gate: &Gate) -> String {
+        match gate {
+            Gate::Exponential(generator) => format!("exp(−i·({}))", self.operator_text(generator)),
+            Gate::Matrix { over, matrix } => {
+                let names: Vec<&str> = over.iter().map(|e| self.subsystems[*e].name.as_str()).collect();
+                format!("a unitary of {} states on {}", matrix.nrows(), names.join(", "))
+            }
+        }
     }
 
     /// In which steps a channel acts.

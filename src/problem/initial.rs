@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use std::sync::Arc;
 
-/// Initial state of one subsystem; the subsystems start in a product state.
+/// Initial state of one subsystem; those that share none start in a product state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Initial {
     /// Every cell in |g⟩, a mode in its vacuum, a multi-level system in level 0.
@@ -41,6 +41,8 @@ pub enum Initial {
     Coherent(Complex64),
     /// Populations of the levels of a multi-level system, summing to 1.
     Populations(Vec<f64>),
+    /// Part of a joint state, by its number among those of the problem.
+    Joint(usize),
     /// U ρ U† with the product Gibbs state ρ of ratio q on the cells of a network; basis (g, e) a cell, cell 0 the most
     /// significant digit.
     Rotated {

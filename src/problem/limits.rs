@@ -19,6 +19,7 @@ const BYTES_A_CELL: f64 = 450.0;
 
 /// Largest energy: estimates of its variance take the fourth power.
 const MOST_ENERGY: f64 = 1e75;
+const MOST_ENERGY_EXPECTED: &str = "at most 1e75, of which the fourth power is still a number";
 
 /// Most jumps of a channel in a step: their square must still be a number.
 const MOST_JUMPS: f64 = 1e150;
@@ -55,14 +56,18 @@ impl Problem {
 
 /// Whether the energies of the battery's parts are numbers whose fourth moments can be computed with.
 pub(super) fn check_energies(problem: &Problem) -> Result<(), ModelError> {
+    if let Some(own) = &problem.battery_hamiltonian {
+        let largest = problem.norm_bound(&own.operator, false);
+        range("the largest energy of the battery".into(), largest, largest <= MOST_ENERGY, MOST_ENERGY_EXPECTED)?;
+    }
     problem.subsystems.iter().try_for_each(|part| {
         let largest = match &part.kind {
-            Kind::Ensemble { .. } | Kind::Network { .. } => part.energy.abs() * part.cells() as f64,
+            Kind::Ensemble { .. } | Kind::Network { .. } => part.unit().abs(),
             Kind::Mode { cutoff } => part.energy.abs() * *cutoff as f64,
             Kind::Levels { energies } => energies.iter().fold(0.0, |most, energy| energy.abs().max(most)),
         };
         let what = format!("the largest energy of {}", part.name);
-        range(what, largest, largest <= MOST_ENERGY, "at most 1e75, of which the fourth power is still a number")
+        range(what, largest, largest <= MOST_ENERGY, MOST_ENERGY_EXPECTED)
     })
 }
 

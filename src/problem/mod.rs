@@ -4,6 +4,7 @@
 //! Energies, rates and times share whatever unit the user chose.
 
 mod access;
+mod battery;
 mod build;
 mod cell;
 mod check;
@@ -12,22 +13,28 @@ mod cutoff;
 mod describe;
 mod envelope;
 pub mod function;
+mod gate;
 mod ids;
 mod initial;
+mod joint;
 mod limits;
 mod normal_order;
+mod notes;
 mod operator;
 mod protocol;
 mod quantity;
 mod rates;
 mod units;
 
+pub use battery::{BatteryHamiltonian, Zero};
 pub use build::ProblemBuilder;
 pub use envelope::{Drive, Envelope, Piece};
+pub use gate::Gate;
 pub use ids::{ChannelId, ObservableId, StepId, SubsystemId};
 #[cfg(feature = "input")]
 pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
+pub use joint::{Joint, JointState, MOST_JOINT};
 pub use limits::{MOST_CELLS, MOST_ROWS};
 pub use normal_order::Acting;
 pub use operator::{Factor, Op, OpSum, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
@@ -77,6 +84,8 @@ pub struct Subsystem {
     pub kind: Kind,
     /// Energy ω of one quantum, when it is part of the battery: H_B = ω Σn.
     pub energy: f64,
+    /// Energy of each cell of a network whose cells differ, H_B = Σ ωᵢnᵢ; empty otherwise.
+    pub uneven: Vec<f64>,
 }
 
 impl Subsystem {
@@ -89,9 +98,22 @@ impl Subsystem {
         }
     }
 
+    /// Energy of one quantum of a cell, or of the mode.
+    pub fn quantum(&self, cell: usize) -> f64 {
+        self.uneven.get(cell).copied().unwrap_or(self.energy)
+    }
+
+    /// The largest energy of one quantum.
+    pub fn largest_quantum(&self) -> f64 {
+        self.uneven.iter().copied().reduce(f64::max).unwrap_or(self.energy)
+    }
+
     /// Nω, what energies are divided by to be per cell and per ω.
     pub fn unit(&self) -> f64 {
-        self.cells() as f64 * self.energy
+        match self.uneven.is_empty() {
+            true => self.cells() as f64 * self.energy,
+            false => self.uneven.iter().sum(),
+        }
     }
 
     /// ln of the Hilbert space dimension.
@@ -209,6 +231,8 @@ pub struct Problem {
     pub(crate) subsystems: Vec<Subsystem>,
     /// Initial state of each subsystem.
     pub(crate) initial: Vec<Initial>,
+    /// States that several subsystems start in together.
+    pub(crate) joint: Vec<Joint>,
     /// Angle about y, in radians, by which the mean field of spin vectors turns the state in which each subsystem starts.
     /// The master equation has no part in it.
     pub(crate) tilt: Vec<f64>,
@@ -216,12 +240,16 @@ pub struct Problem {
     pub(crate) hamiltonian: OpSum,
     /// Terms added to H that change in time or are on in some steps only.
     pub(crate) drives: Vec<Drive>,
+    /// Whether it was said in which frame H is.
+    pub(crate) frame_stated: bool,
     /// The dissipative channels.
     pub(crate) channels: Vec<Channel>,
     /// Pulses and timed steps.
     pub(crate) protocol: Protocol,
     /// Subsystems that make up the battery.
     pub(crate) battery: Vec<SubsystemId>,
+    /// H_B, where it is not Σωn over them.
+    pub(crate) battery_hamiltonian: Option<BatteryHamiltonian>,
     /// Observables of the user's own.
     pub(crate) observables: Vec<Named>,
     /// The output columns.
@@ -288,15 +316,25 @@ impl Problem {
     fn release(&self, channel: ChannelId) -> Result<f64, ModelError> {
         let Channel { name, reach: Reach::Collective, .. } = &self.channels[channel] else { return Ok(0.0) };
         let operator = self.channels[channel].whole();
-        let quanta = |f: &Factor| match f.op {
-            Op::Lower | Op::Annihilate if self.battery.contains(&f.subsystem) => self.subsystems[f.subsystem].energy,
-            Op::Raise | Op::Create if self.battery.contains(&f.subsystem) => -self.subsystems[f.subsystem].energy,
-            _ => 0.0,
+        let ladder = operator.in_ladder_operators();
+        let quanta = |f: &Factor| {
+            let down = match f.op {
+                Op::Lower | Op::Annihilate => 1.0,
+                Op::Raise | Op::Create => -1.0,
+                _ => return 0.0,
+            };
+            let part = &self.subsystems[f.subsystem];
+            match self.battery.contains(&f.subsystem) {
+                false => 0.0,
+                // What cells that differ, or that interact, lose together has no one energy.
+                true if self.battery_hamiltonian.is_some() => f64::NAN,
+                true if f.site.is_none() && !part.uneven.is_empty() => f64::NAN,
+                true => down * part.quantum(f.site.unwrap_or(0)),
+            }
         };
-        let per_term: Vec<f64> =
-            operator.in_ladder_operators().terms.iter().map(|t| t.factors.iter().map(quanta).sum()).collect();
+        let per_term: Vec<f64> = ladder.terms.iter().map(|t| t.factors.iter().map(quanta).sum()).collect();
         match per_term.split_first() {
-            Some((first, rest)) if rest.iter().all(|r| r == first) => Ok(*first),
+            Some((first, rest)) if !first.is_nan() && rest.iter().all(|r| r == first) => Ok(*first),
             None => Ok(0.0),
             _ => Err(ModelError::Invalid(format!(
                 "a jump of channel {name} takes no definite energy out of the battery, so `released` has no meaning"

@@ -454,7 +454,7 @@ mod tests {
             Kind::Network { cells: 1, edges: Vec::new() },
             Kind::Ensemble { cells: 2 },
         ];
-        let named = |(i, kind): (usize, Kind)| Subsystem { name: format!("S{i}"), kind, energy: 1.0 };
+        let named = |(i, kind): (usize, Kind)| Subsystem { name: format!("S{i}"), kind, energy: 1.0, uneven: vec![] };
         kinds.into_iter().enumerate().map(named).collect()
     }
 
@@ -516,7 +516,8 @@ mod tests {
             assert!(!acting.is_hermitian(sum), "{sum:?}");
         }
         // 10⁷ cells: what is not Hermitian is small beside what is.
-        let many = [Subsystem { name: "B".into(), kind: Kind::Ensemble { cells: 10_000_000 }, energy: 1.0 }];
+        let many =
+            [Subsystem { name: "B".into(), kind: Kind::Ensemble { cells: 10_000_000 }, energy: 1.0, uneven: vec![] }];
         let sum = n(B) * n(B) + sz(B) * n(B) * 1e3;
         assert!(Acting::on(&many).is_hermitian(&sum));
         assert!(!Acting::on(&many).is_hermitian(&(sum + sm(B) * 1e-6)));
@@ -525,7 +526,7 @@ mod tests {
     #[test]
     fn a_string_of_many_pauli_operators_stays_one_term() {
         let kind = Kind::Network { cells: 24, edges: Vec::new() };
-        let parts = [Subsystem { name: "B".into(), kind, energy: 1.0 }];
+        let parts = [Subsystem { name: "B".into(), kind, energy: 1.0, uneven: vec![] }];
         let at = |site, op| OpSum::from_factor(Factor { subsystem: B, site: Some(site), op });
         let string = |ops: [Op; 2]| (0..24).fold(one(), |left, site| left * at(site, ops[site % 2]));
         let acting = Acting::on(&parts);

@@ -1,7 +1,7 @@
 //! The protocol: pulses and timed steps in the order they happen, repeated.
 
 use super::function::On;
-use super::{Initial, StepId, SubsystemId};
+use super::{Gate, Initial, StepId, SubsystemId};
 
 /// Axis of a rotation of the cells' Bloch spheres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum Step {
         /// The angle θ in radians.
         angle: f64,
     },
+    /// A gate: ρ → UρU†.
+    Unitary(Gate),
     /// Evolution under the master equation with the channels in `active`.
     Evolve {
         /// Name of the step, shown in the output.
@@ -90,7 +92,7 @@ impl Protocol {
     /// Output rows of one timed step; 0 for a pulse or a reset.
     pub fn rows_of(step: &Step) -> usize {
         match step {
-            Step::Rotate { .. } | Step::Reset { .. } => 0,
+            Step::Rotate { .. } | Step::Unitary(_) | Step::Reset { .. } => 0,
             Step::Evolve { rows, .. } => rows.len(),
         }
     }

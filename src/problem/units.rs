@@ -1,6 +1,6 @@
 //! The same problem in another unit of time.
 
-use super::{Kind, Problem, Step};
+use super::{JointState, Kind, Problem, Step};
 
 impl Problem {
     /// The same physics with rates that count `factor` times as much, energies and frequencies among them, and times that
@@ -9,8 +9,20 @@ impl Problem {
         let mut problem = self.clone();
         for subsystem in &mut problem.subsystems {
             subsystem.energy *= factor;
+            subsystem.uneven.iter_mut().for_each(|energy| *energy *= factor);
             if let Kind::Levels { energies } = &mut subsystem.kind {
                 energies.iter_mut().for_each(|energy| *energy *= factor);
+            }
+        }
+        let own = problem.battery_hamiltonian.iter_mut().flat_map(|own| &mut own.operator.terms);
+        own.for_each(|term| term.coefficient *= factor);
+        for joint in &mut problem.joint {
+            match &mut joint.state {
+                JointState::Kets(_) | JointState::GroundState(_) => {}
+                JointState::Gibbs { beta, .. } => *beta /= factor,
+            }
+            if let JointState::GroundState(operator) | JointState::Gibbs { operator, .. } = &mut joint.state {
+                operator.terms.iter_mut().for_each(|term| term.coefficient *= factor);
             }
         }
         problem.hamiltonian.terms.iter_mut().for_each(|term| term.coefficient *= factor);

@@ -48,7 +48,7 @@ fn releasing_steps(problem: &Problem) -> Vec<StepId> {
         Step::Evolve { active, .. } => {
             problem.channel_ids().zip(active).any(|(c, on)| *on && problem.released_per_jump(c) != 0.0)
         }
-        Step::Rotate { .. } | Step::Reset { .. } => false,
+        Step::Rotate { .. } | Step::Unitary(_) | Step::Reset { .. } => false,
     };
     let all = problem.protocol.steps.iter().enumerate();
     all.filter(|(_, step)| releases(step)).map(|(i, _)| StepId::new(i)).collect()

@@ -159,6 +159,12 @@ impl Ladder {
                 _ => return Err(refuse(format!("{} is not an ensemble of identical cells", subsystem.name))),
             }
         }
+        if problem.protocol.steps.iter().any(|step| matches!(step, Step::Unitary(_))) {
+            return Err(refuse("a gate acts, which may make coherence between different M".into()));
+        }
+        if problem.battery_hamiltonian.is_some() {
+            return Err(refuse("the battery has a Hamiltonian of its own, not Σωn".into()));
+        }
         check_hamiltonian(problem)?;
         check_initial(problem)?;
         check_quantities(problem)?;
@@ -174,6 +180,7 @@ impl Ladder {
             .iter()
             .map(|step| match step {
                 Step::Reset { .. } => Err(refuse("resets are not carried".into())),
+                Step::Unitary(_) => Ok(LadderStep::Idle), // refused above
                 Step::Rotate { subsystem, axis, angle } => compile_rotation(problem, *subsystem, *axis, *angle),
                 Step::Evolve { active, .. } => Ok(LadderStep::Evolve(
                     (0..cells.len())
@@ -240,9 +247,11 @@ pub fn draw_initial(cells: u64, initial: &Initial, rng: &mut impl Rng) -> Rung {
             draw_initial(cells, &Initial::Thermal { ratio: excited / (1.0 - excited) }, rng)
         }
         // States of other kinds of subsystems: the ladder has refused them.
-        Initial::Fock(_) | Initial::Coherent(_) | Initial::Populations(_) | Initial::Rotated { .. } => {
-            Rung::new(cells, cells, -n)
-        }
+        Initial::Fock(_)
+        | Initial::Coherent(_)
+        | Initial::Populations(_)
+        | Initial::Rotated { .. }
+        | Initial::Joint(_) => Rung::new(cells, cells, -n),
         Initial::Thermal { ratio } => {
             let excited = match Binomial::new(cells, ratio / (1.0 + ratio)) {
                 Ok(binomial) => rng.sample(binomial),

@@ -3,4 +3,5 @@
 pub mod angular;
 pub mod blocks;
 pub mod choose;
+pub mod energies;
 pub mod ladder;

@@ -87,7 +87,8 @@ impl BlockJump {
         let released = problem.channel_ids().map(|c| problem.released_per_jump(c)).collect();
         let paths = Paths::new(blocks.start.choices);
         let steps = &blocks.steps;
-        let timed_or_reset = |i: &usize| !matches!(steps[*i % steps.len()], BlockStep::Rotate(..));
+        let timed_or_reset =
+            |i: &usize| !matches!(steps[*i % steps.len()], BlockStep::Rotate(..) | BlockStep::Unitary(_));
         let next = |i: usize| (i..i + steps.len()).find(timed_or_reset).unwrap_or(i) % steps.len();
         let leaves = (0..steps.len()).map(|i| matches!(steps[next(i)], BlockStep::Reset(..))).collect();
         let pulses_at_end = steps.iter().rev().take_while(|step| !matches!(step, BlockStep::Evolve(_))).count();
@@ -358,14 +359,14 @@ impl Batch for BlockBatch<'_> {
                     walker.counts.fill(0);
                     (walker.flight.time, walker.flight.start) = (0.0, start);
                 }
-                BlockStep::Rotate(subsystem, axis, angle) if walker.path.is_none() => {
+                pulse @ (BlockStep::Rotate(..) | BlockStep::Unitary(_)) if walker.path.is_none() => {
                     let local = walker.local.clone();
                     let psi = &mut walker.flight.psi;
-                    if let Some(to) = rotate::rotate(&engine.blocks, &local.block, psi, *subsystem, *axis, *angle) {
+                    if let Some(to) = rotate::pulse(&engine.blocks, &local.block, psi, pulse) {
                         walker.local = engine.local(to);
                     }
                 }
-                BlockStep::Rotate(..) => {}
+                BlockStep::Rotate(..) | BlockStep::Unitary(_) => {}
                 BlockStep::Reset(..) => engine.reset(walker, step),
             }
         }

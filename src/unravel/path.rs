@@ -4,7 +4,7 @@
 use super::block_jump::{BlockJump, Local};
 use crate::error::RunError;
 use crate::evolve::{Flight, Workspace};
-use crate::problem::{Axis, Initial, SubsystemId};
+use crate::problem::{Axis, Gate, Initial, SubsystemId};
 use crate::protocol::{Evolve, Moment, Span, walk};
 use crate::space::blocks::{Drawn, rotate};
 use crate::stop::Stop;
@@ -101,6 +101,16 @@ struct Followed<'a> {
     rows: Vec<Row>,
 }
 
+impl Followed<'_> {
+    fn pulse(&mut self, step: usize) {
+        let blocks = &self.engine.blocks;
+        let to = rotate::pulse(blocks, &self.local.block, &mut self.flight.psi, &blocks.steps[step]);
+        if let Some(to) = to {
+            self.local = self.engine.local(to);
+        }
+    }
+}
+
 /// Why a path ends before the protocol does.
 enum Ended {
     /// It cannot be followed.
@@ -118,11 +128,13 @@ impl<E: Into<RunError>> From<E> for Ended {
 impl Evolve for Followed<'_> {
     type Ended = Ended;
 
-    fn rotate(&mut self, _: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), Ended> {
-        let to = rotate::rotate(&self.engine.blocks, &self.local.block, &mut self.flight.psi, subsystem, axis, angle);
-        if let Some(to) = to {
-            self.local = self.engine.local(to);
-        }
+    fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), Ended> {
+        self.pulse(step);
+        Ok(())
+    }
+
+    fn unitary(&mut self, step: usize, _: &Gate) -> Result<(), Ended> {
+        self.pulse(step);
         Ok(())
     }
 

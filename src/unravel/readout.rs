@@ -5,7 +5,7 @@ use super::stream::Stream;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::problem::{Initial, Kind, Linear, Reduction, SubsystemId};
-use crate::space::blocks::{Block, BlockId, Blocks, parts};
+use crate::space::blocks::{Block, BlockId, Blocks, parts, place};
 use num_complex::Complex64;
 use std::collections::HashMap;
 
@@ -88,15 +88,20 @@ impl<V: Vectors> States for V {
         let of = self.blocks();
         let View { block, psi, norm } = self.view(k);
         let slot = of.linear.iter().position(|l| *l == Linear::Energy)?;
-        let energies = &block.observable(of, slot, 0).diagonal;
         let mut left = share * norm;
         let mut outcome = None;
-        for (energy, x) in energies.iter().zip(psi).filter(|(_, x)| x.norm_sqr() > 0.0) {
-            outcome = Some(*energy);
-            left -= x.norm_sqr();
-            if left < 0.0 {
-                break;
+        let mut take = |energy: f64, weight: f64| {
+            if left >= 0.0 && weight > 0.0 {
+                outcome = Some(energy);
+                left -= weight;
             }
+        };
+        if of.problem().battery_hamiltonian().is_some() {
+            let last = of.reductions.len() - 1; // the battery's state, in the eigenbasis of its Hamiltonian
+            block.reducer(of, last).populations(psi, &mut take);
+        } else {
+            let energies = &block.observable(of, slot, 0).diagonal;
+            energies.iter().zip(psi).for_each(|(energy, x)| take(*energy, x.norm_sqr()));
         }
         outcome
     }
@@ -131,7 +136,12 @@ fn counted(linear: Linear, step: usize, counts: &[u64], released: &[f64]) -> Opt
 pub fn density_elements(of: &Blocks, reduction: usize) -> f64 {
     let dimension =
         |slots: std::ops::Range<usize>| -> f64 { slots.map(|s| of.layout.slots[s].most_levels() as f64).product() };
-    match &of.reductions[reduction] {
+    let joint = match &of.reductions[reduction] {
+        Reduction::InEnergies => &Reduction::Joint(of.problem().battery().to_vec()),
+        other => other,
+    };
+    match joint {
+        Reduction::InEnergies => 0.0,
         Reduction::Joint(parts) => {
             // With charges a block is smaller; the first one tells how much.
             let whole: f64 = parts.iter().map(|e| dimension(of.layout.of[e.index()].clone())).product();
@@ -184,8 +194,8 @@ pub fn reset(
     let mut fresh = vec![(vec![0; slots.len()], Complex64::ONE)];
     for part in parts(of.problem(), layout, subsystem, state) {
         let (spins, ket, _) = part.draw(layout, stream.rng());
-        two_j[part.slots.clone()].copy_from_slice(&spins);
-        let inner = part.slots.start - slots.start..part.slots.end - slots.start;
+        place(&mut two_j, &part.slots, &spins);
+        let inner = part.slots[0] - slots.start..part.slots[0] + part.slots.len() - slots.start;
         fresh = fresh
             .iter()
             .flat_map(|(before, a)| {

@@ -3,7 +3,7 @@
 use super::{MOST_ELEMENTS, initial};
 use crate::error::RunError;
 use crate::evolve::{MOST_ORDER as ORDER, settled};
-use crate::problem::{Axis, Envelope, Initial, SubsystemId};
+use crate::problem::{Envelope, Initial, SubsystemId};
 use crate::space::blocks::{Block, BlockId, Blocks, Sparse, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
@@ -82,7 +82,7 @@ impl<'b> Equation<'b> {
     /// # Errors
     /// [`RunError::TooLarge`] when these hold more than [`MOST_ELEMENTS`] numbers.
     pub fn new(blocks: &'b Blocks, stop: &Stop) -> Result<Self, RunError> {
-        let mut ids = initial::blocks(blocks, &blocks.problem().initial)?;
+        let mut ids = initial::blocks(blocks)?;
         let mut size = 0;
         let mut next = 0;
         let too_large = |size: usize| RunError::TooLarge {
@@ -107,7 +107,7 @@ impl<'b> Equation<'b> {
         }
         let reached: Vec<Arc<Block>> = ids.iter().map(|id| blocks.get(*id)).collect();
         let place = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
-        let rho = initial::density(blocks, &reached, &blocks.problem().initial)?;
+        let rho = initial::density(blocks, &reached)?;
         let counters = vec![0.0; blocks.problem().channels.len()];
         Ok(Self { blocks, reached, place, rho, counters, start: 0.0, stop: stop.clone(), generators: HashMap::new() })
     }
@@ -117,7 +117,7 @@ impl<'b> Equation<'b> {
     /// # Errors
     /// None in practice; the state was made once before.
     pub fn restart(&mut self) -> Result<(), RunError> {
-        self.rho = initial::density(self.blocks, &self.reached, &self.blocks.problem().initial)?;
+        self.rho = initial::density(self.blocks, &self.reached)?;
         self.counters.fill(0.0);
         Ok(())
     }
@@ -170,11 +170,12 @@ impl<'b> Equation<'b> {
         Ok(())
     }
 
-    /// A pulse: ρ → UρU†, column by column and row by row.
+    /// The pulse or the gate of a step: ρ → UρU†, column by column and row by row.
     ///
     /// # Errors
     /// [`RunError::Interrupted`].
-    pub fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
+    pub fn pulse(&mut self, step: usize) -> Result<(), RunError> {
+        let pulse = &self.blocks.steps[step];
         let mut turned: Density = self.rho.iter().map(|r| vec![Complex64::ZERO; r.len()]).collect();
         for (block, rho) in self.reached.iter().zip(&self.rho) {
             let d = block.dimension();
@@ -188,7 +189,7 @@ impl<'b> Equation<'b> {
                     half.push(Vec::new());
                     continue;
                 }
-                target = rotate::rotate(self.blocks, block, &mut column, subsystem, axis, angle).unwrap_or(block.id);
+                target = rotate::pulse(self.blocks, block, &mut column, pulse).unwrap_or(block.id);
                 half.push(column);
             }
             let Some(&to) = self.place.get(&target) else { continue };
@@ -200,7 +201,7 @@ impl<'b> Equation<'b> {
                 if row.iter().all(|x| *x == Complex64::ZERO) {
                     continue;
                 }
-                rotate::rotate(self.blocks, block, &mut row, subsystem, axis, angle);
+                rotate::pulse(self.blocks, block, &mut row, pulse);
                 row.iter().enumerate().for_each(|(j, x)| turned[to][i * e + j] += x.conj());
             }
         }

@@ -3,7 +3,7 @@
 use super::equation::Equation;
 use super::readout::Readout;
 use crate::error::RunError;
-use crate::problem::{Axis, Initial, SubsystemId};
+use crate::problem::{Axis, Gate, Initial, SubsystemId};
 use crate::protocol::{Evolve, Moment, Span};
 use crate::space::blocks::{Block, Blocks};
 use num_complex::Complex64;
@@ -26,11 +26,11 @@ pub trait Held {
     /// A step begins at `start`: these go to 0.
     fn begin(&mut self, start: f64);
 
-    /// A pulse: ρ → UρU†.
+    /// The pulse or the gate of a step: ρ → UρU†.
     ///
     /// # Errors
     /// [`RunError::Interrupted`].
-    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError>;
+    fn pulse(&mut self, step: usize) -> Result<(), RunError>;
 
     /// ρ → Tr_S ρ ⊗ ρ_S.
     ///
@@ -56,8 +56,12 @@ pub struct Read<'e, 'p, S> {
 impl<S: Held> Evolve for Read<'_, '_, S> {
     type Ended = RunError;
 
-    fn rotate(&mut self, _: usize, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
-        self.state.rotate(subsystem, axis, angle)
+    fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
+        self.state.pulse(step)
+    }
+
+    fn unitary(&mut self, step: usize, _: &Gate) -> Result<(), RunError> {
+        self.state.pulse(step)
     }
 
     fn reset(&mut self, _: usize, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
@@ -103,8 +107,8 @@ impl Held for Equation<'_> {
         self.counters.fill(0.0);
     }
 
-    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
-        Equation::rotate(self, subsystem, axis, angle)
+    fn pulse(&mut self, step: usize) -> Result<(), RunError> {
+        Equation::pulse(self, step)
     }
 
     fn reset(&mut self, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {

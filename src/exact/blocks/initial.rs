@@ -3,10 +3,9 @@
 use super::equation::Density;
 use crate::error::RunError;
 use crate::problem::{Initial, Kind, SubsystemId};
-use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, PartState, parts, rotate};
+use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, PartState, parts, place, rotate};
 use num_complex::Complex64;
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Most product states of a mixed initial state that are looked through.
@@ -20,11 +19,16 @@ const MOST_MIXED: u64 = 20_000;
 type Fresh = (Vec<u64>, Vec<usize>, Vec<usize>, Complex64);
 
 /// The averaged state of some slots: one matrix for each set of spins.
-type PartMixture = (Range<usize>, Vec<PartState>);
+type PartMixture = (Vec<usize>, Vec<PartState>);
 
 fn mixtures(blocks: &Blocks, subsystem: SubsystemId, state: &Initial) -> Vec<PartMixture> {
     let parts = parts(blocks.problem(), &blocks.layout, subsystem, state);
     parts.into_iter().map(|part| (part.slots.clone(), part.density(&blocks.layout))).collect()
+}
+
+/// What the system starts in.
+fn start(blocks: &Blocks) -> Vec<PartMixture> {
+    blocks.start.parts().iter().map(|part| (part.slots.clone(), part.density(&blocks.layout))).collect()
 }
 
 /// Every product of one occupied state of each part, as 2J and levels.
@@ -36,22 +40,22 @@ fn products(
 ) {
     let Some(((slots, states), rest)) = mixtures.split_first() else { return visit(two_j, levels) };
     for state in states {
-        two_j[slots.clone()].copy_from_slice(&state.two_j);
-        for (own, place) in &state.basis {
-            if state.matrix[(*place, *place)].re > 0.0 {
-                levels[slots.clone()].copy_from_slice(own);
+        place(two_j, slots, &state.two_j);
+        for (own, index) in &state.basis {
+            if state.matrix[(*index, *index)].re > 0.0 {
+                place(levels, slots, own);
                 products(rest, two_j, levels, visit);
             }
         }
     }
 }
 
-/// The blocks that the product of `initial` occupies.
+/// The blocks that the initial state occupies.
 ///
 /// # Errors
 /// [`RunError::TooLarge`] when it has too many product states to look through.
-pub fn blocks(blocks: &Blocks, initial: &[Initial]) -> Result<Vec<BlockId>, RunError> {
-    for (part, state) in blocks.problem().subsystems.iter().zip(initial) {
+pub fn blocks(blocks: &Blocks) -> Result<Vec<BlockId>, RunError> {
+    for (part, state) in blocks.problem().subsystems.iter().zip(&blocks.problem().initial) {
         let most = match state.cell() {
             Some((_, coherence)) if coherence != Complex64::ZERO => MOST_TURNED,
             Some((p, _)) if p > 0.0 && p < 1.0 => MOST_MIXED,
@@ -66,13 +70,13 @@ pub fn blocks(blocks: &Blocks, initial: &[Initial]) -> Result<Vec<BlockId>, RunE
             });
         }
     }
-    let all: Vec<PartMixture> =
-        blocks.problem().subsystem_ids().zip(initial).flat_map(|(e, state)| mixtures(blocks, e, state)).collect();
+    let all = start(blocks);
     let of_part = |(_, states): &PartMixture| states.iter().map(|s| s.basis.len()).sum::<usize>();
     let count = all.iter().map(of_part).try_fold(1usize, usize::checked_mul).unwrap_or(usize::MAX);
     let slots = blocks.layout.slots.len();
     if !blocks.has_charges() && all.iter().all(|(_, states)| states.len() == 1) {
-        let two_j: Vec<u64> = all.iter().flat_map(|(_, states)| states[0].two_j.clone()).collect();
+        let mut two_j = vec![0; slots];
+        all.iter().for_each(|(own, states)| place(&mut two_j, own, &states[0].two_j));
         return Ok(vec![blocks.block_of(&two_j, &vec![0; slots])]);
     }
     if count > MOST_PRODUCTS {
@@ -97,11 +101,11 @@ pub fn neighbours(of: &Blocks, block: &Block) -> BTreeSet<BlockId> {
     let mut levels = vec![0; block.space.levels.len()];
     for step in &of.steps {
         match step {
-            BlockStep::Rotate(subsystem, axis, angle) => {
+            BlockStep::Rotate(..) => {
                 let mut psi = vec![Complex64::ZERO; block.dimension()];
                 if let Some(first) = psi.first_mut() {
                     *first = Complex64::ONE;
-                    let to = rotate::rotate(of, block, &mut psi, *subsystem, *axis, *angle);
+                    let to = rotate::pulse(of, block, &mut psi, step);
                     found.extend(to);
                 }
             }
@@ -115,7 +119,7 @@ pub fn neighbours(of: &Blocks, block: &Block) -> BTreeSet<BlockId> {
                     });
                 }
             }
-            BlockStep::Evolve(_) => {}
+            BlockStep::Unitary(_) | BlockStep::Evolve(_) => {}
         }
     }
     found
@@ -125,34 +129,35 @@ pub fn neighbours(of: &Blocks, block: &Block) -> BTreeSet<BlockId> {
 ///
 /// # Errors
 /// None in practice; the blocks were found from the same state.
-pub fn density(of: &Blocks, reached: &[Arc<Block>], initial: &[Initial]) -> Result<Density, RunError> {
-    let all: Vec<PartMixture> =
-        of.problem().subsystem_ids().zip(initial).flat_map(|(e, state)| mixtures(of, e, state)).collect();
+pub fn density(of: &Blocks, reached: &[Arc<Block>]) -> Result<Density, RunError> {
+    let all = start(of);
+    let own = |of: &[usize], all: &[usize]| of.iter().map(|slot| all[*slot]).collect::<Vec<_>>();
     let mut rho = Vec::with_capacity(reached.len());
     for block in reached {
         let d = block.dimension();
         let mut matrix = vec![Complex64::ZERO; d * d];
         // The matrix of each part that has the block's spins; a block without one is not occupied.
-        let own: Option<Vec<(&Range<usize>, &PartState)>> = all
+        let parts: Option<Vec<(&[usize], &PartState)>> = all
             .iter()
             .map(|(slots, states)| {
-                let state = states.iter().find(|s| s.two_j[..] == block.space.key.two_j[slots.clone()])?;
-                Some((slots, state))
+                let has =
+                    |s: &&PartState| slots.iter().zip(&s.two_j).all(|(slot, j)| block.space.key.two_j[*slot] == *j);
+                Some((&slots[..], states.iter().find(has)?))
             })
             .collect();
-        if let Some(own) = own {
+        if let Some(parts) = parts {
             let mut levels = vec![0; block.space.levels.len()];
             let places: Vec<Option<Vec<usize>>> = (0..d)
                 .map(|index| {
                     block.space.read(index, &mut levels);
-                    own.iter().map(|(slots, state)| state.basis.get(&levels[(*slots).clone()]).copied()).collect()
+                    parts.iter().map(|(slots, state)| state.basis.get(&own(slots, &levels)).copied()).collect()
                 })
                 .collect();
             for (i, a) in places.iter().enumerate() {
                 let Some(a) = a else { continue };
                 for (j, b) in places.iter().enumerate() {
                     let Some(b) = b else { continue };
-                    let factors = own.iter().zip(a.iter().zip(b));
+                    let factors = parts.iter().zip(a.iter().zip(b));
                     matrix[i * d + j] = factors.map(|((_, state), (x, y))| state.matrix[(*x, *y)]).product();
                 }
             }
@@ -169,7 +174,7 @@ pub fn density(of: &Blocks, reached: &[Arc<Block>], initial: &[Initial]) -> Resu
 pub fn replaced(
     of: &Blocks,
     reached: &[Arc<Block>],
-    place: &HashMap<BlockId, usize>,
+    places: &HashMap<BlockId, usize>,
     rho: &Density,
     subsystem: SubsystemId,
     state: &Initial,
@@ -219,7 +224,7 @@ pub fn replaced(
                     two_j[slots.clone()].copy_from_slice(spins);
                     row[slots.clone()].copy_from_slice(a);
                     column[slots.clone()].copy_from_slice(b);
-                    let Some(&to) = place.get(&of.block_of(&two_j, &row)) else {
+                    let Some(&to) = places.get(&of.block_of(&two_j, &row)) else {
                         let reason = "a reset leads to a block that was not found".into();
                         return Err(RunError::Numerics { method: "the reset on blocks", reason });
                     };

@@ -4,8 +4,9 @@ use super::held::Held;
 use crate::density::{BlockShape, Label};
 use crate::error::RunError;
 use crate::estimate::answers::{Answers, Columns, Estimate, Sided, exactly};
-use crate::estimate::functional::{self, State};
+use crate::estimate::functional::{Exact, State};
 use crate::problem::{Linear, Nonlinear, Part, Problem, Row, Varied};
+use crate::space::blocks::Observable;
 use crate::table::Table;
 use faer::Mat;
 use num_complex::Complex64;
@@ -17,13 +18,14 @@ const TOLERANCE: f64 = 1e-8;
 /// The rows read so far.
 pub struct Readout<'p> {
     problem: &'p Problem,
+    functions: Exact<'p>,
     columns: Columns<'p>,
 }
 
 impl<'p> Readout<'p> {
     /// None yet.
     pub fn new(problem: &'p Problem) -> Self {
-        Self { problem, columns: Columns::exact(problem) }
+        Self { problem, functions: Exact::new(problem), columns: Columns::exact(problem) }
     }
 
     /// Read one row, `time` after the run began, in step `step`.
@@ -38,7 +40,8 @@ impl<'p> Readout<'p> {
             return Err(RunError::Numerics { method: "the evolution on blocks", reason });
         }
         let reduced = (0..self.problem.reductions().len()).map(|index| reduced(state, index)).collect();
-        self.columns.read(&Reading { problem: self.problem, state, reduced, step }, time)
+        let (problem, functions) = (self.problem, &self.functions);
+        self.columns.read(&Reading { problem, functions, state, reduced, step }, time)
     }
 
     /// Forget the rows read so far, but not the ergotropy of the first.
@@ -61,6 +64,7 @@ impl<'p> Readout<'p> {
 /// The state at one row.
 struct Reading<'a, S> {
     problem: &'a Problem,
+    functions: &'a Exact<'a>,
     state: &'a S,
     /// The reduced states that the quantities need.
     reduced: Vec<State>,
@@ -98,7 +102,7 @@ impl<S: Held> Answers for Reading<'_, S> {
     fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
         let needed = what.reduction(self.problem, of);
         let Some(index) = self.state.blocks().reductions.iter().position(|r| *r == needed) else { return Ok(None) };
-        functional::exact(self.problem, what, of, &self.reduced[index]).map(|value| Some(exactly(value)))
+        self.functions.value(what, of, &self.reduced[index]).map(|value| Some(exactly(value)))
     }
 }
 
@@ -106,18 +110,13 @@ impl<S: Held> Answers for Reading<'_, S> {
 fn linear(state: &impl Held, needed: Linear, step: usize) -> Option<(f64, f64)> {
     let blocks = state.blocks();
     let (slot, stage) = (blocks.linear.iter().position(|l| *l == needed)?, blocks.stage_of(step));
-    let (mut mean, mut square) = (0.0, 0.0);
-    for (b, block) in state.reached().iter().enumerate() {
-        let observable = block.observable(blocks, slot, stage);
-        mean += observable.trace(&|i, j| state.element(b, i, j));
-        square += observable.diagonal.iter().enumerate().map(|(i, o)| o * o * state.element(b, i, i).re).sum::<f64>();
-    }
+    let sum = |of: &dyn Fn(&Observable, &dyn Fn(usize, usize) -> Complex64) -> f64| -> f64 {
+        let reached = state.reached().iter().enumerate();
+        reached.map(|(b, block)| of(block.observable(blocks, slot, stage), &|i, j| state.element(b, i, j))).sum()
+    };
+    let mean = sum(&|observable, rho| observable.trace(rho));
     // About the mean, so that nothing cancels.
-    let mut variance = 0.0;
-    for (b, block) in state.reached().iter().enumerate() {
-        let diagonal = block.observable(blocks, slot, stage).diagonal.iter().enumerate();
-        variance += diagonal.map(|(i, o)| (o - mean).powi(2) * state.element(b, i, i).re).sum::<f64>();
-    }
+    let (square, variance) = (sum(&|o, rho| o.trace_about(0.0, rho)), sum(&|o, rho| o.trace_about(mean, rho)));
     Some((mean, if square > 0.0 { variance } else { 0.0 }))
 }
 

@@ -6,7 +6,7 @@ use super::MOST_ELEMENTS;
 use super::held::Held;
 use crate::error::RunError;
 use crate::evolve::{Flight, Propagator, Workspace, norm_sqr, spacings};
-use crate::problem::{Axis, Initial, Step, SubsystemId};
+use crate::problem::{Initial, Step, SubsystemId};
 use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
@@ -139,11 +139,12 @@ impl Held for Vectors<'_> {
         self.members.iter_mut().for_each(|member| (member.flight.time, member.flight.start) = (0.0, start));
     }
 
-    fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> Result<(), RunError> {
+    fn pulse(&mut self, step: usize) -> Result<(), RunError> {
+        let pulse = &self.blocks.steps[step];
         for k in 0..self.members.len() {
             let Member { place, flight, .. } = &mut self.members[k];
             let block = &self.reached[*place];
-            if let Some(to) = rotate::rotate(self.blocks, block, &mut flight.psi, subsystem, axis, angle) {
+            if let Some(to) = rotate::pulse(self.blocks, block, &mut flight.psi, pulse) {
                 self.members[k].place = self.place(to);
             }
         }

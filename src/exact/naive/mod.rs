@@ -10,6 +10,7 @@ mod flow;
 mod language_tests;
 mod quantities;
 mod space;
+mod states;
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,7 @@ impl<'p> Steps<'p> {
             Step::Rotate { subsystem, axis, angle } => {
                 return Ok(self.space.rotate(&rho, *subsystem, *axis, *angle)?);
             }
+            Step::Unitary(gate) => return self.space.gate(&rho, gate),
             Step::Reset { subsystem, state } => return Ok(self.space.reset(&rho, *subsystem, state)?),
             Step::Evolve { rows, active, driven, .. } => (rows, active, driven),
         };

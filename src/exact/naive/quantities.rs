@@ -3,7 +3,9 @@
 use super::flow::Flow;
 use super::space::{FullSpace, expectation};
 use crate::error::{ModelError, RunError};
-use crate::problem::{Kind, Linear, Nonlinear, Part, Problem, Quantity, Recipe, SubsystemId, Varied, n};
+use crate::problem::{
+    BatteryHamiltonian, Kind, Linear, Nonlinear, Part, Problem, Quantity, Recipe, SubsystemId, Varied, Zero, n,
+};
 use faer::{Mat, Side};
 use ndarray::Array2;
 use num_complex::Complex64;
@@ -22,6 +24,8 @@ pub(super) struct Meter<'p> {
     flows: Vec<Flow>,
     /// Of each basis state: index in the battery, index in the rest, energy of the battery.
     split: Vec<(usize, usize, f64)>,
+    /// The battery's own Hamiltonian, from where its energies count, on the whole space.
+    own: Option<CsMat<Complex64>>,
 }
 
 impl<'p> Meter<'p> {
@@ -38,7 +42,8 @@ impl<'p> Meter<'p> {
                 flows.push(Flow::new(problem, space, e)?);
             }
         }
-        Ok(Self { problem, space, spins, flows, split: space.split(&problem.battery) })
+        let own = problem.battery_hamiltonian.as_ref().map(|own| own_hamiltonian(space, own)).transpose()?;
+        Ok(Self { problem, space, spins, flows, split: space.split(&problem.battery), own })
     }
 
     /// The quantities in the order asked for, in `rho` and with the `jumps` of each channel since step `step` began.
@@ -56,6 +61,9 @@ impl<'p> Meter<'p> {
             return Err(RunError::Numerics { method: "the full-space evolution", reason });
         }
         let energy_power = |power: i32| -> f64 {
+            if let Some(own) = &self.own {
+                return if power == 1 { expectation(own, rho).re } else { expectation(&(own * own), rho).re };
+            }
             self.split.iter().zip(rho.diag()).map(|((_, _, energy), p)| energy.powi(power) * p.re).sum()
         };
         let energy = energy_power(1);
@@ -128,6 +136,11 @@ impl<'p> Meter<'p> {
     fn nonlinear(&self, rho: &Array2<Complex64>, what: Nonlinear, of: Part) -> Result<f64, RunError> {
         let members = of.members(self.problem);
         let part = Reduced::new(self.space, rho, &members);
+        let of_energies = !matches!(what, Nonlinear::Coherence | Nonlinear::Purity);
+        let part = match &self.own {
+            Some(own) if of == Part::Battery && of_energies => part.in_eigenbasis(&self.split, own)?,
+            _ => part,
+        };
         Ok(match what {
             Nonlinear::Ergotropy => part.ergotropy()?,
             Nonlinear::IncoherentErgotropy => part.without_coherence().ergotropy()?,
@@ -207,6 +220,21 @@ impl Reduced {
         Self { rho: reduced, energies }
     }
 
+    /// The same in the eigenbasis of an operator of the part, given on the whole space, with its eigenvalues for energies.
+    fn in_eigenbasis(self, split: &[(usize, usize, f64)], whole: &CsMat<Complex64>) -> Result<Self, RunError> {
+        let d = self.energies.len();
+        let mut own = Mat::<Complex64>::zeros(d, d);
+        for (value, (i, j)) in whole.iter() {
+            if (split[i].1, split[j].1) == (0, 0) {
+                own[(split[i].0, split[j].0)] += value;
+            }
+        }
+        let failed = |e| RunError::Numerics { method: "the levels of the battery", reason: format!("{e:?}") };
+        let eigen = own.self_adjoint_eigen(Side::Lower).map_err(failed)?;
+        let rho = eigen.U().adjoint() * &self.rho * eigen.U();
+        Ok(Self { rho, energies: (0..d).map(|k| eigen.S()[k].re).collect() })
+    }
+
     fn energy(&self) -> f64 {
         self.energies.iter().enumerate().map(|(i, e)| e * self.rho[(i, i)].re).sum()
     }
@@ -277,6 +305,20 @@ impl Reduced {
         let d = self.energies.len();
         (0..d).map(|i| (0..d).map(|j| self.rho[(i, j)].norm_sqr()).sum::<f64>()).sum()
     }
+}
+
+/// A battery's Hamiltonian on the whole space, less its lowest energy where that counts 0.
+fn own_hamiltonian(space: &FullSpace, own: &BatteryHamiltonian) -> Result<CsMat<Complex64>, ModelError> {
+    let written = space.operator(&own.operator)?;
+    if own.zero == Zero::AsWritten {
+        return Ok(written);
+    }
+    let d = space.dimension();
+    let mut dense = Mat::<Complex64>::zeros(d, d);
+    written.iter().for_each(|(value, (i, j))| dense[(i, j)] += value);
+    let levels = dense.self_adjoint_eigenvalues(Side::Lower);
+    let lowest = levels.map_err(|e| ModelError::Invalid(format!("the battery's Hamiltonian has no levels: {e:?}")))?[0];
+    Ok(&written + &CsMat::eye(d).map(|x: &Complex64| x * -lowest))
 }
 
 /// max(0, λ₁ − λ₂ − λ₃ − λ₄), λ² the eigenvalues of √ρ ρ̃ √ρ with ρ̃ = (σy⊗σy)ρ*(σy⊗σy) (W. K. Wootters, PRL 80, 2245).

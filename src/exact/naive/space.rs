@@ -1,7 +1,8 @@
 //! The full tensor space of a problem, with every operator spelled out as a Kronecker product.
 
+use super::states::state;
 use crate::error::{ModelError, RunError};
-use crate::problem::{Axis, Channel, Drive, Factor, Initial, Kind, Op, OpSum, Problem, Reach, Subsystem, SubsystemId};
+use crate::problem::{Axis, Channel, Drive, Factor, Initial, Kind, Op, OpSum, Problem, Reach, SubsystemId};
 use ndarray::{Array2, Zip};
 use num_complex::Complex64;
 use sprs::{CsMat, TriMat, kronecker_product};
@@ -59,19 +60,42 @@ impl<'p> FullSpace<'p> {
             dims.extend((0..subsystem.cells()).map(|_| levels(&subsystem.kind)));
             factors.push(first..dims.len());
         }
-        let parts = problem.subsystems.iter().zip(&problem.initial);
-        let parts = parts.map(|(subsystem, initial)| state(subsystem, initial)).collect::<Result<Vec<_>, _>>()?;
-        let initial = kronecker(parts.into_iter());
+        let initial = zero(0);
         let (hamiltonian, drives, jumps) = (zero(0), Vec::new(), Vec::new());
         let mut space = Self { problem, dims, factors, initial, hamiltonian, drives, jumps };
-        if space.initial.rows() != space.dimension() {
+        if problem.initial.len() != problem.subsystems.len() {
             return Err(ModelError::Invalid("every subsystem needs one initial state".into()).into());
         }
+        space.initial = match problem.joint.is_empty() {
+            true => {
+                let parts = problem.subsystems.iter().zip(&problem.initial);
+                let parts = parts.map(|(part, initial)| state(part, initial)).collect::<Result<Vec<_>, _>>()?;
+                kronecker(parts.into_iter())
+            }
+            false => space.entangled()?,
+        };
         space.hamiltonian = space.operator(&problem.hamiltonian)?;
         space.jumps = problem.channels.iter().map(|c| space.dissipators(c)).collect::<Result<_, _>>()?;
         let drive = |d: &Drive| Ok::<_, ModelError>(scaled(&space.operator(&d.operator)?, -Complex64::I));
         space.drives = problem.drives.iter().map(drive).collect::<Result<_, _>>()?;
         Ok(space)
+    }
+
+    /// The level of each tensor factor in a basis state.
+    pub(super) fn digits(&self, mut index: usize) -> Vec<usize> {
+        let mut levels = vec![0; self.dims.len()];
+        for k in (0..levels.len()).rev() {
+            (levels[k], index) = (index % self.dims[k], index / self.dims[k]);
+        }
+        levels
+    }
+
+    pub(super) fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    pub(super) fn problem(&self) -> &'p Problem {
+        self.problem
     }
 
     /// Dimension d of the Hilbert space.
@@ -260,13 +284,13 @@ impl<'p> FullSpace<'p> {
     pub(super) fn split_factors(&self, inside: impl Fn(usize) -> bool) -> Vec<(usize, usize, f64)> {
         let mut split = vec![(0, 0, 0.0)];
         for (id, subsystem) in self.problem.subsystems.iter().enumerate() {
-            for factor in self.factors[id].clone() {
+            for (cell, factor) in self.factors[id].clone().enumerate() {
                 let stored = inside(factor);
                 let dim = levels(&subsystem.kind);
                 let extend = |&(battery, rest, energy): &(usize, usize, f64)| {
                     (0..dim).map(move |level| match (stored, &subsystem.kind) {
                         (true, Kind::Levels { energies }) => (battery * dim + level, rest, energy + energies[level]),
-                        (true, _) => (battery * dim + level, rest, energy + subsystem.energy * level as f64),
+                        (true, _) => (battery * dim + level, rest, energy + subsystem.quantum(cell) * level as f64),
                         (false, _) => (battery, rest * dim + level, energy),
                     })
                 };
@@ -338,7 +362,7 @@ pub fn expectation(operator: &CsMat<Complex64>, rho: &Array2<Complex64>) -> Comp
 }
 
 /// Dimension of one cell, mode or multi-level system.
-fn levels(kind: &Kind) -> usize {
+pub(super) fn levels(kind: &Kind) -> usize {
     match kind {
         Kind::Ensemble { .. } | Kind::Network { .. } => 2,
         Kind::Mode { cutoff } => *cutoff,
@@ -374,86 +398,19 @@ fn elementary(kind: &Kind, op: Op) -> Result<CsMat<Complex64>, ModelError> {
     Ok(matrix(dim, entries))
 }
 
-fn unfit(kind: &Kind, what: impl Debug) -> ModelError {
+pub(super) fn unfit(kind: &Kind, what: impl Debug) -> ModelError {
     ModelError::Invalid(format!("{what:?} does not fit {kind:?}"))
 }
 
-/// The initial density matrix of one subsystem.
-fn state(subsystem: &Subsystem, initial: &Initial) -> Result<CsMat<Complex64>, ModelError> {
-    let cells = subsystem.cells() as usize;
-    let dim = levels(&subsystem.kind);
-    let diagonal = |p: Vec<f64>| {
-        let total: f64 = p.iter().sum();
-        matrix(dim, p.into_iter().enumerate().map(|(i, p)| (i, i, Complex64::from(p / total))).collect())
-    };
-    let only = |level: usize| diagonal((0..dim).map(|i| f64::from(u8::from(i == level))).collect());
-    let (excited, coherence) = match (initial, &subsystem.kind) {
-        (Initial::Ground, Kind::Mode { .. } | Kind::Levels { .. }) => return Ok(only(0)),
-        (Initial::Fock(n), Kind::Mode { .. }) => return Ok(only(*n)),
-        (Initial::Thermal { ratio }, Kind::Mode { .. }) => {
-            return Ok(diagonal((0..dim).map(|n| ratio.powi(n as i32)).collect()));
-        }
-        (Initial::Populations(p), Kind::Levels { .. }) => return Ok(diagonal(p.clone())),
-        (Initial::Coherent(alpha), Kind::Mode { .. }) => {
-            let factorial = |n: usize| (1..=n).map(|k| k as f64).product::<f64>();
-            let x: Vec<Complex64> = (0..dim).map(|n| alpha.powu(n as u32) / factorial(n).sqrt()).collect();
-            let norm: f64 = x.iter().map(|x| x.norm_sqr()).sum();
-            let pairs = (0..dim).flat_map(|i| (0..dim).map(move |j| (i, j)));
-            return Ok(matrix(dim, pairs.map(|(i, j)| (i, j, x[i] * x[j].conj() / norm)).collect()));
-        }
-        (_, Kind::Mode { .. } | Kind::Levels { .. }) => return Err(unfit(&subsystem.kind, initial)),
-        (Initial::Ground, _) => (0.0, Complex64::ZERO),
-        (Initial::Excited, _) => (1.0, Complex64::ZERO),
-        (Initial::Thermal { ratio } | Initial::Rotated { ratio, .. }, _) => (ratio / (1.0 + ratio), Complex64::ZERO),
-        (Initial::Cell { excited, coherence }, _) => (*excited, *coherence),
-        (Initial::Dicke { two_j, two_m }, _) => return Ok(dicke(cells, *two_j, *two_m)),
-        _ => return Err(unfit(&subsystem.kind, initial)),
-    };
-    let entries = [
-        (0, 0, Complex64::from(1.0 - excited)),
-        (1, 1, Complex64::from(excited)),
-        (1, 0, coherence),
-        (0, 1, coherence.conj()),
-    ];
-    let one = matrix(2, entries.to_vec());
-    let product = kronecker((0..cells).map(|_| one.clone()));
-    let Initial::Rotated { unitary, .. } = initial else { return Ok(product) };
-    let d = unitary.nrows();
-    let pairs = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
-    let u = matrix(d, pairs.map(|(i, j)| (i, j, unitary[(i, j)])).collect());
-    Ok(&(&u * &product) * &adjoint(&u))
-}
-
-/// The projector on all states of N cells with S² = J(J+1) and Sᶻ = M, divided by its trace. The projector on J is the
-/// polynomial Π_{K≠J} (S² − K(K+1)) / (J(J+1) − K(K+1)), K from N/2 down to 0 or ½.
-fn dicke(cells: usize, two_j: u64, two_m: i64) -> CsMat<Complex64> {
-    let dims = vec![2; cells];
-    let diagonal = |value: &dyn Fn(f64) -> f64| {
-        let m = |index: usize| f64::from(index.count_ones()) - cells as f64 / 2.0;
-        matrix(1 << cells, (0..1 << cells).map(|index| (index, index, Complex64::from(value(m(index))))).collect())
-    };
-    let lower = total(&dims, 0..cells, &matrix(2, vec![(0, 1, ONE)]));
-    // S² = S⁺S⁻ + Sᶻ(Sᶻ − 1), and a basis state with k excited cells has Sᶻ = k − N/2.
-    let squared = &(&adjoint(&lower) * &lower) + &diagonal(&|m| m * (m - 1.0));
-    let casimir = |two_k: u64| (two_k * (two_k + 2)) as f64 / 4.0;
-    let mut projector = diagonal(&|m| if 2.0 * m == two_m as f64 { 1.0 } else { 0.0 });
-    for two_k in (cells as u64 % 2..=cells as u64).step_by(2).filter(|two_k| *two_k != two_j) {
-        let shifted = &squared + &diagonal(&|_| -casimir(two_k));
-        projector = scaled(&(&shifted * &projector), Complex64::from(1.0 / (casimir(two_j) - casimir(two_k))));
-    }
-    let trace: Complex64 = projector.diag().iter().map(|(_, p)| *p).sum();
-    scaled(&projector, trace.inv())
-}
-
 /// Σ_k 1⊗…⊗o⊗…⊗1 with o at each tensor factor k of `range`.
-fn total(dims: &[usize], range: Range<usize>, o: &CsMat<Complex64>) -> CsMat<Complex64> {
+pub(super) fn total(dims: &[usize], range: Range<usize>, o: &CsMat<Complex64>) -> CsMat<Complex64> {
     let d = dims.iter().product();
     let at = |k: usize| kronecker((0..dims.len()).map(|l| if l == k { o.clone() } else { CsMat::eye(dims[l]) }));
     range.fold(zero(d), |sum, k| &sum + &at(k))
 }
 
 /// A square matrix from its nonzero elements (row, column, value).
-fn matrix(dim: usize, entries: Vec<(usize, usize, Complex64)>) -> CsMat<Complex64> {
+pub(super) fn matrix(dim: usize, entries: Vec<(usize, usize, Complex64)>) -> CsMat<Complex64> {
     let mut matrix = TriMat::with_capacity((dim, dim), entries.len());
     entries.into_iter().for_each(|(row, column, value)| matrix.add_triplet(row, column, value));
     matrix.to_csr()
@@ -464,7 +421,7 @@ fn zero(dim: usize) -> CsMat<Complex64> {
 }
 
 /// a ⊗ b ⊗ …
-fn kronecker(parts: impl Iterator<Item = CsMat<Complex64>>) -> CsMat<Complex64> {
+pub(super) fn kronecker(parts: impl Iterator<Item = CsMat<Complex64>>) -> CsMat<Complex64> {
     parts.fold(CsMat::eye(1), |product, part| kronecker_product(product.view(), part.view()))
 }
 
@@ -481,7 +438,7 @@ pub(super) fn adjoint(matrix: &CsMat<Complex64>) -> CsMat<Complex64> {
 }
 
 /// x·a† = (a·x†)†, since the library multiplies sparse by dense in this order only.
-fn right_adjoint(x: &Array2<Complex64>, a: &CsMat<Complex64>) -> Array2<Complex64> {
+pub(super) fn right_adjoint(x: &Array2<Complex64>, a: &CsMat<Complex64>) -> Array2<Complex64> {
     let dagger = |m: &Array2<Complex64>| Array2::from_shape_fn(m.dim(), |(i, j)| m[[j, i]].conj());
     dagger(&(a * &dagger(x)))
 }

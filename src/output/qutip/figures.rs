@@ -25,10 +25,15 @@ pub(super) fn observe(problem: &Problem) -> Result<String, RunError> {
     text.push_str("\n\ndef observe(rho, jumps, time, step, on):\n    \"\"\"The columns in the state rho, with the channels that are on.\"\"\"\n");
     let battery = of(problem, &problem.battery);
     let whole = |(what, of): (Nonlinear, Part)| {
-        of == Part::Battery && matches!(what.reduction(problem, of), Reduction::Joint(_))
+        of == Part::Battery && matches!(what.reduction(problem, of), Reduction::Joint(_) | Reduction::InEnergies)
     };
     if problem.quantities.iter().filter_map(Quantity::nonlinear).any(whole) {
-        let _ = writeln!(text, "    r, levels_B = state_of(rho, {battery}), spectrum({battery})");
+        let _ = match problem.battery_hamiltonian() {
+            Some(_) => {
+                writeln!(text, "    r = state_of(rho, {battery})\n    in_energies = basis_B.conj().T @ r @ basis_B")
+            }
+            None => writeln!(text, "    r, levels_B = state_of(rho, {battery}), spectrum({battery})"),
+        };
     }
     text.push_str("    return [\n");
     for quantity in &problem.quantities {
@@ -39,7 +44,7 @@ pub(super) fn observe(problem: &Problem) -> Result<String, RunError> {
 }
 
 /// Names of subsystems as arguments, in the order of the tensor product.
-fn of(problem: &Problem, subsystems: &[SubsystemId]) -> String {
+pub(super) fn of(problem: &Problem, subsystems: &[SubsystemId]) -> String {
     let mut sorted = subsystems.to_vec();
     sorted.sort_unstable();
     sorted.iter().map(|e| quoted(&problem.subsystems[*e].name)).collect::<Vec<_>>().join(", ")
@@ -63,6 +68,7 @@ fn expression(problem: &Problem, quantity: &Quantity) -> Result<String, RunError
 fn mean(problem: &Problem, of: Linear) -> Result<String, RunError> {
     let name = |e: SubsystemId| quoted(&problem.subsystems[e].name);
     Ok(match of {
+        Linear::Energy if problem.battery_hamiltonian().is_some() => "mean(H_B, rho)".into(),
         Linear::Energy => format!("mean(energy({}), rho)", self::of(problem, &problem.battery)),
         Linear::EnergyOf(e) => format!("mean(energy({}), rho)", name(e)),
         Linear::Quanta(e) => format!("mean(n({}), rho)", name(e)),
@@ -95,6 +101,7 @@ fn mean(problem: &Problem, of: Linear) -> Result<String, RunError> {
 
 fn variance(problem: &Problem, of: Varied) -> String {
     match of {
+        Varied::Energy if problem.battery_hamiltonian().is_some() => "variance(H_B, rho)".into(),
         Varied::Energy => format!("variance(energy({}), rho)", self::of(problem, &problem.battery)),
         Varied::Magnetisation(e) => format!("variance(sz({}), rho) / 4", quoted(&problem.subsystems[e].name)),
     }
@@ -104,7 +111,10 @@ fn nonlinear(problem: &Problem, what: Nonlinear, part: Part) -> String {
     let members = part.members(problem);
     let names = of(problem, &members);
     let (r, levels) = match part {
-        Part::Battery => ("r".to_owned(), "levels_B".to_owned()),
+        Part::Battery => {
+            let own = what.reduction(problem, part) == Reduction::InEnergies;
+            (if own { "in_energies" } else { "r" }.to_owned(), "levels_B".to_owned())
+        }
         Part::One(_) => (format!("state_of(rho, {names})"), format!("spectrum({names})")),
     };
     let ergotropy = format!("ergotropy({r}, {levels})");

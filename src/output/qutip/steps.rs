@@ -2,7 +2,8 @@
 
 use super::super::function::Python;
 use super::{number, quoted};
-use crate::problem::{Axis, Envelope, Initial, Kind, Problem, Step, Subsystem, even_rows};
+use crate::problem::{Axis, Envelope, Gate, Initial, Joint, JointState, Kind, Problem, Step, Subsystem, even_rows};
+use faer::Mat;
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -24,8 +25,21 @@ pub(super) fn envelope(envelope: &Envelope) -> String {
 /// The initial state, and the cycles of pulses, resets and timed steps.
 pub(super) fn protocol(problem: &Problem) -> String {
     let parts = problem.subsystems.iter().zip(&problem.initial);
-    let states: Vec<String> = parts.map(|(subsystem, initial)| state(subsystem, initial)).collect();
-    let mut text = format!("\nrho = qt.tensor({})\nclock, rows = 0.0, []\n", states.join(", "));
+    let alone = parts.filter(|(_, initial)| !matches!(initial, Initial::Joint(_)));
+    let mut text = match problem.joint().is_empty() {
+        true => {
+            let states: Vec<String> = alone.map(|(subsystem, initial)| state(subsystem, initial)).collect();
+            format!("\nrho = qt.tensor({})\n", states.join(", "))
+        }
+        false => {
+            let one = |(part, initial): (&Subsystem, &Initial)| {
+                format!("([{}], {})", quoted(&part.name), state(part, initial))
+            };
+            let all: Vec<String> = alone.map(one).chain(problem.joint().iter().map(|j| joint(problem, j))).collect();
+            format!("\nrho = arranged(\n    {},\n)\n", all.join(",\n    "))
+        }
+    };
+    text.push_str("clock, rows = 0.0, []\n");
     let _ = writeln!(text, "for cycle in range({}):", problem.protocol.repeat);
     for step in &problem.protocol.steps {
         let _ = writeln!(text, "    rho = {}", statement(problem, step));
@@ -45,6 +59,13 @@ fn statement(problem: &Problem, step: &Step) -> String {
             };
             format!("rotate(rho, {name}, {pauli}, {angle:?})")
         }
+        Step::Unitary(Gate::Exponential(generator)) => {
+            format!("gate(rho, (-1j * ({})).expm())", super::operator(problem, generator, None))
+        }
+        Step::Unitary(Gate::Matrix { over, matrix }) => {
+            let names: Vec<String> = over.iter().map(|e| quoted(&problem.subsystems[*e].name)).collect();
+            format!("gate(rho, embedded({}, {}))", rows(matrix), names.join(", "))
+        }
         Step::Reset { subsystem, state: fresh } => {
             let part = &problem.subsystems[*subsystem];
             format!("reset(rho, {}, {})", quoted(&part.name), state(part, fresh))
@@ -63,6 +84,35 @@ fn statement(problem: &Problem, step: &Step) -> String {
             format!("evolve(rho, cycle, {}, {times}, on=[{}]{driven})", quoted(name), on.join(", "))
         }
     }
+}
+
+/// The names and the density matrix of subsystems that start in one state.
+fn joint(problem: &Problem, Joint { over, state }: &Joint) -> String {
+    let names: Vec<String> = over.iter().map(|e| quoted(&problem.subsystems[*e].name)).collect();
+    let names = names.join(", ");
+    let state = match state {
+        JointState::Kets(kets) => {
+            let ket = |(p, ket): &(f64, Vec<Complex64>)| {
+                let amplitudes: Vec<String> = ket.iter().map(|x| number(*x)).collect();
+                format!("[{p:?}, [{}]]", amplitudes.join(", "))
+            };
+            format!("kets([{}], {names})", kets.iter().map(ket).collect::<Vec<_>>().join(", "))
+        }
+        JointState::GroundState(operator) => {
+            format!("ground_state({}, {names})", super::operator(problem, operator, None))
+        }
+        JointState::Gibbs { operator, beta } => {
+            format!("gibbs_state({beta:?}, {}, {names})", super::operator(problem, operator, None))
+        }
+    };
+    format!("([{names}], {state})")
+}
+
+/// A matrix as nested lists.
+fn rows(matrix: &Mat<Complex64>) -> String {
+    let row = |i: usize| (0..matrix.ncols()).map(|j| number(matrix[(i, j)])).collect::<Vec<_>>().join(", ");
+    let rows: Vec<String> = (0..matrix.nrows()).map(|i| format!("[{}]", row(i))).collect();
+    format!("[\n    {},\n]", rows.join(",\n    "))
 }
 
 /// The density matrix of one subsystem.
@@ -90,10 +140,10 @@ fn state(subsystem: &Subsystem, initial: &Initial) -> String {
             format!("dicke({name}, {:?}, {:?})", *two_j as f64 / 2.0, *two_m as f64 / 2.0)
         }
         Initial::Rotated { ratio, unitary } => {
-            let row = |i: usize| (0..unitary.ncols()).map(|j| number(unitary[(i, j)])).collect::<Vec<_>>().join(", ");
-            let rows: Vec<String> = (0..unitary.nrows()).map(|i| format!("[{}]", row(i))).collect();
-            format!("rotated({name}, {ratio:?}, [\n    {},\n])", rows.join(",\n    "))
+            format!("rotated({name}, {ratio:?}, {})", rows(unitary))
         }
-        Initial::Ground | Initial::Excited | Initial::Cell { .. } => format!("qt.fock_dm({size}, 0)"),
+        Initial::Ground | Initial::Excited | Initial::Cell { .. } | Initial::Joint(_) => {
+            format!("qt.fock_dm({size}, 0)")
+        }
     }
 }

@@ -105,6 +105,56 @@ def rotated(name, q, unitary):
     return u @ rho @ u.dag()
 
 
+def together(matrix, *names):
+    """A density matrix of several subsystems in their order."""
+    d = [dims[k] for name in names for k in factors[name]]
+    return qt.Qobj(matrix, dims=[d, d])
+
+
+def kets(mixture, *names):
+    """The mixture of pure states with these probabilities and amplitudes."""
+    return together(sum(p * np.outer(v, np.conj(v)) for p, v in mixture), *names)
+
+
+def part_of(op, *names):
+    """The matrix of an operator that acts on some subsystems alone, in their order."""
+    inside = [k for name in names for k in factors[name]]
+    order = inside + [k for k in range(len(dims)) if k not in inside]
+    part = op.permute(order).ptrace(list(range(len(inside)))).full()
+    return part * len(part) / op.shape[0]
+
+
+def ground_state(op, *names):
+    """The lowest eigenstate of an operator of some subsystems."""
+    return kets([[1.0, np.linalg.eigh(part_of(op, *names))[1][:, 0]]], *names)
+
+
+def gibbs_state(beta, op, *names):
+    """The Gibbs state of an operator of some subsystems."""
+    energies, vectors = np.linalg.eigh(part_of(op, *names))
+    weights = np.exp(-beta * (energies - (energies[0] if beta > 0 else energies[-1])))
+    return kets([[p, v] for p, v in zip(weights / weights.sum(), vectors.T)], *names)
+
+
+def arranged(*parts):
+    """The product of states of some subsystems each, in the order of the factors."""
+    order = [k for names, _ in parts for name in names for k in factors[name]]
+    return qt.tensor([state for _, state in parts]).permute(np.argsort(order).tolist())
+
+
+def embedded(matrix, *names):
+    """A matrix between the product states of some subsystems, and 1 on the others."""
+    inside = [k for name in names for k in factors[name]]
+    outside = [k for k in range(len(dims)) if k not in inside]
+    u = qt.tensor([together(np.array(matrix), *names)] + [qt.qeye(dims[k]) for k in outside])
+    return u.permute(np.argsort(inside + outside).tolist())
+
+
+def gate(rho, u):
+    """An instantaneous unitary."""
+    return u @ rho @ u.dag()
+
+
 def rotate(rho, name, sigma, angle):
     """An instantaneous exp(-i angle/2 sigma) on every cell of a subsystem."""
     turn = (-0.5j * angle * qt.Qobj(sigma)).expm()
@@ -124,7 +174,14 @@ def reset(rho, name, state):
 @cache
 def energy(*names):
     """Sum of the energies of some subsystems."""
-    return sum(total(name, qt.Qobj(np.diag(levels[name]))) for name in names)
+    each = [(name, k, level) for name in names for k, level in enumerate(levels[name])]
+    return sum(total(name, qt.Qobj(np.diag(level)), k) for name, k, level in each)
+
+
+def eigenbasis(op, *names):
+    """Energies of an operator of some subsystems, and its eigenvectors as columns."""
+    part = state_of(op, *names)
+    return np.linalg.eigh(part * len(part) / op.shape[0])
 
 
 @cache
@@ -136,7 +193,7 @@ def spin_squared(name):
 def spectrum(*names):
     """Energies of the product basis of some subsystems."""
     energies = np.zeros(1)
-    for level in [levels[name] for name in names for _ in factors[name]]:
+    for level in [level for name in names for level in levels[name]]:
         energies = np.add.outer(energies, level).ravel()
     return energies
 
@@ -200,7 +257,7 @@ def dephased(r, energies):
 
 def local_ergotropy(rho, *names):
     """Sum of the ergotropies of single cells."""
-    each = [(k, np.array(levels[name])) for name in names for k in factors[name]]
+    each = [(k, np.array(level)) for name in names for k, level in zip(factors[name], levels[name])]
     return sum(ergotropy(rho.ptrace([k]).full(), level) for k, level in each)
 
 

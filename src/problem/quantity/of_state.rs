@@ -43,6 +43,8 @@ pub enum Part {
 pub enum Reduction {
     /// The joint state of these subsystems.
     Joint(Vec<SubsystemId>),
+    /// The state of the battery in the eigenbasis of its own Hamiltonian.
+    InEnergies,
     /// The state of each single cell of these subsystems; of an ensemble the one state that all its cells share.
     Cells(Vec<SubsystemId>),
     /// The state of the two cells at the ends of each edge of a network, the lower-numbered cell first.
@@ -64,6 +66,15 @@ impl Nonlinear {
     pub fn reduction(self, problem: &Problem, of: Part) -> Reduction {
         let members = of.members(problem);
         match self {
+            Nonlinear::Ergotropy
+            | Nonlinear::IncoherentErgotropy
+            | Nonlinear::CoherentErgotropy
+            | Nonlinear::AntiErgotropy
+            | Nonlinear::Capacity
+                if of == Part::Battery && problem.battery_hamiltonian.is_some() =>
+            {
+                Reduction::InEnergies
+            }
             Nonlinear::Ergotropy
             | Nonlinear::SymmetricErgotropy
             | Nonlinear::IncoherentErgotropy

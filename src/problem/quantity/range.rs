@@ -1,7 +1,7 @@
 //! The least and the greatest value that each quantity can have, from the problem: what intervals and errors are bounded by.
 
 use super::{Linear, Nonlinear, Part, Quantity, Recipe, spin_length};
-use crate::problem::{Kind, Op, Problem, SubsystemId, Term};
+use crate::problem::{Kind, Op, OpSum, Problem, SubsystemId, Term, Zero};
 
 /// \[lo, hi\], infinite where nothing is known.
 pub type Range = (f64, f64);
@@ -55,12 +55,7 @@ impl Linear {
                 (least * (least + 1.0), half(e) * (half(e) + 1.0))
             }
             Linear::Expect(id) => {
-                let operator = &problem.observables[id].operator;
-                let size = problem.norm_bound(operator, false);
-                // A sum of numbers and populations is never below 0.
-                let counts = |op: Op| matches!(op, Op::Number) || matches!(op, Op::Transition(i, j) if i == j);
-                let positive = |t: &Term| t.coefficient.re >= 0.0 && t.factors.iter().all(|f| counts(f.op));
-                (if operator.terms.iter().all(positive) { 0.0 } else { -size }, size)
+                problem.observables[id].operator.terms.iter().map(|t| problem.term_range(t)).fold((0.0, 0.0), sum)
             }
             Linear::Bright(_) | Linear::TopLevel(_) => (0.0, 1.0),
             Linear::BrightLoss(_) | Linear::BrightReturn(_) | Linear::Jumps(_) => (0.0, f64::INFINITY),
@@ -95,6 +90,10 @@ impl Nonlinear {
     }
 }
 
+fn sum((lo, hi): Range, (l, h): Range) -> Range {
+    (lo + l, hi + h)
+}
+
 fn width((lo, hi): Range) -> f64 {
     hi - lo
 }
@@ -102,25 +101,43 @@ fn width((lo, hi): Range) -> f64 {
 impl Problem {
     /// The lowest and the highest level of the Hamiltonian Σωn of a part.
     fn energies(&self, of: Part) -> Range {
+        if let (Part::Battery, Some(own)) = (of, &self.battery_hamiltonian) {
+            let (lo, hi) = own.operator.terms.iter().map(|term| self.term_range(term)).fold((0.0, 0.0), sum);
+            return if own.zero == Zero::Ground { (0.0, hi - lo) } else { (lo, hi) };
+        }
         let of_one = |e: SubsystemId| {
             let part = &self.subsystems[e];
             match &part.kind {
-                Kind::Ensemble { .. } | Kind::Network { .. } => (0.0, part.energy * part.cells() as f64),
+                Kind::Ensemble { .. } | Kind::Network { .. } => (0.0, part.unit()),
                 Kind::Mode { cutoff } => (0.0, part.energy * (*cutoff as f64 - 1.0)),
                 Kind::Levels { energies } => {
                     energies.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), e| (lo.min(*e), hi.max(*e)))
                 }
             }
         };
-        of.members(self).into_iter().map(of_one).fold((0.0, 0.0), |(lo, hi), (l, h)| (lo + l, hi + h))
+        of.members(self).into_iter().map(of_one).fold((0.0, 0.0), sum)
+    }
+
+    /// What a term of an operator sum adds to its mean, at least and at most: numbers and populations are never below 0.
+    fn term_range(&self, term: &Term) -> Range {
+        let size = self.norm_bound(&OpSum { terms: vec![term.clone()] }, false);
+        let counts = |op: Op| matches!(op, Op::Number) || matches!(op, Op::Transition(i, j) if i == j);
+        match term.factors.iter().all(|f| counts(f.op)) {
+            true if term.coefficient.re >= 0.0 => (0.0, size),
+            true => (-size, 0.0),
+            false => (-size, size),
+        }
     }
 
     /// The largest energy of one quantum, or the width of the levels, among the battery's subsystems: the scale beside
     /// which an energy is none.
     pub fn quantum(&self) -> f64 {
+        if self.battery_hamiltonian.is_some() {
+            return width(self.energies(Part::Battery));
+        }
         let of = |e: &SubsystemId| match self.subsystems[*e].kind {
             Kind::Levels { .. } => width(self.energies(Part::One(*e))),
-            Kind::Ensemble { .. } | Kind::Network { .. } | Kind::Mode { .. } => self.subsystems[*e].energy,
+            Kind::Ensemble { .. } | Kind::Network { .. } | Kind::Mode { .. } => self.subsystems[*e].largest_quantum(),
         };
         self.battery.iter().map(of).fold(0.0, f64::max)
     }
@@ -169,7 +186,8 @@ mod tests {
             (Quantity::Released(None), (0.0, 0.0)),
             (Quantity::Bright(B), (0.0, 1.0)),
             (Quantity::Expect(ObservableId::new(0)), (0.0, 0.5)),
-            (Quantity::Expect(ObservableId::new(1)), (-10.0, 10.0)),
+            // Numbers from 0 to 5, and 5 Pauli operators.
+            (Quantity::Expect(ObservableId::new(1)), (-5.0, 10.0)),
         ];
         for (quantity, (lo, hi)) in expected {
             let found = quantity.range(&problem);

@@ -1,6 +1,7 @@
 //! One block with its operators, each built when first needed.
 
 use super::basis::{Space, key_of};
+use super::gate::GateMap;
 use super::layout::Monomial;
 use super::measure::{self, Observable};
 use super::reduce::{self, Reducer};
@@ -55,6 +56,7 @@ pub struct Block {
     losses: Vec<OnceLock<Sparse>>,
     observables: Vec<OnceLock<Observable>>,
     reducers: Vec<OnceLock<Reducer>>,
+    gates: Vec<OnceLock<GateMap>>,
 }
 
 fn once<T>(n: usize) -> Vec<OnceLock<T>> {
@@ -72,6 +74,7 @@ impl Block {
             losses: once(of.problem().channels.iter().map(|channel| channel.pairs.len()).sum()),
             observables: once(of.linear.len() * of.stages.len()),
             reducers: once(of.reductions.len()),
+            gates: once(of.gates.len()),
         }
     }
 
@@ -138,6 +141,11 @@ impl Block {
         // Kept once where the stage does not matter.
         let place = if of.linear[slot].of_channels() { stage } else { 0 } * of.linear.len() + slot;
         self.observables[place].get_or_init(|| measure::observable(of, self, of.linear[slot], stage))
+    }
+
+    /// Gate number `index`, which stays inside the block.
+    pub fn gate(&self, of: &Blocks, index: usize) -> &GateMap {
+        self.gates[index].get_or_init(|| of.gates[index].on(of, self))
     }
 
     /// How to trace out what reduction `index` leaves out.

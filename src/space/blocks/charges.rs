@@ -120,6 +120,22 @@ impl Constraints {
         }
     }
 
+    /// Two product states of these slots have the same charge.
+    pub fn equal(&mut self, layout: &Layout, slots: &[usize], (a, b): (&[usize], &[usize])) {
+        let (starts, unknowns) = offsets(layout);
+        let mut row = vec![0; unknowns];
+        for (sign, levels) in [(1, a), (-1, b)] {
+            for (slot, level) in slots.iter().zip(levels) {
+                match layout.slots[*slot] {
+                    Slot::Levels { .. } if *level > 0 => row[starts[*slot] + level - 1] += sign,
+                    Slot::Levels { .. } => {}
+                    _ => row[starts[*slot]] += sign * *level as i64,
+                }
+            }
+        }
+        self.rows.push(row);
+    }
+
     /// The levels of these slots are superposed: they carry no charge.
     pub fn neutral(&mut self, layout: &Layout, slots: std::ops::Range<usize>) {
         let (starts, unknowns) = offsets(layout);

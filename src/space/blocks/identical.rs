@@ -1,6 +1,8 @@
 //! Networks whose cells cannot be told apart, such as the complete graph: stored like an ensemble.
 
-use crate::problem::{Basis, Factor, Initial, Kind, Op, OpSum, Problem, Quantity, Reach, SubsystemId, Term};
+use crate::problem::{
+    Basis, Factor, Gate, Initial, JointState, Kind, Op, OpSum, Problem, Quantity, Reach, Step, SubsystemId, Term,
+};
 use num_complex::Complex64;
 use std::collections::BTreeMap;
 
@@ -33,6 +35,36 @@ pub fn as_ensembles(problem: &Problem) -> Result<Problem, String> {
         match whole(&turned.hamiltonian) {
             Some(sum) => turned.hamiltonian = sum,
             None => return refuse("the Hamiltonian treats them differently"),
+        }
+        if !subsystem.uneven.is_empty() {
+            return refuse("they have different energies");
+        }
+        if let Some(own) = &mut turned.battery_hamiltonian {
+            match whole(&own.operator) {
+                Some(sum) => own.operator = sum,
+                None => return refuse("the Hamiltonian of the battery treats them differently"),
+            }
+        }
+        for step in &mut turned.protocol.steps {
+            match step {
+                Step::Unitary(Gate::Exponential(generator)) => match whole(generator) {
+                    Some(sum) => *generator = sum,
+                    None => return refuse("a gate treats them differently"),
+                },
+                Step::Unitary(Gate::Matrix { over, .. }) if over.contains(&e) => {
+                    return refuse("a gate is given cell by cell");
+                }
+                _ => {}
+            }
+        }
+        for joint in turned.joint.iter_mut().filter(|joint| joint.over.contains(&e)) {
+            match &mut joint.state {
+                JointState::Kets(_) => return refuse("their initial state is given cell by cell"),
+                JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => match whole(operator) {
+                    Some(sum) => *operator = sum,
+                    None => return refuse("the Hamiltonian that they start in a state of treats them differently"),
+                },
+            }
         }
         for drive in &mut turned.drives {
             match whole(&drive.operator) {

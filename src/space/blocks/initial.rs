@@ -3,12 +3,12 @@
 use super::charges::Constraints;
 use super::layout::{Layout, Slot};
 use super::{BlockId, Blocks, rotate};
-use crate::problem::{Axis, Initial, Kind, Problem, Step, SubsystemId};
+use crate::problem::{Axis, Initial, Joint, JointState, Kind, OpSum, Problem, Step, SubsystemId};
+use crate::space::energies::{coupled, gibbs_state, ground_state, slots_of};
 use crate::space::ladder::draw_initial;
 use num_complex::Complex64;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
-use std::ops::Range;
 
 /// A superposition of product states of a few slots.
 pub type Ket = Vec<(Vec<usize>, Complex64)>;
@@ -24,6 +24,8 @@ pub(super) enum Source {
     Spin { cells: u64, diagonal: Initial, axis: Option<(f64, f64)> },
     /// |J, M⟩ of single cells, with the singlets between cells at random.
     Dicke { two_j: u64, two_m: i64 },
+    /// One of these kets, with its probability and the 2J of its slots.
+    Joint(Vec<(f64, Vec<u64>, Ket)>),
     /// A column of the unitary, drawn from a product Gibbs state of ratio q.
     Column(Initial),
 }
@@ -32,7 +34,7 @@ pub(super) enum Source {
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The slots.
-    pub slots: Range<usize>,
+    pub slots: Vec<usize>,
     pub(super) source: Source,
 }
 
@@ -64,15 +66,12 @@ impl Part {
         let slots = self.slots.len();
         match &self.source {
             Source::Kets(kets) => {
-                let mut which = 0;
-                if kets.len() > 1 {
-                    let mut share = rng.random::<f64>();
-                    while which + 1 < kets.len() && share >= kets[which].0 {
-                        share -= kets[which].0;
-                        which += 1;
-                    }
-                }
-                (spins(layout, self.slots.clone()), kets[which].1.clone(), which)
+                let which = drawn(kets.iter().map(|(p, _)| *p), rng);
+                (spins(layout, &self.slots), kets[which].1.clone(), which)
+            }
+            Source::Joint(kets) => {
+                let which = drawn(kets.iter().map(|(p, ..)| *p), rng);
+                (kets[which].1.clone(), kets[which].2.clone(), which)
             }
             Source::Spin { cells, diagonal, axis } => {
                 let rung = draw_initial(*cells, diagonal, rng);
@@ -96,6 +95,7 @@ impl Part {
     fn choices(&self) -> Option<usize> {
         match &self.source {
             Source::Kets(kets) => Some(kets.len()),
+            Source::Joint(kets) => Some(kets.len()),
             Source::Spin { diagonal, .. } => match diagonal {
                 Initial::Thermal { ratio } if *ratio > 0.0 => None,
                 _ => Some(1),
@@ -103,6 +103,22 @@ impl Part {
             Source::Dicke { .. } | Source::Column(_) => None,
         }
     }
+}
+
+/// Which of these probabilities is met; there is nothing to draw of one.
+fn drawn(probabilities: impl ExactSizeIterator<Item = f64>, rng: &mut impl Rng) -> usize {
+    let last = probabilities.len().saturating_sub(1);
+    if last == 0 {
+        return 0;
+    }
+    let mut share = rng.random::<f64>();
+    for (which, p) in probabilities.enumerate() {
+        if which == last || share < p {
+            return which;
+        }
+        share -= p;
+    }
+    last
 }
 
 /// |J, M⟩ with M + J = `up`, turned to the axis (θ, φ).
@@ -117,9 +133,9 @@ pub(super) fn turned(two_j: u64, up: usize, axis: Option<(f64, f64)>) -> Ket {
     ket.map(|(level, x)| (vec![level], x)).collect()
 }
 
-pub(super) fn spins(layout: &Layout, slots: Range<usize>) -> Vec<u64> {
+pub(super) fn spins(layout: &Layout, slots: &[usize]) -> Vec<u64> {
     let largest = |slot: &Slot| if let Slot::Spin { cells } = slot { *cells } else { 0 };
-    layout.slots[slots].iter().map(largest).collect()
+    slots.iter().map(|slot| largest(&layout.slots[*slot])).collect()
 }
 
 /// Bloch angles (θ, φ) and probability of the state along them, of a one-cell density matrix.
@@ -151,7 +167,7 @@ fn cell_kets(excited: f64, coherence: Complex64) -> Vec<(f64, Ket)> {
 /// The parts of one subsystem that starts in `initial`.
 pub fn parts(problem: &Problem, layout: &Layout, subsystem: SubsystemId, initial: &Initial) -> Vec<Part> {
     let slots = layout.of[subsystem.index()].clone();
-    let one = |source: Source| vec![Part { slots: slots.clone(), source }];
+    let one = |source: Source| vec![Part { slots: slots.clone().collect(), source }];
     let level = |level: usize| Source::Kets(vec![(1.0, vec![(vec![level], Complex64::ONE)])]);
     match (&problem.subsystems[subsystem].kind, initial) {
         (Kind::Ensemble { cells }, _) if layout.is_spin(subsystem) => one(match initial.cell() {
@@ -175,7 +191,7 @@ pub fn parts(problem: &Problem, layout: &Layout, subsystem: SubsystemId, initial
         (Kind::Ensemble { .. } | Kind::Network { .. }, _) => {
             let (excited, coherence) = initial.cell().unwrap_or_default();
             let kets = cell_kets(excited, coherence);
-            slots.map(|slot| Part { slots: slot..slot + 1, source: Source::Kets(kets.clone()) }).collect()
+            slots.map(|slot| Part { slots: vec![slot], source: Source::Kets(kets.clone()) }).collect()
         }
         (Kind::Mode { cutoff }, Initial::Fock(n)) => one(level(*n.min(&(cutoff - 1)))),
         (Kind::Mode { cutoff }, Initial::Coherent(alpha)) => one(Source::Kets(vec![(1.0, coherent(*cutoff, *alpha))])),
@@ -230,11 +246,20 @@ fn dicke(cells: usize, two_j: u64, two_m: i64, rng: &mut impl Rng) -> Ket {
 }
 
 impl Start {
-    pub(super) fn new(problem: &Problem, layout: &Layout) -> Self {
+    pub(super) fn new(problem: &Problem, layout: &Layout) -> Result<Self, String> {
         let all = problem.subsystem_ids().zip(&problem.initial);
-        let parts: Vec<Part> = all.flat_map(|(e, initial)| parts(problem, layout, e, initial)).collect();
+        let alone = all.filter(|(_, initial)| !matches!(initial, Initial::Joint(_)));
+        let mut parts: Vec<Part> = alone.flat_map(|(e, initial)| parts(problem, layout, e, initial)).collect();
+        for joint in &problem.joint {
+            parts.push(joint_part(problem, layout, joint)?);
+        }
         let choices = parts.iter().try_fold(1usize, |product, part| product.checked_mul(part.choices()?));
-        Self { parts, choices: choices.filter(|n| *n <= MOST_CHOICES) }
+        Ok(Self { parts, choices: choices.filter(|n| *n <= MOST_CHOICES) })
+    }
+
+    /// The states of which it is a product.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// Draw a pure state.
@@ -280,11 +305,11 @@ impl Start {
         let mut levels = vec![0; slots];
         let mut kets = Vec::with_capacity(drawn.len());
         for (part, (spins, ket)) in self.parts.iter().zip(drawn) {
-            two_j[part.slots.clone()].copy_from_slice(&spins);
+            place(&mut two_j, &part.slots, &spins);
             if let Some((first, _)) = ket.first() {
-                levels[part.slots.clone()].copy_from_slice(first);
+                place(&mut levels, &part.slots, first);
             }
-            kets.push((part.slots.clone(), ket));
+            kets.push((&part.slots[..], ket));
         }
         let block = of.block_of(&two_j, &levels);
         let space = of.get(block);
@@ -298,22 +323,67 @@ impl Start {
     }
 }
 
+/// What stands in some of the slots.
+pub fn place<T: Copy>(all: &mut [T], slots: &[usize], own: &[T]) {
+    slots.iter().zip(own).for_each(|(slot, x)| all[*slot] = *x);
+}
+
 /// Every product of one term of each ket.
 fn fill(
-    kets: &[(Range<usize>, Ket)],
+    kets: &[(&[usize], Ket)],
     levels: &mut [usize],
     amplitude: Complex64,
     put: &mut dyn FnMut(&[usize], Complex64),
 ) {
     match kets.split_first() {
         None => put(levels, amplitude),
-        Some(((range, ket), rest)) => {
+        Some(((slots, ket), rest)) => {
             for (own, factor) in ket {
-                levels[range.clone()].copy_from_slice(own);
+                place(levels, slots, own);
                 fill(rest, levels, amplitude * factor, put);
             }
         }
     }
+}
+
+/// The product states of slots in which amplitudes are not 0.
+fn product_ket(layout: &Layout, slots: &[usize], amplitudes: &[Complex64]) -> Ket {
+    let levels = |mut index: usize| -> Vec<usize> {
+        let digit = |slot: &usize| {
+            let levels = layout.slots[*slot].levels(0);
+            let digit = index % levels;
+            index /= levels;
+            digit
+        };
+        let mut reversed: Vec<usize> = slots.iter().rev().map(digit).collect();
+        reversed.reverse();
+        reversed
+    };
+    let there = amplitudes.iter().enumerate().filter(|(_, x)| x.norm() > 1e-150);
+    there.map(|(index, x)| (levels(index), *x)).collect()
+}
+
+/// A joint state in these slots, or why it is none there.
+fn joint_part(problem: &Problem, layout: &Layout, joint: &Joint) -> Result<Part, String> {
+    let slots = slots_of(layout, &joint.over);
+    let of = |operator: &OpSum| coupled(layout, &slots, &layout.monomials(operator));
+    let kets = match &joint.state {
+        JointState::Kets(kets) => {
+            if let Some(e) = joint.over.iter().find(|e| layout.is_spin(**e)) {
+                let name = &problem.subsystems[*e].name;
+                return Err(format!("{name} starts in a joint state that is given cell by cell"));
+            }
+            let norm = |ket: &[Complex64]| ket.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
+            let scaled = |ket: &[Complex64]| ket.iter().map(|x| x / norm(ket)).collect::<Vec<_>>();
+            let spins = vec![0; slots.len()];
+            kets.iter().map(|(p, ket)| (*p, spins.clone(), product_ket(layout, &slots, &scaled(ket)))).collect()
+        }
+        JointState::GroundState(operator) => of(operator).and_then(|sets| ground_state(&sets)).map_err(|why| {
+            format!("the ground state that {} starts in: {why}", problem.subsystems[joint.over[0]].name)
+        })?,
+        JointState::Gibbs { operator, beta } => of(operator).and_then(|sets| gibbs_state(&sets, *beta))?,
+    };
+    Ok(Part { slots, source: Source::Joint(kets) })
 }
 
 /// What initial states, resets and pulses ask of the charges: superposed levels carry none, a π pulse reverses them.
@@ -329,6 +399,22 @@ pub(super) fn constrain(problem: &Problem, layout: &Layout, constraints: &mut Co
             Initial::Coherent(_) | Initial::Rotated { .. } => constraints.neutral(layout, slots),
             Initial::Dicke { .. } => constraints.uniform(layout, slots),
             _ => {}
+        }
+    }
+    for Joint { over, state } in &problem.joint {
+        match state {
+            // Its eigenstates lie within sets of states that it couples.
+            JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => {
+                constraints.conserve(layout, &layout.monomials(operator));
+            }
+            JointState::Kets(kets) => {
+                let slots = slots_of(layout, over);
+                for (_, ket) in kets.iter() {
+                    let ket = product_ket(layout, &slots, ket);
+                    let others = ket.iter().skip(1).map(|(levels, _)| (&levels[..], &ket[0].0[..]));
+                    others.for_each(|pair| constraints.equal(layout, &slots, pair));
+                }
+            }
         }
     }
     for step in &problem.protocol.steps {

@@ -1,14 +1,16 @@
 //! The operators behind the linear averages, in the basis of one block.
 
 use super::block::{Block, Sparse};
+use super::own::Own;
+use super::reduce::level_energy;
 use super::{Blocks, Slot, flow};
-use crate::problem::{Kind, Linear, SubsystemId};
+use crate::problem::{Linear, SubsystemId};
 use num_complex::Complex64;
 use sprs::TriMatI;
 use statrs::function::factorial::ln_binomial;
 use std::collections::HashMap;
 
-/// ⟨O⟩ = Σ o_i |ψ_i|² + ‖Fψ‖² + ⟨ψ|G|ψ⟩, or the variance of a diagonal operator.
+/// ⟨O⟩ = Σ o_i |ψ_i|² + ‖Fψ‖² + ⟨ψ|G|ψ⟩, or the variance of an operator without F.
 #[derive(Clone, Debug, Default)]
 pub struct Observable {
     /// The diagonal part; empty if there is none.
@@ -17,13 +19,16 @@ pub struct Observable {
     pub root: Option<Sparse>,
     /// G, Hermitian, if O is any other operator.
     pub matrix: Option<Sparse>,
-    /// Whether the variance ⟨o²⟩ − ⟨o⟩² of the diagonal is meant, not its mean.
+    /// Whether the variance ⟨O²⟩ − ⟨O⟩² is meant, not the mean.
     pub variance: bool,
 }
 
 impl Observable {
     /// Its value in the state `psi` of norm² `norm`.
     pub fn mean(&self, psi: &[Complex64], norm: f64) -> f64 {
+        if self.variance && self.matrix.is_some() {
+            return self.spread(psi, norm);
+        }
         let mean = self.diagonal.iter().zip(psi).map(|(o, x)| o * x.norm_sqr()).sum::<f64>() / norm;
         if self.variance {
             let squares = self.diagonal.iter().zip(psi).map(|(o, x)| (o - mean) * (o - mean) * x.norm_sqr());
@@ -34,6 +39,35 @@ impl Observable {
         let matrix = self.matrix.iter().flat_map(|matrix| matrix.outer_iterator().zip(psi));
         let matrix = matrix.map(|(row, x)| (x.conj() * image(row)).re);
         mean + (root.sum::<f64>() + matrix.sum::<f64>()) / norm
+    }
+
+    /// ‖(O − ⟨O⟩)ψ‖²/‖ψ‖².
+    fn spread(&self, psi: &[Complex64], norm: f64) -> f64 {
+        let mut image: Vec<Complex64> = self.diagonal.iter().zip(psi).map(|(o, x)| o * x).collect();
+        for (row, y) in self.matrix.iter().flat_map(|matrix| matrix.outer_iterator()).zip(&mut image) {
+            *y += row.iter().map(|(i, g)| g * psi[i]).sum::<Complex64>();
+        }
+        let mean = psi.iter().zip(&image).map(|(x, y)| (x.conj() * y).re).sum::<f64>() / norm;
+        psi.iter().zip(&image).map(|(x, y)| (y - x * mean).norm_sqr()).sum::<f64>() / norm
+    }
+
+    /// Tr ρ(O − `mean`)² of an operator without F.
+    pub fn trace_about(&self, mean: f64, rho: &dyn Fn(usize, usize) -> Complex64) -> f64 {
+        let shifted = |i: usize| self.diagonal.get(i).map_or(0.0, |o| o - mean);
+        let Some(matrix) = &self.matrix else {
+            return (0..self.diagonal.len()).map(|i| shifted(i).powi(2) * rho(i, i).re).sum();
+        };
+        // Rows of O − mean, of which Tr ρO² is Σ_k Σ_ij O_ki ρ_ij O_kj*.
+        let row = |(k, row): (usize, sprs::CsVecViewI<'_, Complex64, u32>)| -> f64 {
+            let mut entries: Vec<(usize, Complex64)> = row.iter().map(|(i, g)| (i, *g)).collect();
+            match entries.iter_mut().find(|(i, _)| *i == k) {
+                Some((_, g)) => *g += shifted(k),
+                None => entries.push((k, shifted(k).into())),
+            }
+            let pairs = entries.iter().flat_map(|(i, f)| entries.iter().map(move |(j, g)| (*i, *j, f * g.conj())));
+            pairs.map(|(i, j, c)| (c * rho(i, j)).re).sum()
+        };
+        matrix.outer_iterator().enumerate().map(row).sum()
     }
 
     /// Its mean in a density matrix given by its elements ρ(i, j), not that of a variance.
@@ -73,19 +107,20 @@ fn diagonal(
 pub fn observable(of: &Blocks, block: &Block, linear: Linear, stage: usize) -> Observable {
     let problem = of.problem();
     let quanta = |slot: usize, level: usize| of.layout.slots[slot].quanta(block.space.key.two_j[slot], level) as f64;
-    let energy = |e: SubsystemId, slot: usize, level: usize| match &problem.subsystems[e].kind {
-        Kind::Levels { energies } => energies[level],
-        _ => problem.subsystems[e].energy * quanta(slot, level),
-    };
     let number = |_: SubsystemId, slot: usize, level: usize| quanta(slot, level);
     let plain = |diagonal: Vec<f64>| Observable { diagonal, ..Observable::default() };
+    let energy = |e: SubsystemId, slot: usize, level: usize| level_energy(of, block, e, slot, level);
+    let battery = || match &of.own {
+        None => plain(diagonal(of, block, &problem.battery, &energy)),
+        Some(own) => own_energy(of, block, own),
+    };
     let shifted = |e: SubsystemId| {
         let half = problem.subsystems[e].cells() as f64 / 2.0;
         diagonal(of, block, &[e], &number).into_iter().map(|n| n - half).collect::<Vec<f64>>()
     };
     match linear {
-        Linear::Energy => plain(diagonal(of, block, &problem.battery, &energy)),
-        Linear::EnergySpread => Observable { variance: true, ..plain(diagonal(of, block, &problem.battery, &energy)) },
+        Linear::Energy => battery(),
+        Linear::EnergySpread => Observable { variance: true, ..battery() },
         Linear::EnergyOf(e) => plain(diagonal(of, block, &[e], &energy)),
         Linear::Quanta(e) => plain(diagonal(of, block, &[e], &number)),
         Linear::Magnetisation(e) => plain(shifted(e)),
@@ -105,6 +140,17 @@ pub fn observable(of: &Blocks, block: &Block, linear: Linear, stage: usize) -> O
         }
         Linear::Released(_) | Linear::Jumps(_) => Observable::default(),
     }
+}
+
+/// H_B of a battery that has its own, from where its energies count.
+fn own_energy(of: &Blocks, block: &Block, own: &Own) -> Observable {
+    let matrix = of.inside(block, &own.terms);
+    let mut diagonal = vec![-own.zero(); block.dimension()];
+    if matrix.iter().any(|(_, (i, j))| i != j) {
+        return Observable { diagonal, matrix: Some(matrix), ..Observable::default() };
+    }
+    matrix.iter().for_each(|(value, (i, _))| diagonal[i as usize] += value.re);
+    Observable { diagonal, ..Observable::default() }
 }
 
 /// S² = J(J+1) of a spin; S⁺S⁻ + Sᶻ(Sᶻ − 1) of single cells, with F = S⁻.

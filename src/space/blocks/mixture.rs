@@ -54,8 +54,9 @@ impl Part {
                         }
                     }
                 }
-                vec![PartState { two_j: spins(layout, self.slots.clone()), basis, matrix }]
+                vec![PartState { two_j: spins(layout, &self.slots), basis, matrix }]
             }
+            Source::Joint(kets) => joint_density(kets),
             Source::Spin { cells, diagonal, axis } => spin_density(*cells, diagonal, *axis),
             Source::Dicke { two_j, two_m } => vec![dicke_density(cells, *two_j, *two_m)],
             Source::Column(Initial::Rotated { ratio, unitary }) => {
@@ -78,9 +79,9 @@ impl Part {
     pub fn kets(&self, layout: &Layout, most: usize) -> Option<Vec<(f64, Vec<u64>, Ket)>> {
         let cells = self.slots.len();
         let kets: Vec<(f64, Vec<u64>, Ket)> = match &self.source {
-            Source::Kets(kets) => {
-                kets.iter().map(|(p, ket)| (*p, spins(layout, self.slots.clone()), ket.clone())).collect()
-            }
+            Source::Kets(kets) => kets.iter().map(|(p, ket)| (*p, spins(layout, &self.slots), ket.clone())).collect(),
+            Source::Joint(kets) if kets.len() > most => return None,
+            Source::Joint(kets) => kets.clone(),
             Source::Spin { cells, diagonal, axis } => {
                 let mut all = Vec::new();
                 for pairs in occupied_pairs(*cells, diagonal) {
@@ -105,6 +106,24 @@ impl Part {
         };
         (kets.len() <= most).then_some(kets)
     }
+}
+
+/// Σ p|ψ⟩⟨ψ| for each set of spins.
+fn joint_density(kets: &[(f64, Vec<u64>, Ket)]) -> Vec<PartState> {
+    let mut found: BTreeMap<&[u64], Vec<(f64, &Ket)>> = BTreeMap::new();
+    kets.iter().for_each(|(p, two_j, ket)| found.entry(two_j).or_default().push((*p, ket)));
+    let of_spins = |(two_j, kets): (&[u64], Vec<(f64, &Ket)>)| {
+        let basis = indexed(kets.iter().flat_map(|(_, ket)| ket.iter().map(|(levels, _)| levels.clone())));
+        let mut matrix = Mat::zeros(basis.len(), basis.len());
+        for (p, ket) in kets {
+            let placed: Vec<(usize, Complex64)> = ket.iter().map(|(levels, x)| (basis[levels], *x)).collect();
+            for (i, x) in &placed {
+                placed.iter().for_each(|(j, y)| matrix[(*i, *j)] += x * y.conj() * p);
+            }
+        }
+        PartState { two_j: two_j.to_vec(), basis, matrix }
+    };
+    found.into_iter().map(of_spins).collect()
 }
 
 /// Probability of |J, M⟩ with M + J = `up`, all copies together, in a product state of N cells or in one |J, M⟩.

@@ -10,12 +10,14 @@ mod block;
 mod charges;
 mod flow;
 mod frame;
+mod gate;
 mod identical;
 mod initial;
 mod lattice;
 mod layout;
 mod measure;
 mod mixture;
+mod own;
 mod reduce;
 pub mod rotate;
 
@@ -23,7 +25,7 @@ pub use bands::{BandJump, Banded, Bands, MOST_DIAGONALS};
 pub use basis::{Key, Space};
 pub use block::{Block, BlockId, Jump, Sparse, adjoint};
 pub use frame::{Covered, Diagonal, Frame, Prepared};
-pub use initial::{Drawn, Part, Start, parts};
+pub use initial::{Drawn, Part, Start, parts, place};
 pub use lattice::Lattice;
 pub use layout::{Layout, Monomial, Slot, SlotOp};
 pub use measure::Observable;
@@ -113,6 +115,8 @@ impl Stage {
 pub enum BlockStep {
     /// exp(−iθ n·S) on a subsystem.
     Rotate(SubsystemId, Axis, f64),
+    /// The gate of this number.
+    Unitary(usize),
     /// Replace a subsystem by a fresh one.
     Reset(SubsystemId, Initial),
     /// Evolve in this stage.
@@ -139,6 +143,10 @@ pub struct Blocks {
     pub reductions: Vec<Reduction>,
     /// The initial state.
     pub start: Start,
+    /// The gates of the protocol.
+    gates: Vec<gate::Compiled>,
+    /// The battery's Hamiltonian, where it is its own.
+    own: Option<own::Own>,
     problem: Arc<Problem>,
     style: Style,
     blocks: RwLock<Vec<Arc<Block>>>,
@@ -189,7 +197,10 @@ impl Blocks {
         }
         let layout = Layout::new(problem, style.spins);
         let hamiltonian = layout.monomials(&problem.hamiltonian);
+        let own = problem.battery_hamiltonian.as_ref().map(|own| own::Own::new(problem, &layout, own)).transpose();
+        let own = own.map_err(|reason| refuse(style, reason))?;
         let drives: Vec<Vec<Monomial>> = problem.drives.iter().map(|d| layout.monomials(&d.operator)).collect();
+        let gates = gate::compile(problem, &layout).map_err(|reason| refuse(style, reason))?;
         let mut jumps = Vec::new();
         for (index, channel) in problem.channels.iter().enumerate().filter(|(_, c)| c.rate > 0.0) {
             if !channel.modulated.is_empty() {
@@ -207,9 +218,12 @@ impl Blocks {
             let mut constraints = Constraints::default();
             constraints.conserve(&layout, &hamiltonian);
             drives.iter().for_each(|terms| constraints.conserve(&layout, terms));
+            // So that its eigenstates lie in the blocks of the battery.
+            own.iter().for_each(|own| constraints.conserve(&layout, &own.terms));
             for JumpOperator { terms, more, .. } in &jumps {
                 constraints.shift_alike(&layout, &[terms.clone(), more.concat()].concat());
             }
+            gates.iter().for_each(|gate| gate.constrain(&layout, &mut constraints));
             initial::constrain(problem, &layout, &mut constraints);
             found = constraints.charges(&layout);
             if found.is_empty() && !style.spins {
@@ -217,9 +231,14 @@ impl Blocks {
             }
         }
         let (stages, steps) = stages(problem);
-        let battery = Reduction::Joint(problem.battery.clone());
+        let battery = match own {
+            Some(_) => Reduction::InEnergies,
+            None => Reduction::Joint(problem.battery.clone()),
+        };
         let blocks = Self {
-            start: Start::new(problem, &layout),
+            start: Start::new(problem, &layout).map_err(|reason| refuse(style, reason))?,
+            gates,
+            own,
             charges: found,
             hamiltonian,
             drives,
@@ -305,7 +324,7 @@ impl Blocks {
     pub fn stage_of(&self, step: usize) -> usize {
         match self.steps[step] {
             BlockStep::Evolve(stage) => stage,
-            BlockStep::Rotate(..) | BlockStep::Reset(..) => 0,
+            BlockStep::Rotate(..) | BlockStep::Unitary(_) | BlockStep::Reset(..) => 0,
         }
     }
 
@@ -479,8 +498,10 @@ fn rates(problem: &Problem) -> Vec<Rate> {
 /// The distinct stages, and what each step does.
 fn stages(problem: &Problem) -> (Vec<Stage>, Vec<BlockStep>) {
     let mut stages: Vec<Stage> = Vec::new();
+    let mut gates = 0..;
     let steps = problem.protocol.steps.iter().map(|step| match step {
         Step::Rotate { subsystem, axis, angle } => BlockStep::Rotate(*subsystem, *axis, *angle),
+        Step::Unitary(_) => BlockStep::Unitary(gates.next().unwrap_or_default()),
         Step::Reset { subsystem, state } => BlockStep::Reset(*subsystem, state.clone()),
         Step::Evolve { active, driven, .. } => {
             let on = || problem.drives.iter().enumerate().filter(|(d, _)| driven[*d]);

@@ -4,12 +4,15 @@ use super::basis::{Key, Space, key_of};
 use super::block::Block;
 use super::charges::Charge;
 use super::layout::Layout;
+use super::own::Eigenbasis;
 use super::{Blocks, Slot};
 use crate::battery::ln_multiplicity;
 use crate::density::{BlockShape, Density, GroupSum, Label};
 use crate::problem::{Kind, Reduction, SubsystemId};
+use faer::Mat;
 use num_complex::Complex64;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What one block of the whole system adds to one block of a part.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct Piece {
 enum How {
     /// Of each state of the rest: (place in the part, place in the block), summed over as |v⟩⟨v|.
     Trace(Vec<Vec<(u32, u32)>>),
+    /// The same, and then turned into another basis, whose vectors are the columns of this.
+    Turned(Vec<Vec<(u32, u32)>>, Arc<Eigenbasis>),
     /// ρ(out) += c·ψ_a ψ_b*.
     Entries(Vec<(u32, u32, u32, f64)>),
 }
@@ -46,6 +51,12 @@ impl Piece {
                     sums.add(d, weight, vector.iter().map(|&(row, a)| (row as usize, psi[a as usize])));
                 }
             }
+            How::Turned(vectors, basis) => {
+                for vector in vectors {
+                    let turned = basis.turned(vector.iter().map(|&(row, a)| (row as usize, psi[a as usize])));
+                    sums.add(d, weight, turned.into_iter().enumerate());
+                }
+            }
             How::Entries(entries) => {
                 let sums = sums.matrix_mut(d);
                 for &(out, a, b, c) in entries {
@@ -58,14 +69,23 @@ impl Piece {
     /// Add Tr_rest ρ to `sums`, with ρ given by its elements.
     pub fn add_matrix(&self, rho: &dyn Fn(usize, usize) -> Complex64, sums: &mut [Complex64]) {
         let d = self.shape.energies.len();
-        match &self.how {
-            How::Trace(vectors) => {
-                for vector in vectors {
-                    for &(row, a) in vector {
-                        for &(column, b) in vector {
-                            sums[row as usize * d + column as usize] += rho(a as usize, b as usize);
-                        }
+        let trace = |vectors: &[Vec<(u32, u32)>], add: &mut dyn FnMut(usize, usize, Complex64)| {
+            for vector in vectors {
+                for &(row, a) in vector {
+                    for &(column, b) in vector {
+                        add(row as usize, column as usize, rho(a as usize, b as usize));
                     }
+                }
+            }
+        };
+        match &self.how {
+            How::Trace(vectors) => trace(vectors, &mut |row, column, x| sums[row * d + column] += x),
+            How::Turned(vectors, basis) => {
+                let mut own = Mat::<Complex64>::zeros(d, d);
+                trace(vectors, &mut |row, column, x| own[(row, column)] += x);
+                let turned = basis.vectors.adjoint() * own * &basis.vectors;
+                for (row, line) in sums.chunks_exact_mut(d).enumerate() {
+                    line.iter_mut().enumerate().for_each(|(column, x)| *x += turned[(row, column)]);
                 }
             }
             How::Entries(entries) => {
@@ -87,10 +107,27 @@ impl Reducer {
     }
 }
 
+impl Reducer {
+    /// Energy and weight of each basis state, in ψ.
+    pub fn populations(&self, psi: &[Complex64], take: &mut dyn FnMut(f64, f64)) {
+        for piece in &self.pieces {
+            let mut each = |vector: Vec<Complex64>| {
+                piece.shape.energies.iter().zip(vector).for_each(|(energy, x)| take(*energy, x.norm_sqr()));
+            };
+            if let How::Turned(vectors, basis) = &piece.how {
+                for vector in vectors {
+                    each(basis.turned(vector.iter().map(|&(row, a)| (row as usize, psi[a as usize]))));
+                }
+            }
+        }
+    }
+}
+
 /// How reduction `reduction` comes from `block`.
 pub fn reducer(of: &Blocks, block: &Block, reduction: &Reduction) -> Reducer {
     let pieces = match reduction {
-        Reduction::Joint(parts) => joint(of, block, parts),
+        Reduction::Joint(parts) => joint(of, block, parts, false),
+        Reduction::InEnergies => joint(of, block, &of.problem().battery, true),
         Reduction::Cells(parts) => {
             let cells = parts.iter().enumerate().flat_map(|(index, &e)| {
                 let slots = of.layout.of[e.index()].clone();
@@ -114,9 +151,9 @@ pub fn reducer(of: &Blocks, block: &Block, reduction: &Reduction) -> Reducer {
 /// The basis of a block of a part, and of each state of the rest the places in part and whole.
 type PartBlock = (Space, BTreeMap<Vec<usize>, Vec<(u32, u32)>>);
 
-/// The joint state of whole subsystems. With the rest in one product state every charge of the part is definite, so the
-/// part falls into blocks by spins and charges too.
-fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId]) -> Vec<Piece> {
+/// The joint state of whole subsystems, `in_energies` in the eigenbasis of the battery's own Hamiltonian. With the rest in
+/// one product state every charge of the part is definite, so the part falls into blocks by spins and charges too.
+fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId], in_energies: bool) -> Vec<Piece> {
     let slots: Vec<usize> = parts.iter().flat_map(|e| of.layout.of[e.index()].clone()).collect();
     let owner: Vec<SubsystemId> = parts.iter().flat_map(|e| of.layout.of[e.index()].clone().map(move |_| *e)).collect();
     let layout = Layout { slots: slots.iter().map(|s| of.layout.slots[*s]).collect(), of: Vec::new() };
@@ -144,6 +181,11 @@ fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId]) -> Vec<Piece> {
     let ln_copies: f64 = spins().map(copies).sum();
     let piece = |(values, (space, vectors)): (Vec<i64>, PartBlock)| {
         let label = spins().map(|s| block.space.key.two_j[*s] as i64).chain(values).collect();
+        if let (true, Some(own)) = (in_energies, &of.own) {
+            let basis = own.basis(of, &slots, &space);
+            let shape = BlockShape { ln_copies, energies: basis.energies.clone() };
+            return Piece { label, shape, how: How::Turned(vectors.into_values().collect(), basis) };
+        }
         let mut inner = vec![0; slots.len()];
         let energies = (0..space.dimension()).map(|i| {
             space.read(i, &mut inner);
@@ -155,11 +197,14 @@ fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId]) -> Vec<Piece> {
     found.into_iter().map(piece).collect()
 }
 
-fn level_energy(of: &Blocks, block: &Block, e: SubsystemId, slot: usize, level: usize) -> f64 {
+pub(super) fn level_energy(of: &Blocks, block: &Block, e: SubsystemId, slot: usize, level: usize) -> f64 {
     let subsystem = &of.problem().subsystems[e];
     match &subsystem.kind {
         Kind::Levels { energies } => energies[level],
-        _ => subsystem.energy * of.layout.slots[slot].quanta(block.space.key.two_j[slot], level) as f64,
+        _ => {
+            let cell = slot - of.layout.of[e.index()].start;
+            subsystem.quantum(cell) * of.layout.slots[slot].quanta(block.space.key.two_j[slot], level) as f64
+        }
     }
 }
 
@@ -201,7 +246,9 @@ fn few_slots(of: &Blocks, block: &Block, label: Label, e: SubsystemId, slots: &[
         slots.iter().for_each(|slot| levels[*slot] = 0);
         vectors.entry(levels.clone()).or_default().push((place, state as u32));
     }
-    let omega = of.problem().subsystems[e].energy;
-    let energies = (0..1u32 << slots.len()).map(|place| omega * f64::from(place.count_ones())).collect();
+    let first = of.layout.of[e.index()].start;
+    let omega: Vec<f64> = slots.iter().map(|slot| of.problem().subsystems[e].quantum(slot - first)).collect();
+    let energy = |place: u32| (0..).zip(omega.iter().rev()).map(|(bit, w)| f64::from(place >> bit & 1) * w).sum();
+    let energies = (0..1u32 << slots.len()).map(energy).collect();
     Piece { label, shape: BlockShape { ln_copies: 0.0, energies }, how: How::Trace(vectors.into_values().collect()) }
 }

@@ -1,7 +1,7 @@
 //! Pulses: exp(−iθ n·S) on the cells or on the spin of one subsystem, exact for spins of 10⁴ and more.
 
 use super::block::Block;
-use super::{BlockId, Blocks, Slot};
+use super::{BlockId, BlockStep, Blocks, Slot};
 use crate::problem::{Axis, SubsystemId};
 use num_complex::Complex64;
 use std::f64::consts::{PI, TAU};
@@ -24,8 +24,20 @@ pub fn half_turns(angle: f64) -> Option<i64> {
     ((turns - nearest).abs() <= rounding).then_some(nearest as i64)
 }
 
+/// Let a pulse or a gate act on the state `psi` of `block`; returns the block it is in afterwards, `None` if the same.
+pub fn pulse(of: &Blocks, block: &Block, psi: &mut Vec<Complex64>, step: &BlockStep) -> Option<BlockId> {
+    match step {
+        BlockStep::Rotate(subsystem, axis, angle) => rotate(of, block, psi, *subsystem, *axis, *angle),
+        BlockStep::Unitary(gate) => {
+            block.gate(of, *gate).apply(psi);
+            None
+        }
+        BlockStep::Reset(..) | BlockStep::Evolve(_) => None,
+    }
+}
+
 /// Rotate the state `psi` of `block`; returns the block it is in afterwards, `None` if the same.
-pub fn rotate(
+fn rotate(
     of: &Blocks,
     block: &Block,
     psi: &mut Vec<Complex64>,

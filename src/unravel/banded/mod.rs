@@ -324,9 +324,9 @@ impl Batch for BandedBatch<'_> {
                     walker.counts.fill(0);
                     walker.state.time = 0.0;
                 }
-                BlockStep::Rotate(subsystem, axis, angle) => {
+                pulse @ (BlockStep::Rotate(..) | BlockStep::Unitary(_)) => {
                     let mut psi = std::mem::take(&mut walker.psi);
-                    let to = rotate::rotate(blocks, &walker.block, &mut psi, *subsystem, *axis, *angle);
+                    let to = rotate::pulse(blocks, &walker.block, &mut psi, pulse);
                     let block = match to {
                         Some(id) => blocks.get(id),
                         None => walker.block.clone(),

@@ -1,0 +1,201 @@
+//! States that several subsystems start in together, entangled or not: pure ones, mixtures, eigenstates of a Hamiltonian.
+
+use super::check::{check_hermitian, check_sum};
+use super::{Initial, OpSum, Problem, SubsystemId};
+use crate::error::ModelError;
+use faer::{Mat, Side};
+use num_complex::Complex64;
+use std::sync::Arc;
+
+/// Most product states of the subsystems of a joint state.
+pub const MOST_JOINT: usize = 1 << 14;
+
+/// How far norms and traces may be from 1, and eigenvalues below 0.
+const TOLERANCE: f64 = 1e-6;
+
+/// A state of several subsystems. Amplitudes go by product states, the first subsystem and its cell 0 the most significant
+/// digit, a cell having |g⟩ before |e⟩.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JointState {
+    /// One of these vectors, with its probability.
+    Kets(Arc<Vec<(f64, Vec<Complex64>)>>),
+    /// The eigenstate of an operator that has the lowest eigenvalue; it must be the only one.
+    GroundState(OpSum),
+    /// e^{−βH}/Z.
+    Gibbs {
+        /// H.
+        operator: OpSum,
+        /// β, in the inverse unit of H.
+        beta: f64,
+    },
+}
+
+/// What starts in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Joint {
+    /// The subsystems, in the order of the amplitudes.
+    pub over: Vec<SubsystemId>,
+    /// Their state.
+    pub state: JointState,
+}
+
+impl JointState {
+    /// A pure state of norm 1.
+    pub fn ket(amplitudes: Vec<Complex64>) -> Self {
+        JointState::Kets(Arc::new(vec![(1.0, amplitudes)]))
+    }
+
+    /// (|0…0⟩ + |1…1⟩)/√2 of so many cells; of two a Bell state.
+    pub fn ghz(cells: usize) -> Self {
+        let last = (1usize << cells) - 1;
+        let half = Complex64::from(0.5f64.sqrt());
+        Self::ket((0..=last).map(|i| if i == 0 || i == last { half } else { Complex64::ZERO }).collect())
+    }
+
+    /// One excitation spread evenly over so many cells.
+    pub fn w(cells: usize) -> Self {
+        let each = Complex64::from((cells as f64).sqrt().recip());
+        Self::ket((0..1usize << cells).map(|i| if i.count_ones() == 1 { each } else { Complex64::ZERO }).collect())
+    }
+
+    /// A density matrix, as a mixture of its eigenvectors.
+    ///
+    /// # Errors
+    /// What of it no density matrix has.
+    pub fn mixed(rho: &Mat<Complex64>) -> Result<Self, String> {
+        let d = rho.nrows();
+        let trace: f64 = (0..d).map(|i| rho[(i, i)].re).sum();
+        if !((trace - 1.0).abs() <= TOLERANCE) {
+            return Err(format!("its trace is {trace}, not 1"));
+        }
+        let apart = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
+        let apart = apart.map(|(i, j)| (rho[(i, j)] - rho[(j, i)].conj()).norm()).fold(0.0, f64::max);
+        if !(apart <= TOLERANCE) {
+            return Err(format!("it differs from its adjoint by {apart:.1e}"));
+        }
+        let eigen = rho.self_adjoint_eigen(Side::Lower).map_err(|e| format!("it has no eigenvalues: {e:?}"))?;
+        let values: Vec<f64> = (0..d).map(|k| eigen.S()[k].re).collect();
+        if let Some(least) = values.iter().find(|p| **p < -TOLERANCE) {
+            return Err(format!("it has the eigenvalue {least}"));
+        }
+        let kept = (0..d).filter(|k| values[*k] > 1e-15);
+        let total: f64 = kept.clone().map(|k| values[k]).sum();
+        let ket = |k: usize| {
+            let vector: Vec<Complex64> = (0..d).map(|i| eigen.U()[(i, k)]).collect();
+            (values[k] / total, vector)
+        };
+        Ok(JointState::Kets(Arc::new(kept.map(ket).collect())))
+    }
+
+    /// Whether there is nothing to draw.
+    pub fn is_pure(&self) -> bool {
+        match self {
+            JointState::Kets(kets) => kets.len() == 1,
+            JointState::GroundState(_) => true,
+            JointState::Gibbs { .. } => false,
+        }
+    }
+
+    /// What it is called in inputs.
+    pub fn name(&self) -> String {
+        match self {
+            JointState::Kets(kets) if kets.len() == 1 => "a pure joint state".into(),
+            JointState::Kets(kets) => format!("a joint mixture of {} states", kets.len()),
+            JointState::GroundState(_) => "ground_state".into(),
+            JointState::Gibbs { beta, .. } => format!("gibbs({beta})"),
+        }
+    }
+}
+
+/// Whether the joint states are states of what they are over, each subsystem in one of them at most.
+pub(super) fn check_joint(problem: &Problem) -> Result<(), ModelError> {
+    let invalid = |text: String| Err(ModelError::Invalid(text));
+    for (number, Joint { over, state }) in problem.joint.iter().enumerate() {
+        let mut seen = Vec::new();
+        for id in over {
+            if id.index() >= problem.subsystems.len() || seen.contains(id) {
+                return invalid("a joint state must be over existing subsystems, each once".into());
+            }
+            if problem.initial[id.index()] != Initial::Joint(number) {
+                return invalid(format!("{} starts in two states", problem.subsystems[*id].name));
+            }
+            seen.push(*id);
+        }
+        let names: Vec<&str> = over.iter().map(|id| problem.subsystems[*id].name.as_str()).collect();
+        let names = names.join(", ");
+        match state {
+            JointState::Kets(kets) => {
+                let ln: f64 = over.iter().map(|id| problem.subsystems[*id].ln_dimension()).sum();
+                if over.is_empty() || ln > (MOST_JOINT as f64).ln() + 1e-9 {
+                    return invalid(format!("the joint state of {names} has more than {MOST_JOINT} amplitudes"));
+                }
+                let d = ln.exp().round() as usize;
+                if let Some((_, ket)) = kets.iter().find(|(_, ket)| ket.len() != d) {
+                    return invalid(format!("the joint state of {names} has {} amplitudes, expected {d}", ket.len()));
+                }
+                let total: f64 = kets.iter().map(|(p, _)| *p).sum();
+                let norm = |ket: &[Complex64]| ket.iter().map(|x| x.norm_sqr()).sum::<f64>();
+                let good = kets.iter().all(|(p, ket)| *p >= 0.0 && (norm(ket) - 1.0).abs() <= TOLERANCE);
+                if !good || !((total - 1.0).abs() <= TOLERANCE) {
+                    return invalid(format!("the joint state of {names} has a norm or a trace other than 1"));
+                }
+            }
+            JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => {
+                let what = format!("the Hamiltonian whose state {names} starts in");
+                check_sum(problem, operator, &what)?;
+                check_hermitian(problem, operator, &what)?;
+                if let Some(other) = operator.factors().find(|f| !over.contains(&f.subsystem)) {
+                    let other = &problem.subsystems[other.subsystem].name;
+                    return invalid(format!("{what} acts on {other} too, which does not start in it"));
+                }
+                if let JointState::Gibbs { beta, .. } = state
+                    && !beta.is_finite()
+                {
+                    return invalid(format!("the inverse temperature of {names} is {beta}, expected a finite number"));
+                }
+            }
+        }
+    }
+    let lost = problem.initial.iter().zip(&problem.subsystems).find(|(state, _)| match state {
+        Initial::Joint(number) => *number >= problem.joint.len(),
+        _ => false,
+    });
+    match lost {
+        Some((_, part)) => invalid(format!("{} starts in a joint state that there is not", part.name)),
+        None => Ok(()),
+    }
+}
+
+impl Problem {
+    /// States that several subsystems start in together.
+    pub fn joint(&self) -> &[Joint] {
+        &self.joint
+    }
+
+    /// Whether an initial state, joint ones included, has nothing to draw; only for those that subsystems start in.
+    pub(crate) fn joint_is_pure(&self, number: usize) -> bool {
+        self.joint.get(number).is_some_and(|joint| joint.state.is_pure())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixtures_are_their_matrix_again() {
+        let half = Complex64::new(0.25, 0.1);
+        let rho = Mat::from_fn(2, 2, |i, j| match (i, j) {
+            (0, 0) => Complex64::from(0.6),
+            (1, 1) => Complex64::from(0.4),
+            (0, 1) => half,
+            _ => half.conj(),
+        });
+        let JointState::Kets(kets) = JointState::mixed(&rho).unwrap() else { panic!() };
+        for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let sum: Complex64 = kets.iter().map(|(p, ket)| ket[i] * ket[j].conj() * *p).sum();
+            assert!((sum - rho[(i, j)]).norm() < 1e-14);
+        }
+        assert!(JointState::mixed(&(&rho * faer::Scale(Complex64::from(2.0)))).unwrap_err().contains("trace"));
+    }
+}
