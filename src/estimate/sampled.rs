@@ -264,6 +264,8 @@ fn difference(
         below.1 = widest(below, g_hidden.iter().map(|w| with(1.0, &f, w)));
         above.1 = widest(above, f_hidden.iter().map(|w| with(-1.0, &g, w)));
     }
+    // Noise may put the bound from below above the other, as in [`combined`].
+    below.0 = if below.0 > above.0 { above.0 } else { below.0 };
     let plain: Vec<Signed> = signed(1.0, &f.whole).chain(signed(-1.0, &g.whole)).collect();
     let plain = group_values(density, &plain, &|_| true);
     let ((value, se), events) = (mean(&plain), scatter(&plain).events(span));
