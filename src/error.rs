@@ -102,6 +102,9 @@ pub enum RunError {
     /// An output folder that holds something else.
     #[error("{0}")]
     Occupied(String),
+    /// An output folder that holds a whole result of something else, and nothing besides.
+    #[error("{0}")]
+    OtherResult(String),
     /// The work was done, but the result is not where it was to be.
     #[error("{reason}; {what} is in {place}")]
     Kept {

@@ -29,13 +29,70 @@ pub struct Entry {
 }
 
 impl fmt::Display for Entry {
+    /// `22.87(6)`: the standard error in the last digits of the value; `3.76(5) [3.65, 3.85]` with a 95 % interval too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.se, self.interval) {
-            (_, Some((lo, hi))) => write!(f, "{} [{lo}, {hi}]", self.value),
-            (Some(se), None) => write!(f, "{} ± {se}", self.value),
-            (None, None) => write!(f, "{}", self.value),
+        let error = self.se.filter(|se| se.is_finite() && *se > f64::EPSILON * self.value.abs());
+        let interval = self.interval.filter(|(lo, hi)| hi > lo && (hi - lo).is_finite());
+        // Two digits of the width.
+        let place = interval.map(|(lo, hi)| exponent(hi - lo) - 1);
+        match (error, place) {
+            (Some(se), _) => f.write_str(&with_error(self.value, se))?,
+            (None, Some(place)) => f.write_str(&rounded(self.value, place))?,
+            (None, None) => write!(f, "{}", self.value + 0.0)?, // −0 + 0 is 0
+        }
+        match (interval, place) {
+            (Some((lo, hi)), Some(place)) => write!(f, " [{}, {}]", rounded(lo, place), rounded(hi, place)),
+            _ => Ok(()),
         }
     }
+}
+
+/// Sizes that are written without a power of ten.
+const PLAIN: std::ops::Range<i32> = -4..7;
+
+/// The power of ten of the first digit.
+fn exponent(value: f64) -> i32 {
+    if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 }
+}
+
+/// Rounded to the digit of 10^`place`.
+fn rounded(value: f64, place: i32) -> String {
+    let size = exponent(value);
+    match value.abs() < 0.5 * 10f64.powi(place) {
+        true => "0".to_owned(),
+        false if PLAIN.contains(&size) => format!("{value:.0$}", (-place).max(0) as usize),
+        false => format!("{value:.0$e}", (size - place).max(0) as usize),
+    }
+}
+
+/// So many significant digits, without zeros at the end.
+pub(crate) fn significant(value: f64, digits: i32) -> String {
+    let text = rounded(value, exponent(value) + 1 - digits);
+    let (number, power) = text.split_at(text.find('e').unwrap_or(text.len()));
+    let short = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    format!("{short}{power}")
+}
+
+/// No sign where all digits are 0.
+fn unsigned_zero(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(rest) if rest.chars().all(|c| c == '0' || c == '.') => rest.to_owned(),
+        _ => text,
+    }
+}
+
+/// A value with its standard error in the last digits: one of them, or two from 10 to 19.
+fn with_error(value: f64, se: f64) -> String {
+    let size = exponent(value).max(exponent(se));
+    let leading = exponent(se) - i32::from(se < 1.95 * 10f64.powi(exponent(se)));
+    // An error of many units is written whole.
+    let place = if PLAIN.contains(&size) { leading.min(0) } else { leading };
+    let error = (se / 10f64.powi(place)).round();
+    if PLAIN.contains(&size) {
+        return unsigned_zero(format!("{value:.0$}", -place as usize)) + &format!("({error})");
+    }
+    let mantissa = unsigned_zero(format!("{:.*}", (size - place) as usize, value / 10f64.powi(size)));
+    format!("{mantissa}({error})e{size}")
 }
 
 impl Column {
@@ -113,7 +170,41 @@ mod tests {
         let table = table();
         assert_eq!(table["energy"].at(0).value, 1.0);
         assert_eq!(table["energy"].last(), Entry { value: 0.5, se: Some(0.25), interval: None });
-        assert_eq!(table["energy"].last().to_string(), "0.5 ± 0.25");
+        assert_eq!(table["energy"].last().to_string(), "0.5(3)");
+    }
+
+    #[test]
+    fn errors_stand_in_the_last_digits() {
+        for (value, se, text) in [
+            (22.8712, 0.0613, "22.87(6)"),
+            (22.8712, 0.0123, "22.871(12)"),
+            (22.8712, 0.0967, "22.87(10)"),
+            (-0.004, 0.0123, "-0.004(12)"),
+            (-0.0004, 0.0623, "0.00(6)"),
+            (0.003333, 8.45e-3, "0.003(8)"),
+            (1234.4, 56.2, "1234(56)"),
+            (1.5, 2.5, "2(3)"),
+            (12.0, 345.0, "12(345)"),
+            (-2.345678e-9, 4.2e-12, "-2.346(4)e-9"),
+            (1e-9, 4.2e-8, "0(4)e-8"),
+            (3.21987e12, 1.2e9, "3.2199(12)e12"),
+            (70.0, 0.0, "70"),
+            (0.25, f64::NAN, "0.25"),
+            (-0.0, 0.0, "0"),
+        ] {
+            let entry = Entry { value, se: Some(se), interval: None };
+            assert_eq!(entry.to_string(), text);
+        }
+        let entry = |value, interval| Entry { value, se: None, interval: Some(interval) }.to_string();
+        assert_eq!(entry(3.7645931, (3.653806, 3.852023)), "3.76 [3.65, 3.85]");
+        assert_eq!(entry(0.0, (0.0, 0.064941)), "0 [0, 0.065]");
+        assert_eq!(entry(1.5e-7, (-1e-9, 3e-7)), "1.5e-7 [0, 3.0e-7]");
+        assert_eq!(entry(0.5, (0.5, 0.5)), "0.5");
+        for (value, text) in
+            [(0.1234567890123, "0.123456789"), (0.5, "0.5"), (1e-9, "1e-9"), (1234567890.0, "1.23456789e9")]
+        {
+            assert_eq!(significant(value, 9), text);
+        }
     }
 
     #[test]

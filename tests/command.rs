@@ -161,6 +161,25 @@ fn verify_needs_no_number_that_changes() {
 }
 
 #[test]
+fn verify_keeps_its_size_unless_a_size_is_given() {
+    let place = Place::new();
+    let says = "[verify] sets N = 10, cycles = 3, samples = 2\n";
+    let verify = "verify aging.toml -p gamma=2 --trajectories 1e2 --out v";
+    place.leyden(verify).assert().code(0).stderr(predicate::str::contains(says));
+    let parameters = &place.manifest("v")["parameters"];
+    assert_eq!(
+        (&parameters["N"], &parameters["cycles"], &parameters["gamma"]),
+        (&10.0.into(), &3.0.into(), &2.0.into())
+    );
+    place.succeeds("verify aging.toml -p N=4 --trajectories 100 --out v");
+    let parameters = &place.manifest("v")["parameters"];
+    assert_eq!(
+        (&parameters["N"], &parameters["cycles"], &parameters["gamma"]),
+        (&4.0.into(), &3.0.into(), &1.0.into())
+    );
+}
+
+#[test]
 fn threads_change_no_byte() {
     let place = Place::new();
     let run = |threads: usize| {
@@ -181,19 +200,88 @@ fn threads_change_no_byte() {
 }
 
 #[test]
-fn a_folder_takes_the_same_run_again_and_no_other() {
+fn a_folder_takes_every_result_of_its_input_and_no_other() {
     let place = Place::new();
     let run = format!("run aging.toml {SMALL} --trajectories 20 --out run");
     place.succeeds(&run);
     let first = result(&place.path("run"));
     place.succeeds(&run);
     assert_eq!(result(&place.path("run")), first);
-    let different = ["-p gamma=2", "--seed 2", "--trajectories 21"];
-    for change in different {
+    assert!(!place.path("run.previous").exists(), "the same again is no other result");
+    let mut before = first;
+    for change in ["-p gamma=2", "--seed 2", "--trajectories 1e1"] {
         let run = format!("run aging.toml {SMALL} --out run {change}");
-        place.refuses(&run, &["already holds a different run"]);
+        place.leyden(&run).assert().code(0).stdout(predicate::str::contains("there before is in run.previous\n"));
+        assert_eq!(result(&place.path("run.previous")), before, "{change}");
+        before = result(&place.path("run"));
     }
-    place.refuses(&format!("exact aging.toml {SMALL} --out run"), &["already holds a different run", "command"]);
+    assert_eq!(place.manifest("run")["trajectories"], 10);
+    // The input itself is edited.
+    fs::write(place.path("aging.toml"), AGING.replacen("gamma = 1.0 ", "gamma = 3.0 ", 1)).unwrap();
+    place.succeeds(&run);
+    assert_eq!(place.manifest("run")["parameters"]["gamma"], 3.0);
+    assert_eq!(result(&place.path("run.previous")), before);
+    // Another command, another file of the same content, and both by force; what is foreign stays.
+    fs::copy(place.path("aging.toml"), place.path("copy.toml")).unwrap();
+    for other in ["exact aging.toml", "run copy.toml"] {
+        let command = format!("{other} {SMALL} --out run");
+        place.refuses(&command, &["already holds a different run", "--force"]);
+    }
+    let ours = result(&place.path("run"));
+    place.succeeds(&format!("exact aging.toml {SMALL} --out run --force"));
+    assert_eq!(place.manifest("run")["command"], "exact");
+    // The previous result is of another command now, so a third name is used.
+    let kept = ["run.previous", "run.previous-1"].map(|name| result(&place.path(name)));
+    assert!(kept.contains(&ours) && kept.contains(&before));
+    fs::write(place.path("run/thesis.txt"), "mine").unwrap();
+    place.refuses(&format!("exact aging.toml {SMALL} --out run --force"), &["thesis.txt", "move away"]);
+}
+
+#[test]
+fn the_screen_tells_values_with_errors_what_they_are_and_where_the_rest_is() {
+    let place = Place::new();
+    let said = |arguments: &str| String::from_utf8(place.leyden(arguments).output().unwrap().stdout).unwrap();
+    let text = said(&format!("run aging.toml {SMALL} --trajectories 1e3 --states --out run"));
+    let csv = fs::read_to_string(place.path("run/observables.csv")).unwrap();
+    let cell = |name: &str, row: usize| -> f64 {
+        let column = csv.lines().next().unwrap().split(',').position(|n| n == name).unwrap();
+        csv.lines().nth(1 + row).unwrap().split(',').nth(column).unwrap().parse().unwrap()
+    };
+    let (storage, discharge) = text.split_once("end of discharge").unwrap();
+    // Rows 3 and 6 of the second cycle are the ends of its steps.
+    for (part, row) in [(storage, 8), (discharge, 11)] {
+        let line = part.lines().find(|line| line.starts_with("  M ")).unwrap();
+        let (value, rest) = line.trim_start_matches("  M").trim().split_once('(').unwrap();
+        let digits = value.split('.').nth(1).unwrap().len() as i32;
+        let error = rest.trim_end_matches(')').parse::<f64>().unwrap() / 10f64.powi(digits);
+        assert!((value.parse::<f64>().unwrap() - cell("M", row)).abs() <= 0.5 / 10f64.powi(digits) + 1e-12, "{line}");
+        assert!((error - cell("M_se", row)).abs() <= 0.5 / 10f64.powi(digits) + 1e-12, "{line}");
+        assert!(
+            part.contains("\n  jumps_loss ") && !part.contains("jumps_pump") && !part.contains("dephasing"),
+            "{part}"
+        );
+    }
+    assert!(!storage.contains("jumps_release") && !storage.contains("\n  released "), "{storage}");
+    assert!(discharge.contains("\n  jumps_release ") && discharge.contains("\n  released "), "{discharge}");
+    assert!(text.contains("value(standard error in the last digits) [95 % interval]"), "{text}");
+    let mut files: Vec<String> =
+        fs::read_dir(place.path("run")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let last = text.lines().last().unwrap();
+    let listed = last.split_once("results in run: ").unwrap().1;
+    let mut listed: Vec<&str> = listed.split(", ").collect();
+    files.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, files);
+    // More columns than a screen has lines.
+    let columns: String = (1..=40).map(|k| format!("{{ name = \"x{k}\", expect = \"{k}*sz(W)\" }}, ")).collect();
+    let wide = format!(
+        "[subsystems]\nW = {{ cell = true }}\n[channels]\nloss = {{ each = \"sm(W)\", rate = 1.0 }}\n[protocol]\n\
+         steps = [ {{ name = \"wait\", evolve = 1.0, samples = 1 }} ]\n[observe]\nquantities = [{columns}]\n"
+    );
+    fs::write(place.path("wide.toml"), wide).unwrap();
+    let text = said("exact wide.toml --out wide");
+    assert!(text.contains("\n  and 16 more\n") && text.lines().count() < 34, "{text}");
+    assert!(text.contains("\nall 40 columns at every row are in wide/observables.csv\n"), "{text}");
 }
 
 #[test]
@@ -248,6 +336,8 @@ fn what_would_not_fit_is_refused_with_its_cost() {
     let place = Place::new();
     place.refuses("run aging.toml --trajectories 1000000000 --out run", &["288.000 GB", "--no-shots"]);
     place.refuses("run aging.toml --trajectories 0 --out run", &["--trajectories"]);
+    place.refuses("run aging.toml --trajectories 1.5e0 --out run", &["--trajectories", "a whole number", "1e4"]);
+    place.refuses("run aging.toml --trajectories many --out run", &["--trajectories", "such as 10000 or 1e4"]);
     place.refuses("run aging.toml --threads 0 --out run", &["--threads"]);
     place.refuses("run aging.toml --target-error Q=1 --out run", &["unknown quantity `Q`"]);
     place.refuses("exact aging.toml -p N=2000 --out run", &["states", "leyden run"]);
@@ -420,7 +510,7 @@ fn a_steady_state_is_a_short_table_or_is_refused() {
     for (arguments, heading, legend) in [
         (
             "no_limit.toml --time-average",
-            "average over all time (t → ∞)\n  energy_B           0.500000000\n",
+            "average over all time (t → ∞)\n  energy_B           0.5\n",
             "average over all time",
         ),
         ("star.toml -p N=2", "steady state (t → ∞)\n", "steady state"),

@@ -58,7 +58,7 @@ fn the_grid_is_solved_and_the_optimum_refined() {
         assert!((number(5) - expected).abs() < 1e-9 && number(2) == 2.0, "{row:?}");
     }
     let summary = table(&out.join("summary.csv"));
-    assert_eq!(summary[0], ["name", "value", "lo", "hi"]);
+    assert_eq!(summary[0], ["name", "value", "lo", "hi", "meaning"]);
     let value = |name: &str| summary.iter().find(|row| row[0] == name).unwrap()[1].parse::<f64>().unwrap();
     for gamma in [0.1f64, 0.5] {
         let found = value(&format!("theta_at_max_energy(gamma={gamma})"));

@@ -1,13 +1,13 @@
-//! What several commands share: reading the input, claiming the folder, printing.
+//! What several commands share: reading the input, claiming the folder, drawing.
 
 use super::InputArgs;
-use super::print::{note, say};
+use super::print::note;
 use crate::error::RunError;
 use crate::input::{self, Input, InputError, Value};
-use crate::output::folder::RunFolder;
+use crate::output::folder::{Run, RunFolder};
 use crate::output::pictures;
 use crate::space::choose::Representation;
-use crate::table::{Column, Table};
+use crate::table::Table;
 use crate::unravel::engine::Engine;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value as Json, json};
@@ -34,11 +34,25 @@ pub fn parse_override(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The input at the size its `[verify]` section asks for, but for the parameters that are given.
-pub fn at_small_size(file: &Path, parameters: &[(String, String)]) -> Result<Input, InputError> {
-    let taken = |name: &str| name == "trajectories" || parameters.iter().any(|(given, _)| given == name);
-    let small = input::read(file, &[])?.verify.into_iter().filter(|(name, _)| !taken(name));
-    input::read(file, &small.chain(parameters.iter().cloned()).collect::<Vec<_>>())
+/// A whole number, also as `1e4`.
+pub fn parse_count(text: &str) -> Result<u64, String> {
+    if let Ok(count) = text.parse() {
+        return Ok(count);
+    }
+    match text.parse::<f64>() {
+        // Up to 2⁵³ every whole number has an f64.
+        Ok(value) if value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value) => Ok(value as u64),
+        Ok(_) => Err("expected a whole number ≥ 0, such as 10000 or 1e4".into()),
+        Err(_) => Err("expected a whole number, such as 10000 or 1e4".into()),
+    }
+}
+
+/// A number of trajectories.
+pub fn parse_trajectories(text: &str) -> Result<u64, String> {
+    match parse_count(text)? {
+        0 => Err("expected at least 1".into()),
+        count => Ok(count),
+    }
 }
 
 impl InputArgs {
@@ -54,6 +68,12 @@ impl InputArgs {
         let plain = |c: char| if c.is_alphanumeric() || "=,.+-_".contains(c) { c } else { '_' };
         let name: String = format!("{stem}{suffix}{overrides}").chars().map(plain).take(200).collect();
         self.out.clone().unwrap_or_else(|| Path::new("runs").join(name))
+    }
+
+    /// Claim the output folder for the result of this input that `identity` describes.
+    pub fn claim(&self, suffix: &str, identity: Map<String, Json>, expected: u64) -> Result<RunFolder, RunError> {
+        let input_file = self.file.canonicalize().ok().map(|path| path.display().to_string());
+        RunFolder::claim(&self.out(suffix), Run { identity, input_file, force: self.force }, expected)
     }
 }
 
@@ -112,46 +132,6 @@ pub fn spinner(what: &str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
-}
-
-/// A number for humans, with its error where there is one.
-pub fn value_with_error(column: &Column, row: usize) -> String {
-    let value = column.value[row];
-    if value.is_nan() {
-        return "–".into();
-    }
-    match (&column.bounds, &column.se) {
-        (Some((lo, hi)), _) => {
-            format!("{} [{}, {}]", decimals(value, 6), decimals(lo[row], 6), decimals(hi[row], 6))
-        }
-        (None, Some(se)) if se[row].is_nan() => decimals(value, 6),
-        (None, Some(se)) => format!("{} ± {:.2e}", decimals(value, 6), se[row]),
-        (None, None) => decimals(value, 9),
-    }
-}
-
-/// So many digits after the point, and no sign where all of them are 0.
-fn decimals(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    match text.strip_prefix('-') {
-        Some(rest) if rest.chars().all(|c| c == '0' || c == '.') => rest.to_owned(),
-        _ => text,
-    }
-}
-
-/// The last row of each step of the last cycle.
-pub fn print_end(table: &Table) {
-    let last_cycle = table.rows.last().map_or(0, |r| r.cycle);
-    let ends = (0..table.rows.len()).filter(|&i| {
-        table.rows[i].cycle == last_cycle && table.rows.get(i + 1).is_none_or(|next| next.step != table.rows[i].step)
-    });
-    for row in ends {
-        let Some(at) = table.rows.get(row) else { continue };
-        say!("\nend of {} in cycle {}, t = {:.6}", table.steps[row], at.cycle + 1, at.time);
-        for column in table.columns.iter().filter(|c| !c.name.ends_with("_undersampled")) {
-            say!("  {:<18} {}", column.name, value_with_error(column, row));
-        }
-    }
 }
 
 /// A request refused for its size.

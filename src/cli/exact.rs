@@ -3,21 +3,21 @@
 use super::InputArgs;
 use super::common::{self, Outcome};
 use super::interrupt;
-use super::print::{note, say};
+use super::print::note;
 use super::run::check_cutoffs;
+use super::screen;
 use super::summary::summary;
 use crate::error::RunError;
 use crate::exact;
 use crate::exact::theory::Theory;
 use crate::input::{Input, InputError};
-use crate::output::folder::RunFolder;
+use crate::output::folder::{Finished, RunFolder};
 use crate::output::table as files;
 use crate::space::choose::{Representation, smallest};
 use crate::table::Table;
 use clap::Args;
 use serde_json::{Map, json};
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -36,10 +36,8 @@ pub struct ExactArgs {
 
 impl ExactArgs {
     fn read(&self) -> Result<Input, InputError> {
-        match self.small {
-            true => common::at_small_size(&self.input.file, &self.input.parameters),
-            false => self.input.read(),
-        }
+        let input = self.input.read()?;
+        if self.small { input.at_verify_size() } else { Ok(input) }
     }
 }
 
@@ -85,28 +83,10 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
     };
     spinner.finish_and_clear();
     let table = table?;
-    let place = write(folder, &problem.title, &table, what, None, started)?;
-    say!("{}", settled(&table, what));
-    say!("\n{} rows in {}", table.rows.len(), place.display());
+    let finished = write(folder, &problem.title, &table, what, None, started)?;
+    screen::print_end(problem, &table, what, &finished);
+    screen::print_place(&format!("{} rows", table.rows.len()), &finished);
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
-}
-
-/// The values of a steady state, or those at the ends of the steps of a limit cycle.
-fn settled(table: &Table, what: &str) -> String {
-    let mut text = String::new();
-    for (row, at) in table.rows.iter().enumerate() {
-        if table.rows.get(row + 1).is_some_and(|next| next.step == at.step) {
-            continue;
-        }
-        match at.time.is_infinite() {
-            true => text.push_str(&format!("\n{what} (t → ∞)")),
-            false => text.push_str(&format!("\n{what}, end of {}, t = {:.6}", table.steps[row], at.time)),
-        }
-        for column in &table.columns {
-            text.push_str(&format!("\n  {:<18} {}", column.name, common::value_with_error(column, row)));
-        }
-    }
-    text
 }
 
 /// `leyden meanfield`: the mean-field theory that fits the problem.
@@ -136,7 +116,7 @@ fn claim(
     identity.insert("legend".into(), json!(legend));
     let problem = &input.problem;
     let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len());
-    RunFolder::claim(&args.out(&format!("-{command}")), identity, expected)
+    args.claim(&format!("-{command}"), identity, expected)
 }
 
 /// Solve, write and print; (command, representation, legend) name the result.
@@ -154,13 +134,13 @@ fn result(
     spinner.finish_and_clear();
     let table = table?;
     let summary = if command == "exact" { summary(problem, &table) } else { None };
-    let place = write(folder, &problem.title, &table, legend, summary, started)?;
-    common::print_end(&table);
-    say!("\n{} rows in {}", table.rows.len(), place.display());
+    let finished = write(folder, &problem.title, &table, legend, summary, started)?;
+    screen::print_end(problem, &table, "", &finished);
+    screen::print_place(&format!("{} rows", table.rows.len()), &finished);
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }
 
-/// Write table, pictures and manifest; returns where the table is. A single state at t = ∞ has no picture.
+/// Write table, pictures and manifest. A single state at t = ∞ has no picture.
 fn write(
     mut folder: RunFolder,
     title: &str,
@@ -168,7 +148,7 @@ fn write(
     legend: &str,
     summary: Option<String>,
     started: Instant,
-) -> Result<PathBuf, Box<dyn Error>> {
+) -> Result<Finished, Box<dyn Error>> {
     folder.write("observables.csv", files::csv(table).as_bytes())?;
     if let Some(summary) = summary {
         folder.write("summary.csv", summary.as_bytes())?;
@@ -176,6 +156,5 @@ fn write(
     if table.rows.iter().any(|row| row.time.is_finite()) {
         common::draw(&mut folder, title, &[(legend, table)])?;
     }
-    let place = folder.finish(Map::new(), common::environment(started, 1))?;
-    Ok(place.join("observables.csv"))
+    Ok(folder.finish(Map::new(), common::environment(started, 1))?)
 }

@@ -1,6 +1,6 @@
 //! `leyden export`: the same problem as a script for QuTiP.
 
-use super::common::{Outcome, at_small_size, parse_override};
+use super::common::{Outcome, parse_override};
 use super::print::{self, say};
 use crate::error::RunError;
 use crate::input;
@@ -28,10 +28,8 @@ pub struct ExportArgs {
 
 /// Write the script, which itself writes a CSV file of the same name.
 pub fn export(args: &ExportArgs) -> Outcome {
-    let input = match args.small {
-        true => at_small_size(&args.file, &args.parameters)?,
-        false => input::read(&args.file, &args.parameters)?,
-    };
+    let whole = input::read(&args.file, &args.parameters)?;
+    let input = if args.small { whole.at_verify_size()? } else { whole };
     let named = args.out.as_deref().unwrap_or(&args.file);
     let csv = named.with_extension("csv").file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let script = qutip::script(&input.problem, &csv).map_err(|error| input.located(&error))?;

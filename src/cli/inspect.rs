@@ -27,7 +27,7 @@ pub struct InspectArgs {
     #[command(flatten)]
     input: InputArgs,
     /// Number of trajectories to estimate for [default: the input's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = super::common::parse_trajectories)]
     trajectories: Option<u64>,
     /// Print the equation and the protocol as a LaTeX document, and nothing else
     #[arg(long)]

@@ -10,6 +10,7 @@ mod plot;
 mod print;
 mod reproduce;
 mod run;
+mod screen;
 mod summary;
 mod sweep;
 mod verify;
@@ -69,6 +70,9 @@ impl Command {
     fn advice(&self, error: Option<&RunError>) -> &'static str {
         match (error, self) {
             (Some(RunError::Occupied(_)), _) => "; choose another folder with --out, or move away what is there",
+            (Some(RunError::OtherResult(_)), _) => {
+                "; choose another folder with --out, or replace what is there with --force"
+            }
             (Some(RunError::NoLimit { .. }), _) => "; the average over all time is given with --time-average",
             (Some(RunError::TooLarge { .. }), Self::Exact(_) | Self::Steady(_)) => "; `leyden run` samples it",
             (Some(RunError::TooLarge { .. }), Self::Export(_)) => {
@@ -90,6 +94,10 @@ struct InputArgs {
     /// Output folder [default: runs/ and the name of the input with its overrides]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Replace what is in the output folder also if it is the result of another input or command; it is kept as
+    /// NAME.previous
+    #[arg(long)]
+    force: bool,
 }
 
 /// Parse the command line, do what it says, and return the exit status: 0 done, 1 a check failed, 2 bad input, 130

@@ -9,7 +9,7 @@ use super::run::sample;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns;
 use crate::output::figure::Figure;
-use crate::output::folder::RunFolder;
+use crate::output::folder::{Run, RunFolder};
 use crate::output::table::csv;
 use crate::problem::Problem;
 use crate::run::RunOptions;
@@ -53,15 +53,15 @@ pub fn reproduce(args: &ReproduceArgs) -> Outcome {
         let started = Instant::now();
         let mut identity = Map::new();
         identity.insert("command".into(), json!(format!("reproduce {name}")));
-        let folder = RunFolder::claim(&args.out.join(name), identity, 20_000_000)?;
+        let folder = RunFolder::claim(&args.out.join(name), Run { identity, ..Run::default() }, 20_000_000)?;
         let mut results = Results { folder, seed: args.seed };
         make(&mut results)?;
         let mut facts = Map::new();
         facts.insert("program".into(), json!(format!("leyden {}", env!("CARGO_PKG_VERSION"))));
         facts.insert("seed".into(), json!(args.seed));
         let environment = super::common::environment(started, rayon::current_num_threads());
-        let place = results.folder.finish(facts, environment)?;
-        say!("{} in {:.1} s", place.display(), started.elapsed().as_secs_f64());
+        let finished = results.folder.finish(facts, environment)?;
+        say!("{} in {:.1} s", finished.place.display(), started.elapsed().as_secs_f64());
     }
     Ok(ExitCode::SUCCESS)
 }

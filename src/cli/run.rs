@@ -3,14 +3,16 @@
 use super::InputArgs;
 use super::common::{self, Outcome};
 use super::interrupt;
-use super::print::{note, say};
+use super::print::note;
+use super::screen;
 use super::summary::summary;
 use crate::density::Density;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns::{self, Accumulated, Z95, battery_levels};
 use crate::estimate::evaluation::Evaluation;
 use crate::input::Input;
-use crate::output::folder::RunFolder;
+use crate::output::folder::{Finished, RunFolder};
+use crate::output::npz;
 use crate::output::table as files;
 use crate::problem::{Problem, Reduction};
 use crate::run::{self, RunOptions, Shots};
@@ -47,10 +49,10 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct SamplingArgs {
     /// Number of trajectories [default: the input's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = common::parse_trajectories)]
     pub trajectories: Option<u64>,
     /// Seed of all random numbers [default: the input's]
-    #[arg(long)]
+    #[arg(long, value_parser = common::parse_count)]
     pub seed: Option<u64>,
     /// Number of threads [default: all cores]; no result depends on it
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
@@ -135,7 +137,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     identity.insert("representation".into(), json!(representation.to_string()));
     identity.insert("unraveling".into(), json!("jump"));
     let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len()) + shot_bytes;
-    let folder = RunFolder::claim(&args.input.out(""), identity, expected)?;
+    let folder = args.input.claim("", identity, expected)?;
 
     let (n, seed) = (options.trajectories, options.seed);
     note!("{}: {representation} representation, {n} trajectories, seed {seed}", problem.title);
@@ -149,17 +151,12 @@ pub fn run(args: &RunArgs) -> Outcome {
     if !left_out.is_empty() {
         facts.insert("left_out".into(), json!(left_out));
     }
-    write(folder, &input, &outcome, &table, (started, options), facts)?;
-    common::print_end(&table);
+    let finished = write(folder, &input, &outcome, &table, (started, options), facts)?;
+    screen::print_end(problem, &table, "", &finished);
     warn_undersampled(&table);
     let cutoffs = check_cutoffs(problem, &table);
-    let place = args.input.out("");
-    say!(
-        "\n{} trajectories in {:.2} s; results in {}",
-        outcome.trajectories,
-        started.elapsed().as_secs_f64(),
-        place.display()
-    );
+    let seconds = started.elapsed().as_secs_f64();
+    screen::print_place(&format!("{} trajectories in {seconds:.2} s; results", outcome.trajectories), &finished);
     if !left_out.is_empty() {
         note!("interrupted while it was evaluated: without {}, everything else was kept", left_out.join(", "));
         return Ok(ExitCode::from(interrupt::STATUS));
@@ -286,21 +283,21 @@ fn write(
     table: &Table,
     (started, options): (Instant, RunOptions),
     mut facts: Map<String, serde_json::Value>,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Result<Finished, Box<dyn std::error::Error>> {
     let problem = &input.problem;
     folder.write("observables.csv", files::csv(table).as_bytes())?;
     if let Some(summary) = summary(problem, table) {
         folder.write("summary.csv", summary.as_bytes())?;
     }
     if let Some(shots) = &outcome.shots {
-        folder.write("shots.npz", &files::shots_npz(problem, shots)?)?;
+        folder.write("shots.npz", &npz::shots_npz(problem, shots)?)?;
     }
     if options.states && !outcome.accumulated.densities.is_empty() {
         let kept = run::reductions(problem, options);
         let battery = Reduction::Joint(problem.battery.clone());
         let first = kept.iter().position(|reduction| *reduction == battery).unwrap_or(0);
         let rows: Vec<&Density> = outcome.accumulated.densities.iter().skip(first).step_by(kept.len()).collect();
-        folder.write("states.npz", &files::densities_npz(&rows)?)?;
+        folder.write("states.npz", &npz::densities_npz(&rows)?)?;
     } else if options.states {
         let (battery, _) = battery_levels(problem)?;
         let rows = outcome.accumulated.occupations.iter().map(|o| {
@@ -308,15 +305,14 @@ fn write(
             let total: f64 = cells.iter().map(|(_, h)| h[0] + h[1]).sum();
             cells.into_iter().map(|(key, h)| (key, (h[0] + h[1]) / total)).collect()
         });
-        folder.write("states.npz", &files::states_npz(&battery, rows)?)?;
+        folder.write("states.npz", &npz::states_npz(&battery, rows)?)?;
     }
     let legend = common::sampled_legend(outcome.trajectories);
     common::draw(&mut folder, &problem.title, &[(&legend, table)])?;
     facts.insert("trajectories".into(), json!(outcome.trajectories));
     facts.insert("representation_why".into(), json!(choose(problem).explain()));
     let threads = if options.threads == 0 { rayon::current_num_threads() } else { options.threads };
-    folder.finish(facts, common::environment(started, threads))?;
-    Ok(())
+    Ok(folder.finish(facts, common::environment(started, threads))?)
 }
 
 fn warn_undersampled(table: &Table) {

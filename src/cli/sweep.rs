@@ -6,12 +6,12 @@ use super::InputArgs;
 use super::common::{self, Outcome};
 use super::interrupt;
 use super::print::{note, say};
+use super::screen;
 use crate::error::RunError;
 use crate::estimate::columns;
 use crate::estimate::evaluation::Evaluation;
 use crate::exact::{self, theory::Theory};
 use crate::input::{self, Input, Solve, Sweep, TAU, Value};
-use crate::output::folder::RunFolder;
 use crate::output::summary::{Number, charging_time, csv};
 use crate::output::sweep::{Grid, GridAxis};
 use crate::problem::{Problem, Quantity};
@@ -56,7 +56,7 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     let mut grid = Grid { axes, points: vec![None; count] };
     let rows = if sweep.all_rows { input.problem.protocol.row_count() } else { 1 };
     let expected = common::expected_bytes(count * rows, sweep.quantities.len() + sweep.axes.len());
-    let mut folder = RunFolder::claim(&args.input.out("-sweep"), common::identity("sweep", &input), expected)?;
+    let mut folder = args.input.claim("-sweep", common::identity("sweep", &input), expected)?;
 
     let stop = interrupt::stop();
     let search = Search { input: &input, sweep, overrides: &args.input.parameters, stop: &stop };
@@ -88,9 +88,10 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     let mut facts = Map::new();
     facts.insert("points".into(), json!(done));
     facts.insert("points_asked".into(), json!(count));
-    let place = folder.finish(facts, common::environment(started, pool.current_num_threads()))?;
+    facts.insert("interrupted".into(), json!(done < count || stop.is_requested()));
+    let finished = folder.finish(facts, common::environment(started, pool.current_num_threads()))?;
     summary.iter().for_each(|number| say!("{} = {:.9}", number.name, number.value));
-    say!("{done} points in {}", place.join("sweep.csv").display());
+    screen::print_place(&format!("{done} points"), &finished);
     if done < count || stop.is_requested() {
         note!("interrupted after {done} of {count} points; they are kept");
         return Ok(ExitCode::from(interrupt::STATUS));

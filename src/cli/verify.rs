@@ -5,14 +5,14 @@ use super::common::{self, Outcome};
 use super::interrupt;
 use super::print::{note, say};
 use super::run::{SamplingArgs, check_cutoffs, sample};
+use super::screen;
 use crate::estimate::columns;
 use crate::estimate::evaluation::Evaluation;
 use crate::estimate::verify::{Comparison, Verdict, compare};
 use crate::exact;
-use crate::output::folder::RunFolder;
 use crate::output::table::csv;
 use crate::run::{self, RunOptions};
-use crate::table::Table;
+use crate::table::{Table, significant};
 use clap::Args;
 use serde_json::{Map, json};
 use std::process::ExitCode;
@@ -30,13 +30,11 @@ pub struct VerifyArgs {
 /// Chance that a correct program fails.
 const FALSE_ALARM: f64 = 1e-3;
 
-/// Compare trajectories with the exact solution at the size of `[verify]`, or at that of `-p`.
+/// Compare trajectories with the exact solution at the size of `[verify]`, but for what `-p` sets.
 pub fn verify(args: &VerifyArgs) -> Outcome {
     let started = Instant::now();
-    let input = match args.input.read()? {
-        whole if args.input.parameters.is_empty() => whole.at_verify_size()?,
-        chosen => chosen,
-    };
+    let whole = args.input.read()?;
+    let input = whole.at_verify_size()?;
     let problem = &input.problem;
     let (representation, engine) = common::engine(&input, args.sampling.representation)?;
     let options = RunOptions {
@@ -53,7 +51,16 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     identity.insert("trajectories_asked".into(), json!(options.trajectories));
     identity.insert("representation".into(), json!(representation.to_string()));
     let expected = 2 * common::expected_bytes(problem.protocol.row_count(), problem.quantities.len());
-    let mut folder = RunFolder::claim(&args.input.out("-verify"), identity, expected)?;
+    let mut folder = args.input.claim("-verify", identity, expected)?;
+    let given = |name: &str| match name {
+        "trajectories" => args.sampling.trajectories.is_some(),
+        _ => args.input.parameters.iter().any(|(own, _)| own == name),
+    };
+    let set = whole.verify.iter().filter(|(name, _)| !given(name)).map(|(name, value)| format!("{name} = {value}"));
+    let set: Vec<String> = set.collect();
+    if !set.is_empty() {
+        note!("[verify] sets {}", set.join(", "));
+    }
 
     let spinner = common::spinner(&format!("{}: exact", problem.title));
     let exact = exact::solve(problem, None, &interrupt::stop());
@@ -77,8 +84,8 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     facts.insert("trajectories".into(), json!(outcome.trajectories));
     facts.insert("passed".into(), json!(verdict.passed()));
     facts.insert("false_alarm".into(), json!(FALSE_ALARM));
-    let place = folder.finish(facts, common::environment(started, rayon::current_num_threads()))?;
-    say!("\nboth tables and their picture are in {}", place.display());
+    let finished = folder.finish(facts, common::environment(started, rayon::current_num_threads()))?;
+    screen::print_place("both tables and their picture", &finished);
     let cutoffs = check_cutoffs(problem, &exact);
     Ok(ExitCode::from(u8::from(!(verdict.passed() && cutoffs))))
 }
@@ -114,13 +121,12 @@ fn print(verdict: &Verdict, sampled: &Table, exact: &Table) {
 fn explain(comparison: &Comparison, sampled: &Table, exact: &Table) {
     let row = comparison.worst.1;
     let (Some(mine), Some(theirs)) = (sampled.column(&comparison.name), exact.column(&comparison.name)) else { return };
-    let se = mine.se.as_ref().map_or(f64::NAN, |se| se[row]);
     say!(
-        "    at t = {:.6} ({}, cycle {}): sampled {:.8} ± {se:.1e}, exact {:.8}",
-        sampled.rows[row].time,
+        "    at t = {} ({}, cycle {}): sampled {}, exact {}",
+        significant(sampled.rows[row].time, 9),
         sampled.steps[row],
         sampled.rows[row].cycle + 1,
-        mine.value[row],
-        theirs.value[row]
+        mine.at(row),
+        significant(theirs.value[row], 9)
     );
 }

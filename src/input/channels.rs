@@ -45,7 +45,7 @@ pub(super) fn drive<'s>(
     table.allow("key of a drive", &["operator", "envelope", "only"])?;
     let item = table.need("operator", "operator = \"sp(C) + sm(C)\"")?;
     let expression = expression::parse(item.text("an operator such as `sp(C) + sm(C)` in a string")?)?;
-    let operator = Context::whole(scope, parts).operator(&expression)?;
+    let operator = Context::whole(scope, parts).operator(&expression, "the function belongs in `envelope`")?;
     if !Acting::on(&parts.all).is_hermitian(&operator) {
         let message = format!("the operator of drive `{name}` is not Hermitian");
         return Err(expression.at.error(message, "an operator together with its conjugate"));
@@ -54,6 +54,12 @@ pub(super) fn drive<'s>(
     let envelope = expression::parse(given.text("an envelope such as `gaussian(peak, centre, width)`")?)?;
     let only = only(&format!("drive `{name}`"), table, steps)?;
     if scope.is_timed(&envelope) {
+        if let Node::Call { name, name_at, .. } = envelope.node
+            && ENVELOPES.contains(&name)
+        {
+            let message = format!("`{name}` takes numbers, and one here changes with time");
+            return Err(name_at.error(message, "numbers, or an expression in `t` such as `exp(-t^2)` in its place"));
+        }
         let f = scope.timed(&envelope)?.simplified();
         let envelope = f.constant().map_or_else(|| Envelope::Function(Function::new(&f)), Envelope::Constant);
         return Ok(ReadDrive { operator, envelope, only });

@@ -2,6 +2,7 @@
 
 use super::error::{InputError, Source, Span};
 use super::expression::Quoted;
+use super::slips::slip;
 use toml::de::{DeTable, DeValue};
 
 /// A table with the name it goes by in messages.
@@ -37,15 +38,12 @@ pub(super) struct Item<'s> {
 /// The text is not TOML.
 pub(super) fn document(source: &Source) -> Result<DeTable<'_>, InputError> {
     DeTable::parse(source.text()).map(toml::Spanned::into_inner).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let message = error.message().lines().collect::<Vec<_>>().join("; ");
-        let (message, expected) = message.split_once(", expected ").unwrap_or((&message, ""));
-        let at = source.span(span.start, span.end);
-        match at.text().trim() {
-            _ if message != "string values must be quoted" => at.error(message, expected),
-            "" => at.error("there is no value", "a number, or an expression or a word in quotes"),
-            bare => at.error(format!("`{bare}` is not in quotes"), format!("a number, or `\"{bare}\"`")),
-        }
+        slip(source).unwrap_or_else(|| {
+            let span = error.span().unwrap_or(0..0);
+            let message = error.message().lines().collect::<Vec<_>>().join("; ");
+            let (message, expected) = message.split_once(", expected ").unwrap_or((&message, ""));
+            source.span(span.start, span.end).error(message, expected)
+        })
     })
 }
 

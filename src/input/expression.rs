@@ -213,13 +213,9 @@ fn syntax<'s>(text: Quoted<'s>, error: &pest::error::Error<Rule>) -> InputError 
     let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
     let length = word.max(rest.chars().next().map_or(0, char::len_utf8));
     let here = text.span(at..at + length);
-    let before = text.text[..at].trim_end().chars().next_back();
-    match (before, rest.chars().next()) {
-        (Some('*'), Some('*')) => return here.error("`**` is no operator", "`^` for a power"),
-        (Some(c), Some('j')) if c.is_ascii_digit() || c == '.' => {
-            return here.error("`j` is no unit", "`i` for the imaginary unit, as in `0.5*i`");
-        }
-        _ => {}
+    let before = text.text[..at].trim_end();
+    if let Some(error) = slip(text, at, before, rest.get(..length).unwrap_or_default()) {
+        return error;
     }
     let message = match rest.get(..length) {
         None | Some("") => "the expression stops short".to_owned(),
@@ -248,6 +244,35 @@ fn syntax<'s>(text: Quoted<'s>, error: &pest::error::Error<Rule>) -> InputError 
     }
     expected.sort_by_key(|what| *what == "the end");
     here.error(message, expected.join(" or "))
+}
+
+/// What other languages allow in front of `here`, the characters from `at` on: `x**2`, `2j`, a product without `*`.
+fn slip<'s>(text: Quoted<'s>, at: usize, before: &str, here: &str) -> Option<InputError> {
+    let inside = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let last = before.rsplit(|c: char| !inside(c)).next().unwrap_or_default();
+    let last = last.rsplit("..").next().unwrap_or_default();
+    if before.ends_with('*') && here.starts_with('*') {
+        let star = before.len() - 1;
+        let base = before[..star].trim_end().rsplit(|c: char| !inside(c)).next().filter(|base| !base.is_empty());
+        let example = base.map(|base| format!(", as in `{base}^2`")).unwrap_or_default();
+        return Some(text.span(star..at + 1).error("`**` is no operator", format!("`^` for a power{example}")));
+    }
+    let number = last.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    if number && here == "j" && at == before.len() {
+        let message = format!("`{last}j` is no number");
+        return Some(
+            text.span(at - last.len()..at + 1).error(message, format!("`{last}*i`, `i` is the imaginary unit")),
+        );
+    }
+    let starts = here.starts_with(|c: char| c.is_alphanumeric() || "_(|".contains(c));
+    if !starts || !before.ends_with(|c: char| inside(c) || c == ')') {
+        return None;
+    }
+    // In a list of arguments a comma may be what is missing.
+    let in_list = before.matches('(').count() > before.matches(')').count();
+    let (left, or_comma) = (if last.is_empty() { ")" } else { last }, if in_list { ", or `,`" } else { "" });
+    let message = format!("there is nothing between `{left}` and `{here}`");
+    Some(text.span(at..at + here.len()).error(message, format!("`*` for a product, `{left}*{here}`{or_comma}")))
 }
 
 fn tree<'s>(expression: Pair<'s, Rule>, text: Quoted<'s>) -> Result<Expr<'s>, InputError> {

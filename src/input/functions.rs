@@ -61,6 +61,7 @@ impl<'s> Scope<'s> {
         let function = match &expression.node {
             Node::Name(name) => self.function_named(name).unwrap_or(Expression::Number(0.0)),
             Node::Call { name, name_at, arguments } => {
+                self.callable(name, *name_at)?;
                 let arguments = arguments.iter().map(|a| self.timed(a)).collect::<Result<Vec<_>, _>>()?;
                 called(name, *name_at, arguments)?
             }

@@ -171,7 +171,7 @@ fn detunings_are_listed_or_drawn() {
     };
     wrong("detunings = { W = [1, 2] }", "[1, 2]", "2 detunings for 3 cells", "one detuning for each cell");
     wrong("detunings = { B = [1, 2] }", "B", "an ensemble of spins", "a network");
-    wrong("detunings = { E = [1, 2] }", "E", "unknown subsystem", "`E1`");
+    wrong("detunings = { E = [1, 2] }", "E", "no single subsystem", "`E1`");
     wrong("detunings = { V = [1] }", "V", "unknown subsystem", "`W`");
     wrong("detunings = { W = 3 }", "3", "is an integer", "a table");
     wrong("detunings = { W = { spread = -1, seed = 1 } }", "-1", "the spread of detunings is -1", "≥ 0");
@@ -427,7 +427,7 @@ fn every_quantity_has_a_name() {
     wrong("B", "\"photons(B)\"", "B", "an ensemble of spins", "a mode");
     wrong("B", "\"bright(W)\"", "W", "a network of 3 cells", "an ensemble of spins");
     wrong("B", "\"bright_loss(W)\"", "W", "a network of 3 cells", "an ensemble of spins");
-    wrong("B", "\"energy(E)\"", "E", "unknown subsystem", "`E1`");
+    wrong("B", "\"energy(E)\"", "E", "no single subsystem", "`E1`");
     wrong("B", "\"ergotropi\"", "ergotropi", "unknown quantity", "did you mean `ergotropy`?");
     assert_eq!(
         understood(&[("QUANTITIES", "\"energy\", \"energy\"")]).quantities.len(),

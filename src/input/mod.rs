@@ -31,6 +31,8 @@ mod group_tests;
 mod joint;
 #[cfg(test)]
 mod language_tests;
+#[cfg(test)]
+mod message_tests;
 mod modulated;
 mod numpy;
 mod operator;
@@ -41,6 +43,7 @@ mod quantities;
 mod sections;
 #[cfg(test)]
 mod shipped_tests;
+mod slips;
 mod states;
 mod subsystems;
 #[cfg(test)]
@@ -78,6 +81,8 @@ pub struct Input {
     pub verify: Vec<(String, String)>,
     /// The grid of `[sweep]`, if there is one.
     pub sweep: Option<Sweep>,
+    /// The `-p name=value` of the command line.
+    overrides: Vec<(String, String)>,
     /// Where the sizes of subsystems are given.
     sizes: Vec<(String, InputError)>,
     /// Where the rest is.
@@ -130,13 +135,14 @@ impl Input {
         self.places.locate(&error.to_string(), "")
     }
 
-    /// The same input at the size its `[verify]` section asks for, with the file's own values elsewhere.
+    /// The same input at the size its `[verify]` section asks for, but for the parameters that the command line sets.
     ///
     /// # Errors
-    /// None in practice: `[verify]` was checked when the input was read.
+    /// What the command line sets does not fit that size.
     pub fn at_verify_size(&self) -> Result<Input, InputError> {
-        let parameter = |(name, _): &&(String, String)| name != "trajectories";
-        let overrides: Vec<(String, String)> = self.verify.iter().filter(parameter).cloned().collect();
+        let given = |name: &str| self.overrides.iter().any(|(own, _)| own == name);
+        let small = self.verify.iter().filter(|(name, _)| name != "trajectories" && !given(name));
+        let overrides: Vec<(String, String)> = small.chain(&self.overrides).cloned().collect();
         let mut input = parse(&self.path, &self.text, &overrides)?;
         let trajectories = self.verify.iter().find(|(name, _)| name == "trajectories");
         if let Some(Ok(trajectories)) = trajectories.map(|(_, value)| value.parse()) {
@@ -199,6 +205,7 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
         run,
         verify,
         sweep,
+        overrides: overrides.to_owned(),
     })
 }
 

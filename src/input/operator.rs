@@ -47,9 +47,25 @@ pub(super) fn single_cells(name: &str, cells: u64) -> String {
 
 /// The subsystem called `name`.
 pub(super) fn subsystem(subsystems: &[Subsystem], name: &str, at: Span<'_>) -> Result<SubsystemId, InputError> {
-    let found = subsystems.iter().position(|s| s.name == name).map(SubsystemId::new);
-    found.ok_or_else(|| at.unknown("subsystem", name, subsystems.iter().map(|s| s.name.as_str())))
+    if let Some(found) = subsystems.iter().position(|s| s.name == name) {
+        return Ok(SubsystemId::new(found));
+    }
+    let number = |part: &Subsystem| part.name.strip_prefix(name).and_then(|rest| rest.parse::<u32>().ok()).is_some();
+    let copies: Vec<String> = subsystems.iter().filter(|s| number(s)).map(|s| format!("`{}`", s.name)).collect();
+    match copies.as_slice() {
+        [] => Err(at.unknown("subsystem", name, subsystems.iter().map(|s| s.name.as_str()))),
+        _ if !name.ends_with(|c: char| c.is_ascii_digit()) => {
+            let shown = copies.len().min(MOST_COPIES_SHOWN);
+            let more = if copies.len() > shown { ", …" } else { "" };
+            let message = format!("`{name}` is no single subsystem here");
+            Err(at.error(message, format!("one of its copies: {}{more}", copies[..shown].join(", "))))
+        }
+        _ => Err(at.unknown("subsystem", name, subsystems.iter().map(|s| s.name.as_str()))),
+    }
 }
+
+/// Copies that a message names.
+const MOST_COPIES_SHOWN: usize = 4;
 
 impl<'s, 'a> Context<'s, 'a> {
     /// Operators of the whole system.
@@ -73,19 +89,17 @@ impl<'s, 'a> Context<'s, 'a> {
         calls.into_iter().find_map(|(name, _)| Some((name, self.parts.group(name)?)))
     }
 
-    /// The operator sum that `expression` stands for.
+    /// The operator sum that `expression` stands for; `instead` is what to do where it changes with time.
     ///
     /// # Errors
     /// It names something unknown, puts an operator on the wrong kind of subsystem, or is only a number.
-    pub(super) fn operator(&self, expression: &Expr<'s>) -> Result<OpSum, InputError> {
+    pub(super) fn operator(&self, expression: &Expr<'s>, instead: &str) -> Result<OpSum, InputError> {
         let sum = self.modulated(expression)?;
         match sum.varying.first() {
             None => Ok(sum.fixed),
             Some((f, _)) => {
                 let message = format!("this operator changes with time, as {f}");
-                Err(expression
-                    .at
-                    .error(message, "a fixed operator; terms of H and jump operators may change with time"))
+                Err(expression.at.error(message, format!("a fixed operator; {instead}")))
             }
         }
     }
@@ -114,6 +128,10 @@ impl<'s, 'a> Context<'s, 'a> {
         match (calls.as_slice(), self.evaluate(expression)) {
             ([], Ok(Number(value))) => Ok(value),
             ([], Err(error)) => Err(error),
+            ([], Ok(Function(..))) => {
+                let message = format!("`{}` changes with time, and this is a number", expression.at.text());
+                Err(expression.at.error(message, "a complex number"))
+            }
             _ => Err(expression.at.error("this is an operator, not a number", "a complex number")),
         }
     }
@@ -122,7 +140,7 @@ impl<'s, 'a> Context<'s, 'a> {
     pub(super) fn on_each(&self, expression: &Expr<'s>) -> Result<(SubsystemId, OpSum), InputError> {
         let mut calls = Vec::new();
         operator_calls(expression, &mut calls);
-        let operator = self.operator(expression)?;
+        let operator = self.operator(expression, "on each cell only `rate` may change with time")?;
         let mut acted = None;
         for (name, at) in calls {
             let this = self.meant(name, at)?[0];
@@ -179,6 +197,7 @@ impl<'s, 'a> Context<'s, 'a> {
                 Operator(self.elementary(name, arguments, at)?.into())
             }
             Node::Call { name, name_at, arguments } => {
+                self.scope.callable(name, *name_at)?;
                 if !FUNCTIONS.contains(name) {
                     return Err(name_at.unknown("operator or function", name, NAMES.into_iter().chain(FUNCTIONS)));
                 }
@@ -369,7 +388,10 @@ impl<'s, 'a> Context<'s, 'a> {
         let (target, site) = match arguments {
             [target] => (target, None),
             [target, site] => (target, Some(site)),
-            _ => return Err(at.error(format!("`{name}` is given {} arguments", arguments.len()), "a subsystem")),
+            _ => {
+                let expected = format!("`{name}(B)` of a subsystem, or `{name}(B, 0)` of one cell of a network");
+                return Err(at.error(format!("`{name}` is given {} arguments", arguments.len()), expected));
+            }
         };
         let Node::Name(target_name) = target.node else {
             let known = self.parts.all.iter().map(|s| s.name.as_str());

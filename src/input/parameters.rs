@@ -3,6 +3,8 @@
 use super::document::{Entry, Item, Quantity, Table};
 use super::error::{InputError, Source, Span, shown};
 use super::expression::{self, Binary, Expr, Node, Quoted, Range, Sum};
+use super::functions::CLOCKS;
+use super::operator::subsystem;
 use crate::problem::function::{CALLS, Expression};
 use crate::problem::{Kind, Subsystem};
 use rand::SeedableRng;
@@ -246,6 +248,12 @@ impl<'s> Scope<'s> {
     }
 
     fn value(&self, definition: &Definition<'s>) -> Result<Value, InputError> {
+        if let Some((clock, at)) =
+            definition.references().iter().find(|(name, _)| CLOCKS.iter().any(|(c, _)| c == name))
+        {
+            let message = format!("`{clock}` changes with time, and a parameter does not");
+            return Err(at.error(message, "a number; names for functions of time belong in `[functions]`"));
+        }
         match &definition.body {
             Body::Number(value, _) => Ok(Value::Number(*value)),
             Body::File(name, _) => Ok(Value::Word((*name).to_owned())),
@@ -332,6 +340,7 @@ impl<'s> Scope<'s> {
             Node::Name(name) => self.named(name, expression)?,
             Node::Call { name, name_at, arguments } => {
                 let arguments = arguments.iter().map(|a| self.evaluate(a)).collect::<Result<Vec<_>, _>>();
+                self.callable(name, *name_at)?;
                 function(name, *name_at).and_then(|f| f(&arguments?))?
             }
             Node::Transition { .. } => {
@@ -395,15 +404,11 @@ impl<'s> Scope<'s> {
 
     /// The values that the indices of a sum take.
     fn values_of(&self, sum: &Sum<'s>, parts: &[Subsystem]) -> Result<Vec<Vec<f64>>, InputError> {
-        let network = |name: &str, at: Span<'s>| {
-            let found = parts.iter().find(|part| part.name == name);
-            let found = found.ok_or_else(|| at.unknown("subsystem", name, parts.iter().map(|p| p.name.as_str())))?;
-            match &found.kind {
-                Kind::Network { cells, edges } => Ok((*cells, edges)),
-                other => {
-                    let message = format!("`{name}` is {}, its parts have no numbers", other.described());
-                    Err(at.error(message, "a network `{ cells = …, graph = … }`"))
-                }
+        let network = |name: &str, at: Span<'s>| match &parts[subsystem(parts, name, at)?.index()].kind {
+            Kind::Network { cells, edges } => Ok((*cells, edges)),
+            other => {
+                let message = format!("`{name}` is {}, its parts have no numbers", other.described());
+                Err(at.error(message, "a network `{ cells = …, graph = … }`"))
             }
         };
         let values = match &sum.over {
@@ -453,7 +458,30 @@ impl<'s> Scope<'s> {
                     .at
                     .error(message, "a number; terms of H, drives, rates and jump operators may change with time"))
             }
+            None if name == "j" => Err(expression.at.error("unknown parameter `j`", "`i` for the imaginary unit")),
             None => Err(expression.at.unknown("parameter", name, self.names())),
+        }
+    }
+
+    /// Refuse to call what is no function: a parameter in front of a bracket, a function of time with an argument.
+    pub(super) fn callable(&self, name: &str, at: Span<'s>) -> Result<(), InputError> {
+        if FUNCTIONS.contains(&name) || super::operator::NAMES.contains(&name) {
+            return Ok(());
+        }
+        if self.function_named(name).is_some() {
+            let message = format!("`{name}` is given an argument");
+            return Err(at.error(message, format!("`{name}` alone, which is a function of time by itself")));
+        }
+        match (self.get(name), name) {
+            (Some(_), _) => {
+                Err(at.error(format!("`{name}` is a parameter, no function"), format!("`{name}*(…)` for a product")))
+            }
+            (None, "log") => Err(at.error("unknown function `log`", "`ln`, the natural logarithm")),
+            (None, "sigmax" | "sigmay" | "sigmaz" | "sigmam" | "sigmap") => {
+                let short = name.replace("igma", "");
+                Err(at.error(format!("unknown operator `{name}`"), format!("`{short}(…)` of a subsystem")))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::document::Table;
 use super::error::{InputError, Span};
 use super::expression::{self, Expr, Node};
-use super::operator::{Context, subsystem};
+use super::functions::CLOCKS;
+use super::operator::{Context, NAMES, subsystem};
 use super::parameters::{RESERVED, Scope as Parameters, identifier};
 use super::sections::distinct;
 use super::subsystems::Parts;
@@ -49,19 +50,28 @@ pub(super) fn quantities<'s>(
             Node::Name(name) => (*name, expression.at, None),
             Node::Call { name, name_at, arguments } => match arguments.as_slice() {
                 [argument] => match argument.node {
+                    Node::Name(of) if CLOCKS.iter().any(|(clock, _)| *clock == of) => {
+                        let message = format!("`{name}` is not asked for at a time");
+                        return Err(argument.at.error(message, format!("`{name}`, which has a value at every row")));
+                    }
                     Node::Name(of) => (*name, *name_at, Some((of, argument.at))),
                     _ => return Err(argument.at.error("this is no name", "the name of a subsystem, step or channel")),
                 },
-                _ => return Err(expression.at.error("too many arguments", "one name")),
+                _ if names().contains(name) => return Err(too_many(&expression, name, arguments, parts)),
+                _ => (*name, *name_at, None),
             },
-            _ => return Err(expression.at.unknown("quantity", expression.at.text(), names())),
+            _ => return Err(no_quantity(expression.at)),
         };
+        if NAMES.contains(&name) {
+            return Err(no_quantity(expression.at));
+        }
         let plain = |q: &&Quantity| q.entry().name == name && !matches!(q.entry().scope, Scope::Own(_));
         let called: Vec<Quantity> = every.iter().filter(plain).cloned().collect();
         let of_battery = |q: &&Quantity| matches!(q.entry().scope, Scope::Battery(_));
         let fitting = called.iter().find(|q| of_battery(q) == argument.is_none());
         let Some(asked) = fitting.or(called.first()) else {
-            return Err(name_at.unknown("quantity", name, names()));
+            return Err(as_column(name, name_at, parts, steps, channels)
+                .unwrap_or_else(|| name_at.unknown("quantity", name, names())));
         };
         let at = expression.at;
         match (asked.entry().scope, argument) {
@@ -120,7 +130,7 @@ fn own<'s>(table: &Table<'s>, scope: &Parameters<'s>, parts: &Parts) -> Result<V
     }
     let written = table.need("expect", "expect = \"sy(A)\"")?;
     let expression = expression::parse(written.text("an operator such as `sy(A)` in a string")?)?;
-    let operator = Context::whole(scope, parts).operator(&expression)?;
+    let operator = Context::whole(scope, parts).operator(&expression, "a column has its own value at every row")?;
     let name = name.text.to_owned();
     if Acting::on(&parts.all).is_hermitian(&operator) {
         return Ok(vec![Named { name, operator }]);
@@ -141,7 +151,8 @@ fn of_one<'s>(expression: &Expr<'s>, scope: &Parameters<'s>, parts: &[Subsystem]
         return Err(name_at.error("`population` is of one level or cell", "`population(L, 1)`"));
     }
     let (name, [Expr { node: Node::Name(of), at }, place]) = (*name, &arguments[..]) else { return Ok(None) };
-    if !["population", "energy"].contains(&name) {
+    let subsystem_again = matches!(place.node, Node::Name(other) if parts.iter().any(|part| part.name == other));
+    if !["population", "energy"].contains(&name) || (name == "energy" && subsystem_again) {
         return Ok(None);
     }
     let id = subsystem(parts, of, *at)?;
@@ -175,6 +186,51 @@ fn of_one<'s>(expression: &Expr<'s>, scope: &Parameters<'s>, parts: &[Subsystem]
     let alone = parts.iter().filter(meant).count() == 1;
     let name = if alone { format!("{name}_{number}") } else { format!("{name}_{of}_{number}") };
     Ok(Some(Named { name, operator }))
+}
+
+/// A quantity of several subsystems, or of the cells of one.
+fn too_many<'s>(asked: &Expr<'s>, name: &str, arguments: &[Expr<'s>], parts: &[Subsystem]) -> InputError {
+    let given: Vec<&str> = arguments.iter().map(|argument| argument.at.text()).collect();
+    let all_parts = given.iter().all(|of| parts.iter().any(|part| part.name == *of));
+    let called: Vec<Quantity> = Quantity::every().into_iter().filter(|q| q.entry().name == name).collect();
+    let of_battery = called.iter().any(|q| matches!(q.entry().scope, Scope::Battery(_)));
+    let message = format!("`{name}` is given {} arguments", given.len());
+    let mut ways: Vec<String> = called
+        .iter()
+        .map(|q| match q.entry().scope {
+            Scope::Battery(_) if all_parts => {
+                let of: Vec<String> = given.iter().map(|of| format!("\"{of}\"")).collect();
+                format!("`{name}`, of all that `[battery]` lists: `of = [{}]`", of.join(", "))
+            }
+            Scope::Battery(_) => format!("`{name}` of the battery"),
+            Scope::Subsystem { .. } => format!("`{name}({})` of one subsystem", given[0]),
+            Scope::Step(_) => format!("`{name}` or `{name}({})`, the name of a step", given[0]),
+            Scope::Channel(_) => format!("`{name}` or `{name}({})`, the name of a channel", given[0]),
+            Scope::Own(_) => String::new(),
+        })
+        .collect();
+    ways.dedup();
+    if name == "energy" && !(all_parts && of_battery) {
+        ways.push(format!("`energy({}, 0)` of one cell", given[0]));
+    }
+    asked.at.error(message, ways.join(" or "))
+}
+
+/// An operator, or a combination of quantities.
+fn no_quantity(at: Span<'_>) -> InputError {
+    let written = at.text();
+    let expected = format!("one quantity, or the mean of an operator: `{{ name = \"x\", expect = \"{written}\" }}`");
+    at.error(format!("`{written}` is no quantity"), expected)
+}
+
+/// The name of a column, `energy_B`, in place of the quantity that makes it, `energy(B)`.
+fn as_column(name: &str, at: Span<'_>, parts: &[Subsystem], steps: &[&str], channels: &[&str]) -> Option<InputError> {
+    let known = |of: &str| {
+        parts.iter().any(|part| part.name == of) || (!of.is_empty() && steps.contains(&of)) || channels.contains(&of)
+    };
+    let split = |(place, _)| (&name[..place], &name[place + 1..]);
+    let (quantity, of) = name.match_indices('_').map(split).find(|(q, of)| names().contains(q) && known(of))?;
+    Some(at.error(format!("`{name}` is a column, not a quantity"), format!("`{quantity}({of})`, which makes it")))
 }
 
 /// Every name that may be asked for.

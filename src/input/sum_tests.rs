@@ -85,5 +85,5 @@ fn mistakes_in_sums_say_where_and_for_which_index() {
     wrong("bonds(sz, sq, B)", "sq", "unknown operator of a cell");
     wrong("bonds(sz, sz, S)", "S", "needs a graph");
     wrong("gauss(1.5)*n(S)", "gauss", "`gauss` is given 1.5");
-    wrong("sum(k in 0..2 n(B,k))", "n", "unexpected `n`");
+    wrong("sum(k in 0..2 n(B,k))", "n", "nothing between `2` and `n`");
 }

@@ -109,7 +109,9 @@ fn the_verify_section_is_a_smaller_problem() {
     assert_eq!(small.problem.subsystems[0].cells(), 10);
     assert_eq!((small.problem.protocol.repeat, small.problem.protocol.row_count()), (3, 18));
     assert_eq!(small.run.trajectories, 20_000);
-    assert_eq!(small.problem.channels[0].rate, 1.0);
+    assert_eq!(small.problem.channels[0].rate, 3.0, "the command line goes before");
+    let larger = parse("aging.toml", AGING, &options(&[("N", "12")])).unwrap().at_verify_size().unwrap();
+    assert_eq!((larger.problem.subsystems[0].cells(), larger.problem.protocol.repeat), (12, 3));
     let verify = options(&[("N", "10"), ("cycles", "3"), ("samples", "2"), ("trajectories", "20000")]);
     assert_eq!(input.verify, verify);
     refused("\nN = 10\n", "\nNN = 10\n", "NN", "unknown parameter `NN`", "did you mean `N`?");
@@ -238,17 +240,17 @@ fn numbers_are_checked_where_they_were_set() {
 #[test]
 fn expressions_are_shown_inside_their_strings() {
     refused("1600*gamma", "1600*", "", "stops short", "a number, a name or `(`");
-    refused("1600*gamma", "1600 gamma", "gamma", "unexpected `gamma`", "an operator or the end");
+    refused("1600*gamma", "1600 gamma", "gamma", "nothing between `1600` and `gamma`", "`1600*gamma`");
     refused("1600*gamma", "(1600*gamma", "", "stops short", "`)`");
     refused("1600*gamma", "16#gamma", "#", "unexpected `#`", "an operator");
     refused("1600*gamma", "1600*squirt(gamma)", "squirt", "unknown function `squirt`", "did you mean `sqrt`?");
     refused("1600*gamma", "1600*sqrt(gamma, 2)", "sqrt", "given 2 arguments", "one");
     refused("1600*gamma", "1600*sm(B)", "sm", "cannot stand where a number", "");
     refused("1600*gamma", "2*i", "i", "imaginary unit", "real");
-    refused("1600*gamma", "1600**gamma", "*", "`**` is no operator", "`^` for a power");
-    refused("1600*gamma", "1600 + 2j", "j", "`j` is no unit", "`0.5*i`");
+    refused("1600*gamma", "1600**gamma", "**", "`**` is no operator", "`^` for a power, as in `1600^2`");
+    refused("1600*gamma", "1600 + 2j", "2j", "`2j` is no number", "`2*i`");
     refused("\"1600*gamma\"", "1600*gamma", "1600*gamma", "is not in quotes", "`\"1600*gamma\"`");
-    refused("\"1600*gamma\"", "", "", "there is no value", "in quotes");
+    refused("\"1600*gamma\"", "", "", "`Gamma` has no value", "in quotes");
     refused(
         "Gamma = \"1600*gamma\"",
         "Gamma = \"gama\"",

@@ -1,5 +1,5 @@
 //! The folder of a run: written under another name and renamed when complete, so that it is there whole or not at all,
-//! and so that it takes the place of nothing but a result of the same run.
+//! and so that it takes the place of nothing but a result of the same input, which is kept beside it.
 
 mod contents;
 mod lock;
@@ -15,8 +15,34 @@ use reserve::Reserve;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use unfinished::Writing;
+
+/// The key under `environment` in a manifest that says which file a result is of.
+const INPUT_FILE: &str = "input_file";
+
+/// A run whose result is to be written.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// What makes it the same as another, as the manifest holds it.
+    pub identity: Map<String, Value>,
+    /// The whole path of its input file: a result of the same file is replaced, whatever has been changed in that.
+    pub input_file: Option<String>,
+    /// Whether the result of any other run is replaced too.
+    pub force: bool,
+}
+
+/// Where a result came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its folder.
+    pub place: PathBuf,
+    /// The names of its files, the manifest last.
+    pub files: Vec<String>,
+    /// The folder of the result that it has replaced, where that differed.
+    pub previous: Option<PathBuf>,
+}
 
 /// A folder being written.
 #[derive(Debug)]
@@ -26,8 +52,7 @@ pub struct RunFolder {
     shown: PathBuf,
     /// Where it is.
     partial: PathBuf,
-    /// What makes two runs the same.
-    identity: Map<String, Value>,
+    run: Run,
     files: Map<String, Value>,
     reserve: Reserve,
     writing: Option<Writing>,
@@ -52,19 +77,19 @@ pub fn manifest(folder: &Path) -> Option<Map<String, Value>> {
 }
 
 impl RunFolder {
-    /// Claim `shown` for the run that `identity` describes, and keep `expected` bytes of its disk until they are needed.
-    /// A link to a folder is followed.
+    /// Claim `shown` for `run`, and keep `expected` bytes of its disk until they are needed. A link to a folder is
+    /// followed.
     ///
     /// # Errors
-    /// When the folder holds anything else than the same run, when another run is writing it, or when the disk is full
-    /// or cannot be written.
-    pub fn claim(shown: &Path, identity: Map<String, Value>, expected: u64) -> Result<Self, RunError> {
+    /// When the folder holds anything else than what `run` may replace, when another run is writing it, or when the disk
+    /// is full or cannot be written.
+    pub fn claim(shown: &Path, run: Run, expected: u64) -> Result<Self, RunError> {
         let target = follow(shown)?;
         let (parent, name) = place(&target)?;
-        contents::is_replaced(&target, &identity)?;
+        contents::replaceable(&target, &run)?;
         fs::create_dir_all(&parent).map_err(io("create the folder", &parent))?;
         let lock = Lock::take(&target)?;
-        contents::is_replaced(&target, &identity)?;
+        contents::replaceable(&target, &run)?;
         let stem = parent.join(format!(".{name}.partial-{}", std::process::id()));
         let (partial, ()) = free_name(&stem, |p| fs::create_dir(p)).map_err(io("create the folder", &stem))?;
         unfinished::add(&partial);
@@ -73,7 +98,7 @@ impl RunFolder {
             target,
             shown: shown.to_owned(),
             partial,
-            identity,
+            run,
             files: Map::new(),
             reserve,
             writing: None,
@@ -141,8 +166,12 @@ impl RunFolder {
     /// # Errors
     /// When something cannot be written, or when the place has been taken since it was claimed: the result then has a name
     /// of its own, which the error tells.
-    pub fn finish(mut self, facts: Map<String, Value>, environment: Value) -> Result<PathBuf, RunError> {
-        let mut all = self.identity.clone();
+    pub fn finish(mut self, facts: Map<String, Value>, mut environment: Value) -> Result<Finished, RunError> {
+        let whole = facts.get("interrupted") != Some(&Value::Bool(true));
+        if let (Value::Object(map), Some(file)) = (&mut environment, &self.run.input_file) {
+            map.insert(INPUT_FILE.into(), json!(file));
+        }
+        let mut all = self.run.identity.clone();
         all.extend(facts);
         all.insert("files".into(), Value::Object(self.files.clone()));
         all.insert("environment".into(), environment);
@@ -159,31 +188,70 @@ impl RunFolder {
         if let Some(error) = &self.elsewhere {
             return Err(kept(error.to_string(), &self.partial));
         }
-        let settled = unfinished::settle(&self.partial, || self.take_place());
-        let Err(error) = settled else { return Ok(self.shown.clone()) };
+        let settled = unfinished::settle(&self.partial, || self.take_place(whole));
+        let error = match settled {
+            Ok(previous) => {
+                let files = self.files.keys().cloned().chain(["manifest.json".to_owned()]).collect();
+                return Ok(Finished { place: self.shown.clone(), files, previous });
+            }
+            Err(error) => error,
+        };
         // Somebody else's: a name beside it.
         let beside = unfinished::settle(&self.partial, || move_to_free(&self.partial, &self.target));
         unfinished::remove(&self.partial);
         Err(kept(error.to_string(), beside.as_deref().unwrap_or(&self.partial)))
     }
 
-    /// Rename the folder to its target. What was there is put aside first and deleted last.
-    fn take_place(&self) -> Result<(), RunError> {
+    /// Rename the folder to its target. What was there is put aside first; at last it gets a name beside it, which is
+    /// returned, or is deleted if the new result is `whole` and has all that the old one had.
+    fn take_place(&self, whole: bool) -> Result<Option<PathBuf>, RunError> {
         let target = &self.target;
         let put = || rename(&self.partial, target).map_err(io("create", target));
-        if !contents::is_replaced(target, &self.identity)? {
-            return put();
+        if contents::replaceable(target, &self.run)?.is_none() {
+            return put().map(|()| None);
         }
         let (parent, name) = place(target)?;
         let stem = parent.join(format!(".{name}.old-{}", std::process::id()));
         let aside = move_to_free(target, &stem).map_err(io("move aside", target))?;
         // Nobody finds it under this name by accident: what is in it now is all that there will be.
-        if let Err(error) = contents::is_replaced(&aside, &self.identity).and_then(|_| put()) {
-            let _ = rename(&aside, target);
-            return Err(error);
+        let old = contents::replaceable(&aside, &self.run).and_then(|old| put().map(|()| old.unwrap_or_default()));
+        match old {
+            Ok(old) if whole && self.repeats(&old) => {
+                contents::delete(&aside);
+                Ok(None)
+            }
+            Ok(_) => Ok(Some(self.keep(aside))),
+            Err(error) => {
+                let _ = rename(&aside, target);
+                Err(error)
+            }
         }
-        contents::delete(&aside);
-        Ok(())
+    }
+
+    /// Whether an old result is of the same run, and has no file that the new one has not.
+    fn repeats(&self, old: &Map<String, Value>) -> bool {
+        let listed = old.get("files").and_then(Value::as_object);
+        self.run.identity.iter().all(|(key, value)| old.get(key) == Some(value))
+            && listed.into_iter().flatten().all(|(name, _)| self.files.contains_key(name))
+    }
+
+    /// Call the result that was put aside NAME.previous, in place of an older one of the same input; where something else
+    /// has that name, NAME.previous-1, and so on.
+    fn keep(&self, aside: PathBuf) -> PathBuf {
+        let older = Run { force: false, ..self.run.clone() };
+        let mut stem = self.target.clone().into_os_string();
+        stem.push(".previous");
+        let named = free_name(Path::new(&stem), |path| {
+            let in_the_way = || std::io::Error::from(ErrorKind::AlreadyExists);
+            if contents::replaceable(path, &older).map_err(|_| in_the_way())?.is_some() {
+                contents::delete(path);
+            }
+            rename(&aside, path).map_err(|error| match error.kind() {
+                ErrorKind::DirectoryNotEmpty => in_the_way(),
+                _ => error,
+            })
+        });
+        named.map_or(aside, |(path, ())| path)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod files;
 pub mod folder;
 mod function;
 pub mod latex;
+pub mod npz;
 #[cfg(feature = "figures")]
 pub mod pictures;
 #[cfg(feature = "cli")]

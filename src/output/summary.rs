@@ -22,12 +22,25 @@ impl Number {
     }
 }
 
-/// `summary.csv`: name, value, lo, hi.
+/// What a number of `summary.csv` is, without commas.
+fn meaning(name: &str) -> &'static str {
+    let goal = |text: &str| text.starts_with("max_") || text.starts_with("min_");
+    match name {
+        "tau" => "charging time: the last time at which |E(t) - E(inf)|/|E(0) - E(inf)| falls through 1/e; time",
+        "energy_limit" => "E(inf): the exact energy of the battery for t to infinity; energy",
+        _ if name.split_once("_at_").is_some_and(|(_, at)| goal(at)) => "the parameter at that optimum",
+        _ if goal(name) => "the optimum of a column over a parameter of [sweep]",
+        _ => "",
+    }
+}
+
+/// `summary.csv`: name, value, lo, hi, meaning.
 pub fn csv(numbers: &[Number]) -> String {
-    let mut text = String::from("name,value,lo,hi\n");
+    let mut text = String::from("name,value,lo,hi,meaning\n");
     let cell = |x: f64| if x.is_nan() { String::new() } else { format!("{x}") };
     for number in numbers {
-        let _ = writeln!(text, "{},{},{},{}", number.name, cell(number.value), cell(number.lo), cell(number.hi));
+        let (name, value) = (&number.name, cell(number.value));
+        let _ = writeln!(text, "{name},{value},{},{},{}", cell(number.lo), cell(number.hi), meaning(name));
     }
     text
 }
@@ -147,6 +160,17 @@ mod tests {
     #[test]
     fn empty_cells_stand_for_what_is_unknown() {
         let numbers = [Number::exact("tau", 1.5), Number { name: "x".into(), value: f64::NAN, lo: 0.0, hi: 1e-9 }];
-        assert_eq!(csv(&numbers), "name,value,lo,hi\ntau,1.5,,\nx,,0,0.000000001\n");
+        let lines: Vec<String> = csv(&numbers).lines().map(str::to_owned).collect();
+        assert_eq!((lines[0].as_str(), lines[2].as_str()), ("name,value,lo,hi,meaning", "x,,0,0.000000001,"));
+        assert!(lines[1].starts_with("tau,1.5,,,charging time: "), "{}", lines[1]);
+    }
+
+    #[test]
+    fn every_number_says_what_it_is_in_one_cell() {
+        for name in ["tau", "energy_limit", "max_energy(N=2)", "g_at_min_tau", "min_tau"] {
+            let about = meaning(name);
+            assert!(!about.is_empty() && !about.contains([',', '"', '\n']), "{name}: {about}");
+        }
+        assert_ne!(meaning("g_at_min_tau"), meaning("min_tau"));
     }
 }

@@ -1,7 +1,7 @@
 //! What lies in a folder that a result is to replace: nothing, a result of the same run, or something to be left alone.
 
 use super::super::files::io;
-use super::manifest;
+use super::{INPUT_FILE, Run, manifest};
 use crate::error::RunError;
 use serde_json::{Map, Value};
 use std::fs;
@@ -11,17 +11,18 @@ use std::path::Path;
 /// Names that an error message lists before it only counts.
 const NAMED: usize = 5;
 
-/// Whether `target` may be replaced by a run that `identity` describes: it is not there or empty (false), or it holds a
-/// result of the same run and nothing else (true).
+/// The manifest of the result in `target` that the run `new` may replace, or `None` where nothing is there or an empty
+/// folder.
 ///
 /// # Errors
-/// [`RunError::Occupied`] with what is there.
-pub(super) fn is_replaced(target: &Path, identity: &Map<String, Value>) -> Result<bool, RunError> {
+/// [`RunError::Occupied`] where there is anything that no result has written, [`RunError::OtherResult`] where there is a
+/// result of something else and `new` is not to replace that by force.
+pub(super) fn replaceable(target: &Path, new: &Run) -> Result<Option<Map<String, Value>>, RunError> {
     let shown = target.display();
     let occupied = |text: String| Err(RunError::Occupied(text));
     match fs::symlink_metadata(target) {
         // What is in the way of the folder that it would be in will show when that is made.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(false),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         Err(error) => return Err(io("read", target)(error)),
         Ok(metadata) if !metadata.is_dir() => return occupied(format!("{shown} exists and is not a folder")),
         Ok(_) => {}
@@ -29,23 +30,42 @@ pub(super) fn is_replaced(target: &Path, identity: &Map<String, Value>) -> Resul
     let Some(existing) = manifest(target) else {
         let names = foreign(target, &Map::new())?;
         return match names.is_empty() {
-            true => Ok(false),
+            true => Ok(None),
             false => occupied(format!("{shown} holds files that are no run of leyden: {}", list(&names))),
         };
     };
-    if let Some((key, value)) = identity.iter().find(|(key, value)| existing.get(*key) != Some(value)) {
-        let brief = |v: Option<&Value>| match v {
-            Some(Value::String(text)) if text.contains('\n') => "another text".to_owned(),
-            Some(v) => v.to_string(),
-            None => "nothing".to_owned(),
-        };
-        let (there, here) = (brief(existing.get(key)), brief(Some(value)));
-        return occupied(format!("{shown} already holds a different run ({key}: {there} there, {here} here)"));
-    }
     let names = foreign(target, &existing)?;
-    match names.is_empty() {
-        true => Ok(true),
-        false => occupied(format!("{shown} holds what its run has not written: {}", list(&names))),
+    if !names.is_empty() {
+        return occupied(format!("{shown} holds what its run has not written: {}", list(&names)));
+    }
+    match other(&existing, new) {
+        Some(difference) if !new.force => {
+            Err(RunError::OtherResult(format!("{shown} already holds a different run ({difference})")))
+        }
+        _ => Ok(Some(existing)),
+    }
+}
+
+/// In what a result is of something else than the run `new`: it is neither of the same run, nor of the same command and
+/// the same input file as that once was.
+fn other(existing: &Map<String, Value>, new: &Run) -> Option<String> {
+    let (key, here) = new.identity.iter().find(|(key, value)| existing.get(*key) != Some(value))?;
+    let same_command = existing.get("command") == new.identity.get("command");
+    let file = existing.get("environment").and_then(|e| e.get(INPUT_FILE)).and_then(Value::as_str);
+    match (&new.input_file, file) {
+        (Some(here), Some(there)) if same_command => {
+            (here != there).then(|| format!("of the input {there}, and this one is {here}"))
+        }
+        _ => {
+            let key = if same_command { key.as_str() } else { "command" };
+            let brief = |v: Option<&Value>| match v {
+                Some(Value::String(text)) if text.contains('\n') => "another text".to_owned(),
+                Some(v) => v.to_string(),
+                None => "nothing".to_owned(),
+            };
+            let here = if same_command { Some(here) } else { new.identity.get("command") };
+            Some(format!("{key}: {} there, {} here", brief(existing.get(key)), brief(here)))
+        }
     }
 }
 

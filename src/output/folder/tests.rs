@@ -14,14 +14,17 @@ impl Place {
         self.0.path().join(name)
     }
 
-    fn claim(&self, run: &str) -> Result<RunFolder, RunError> {
-        let identity = Map::from_iter([("command".to_owned(), json!(run))]);
-        RunFolder::claim(&self.at("out"), identity, 1000)
+    fn claim(&self, command: &str) -> Result<RunFolder, RunError> {
+        RunFolder::claim(&self.at("out"), run(command, "", None), 1000)
     }
 
     /// A result with one file that says `content`.
-    fn write(&self, run: &str, content: &str) -> Result<PathBuf, RunError> {
-        let mut folder = self.claim(run)?;
+    fn write(&self, command: &str, content: &str) -> Result<Finished, RunError> {
+        self.write_as(run(command, "", None), content)
+    }
+
+    fn write_as(&self, run: Run, content: &str) -> Result<Finished, RunError> {
+        let mut folder = RunFolder::claim(&self.at("out"), run, 1000)?;
         folder.write("table.csv", content.as_bytes())?;
         folder.finish(Map::new(), json!({}))
     }
@@ -39,11 +42,17 @@ impl Place {
     }
 }
 
+/// A run of `command` on an input that says `text`, in a file if there is one.
+fn run(command: &str, text: &str, file: Option<&str>) -> Run {
+    let identity = Map::from_iter([("command".to_owned(), json!(command)), ("input".to_owned(), json!(text))]);
+    Run { identity, input_file: file.map(str::to_owned), force: false }
+}
+
 /// The message of a refusal.
 #[track_caller]
 fn refusal<T: std::fmt::Debug>(result: Result<T, RunError>) -> String {
     let error = result.unwrap_err();
-    assert!(matches!(error, RunError::Occupied(_)), "{error}");
+    assert!(matches!(error, RunError::Occupied(_) | RunError::OtherResult(_)), "{error}");
     error.to_string()
 }
 
@@ -59,7 +68,8 @@ fn kept<T: std::fmt::Debug>(result: Result<T, RunError>) -> (String, PathBuf) {
 #[test]
 fn a_result_is_replaced_by_the_same_run_alone() {
     let place = Place::new();
-    assert_eq!(place.write("run", "old").unwrap(), place.at("out"));
+    let finished = place.write("run", "old").unwrap();
+    assert_eq!((finished.place, finished.files), (place.at("out"), vec!["table.csv".into(), "manifest.json".into()]));
     place.write("run", "new").unwrap();
     assert_eq!((place.read("out/table.csv").as_str(), place.names()), ("new", vec!["out".to_owned()]));
     assert!(refusal(place.write("exact", "other")).contains("a different run"));
@@ -204,8 +214,7 @@ fn what_can_be_written_nowhere_is_left_and_told() {
 #[test]
 fn space_is_kept_until_it_is_needed() {
     let place = Place::new();
-    let identity = Map::from_iter([("command".to_owned(), json!("run"))]);
-    let mut folder = RunFolder::claim(&place.at("out"), identity, 3_000_000).unwrap();
+    let mut folder = RunFolder::claim(&place.at("out"), run("run", "", None), 3_000_000).unwrap();
     let reserved = |folder: &RunFolder| fs::metadata(folder.partial.join(".reserve")).map(|m| m.len()).ok();
     assert_eq!(reserved(&folder), Some(3_000_000));
     folder.write("table.csv", &[0; 1_000_000]).unwrap();
@@ -221,4 +230,100 @@ fn a_run_that_is_given_up_leaves_nothing() {
     let place = Place::new();
     drop(place.claim("run").unwrap());
     assert!(place.names().is_empty());
+}
+
+#[test]
+fn a_changed_input_takes_its_place_and_the_old_result_is_kept_once() {
+    let place = Place::new();
+    let changed = |text: &str| run("run", text, Some("/a/in.toml"));
+    for (text, previous) in [("one", None), ("two", Some("one")), ("three", Some("two"))] {
+        let finished = place.write_as(changed(text), text).unwrap();
+        assert_eq!(finished.previous, previous.map(|_| place.at("out.previous")));
+        assert_eq!(place.read("out/table.csv"), text);
+        let kept = previous.map(|_| place.read("out.previous/table.csv"));
+        assert_eq!(kept.as_deref(), previous);
+    }
+    // The same run again has nothing to add: what was kept stays.
+    assert_eq!(place.write_as(changed("three"), "three").unwrap().previous, None);
+    assert_eq!((place.read("out.previous/table.csv").as_str(), place.names().len()), ("two", 2));
+    // A part of it has less than there was.
+    let mut part = RunFolder::claim(&place.at("out"), changed("three"), 0).unwrap();
+    part.write("table.csv", b"part").unwrap();
+    let interrupted = Map::from_iter([("interrupted".to_owned(), json!(true))]);
+    assert!(part.finish(interrupted, json!({})).unwrap().previous.is_some());
+    assert_eq!(
+        (place.read("out/table.csv").as_str(), place.read("out.previous/table.csv").as_str()),
+        ("part", "three")
+    );
+}
+
+#[test]
+fn another_file_or_command_is_replaced_by_force_alone() {
+    let place = Place::new();
+    place.write_as(run("run", "one", Some("/a/in.toml")), "one").unwrap();
+    for (other, says) in [
+        (run("run", "two", Some("/b/in.toml")), "of the input /a/in.toml, and this one is /b/in.toml"),
+        (run("exact", "one", Some("/a/in.toml")), "command: \"run\" there, \"exact\" here"),
+        (run("run", "two", None), "input: \"one\" there, \"two\" here"),
+    ] {
+        let error = place.write_as(other.clone(), "other").unwrap_err();
+        assert!(matches!(&error, RunError::OtherResult(text) if text.contains(says)), "{error}");
+        assert_eq!(place.read("out/table.csv"), "one");
+        let forced = place.write_as(Run { force: true, ..other }, "other").unwrap();
+        assert_eq!(forced.previous, Some(place.at("out.previous")));
+        assert_eq!(place.read("out.previous/table.csv"), "one");
+        fs::remove_dir_all(place.at("out")).unwrap();
+        fs::rename(place.at("out.previous"), place.at("out")).unwrap();
+    }
+    fs::write(place.at("out/notes.txt"), "mine").unwrap();
+    let forced = Run { force: true, ..run("run", "one", Some("/a/in.toml")) };
+    let error = place.write_as(forced, "other").unwrap_err();
+    assert!(matches!(&error, RunError::Occupied(text) if text.contains("notes.txt")), "{error}");
+    assert_eq!((place.read("out/notes.txt").as_str(), place.names()), ("mine", vec!["out".to_owned()]));
+}
+
+#[test]
+fn what_is_called_previous_and_is_not_ours_stays() {
+    type Make = fn(&Place);
+    let theirs: [Make; 4] = [
+        |place| fs::write(place.at("out.previous"), "mine").unwrap(),
+        |place| {
+            fs::create_dir(place.at("out.previous")).unwrap();
+            fs::write(place.at("out.previous/thesis.txt"), "mine").unwrap();
+        },
+        // A result of another file, which nobody has asked to replace.
+        |place| {
+            place.write_as(run("run", "theirs", Some("/b/in.toml")), "mine").unwrap();
+            fs::rename(place.at("out"), place.at("out.previous")).unwrap();
+        },
+        // One of ours with something beside it.
+        |place| {
+            place.write_as(run("run", "ours", Some("/a/in.toml")), "mine").unwrap();
+            fs::rename(place.at("out"), place.at("out.previous")).unwrap();
+            fs::create_dir(place.at("out.previous/sub")).unwrap();
+        },
+    ];
+    for make in theirs {
+        let place = Place::new();
+        make(&place);
+        let before = fs::read_dir(place.at("out.previous")).map(Iterator::count).ok();
+        for text in ["one", "two", "three"] {
+            let forced = Run { force: true, ..run("run", text, Some("/a/in.toml")) };
+            let previous = place.write_as(forced, text).unwrap().previous;
+            assert_eq!(previous, (text != "one").then(|| place.at("out.previous-1")));
+        }
+        assert_eq!(fs::read_dir(place.at("out.previous")).map(Iterator::count).ok(), before);
+        assert_eq!((place.read("out.previous-1/table.csv").as_str(), place.names().len()), ("two", 3));
+    }
+}
+
+#[test]
+fn a_file_that_only_the_old_result_has_is_not_lost() {
+    let place = Place::new();
+    let mut folder = place.claim("run").unwrap();
+    folder.write("table.csv", b"old").unwrap();
+    folder.write("states.npz", b"states").unwrap();
+    folder.finish(Map::new(), json!({})).unwrap();
+    assert_eq!(place.write("run", "new").unwrap().previous, Some(place.at("out.previous")));
+    assert_eq!(place.read("out.previous/states.npz"), "states");
 }

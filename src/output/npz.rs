@@ -1,0 +1,193 @@
+//! The arrays of `shots.npz` and `states.npz`, with a text in each that says what they are.
+
+use crate::battery::{Battery, DickeKey};
+use crate::density::{Density, Label};
+use crate::error::RunError;
+use crate::problem::Problem;
+use crate::run::Shots;
+use ndarray::{Array1, Array2, Array3};
+use ndarray_npy::{WritableElement, WriteNpyExt};
+use num_complex::Complex64;
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::io::{BufWriter, Cursor, Write};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+/// What numpy shows of the text: `print(numpy.load("shots.npz")["README.txt"].decode())`.
+const README: &str = "README.txt";
+
+const SHOTS: &str = "\
+Single trajectories of a run of leyden, one entry each in the order of their numbers. Units are those of the input,
+hbar = 1. They are of the last row of observables.csv unless said otherwise.
+
+energy_mean      n             <H_B> of the trajectory's state
+energy_outcome   n             one projective measurement of H_B in it
+released         n x releases  energy taken out of the battery by channels with `operator`, one column for each timed
+                               step of each cycle where they are on
+released_cycle   releases      the cycle of each column, from 0
+released_step    releases      its step in the protocol, from 0, pulses and resets counted
+jumps_NAME       n             jumps of the channel NAME in the whole run
+";
+
+const DICKE: &str = "\
+The averaged state of the battery in a run of leyden at every row of observables.csv. It is diagonal in the states
+|J, M> of the ensembles that the battery is made of; there is one entry for each of them that was met at a row.
+
+row          entries              the row of observables.csv, from 0
+two_j        entries x ensembles  2J
+two_m        entries x ensembles  2M
+probability  entries              the weight of |J, M>, of all its copies together; they sum to 1 in a row
+ln_copies    entries              ln of the number of copies with the same J, that share the weight evenly
+";
+
+const BLOCKS: &str = "\
+The averaged state rho_B of the battery in a run of leyden at every row of observables.csv, block by block. A block is
+called by 2J of each ensemble and then by the conserved charges of the battery, m1 standing for -1; `all` where there is
+neither. Elements between blocks are 0.
+
+block_LABEL      rows x d x d  the block of rho_B, summed over its equal copies; all traces together are 1 in a row
+energies_LABEL   d             the energy of each basis state under H_B
+ln_copies_LABEL  1             ln of the number of copies, each of which is the block over that number
+";
+
+fn failed(error: impl Display) -> RunError {
+    RunError::Request(format!("cannot encode an npz archive: {error}"))
+}
+
+/// An npz archive in memory; equal arrays give equal bytes.
+struct Archive(ZipWriter<Cursor<Vec<u8>>>);
+
+impl Archive {
+    /// With a text about what follows.
+    fn new(about: &str) -> Result<Self, RunError> {
+        let mut archive = Self(ZipWriter::new(Cursor::new(Vec::new())));
+        archive.begin(README)?;
+        archive.0.write_all(about.as_bytes()).map_err(failed)?;
+        Ok(archive)
+    }
+
+    fn begin(&mut self, name: &str) -> Result<(), RunError> {
+        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        self.0.start_file(name, stored).map_err(failed)
+    }
+
+    fn add_array(&mut self, name: &str, array: &impl WriteNpyExt) -> Result<(), RunError> {
+        self.begin(&format!("{name}.npy"))?;
+        array.write_npy(BufWriter::new(&mut self.0)).map_err(failed)
+    }
+
+    fn add<T: WritableElement>(&mut self, name: &str, values: Vec<T>) -> Result<(), RunError> {
+        self.add_array(name, &Array1::from(values))
+    }
+
+    fn add_rows<T: WritableElement + Clone>(&mut self, name: &str, values: &[T], width: usize) -> Result<(), RunError> {
+        let rows = values.len().checked_div(width).unwrap_or(0);
+        let matrix = Array2::from_shape_vec((rows, width), values.to_vec());
+        let matrix = matrix.map_err(|e| RunError::Request(format!("cannot shape {name}: {e}")))?;
+        self.add_array(name, &matrix)
+    }
+
+    fn finish(self) -> Result<Vec<u8>, RunError> {
+        Ok(self.0.finish().map_err(failed)?.into_inner())
+    }
+}
+
+/// `shots.npz`: energy_mean and energy_outcome (n), released (n × releases) with released_cycle and released_step,
+/// and jumps_NAME (n) for each channel.
+///
+/// # Errors
+/// When the archive cannot be encoded.
+pub fn shots_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> {
+    let mut archive = Archive::new(SHOTS)?;
+    archive.add("energy_mean", shots.energy_mean.clone())?;
+    archive.add("energy_outcome", shots.energy_outcome.clone())?;
+    archive.add_rows("released", &shots.released, shots.releases.len())?;
+    archive.add("released_cycle", shots.releases.iter().map(|(cycle, _)| *cycle).collect())?;
+    archive.add("released_step", shots.releases.iter().map(|(_, step)| step.index() as u64).collect())?;
+    for (c, channel) in problem.channels.iter().enumerate() {
+        let own = shots.jumps.iter().skip(c).step_by(shots.channels.max(1)).copied().collect();
+        archive.add(&format!("jumps_{}", channel.name), own)?;
+    }
+    archive.finish()
+}
+
+/// `states.npz`: the averaged battery state as one entry a cell and row: row, two_j and two_m (entries × ensembles),
+/// probability, and ln_copies, the logarithm of how often the block with that J occurs.
+///
+/// # Errors
+/// When the archive cannot be encoded.
+pub fn states_npz(battery: &Battery, rows: impl Iterator<Item = Vec<(DickeKey, f64)>>) -> Result<Vec<u8>, RunError> {
+    let (mut row, mut two_j, mut two_m, mut probability, mut ln_copies) = (vec![], vec![], vec![], vec![], vec![]);
+    let mut width = 1;
+    for (index, cells) in rows.enumerate() {
+        for (key, p) in cells {
+            let states = battery.states(key);
+            width = states.len();
+            row.push(index as u64);
+            probability.push(p);
+            ln_copies.push(battery.ln_copies(key));
+            two_j.extend(states.iter().map(|s| s.0 as i64));
+            two_m.extend(states.iter().map(|s| 2 * s.1 as i64 - s.0 as i64));
+        }
+    }
+    let mut archive = Archive::new(DICKE)?;
+    archive.add("row", row)?;
+    archive.add_rows("two_j", &two_j, width)?;
+    archive.add_rows("two_m", &two_m, width)?;
+    archive.add("probability", probability)?;
+    archive.add("ln_copies", ln_copies)?;
+    archive.finish()
+}
+
+/// `states.npz` of a battery on blocks: for each block, called by its label (2J of the ensembles, then charges), the
+/// averaged matrices `block_LABEL` (rows × d × d), `energies_LABEL` (d) and `ln_copies_LABEL` (1).
+///
+/// # Errors
+/// When the archive cannot be encoded.
+pub fn densities_npz(rows: &[&Density]) -> Result<Vec<u8>, RunError> {
+    let mut archive = Archive::new(BLOCKS)?;
+    let labels: BTreeSet<&Label> = rows.iter().flat_map(|row| row.blocks.keys()).collect();
+    for label in labels {
+        let name: Vec<String> = label.iter().map(|x| format!("{x}").replace('-', "m")).collect();
+        let name = if name.is_empty() { "all".into() } else { name.join("_") };
+        let Some(shape) = rows.iter().find_map(|row| row.blocks.get(label)).map(|b| &b.shape) else { continue };
+        let d = shape.energies.len();
+        let mut matrices = Array3::<Complex64>::zeros((rows.len(), d, d));
+        for (mut matrix, row) in matrices.outer_iter_mut().zip(rows) {
+            let total: f64 = row.weights.iter().sum();
+            if let Some(block) = row.blocks.get(label) {
+                let sum = block.total(1.0 / total, &|_| true);
+                matrix.indexed_iter_mut().for_each(|((i, j), m)| *m = sum[(i, j)]);
+            }
+        }
+        archive.add_array(&format!("block_{name}"), &matrices)?;
+        archive.add(&format!("energies_{name}"), shape.energies.clone())?;
+        archive.add(&format!("ln_copies_{name}"), vec![shape.ln_copies])?;
+    }
+    archive.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray_npy::ReadNpyExt;
+    use std::io::Read;
+    use zip::ZipArchive;
+
+    #[test]
+    fn archives_say_what_their_arrays_are() {
+        let shots = Shots { energy_mean: vec![1.0, 2.0], energy_outcome: vec![0.0, 3.0], ..Shots::default() };
+        let problem = crate::models::Aging::default().problem().unwrap();
+        let bytes = shots_npz(&problem, &shots).unwrap();
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
+        let mut about = String::new();
+        archive.by_name(README).unwrap().read_to_string(&mut about).unwrap();
+        for name in names.iter().filter_map(|name| name.strip_suffix(".npy")) {
+            assert!(about.contains(&format!("\n{name} ")) || name.starts_with("jumps_"), "{name} is not in\n{about}");
+        }
+        let energies = Array1::<f64>::read_npy(archive.by_name("energy_outcome.npy").unwrap()).unwrap();
+        assert_eq!(energies.to_vec(), [0.0, 3.0]);
+    }
+}
