@@ -92,6 +92,16 @@ impl Levels {
         Ok(Self::new(levels))
     }
 
+    /// The levels of single cells, modes and multi-level systems together, each given with its number of levels.
+    pub fn of_factors(problem: &Problem, factors: &[(SubsystemId, usize, usize)]) -> Option<Self> {
+        let total: f64 = factors.iter().map(|(.., levels)| *levels as f64).product();
+        let of = |&(e, cell, levels): &(SubsystemId, usize, usize)| match &problem.subsystems[e].kind {
+            Kind::Levels { energies } => energies.iter().map(|energy| (*energy, 0.0)).collect(),
+            _ => (0..levels).map(|k| (problem.subsystems[e].quantum(cell) * k as f64, 0.0)).collect(),
+        };
+        (total <= MOST_LEVELS as f64).then(|| Self::new(product(factors.iter().map(of))))
+    }
+
     /// The levels of −Σωn. They are counted from their own end: as differences of the other order's positions the few
     /// highest levels of many cells would vanish beside 2^N.
     pub fn inverted(problem: &Problem, part: &[SubsystemId]) -> Option<Self> {

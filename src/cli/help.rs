@@ -36,6 +36,7 @@ pub fn help(topic: Topic) -> Outcome {
                     Scope::Step(_) => format!("{}(step)", entry.name),
                     Scope::Channel(_) => format!("{}(channel)", entry.name),
                     Scope::Own(_) => "{ name, expect }".to_owned(),
+                    Scope::Chosen(_) => "{ name, ergotropy = [\"B:0\"] }".to_owned(),
                 };
                 let unit = entry.unit.name();
                 let unit = if unit.is_empty() { String::new() } else { format!(" [{unit}]") };

@@ -5,18 +5,20 @@
 //! unitary that empties ρ. So a value is one trace, and the witness of one half of the samples gives a lower bound,
 //! linear in ρ, on the other half.
 
-use super::concurrence;
+use super::{concurrence, entropy};
 use crate::battery::ln_add;
 use crate::density::{BlockShape, GroupSum, Label, add_projectors, eigen};
 use crate::error::RunError;
 use crate::levels::Levels;
-use crate::problem::{Basis, Kind, Nonlinear, Part, Problem, SubsystemId};
+use crate::problem::{Basis, ChosenId, Kind, Nonlinear, Part, Place, Problem, SubsystemId};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 use num_complex::Complex64;
 use std::cell::RefCell;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A density matrix, block by block; the traces sum to one for each part it is made of.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +60,20 @@ pub enum Functional {
     CellCoherence(Vec<(Label, f64)>),
     /// The mean over edges of the concurrence.
     Concurrence,
+    /// −Σ S over groups of the factors of one block: the sum of the negative entropies of their states, eigenvalues below
+    /// `floor` counting as it.
+    NegativeEntropy {
+        /// The numbers of levels of the factors.
+        levels: Vec<usize>,
+        /// The factors of each group.
+        groups: Vec<Range<usize>>,
+        /// Smallest eigenvalue that counts.
+        floor: f64,
+    },
+    /// (‖ρ^{T_A}‖₁ − 1)/2, A being the states of so many levels that come first.
+    Negativity(usize),
+    /// ⟨ψ|ρ|ψ⟩.
+    Fidelity(Arc<Vec<Complex64>>),
 }
 
 /// O on each block, and what stands for a block that ρ does not have: H minus this energy, or 0.
@@ -117,6 +133,10 @@ pub fn functional(problem: &Problem, what: Nonlinear, of: Part) -> Result<Option
         levels.ok_or_else(|| RunError::Request("this battery has too many levels for its ergotropy".into()))
     };
     let levels = |inverted: bool| match (of, &problem.battery_hamiltonian) {
+        (Part::Chosen(id), _) => {
+            let places = &problem.chosen[id.number].places;
+            tabulated(Levels::of_factors(problem, &problem.factors_of(places)))
+        }
         (Part::Battery, Some(own)) => {
             let refused = |why| RunError::Request(format!("the Hamiltonian of this battery has {why}"));
             Levels::of_hamiltonian(problem, own, inverted).map_err(refused)
@@ -140,8 +160,38 @@ pub fn functional(problem: &Problem, what: Nonlinear, of: Part) -> Result<Option
             Functional::Coherence((dimension - 1.0).max(1.0))
         }
         Nonlinear::Concurrence => Functional::Concurrence,
-        Nonlinear::Purity | Nonlinear::CoherentErgotropy | Nonlinear::Capacity => return Ok(None),
+        Nonlinear::Entropy | Nonlinear::Negativity | Nonlinear::Fidelity => {
+            let Part::Chosen(id) = of else { return Ok(None) };
+            let chosen = &problem.chosen[id.number];
+            match (&chosen.target, what) {
+                (Some(target), Nonlinear::Fidelity) => Functional::Fidelity(target.clone()),
+                (_, Nonlinear::Negativity) => {
+                    Functional::Negativity(problem.states_of(&chosen.places[..chosen.first]) as usize)
+                }
+                _ => negative_entropy(problem, id.number, &[0..chosen.places.len()]),
+            }
+        }
+        Nonlinear::Purity | Nonlinear::CoherentErgotropy | Nonlinear::Capacity | Nonlinear::MutualInformation => {
+            return Ok(None);
+        }
     }))
+}
+
+/// −Σ S of groups of the places of a chosen part.
+fn negative_entropy(problem: &Problem, number: usize, groups: &[Range<usize>]) -> Functional {
+    let places = &problem.chosen[number].places;
+    let count = |places: &[Place]| problem.factors_of(places).len();
+    let levels = problem.factors_of(places).iter().map(|(.., levels)| *levels).collect();
+    let groups = groups.iter().map(|group| count(&places[..group.start])..count(&places[..group.end])).collect();
+    Functional::NegativeEntropy { levels, groups, floor: 0.0 }
+}
+
+/// The two convex functionals whose difference is the mutual information: −S(AB) and −S(A) − S(B).
+pub fn mutual_information(problem: &Problem, of: Part) -> Option<[Functional; 2]> {
+    let Part::Chosen(ChosenId { number, .. }) = of else { return None };
+    let (first, all) = (problem.chosen[number].first, problem.chosen[number].places.len());
+    let entropy = |groups: &[Range<usize>]| negative_entropy(problem, number, groups);
+    Some([entropy(&[0..all]), entropy(&[0..first, first..all])])
 }
 
 /// Whether a function has a meaning in a state of a part.
@@ -186,6 +236,16 @@ fn cells(problem: &Problem, members: &[SubsystemId]) -> Vec<(Label, f64)> {
 }
 
 impl Functional {
+    /// The same with a floor below which eigenvalues seen by `n` samples say nothing.
+    pub fn seen_by(self, n: f64) -> Self {
+        match self {
+            Functional::NegativeEntropy { levels, groups, .. } => {
+                Functional::NegativeEntropy { levels, groups, floor: n.max(1.0).recip() }
+            }
+            other => other,
+        }
+    }
+
     /// The witness at `state`.
     ///
     /// # Errors
@@ -244,6 +304,30 @@ impl Functional {
                 };
                 let blocks = state.blocks.iter().zip(each).map(|((label, ..), c)| (label.clone(), o(c))).collect();
                 Ok(Witness { blocks, unseen: None })
+            }
+            Functional::NegativeEntropy { levels, groups, floor } => {
+                let mut blocks = BTreeMap::new();
+                for (label, _, rho) in &state.blocks {
+                    let mut o = Mat::<Complex64>::zeros(rho.nrows(), rho.nrows());
+                    for group in groups {
+                        entropy::add_logarithm(&mut o, rho, levels, group.clone(), *floor).map_err(no_eigenvalues)?;
+                    }
+                    blocks.insert(label.clone(), o);
+                }
+                Ok(Witness { blocks, unseen: None })
+            }
+            Functional::Negativity(first) => {
+                let o = |(label, _, rho): &(Label, BlockShape, Mat<Complex64>)| {
+                    Ok((label.clone(), entropy::negativity(rho, *first).map_err(no_eigenvalues)?))
+                };
+                Ok(Witness { blocks: state.blocks.iter().map(o).collect::<Result<_, RunError>>()?, unseen: None })
+            }
+            Functional::Fidelity(psi) => {
+                let o = Mat::from_fn(psi.len(), psi.len(), |i, j| psi[i] * psi[j].conj());
+                Ok(Witness {
+                    blocks: state.blocks.iter().map(|(label, ..)| (label.clone(), o.clone())).collect(),
+                    unseen: None,
+                })
             }
             Functional::Concurrence => {
                 let each = 1.0 / state.blocks.len() as f64;
@@ -412,7 +496,14 @@ impl<'p> Exact<'p> {
             Nonlinear::CoherentErgotropy => Ok(value(Nonlinear::Ergotropy)? - value(Nonlinear::IncoherentErgotropy)?),
             Nonlinear::AntiErgotropy => Ok(-value(what)?),
             Nonlinear::Capacity => Ok(value(Nonlinear::Ergotropy)? + value(Nonlinear::AntiErgotropy)?),
-            Nonlinear::Ergotropy
+            Nonlinear::Entropy => Ok((-value(what)?).max(0.0)),
+            Nonlinear::Negativity => Ok(value(what)?.max(0.0)),
+            Nonlinear::MutualInformation => match mutual_information(self.problem, of) {
+                Some([whole, parts]) => Ok((whole.value(state)? - parts.value(state)?).max(0.0)),
+                None => Ok(f64::NAN),
+            },
+            Nonlinear::Fidelity
+            | Nonlinear::Ergotropy
             | Nonlinear::LocalErgotropy
             | Nonlinear::SymmetricErgotropy
             | Nonlinear::IncoherentErgotropy

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod columns;
 pub mod concurrence;
 pub mod covariance;
+mod entropy;
 pub mod ergotropy;
 pub mod evaluation;
 pub mod functional;

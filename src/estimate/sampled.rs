@@ -15,7 +15,7 @@
 use super::concurrence;
 use super::ergotropy::Bounded;
 use super::evaluation::Rows;
-use super::functional::{Functional, State, Witness, check, functional};
+use super::functional::{Functional, State, Witness, check, functional, mutual_information};
 use super::unseen::Scatter;
 use crate::density::{BlockShape, BlockSums, Density, GroupSum, Label};
 use crate::error::RunError;
@@ -387,6 +387,12 @@ pub fn sampled(
     };
     let parts: Vec<Functional> =
         made_of.into_iter().filter_map(|f| functional(problem, f, of).transpose()).collect::<Result<_, RunError>>()?;
+    let n = densities.first().map_or(1.0, |density| density.weights.iter().sum());
+    let parts = match (what, mutual_information(problem, of)) {
+        (Nonlinear::MutualInformation, Some(two)) => two.into(),
+        _ => parts,
+    };
+    let parts: Vec<Functional> = parts.into_iter().map(|f| f.seen_by(n)).collect();
     let parts: Vec<&Functional> = parts.iter().collect();
     let (least, most) = what.range(problem, of);
     let span = most - least;
@@ -397,15 +403,19 @@ pub fn sampled(
         match what {
             Nonlinear::Purity => Ok(purity(density, span)),
             Nonlinear::Concurrence => entanglement(density, &whole, (span, rows)),
-            Nonlinear::AntiErgotropy => Ok(turned(convex(density, &whole, &parts, (span, rows))?)),
-            Nonlinear::CoherentErgotropy => difference(density, &whole, [parts[0], parts[1]], (span, rows)),
+            Nonlinear::AntiErgotropy | Nonlinear::Entropy => Ok(turned(convex(density, &whole, &parts, (span, rows))?)),
+            Nonlinear::CoherentErgotropy | Nonlinear::MutualInformation => {
+                difference(density, &whole, [parts[0], parts[1]], (span, rows))
+            }
             Nonlinear::Ergotropy
             | Nonlinear::LocalErgotropy
             | Nonlinear::SymmetricErgotropy
             | Nonlinear::IncoherentErgotropy
             | Nonlinear::Capacity
             | Nonlinear::Coherence
-            | Nonlinear::CellCoherence => convex(density, &whole, &parts, (span, rows)),
+            | Nonlinear::CellCoherence
+            | Nonlinear::Negativity
+            | Nonlinear::Fidelity => convex(density, &whole, &parts, (span, rows)),
         }
     };
     densities.par_iter().map(|density| at(density).inspect(|_| rows.one_more())).collect()

@@ -197,6 +197,9 @@ impl Answers for Point<'_> {
     }
 
     fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
+        if let Part::Chosen(_) = of {
+            return Ok(None);
+        }
         let members = of.members(self.theory.problem);
         let sum = |of: &dyn Fn(SubsystemId) -> f64| members.iter().map(|e| of(*e)).sum::<f64>();
         let value = match what {
@@ -214,7 +217,11 @@ impl Answers for Point<'_> {
             | Nonlinear::Capacity
             | Nonlinear::Coherence
             | Nonlinear::Concurrence
-            | Nonlinear::Purity => return Ok(None),
+            | Nonlinear::Purity
+            | Nonlinear::Entropy
+            | Nonlinear::Negativity
+            | Nonlinear::MutualInformation
+            | Nonlinear::Fidelity => return Ok(None),
         };
         Ok(Some(exactly(value)))
     }

@@ -27,7 +27,8 @@ pub(super) fn gate<'s>(item: &Item<'s>, scope: &Scope<'s>, parts: &Parts, folder
     }
     let example = "a Hermitian operator G in quotes, for exp(−iG), or `{ file = \"u.npy\", on = [\"A\", \"B\"] }`";
     let expression = expression::parse(item.text(example)?)?;
-    let generator = Context::whole(scope, parts).operator(&expression)?;
+    let generator = Context::whole(scope, parts)
+        .operator(&expression, "a gate acts in no time: an operator without functions of time")?;
     match Acting::on(&parts.all).is_hermitian(&generator) {
         true => Ok(Gate::Exponential(generator)),
         false => {

@@ -177,17 +177,7 @@ impl<'s> States<'_, 's> {
 
     fn ket(&self, arguments: &[Expr<'s>], over: &[SubsystemId], at: Span<'s>) -> Result<JointState, InputError> {
         let d = self.dimension(over, at)?;
-        if arguments.len() != d {
-            let message = format!("`ket` is given {} amplitudes", arguments.len());
-            return Err(at.error(message, format!("{d}, one for each level or product state")));
-        }
-        let context = Context::whole(self.scope, self.parts);
-        let amplitudes = arguments.iter().map(|x| context.complex(x)).collect::<Result<Vec<Complex64>, _>>()?;
-        let norm = amplitudes.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
-        match norm.is_finite() && norm > 0.0 {
-            true => Ok(JointState::ket(amplitudes.into_iter().map(|x| x / norm).collect())),
-            false => Err(at.error(format!("a ket of norm {norm}"), "amplitudes of which one at least is not 0")),
-        }
+        amplitudes(arguments, self.scope, self.parts, d, at).map(JointState::ket)
     }
 
     /// The battery's Hamiltonian, for a state of the whole battery.
@@ -251,5 +241,56 @@ impl<'s> States<'_, 's> {
             }
             Err(error) => Err(numpy::unreadable(path, &error, at)),
         }
+    }
+}
+
+/// A pure state of factors of so many levels that is written out: `ket(…)`, `bell`, `ghz`, `w`.
+pub(super) fn ket_of<'s>(
+    state: &Expr<'s>,
+    scope: &Scope<'s>,
+    parts: &Parts,
+    levels: &[usize],
+) -> Result<Vec<Complex64>, InputError> {
+    let d: usize = levels.iter().product();
+    let cells = levels.iter().all(|n| *n == 2);
+    let (word, arguments) = match &state.node {
+        Node::Call { name, arguments, .. } => (*name, arguments.as_slice()),
+        Node::Name(name) => (*name, [].as_slice()),
+        _ => ("", [].as_slice()),
+    };
+    let state = match (word, arguments) {
+        ("ket", [_, ..]) => return amplitudes(arguments, scope, parts, d, state.at),
+        ("bell", []) if cells && levels.len() == 2 => JointState::ghz(2),
+        ("ghz", []) if cells && levels.len() >= 2 => JointState::ghz(levels.len()),
+        ("w", []) if cells && levels.len() >= 2 => JointState::w(levels.len()),
+        _ => {
+            let message = format!("`{}` is no pure state of this part", state.at.text());
+            return Err(state.at.error(message, format!("`ket(…)` of {d} amplitudes; of cells `bell`, `ghz` or `w`")));
+        }
+    };
+    match state {
+        JointState::Kets(kets) => Ok(kets[0].1.clone()),
+        JointState::GroundState(_) | JointState::Gibbs { .. } => Ok(Vec::new()),
+    }
+}
+
+/// So many amplitudes, scaled to norm 1.
+fn amplitudes<'s>(
+    arguments: &[Expr<'s>],
+    scope: &Scope<'s>,
+    parts: &Parts,
+    d: usize,
+    at: Span<'s>,
+) -> Result<Vec<Complex64>, InputError> {
+    if arguments.len() != d {
+        let message = format!("`ket` is given {} amplitudes", arguments.len());
+        return Err(at.error(message, format!("{d}, one for each level or product state")));
+    }
+    let context = Context::whole(scope, parts);
+    let amplitudes = arguments.iter().map(|x| context.complex(x)).collect::<Result<Vec<Complex64>, _>>()?;
+    let norm = amplitudes.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
+    match norm.is_finite() && norm > 0.0 {
+        true => Ok(amplitudes.into_iter().map(|x| x / norm).collect()),
+        false => Err(at.error(format!("a ket of norm {norm}"), "amplitudes of which one at least is not 0")),
     }
 }

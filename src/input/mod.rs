@@ -21,6 +21,7 @@
 mod battery;
 mod cells;
 mod channels;
+mod chosen;
 mod document;
 mod error;
 mod expression;

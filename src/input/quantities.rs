@@ -1,5 +1,6 @@
 //! The output columns that the input asks for.
 
+use super::chosen::chosen;
 use super::document::Table;
 use super::error::{InputError, Span};
 use super::expression::{self, Expr, Node};
@@ -9,7 +10,8 @@ use super::parameters::{RESERVED, Scope as Parameters, identifier};
 use super::sections::distinct;
 use super::subsystems::Parts;
 use crate::problem::{
-    Acting, Factor, Kind, Kinds, Named, ObservableId, Op, OpSum, Quantity, Scope, Subsystem, SubsystemId, transition,
+    Acting, Chosen, ChosenId, Factor, Kind, Kinds, Named, ObservableId, Op, OpSum, Quantity, Scope, Subsystem,
+    SubsystemId, transition,
 };
 use num_complex::Complex64;
 
@@ -17,6 +19,7 @@ use num_complex::Complex64;
 pub(super) struct AskedFor<'s> {
     pub(super) quantities: Vec<(Quantity, Span<'s>)>,
     pub(super) observables: Vec<Named>,
+    pub(super) chosen: Vec<Chosen>,
 }
 
 /// The quantities in the order listed.
@@ -27,13 +30,19 @@ pub(super) fn quantities<'s>(
     steps: &[&str],
     channels: &[&str],
 ) -> Result<AskedFor<'s>, InputError> {
-    let (parts, mut observables) = (&all.all[..], Vec::new());
+    let (parts, mut observables, mut functions) = (&all.all[..], Vec::new(), Vec::new());
     section.allow("key", &["quantities"])?;
     let list = section.need("quantities", "quantities = [\"energy\", \"ergotropy\"]")?;
     let (mut found, every) = (Vec::new(), Quantity::every());
     for item in list.list("a list of quantities: `[\"energy\", \"M\"]`")? {
         if item.is_table() {
             let table = item.table("an observable", item.at)?;
+            if table.get("expect").is_none() {
+                let new = chosen(&table, scope, all)?;
+                found.push((Quantity::Chosen(ChosenId { number: functions.len(), what: new.what }), item.at));
+                functions.push(new);
+                continue;
+            }
             for observable in own(&table, scope, all)? {
                 found.push((Quantity::Expect(ObservableId::new(observables.len())), item.at));
                 observables.push(observable);
@@ -65,7 +74,7 @@ pub(super) fn quantities<'s>(
         if NAMES.contains(&name) {
             return Err(no_quantity(expression.at));
         }
-        let plain = |q: &&Quantity| q.entry().name == name && !matches!(q.entry().scope, Scope::Own(_));
+        let plain = |q: &&Quantity| q.entry().name == name && !q.entry().scope.is_named();
         let called: Vec<Quantity> = every.iter().filter(plain).cloned().collect();
         let of_battery = |q: &&Quantity| matches!(q.entry().scope, Scope::Battery(_));
         let fitting = called.iter().find(|q| of_battery(q) == argument.is_none());
@@ -93,7 +102,7 @@ pub(super) fn quantities<'s>(
             (Scope::Subsystem { kinds, .. }, None) => found.push((asked.of(only(name, kinds, parts, at)?), at)),
             (Scope::Step(_), None) => found.push((asked.clone(), at)),
             (Scope::Step(_), Some((of, of_at))) => found.push((asked.of(timed_step(steps, of, of_at)?), at)),
-            (Scope::Own(_), _) => {}
+            (Scope::Own(_) | Scope::Chosen(_), _) => {}
             (Scope::Channel(_), None) if channels.is_empty() => {
                 return Err(name_at.error("there are no channels", format!("no `{name}`")));
             }
@@ -112,26 +121,16 @@ pub(super) fn quantities<'s>(
     if found.is_empty() {
         return Err(list.at.error("no quantity is asked for", "at least one, such as `energy`"));
     }
-    Ok(AskedFor { quantities: found, observables })
+    Ok(AskedFor { quantities: found, observables, chosen: functions })
 }
 
 /// `{ name = "sigma_y", expect = "sy(A)" }`: an operator, or the real and imaginary part of one that is not Hermitian.
 fn own<'s>(table: &Table<'s>, scope: &Parameters<'s>, parts: &Parts) -> Result<Vec<Named>, InputError> {
     table.allow("key of an observable", &["name", "expect"])?;
-    let item = table.need("name", "name = \"sigma_y\"")?;
-    let name = item.text("the name of a column")?;
-    identifier("observable", name.text, item.at)?;
-    if names().contains(&name.text) {
-        return Err(item.at.error(format!("`{}` is a quantity of its own", name.text), "another name"));
-    }
-    // Columns that every table has, and those that a sweep puts beside them.
-    if ["step", "cycle"].contains(&name.text) || RESERVED.contains(&name.text) || scope.get(name.text).is_some() {
-        return Err(item.at.error(format!("`{}` has a meaning already", name.text), "another name"));
-    }
+    let name = column_name(table, scope)?;
     let written = table.need("expect", "expect = \"sy(A)\"")?;
     let expression = expression::parse(written.text("an operator such as `sy(A)` in a string")?)?;
     let operator = Context::whole(scope, parts).operator(&expression, "a column has its own value at every row")?;
-    let name = name.text.to_owned();
     if Acting::on(&parts.all).is_hermitian(&operator) {
         return Ok(vec![Named { name, operator }]);
     }
@@ -142,6 +141,21 @@ fn own<'s>(table: &Table<'s>, scope: &Parameters<'s>, parts: &Parts) -> Result<V
         Named { name: format!("{name}_re"), operator: real },
         Named { name: format!("{name}_im"), operator: imaginary },
     ])
+}
+
+/// The name that the user gives to a column.
+pub(super) fn column_name<'s>(table: &Table<'s>, scope: &Parameters<'s>) -> Result<String, InputError> {
+    let item = table.need("name", "name = \"sigma_y\"")?;
+    let name = item.text("the name of a column")?;
+    identifier("observable", name.text, item.at)?;
+    if names().contains(&name.text) {
+        return Err(item.at.error(format!("`{}` is a quantity of its own", name.text), "another name"));
+    }
+    // Columns that every table has, and those that a sweep puts beside them.
+    if ["step", "cycle"].contains(&name.text) || RESERVED.contains(&name.text) || scope.get(name.text).is_some() {
+        return Err(item.at.error(format!("`{}` has a meaning already", name.text), "another name"));
+    }
+    Ok(name.text.to_owned())
 }
 
 /// `population(L, 1)` of a level, `energy(B, 3)` of a cell.
@@ -168,7 +182,7 @@ fn of_one<'s>(expression: &Expr<'s>, scope: &Parameters<'s>, parts: &[Subsystem]
         }
         (Kind::Network { cells, .. }, _) => {
             let cell = at_place(*cells, "cell")?;
-            let unit = if name == "energy" { parts[id.index()].energy } else { 1.0 };
+            let unit = if name == "energy" { parts[id.index()].quantum(cell) } else { 1.0 };
             (cell, OpSum::from_factor(Factor { subsystem: id, site: Some(cell), op: Op::Number }) * unit)
         }
         (other, _) => {
@@ -206,7 +220,7 @@ fn too_many<'s>(asked: &Expr<'s>, name: &str, arguments: &[Expr<'s>], parts: &[S
             Scope::Subsystem { .. } => format!("`{name}({})` of one subsystem", given[0]),
             Scope::Step(_) => format!("`{name}` or `{name}({})`, the name of a step", given[0]),
             Scope::Channel(_) => format!("`{name}` or `{name}({})`, the name of a channel", given[0]),
-            Scope::Own(_) => String::new(),
+            Scope::Own(_) | Scope::Chosen(_) => String::new(),
         })
         .collect();
     ways.dedup();
@@ -238,7 +252,7 @@ fn names() -> Vec<&'static str> {
     let mut names = Vec::new();
     for quantity in Quantity::every() {
         let name = quantity.entry().name;
-        if !names.contains(&name) && !matches!(quantity.entry().scope, Scope::Own(_)) {
+        if !names.contains(&name) && !quantity.entry().scope.is_named() {
             names.push(name);
         }
     }

@@ -133,6 +133,9 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     let observe = required("observe", "`[observe]` with `quantities = [\"energy\", \"ergotropy\"]`")?;
     let asked_for = quantities(&observe, scope, &parts, &step_names, &column_names)?;
     let asked = asked_for.quantities;
+    for function in asked_for.chosen {
+        builder.chosen(function);
+    }
     for observable in asked_for.observables {
         builder.observable(&observable.name, observable.operator);
     }

@@ -3,9 +3,9 @@
 use super::check::{check_operators, check_protocol, check_quantities, check_subsystems};
 use super::joint::check_joint;
 use super::{
-    Acting, Axis, BatteryHamiltonian, Channel, ChannelId, Drive, Envelope, Gate, Initial, Joint, JointState, Kind,
-    Named, ObservableId, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step, StepId, Subsystem, SubsystemId,
-    Zero, even_rows,
+    Acting, Axis, BatteryHamiltonian, Channel, ChannelId, Chosen, ChosenId, Drive, Envelope, Gate, Initial, Joint,
+    JointState, Kind, Named, ObservableId, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step, StepId,
+    Subsystem, SubsystemId, Zero, even_rows,
 };
 use crate::error::{ModelError, nearest};
 
@@ -47,6 +47,7 @@ impl ProblemBuilder {
             battery: Vec::new(),
             battery_hamiltonian: None,
             observables: Vec::new(),
+            chosen: Vec::new(),
             quantities: Vec::new(),
         };
         Self { problem, only: Vec::new(), drives_only: Vec::new(), last_is_drive: false }
@@ -300,6 +301,13 @@ impl ProblemBuilder {
     pub fn observable(&mut self, name: &str, operator: OpSum) -> ObservableId {
         self.problem.observables.push(Named { name: name.to_owned(), operator });
         ObservableId::new(self.problem.observables.len() - 1)
+    }
+
+    /// A function of the state of a part, which makes a column where it is asked for as [`Quantity::Chosen`].
+    pub fn chosen(&mut self, chosen: Chosen) -> ChosenId {
+        let id = ChosenId { number: self.problem.chosen.len(), what: chosen.what };
+        self.problem.chosen.push(chosen);
+        id
     }
 
     /// The output columns, in order; repeated ones count once.

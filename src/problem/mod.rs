@@ -40,8 +40,8 @@ pub use normal_order::Acting;
 pub use operator::{Factor, Op, OpSum, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
 pub use quantity::{
-    Basis, BatteryKinds, Entry, Kinds, Linear, Nonlinear, Part, Quantity, Recipe, Reduction, Scope, Unit, Varied,
-    spin_length,
+    Basis, BatteryKinds, Chosen, ChosenId, Entry, Kinds, Linear, Nonlinear, Part, Place, Quantity, Recipe, Reduction,
+    Scope, Unit, Varied, spin_length,
 };
 pub use rates::{RateMatrix, free_space_rates};
 
@@ -252,6 +252,8 @@ pub struct Problem {
     pub(crate) battery_hamiltonian: Option<BatteryHamiltonian>,
     /// Observables of the user's own.
     pub(crate) observables: Vec<Named>,
+    /// Functions of parts that the user chose.
+    pub(crate) chosen: Vec<Chosen>,
     /// The output columns.
     pub(crate) quantities: Vec<Quantity>,
 }

@@ -142,6 +142,7 @@ pub fn density_elements(of: &Blocks, reduction: usize) -> f64 {
     };
     match joint {
         Reduction::InEnergies => 0.0,
+        Reduction::Chosen(number) => of.problem().states_of(&of.problem().chosen[*number].places).powi(2),
         Reduction::Joint(parts) => {
             // With charges a block is smaller; the first one tells how much.
             let whole: f64 = parts.iter().map(|e| dimension(of.layout.of[e.index()].clone())).product();

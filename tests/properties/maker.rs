@@ -3,8 +3,8 @@
 use faer::Mat;
 use leyden::problem::function::{Call, Expression, Function, Table};
 use leyden::problem::{
-    Axis, ChannelId, Envelope, Factor, Gate, Initial, JointState, Kind, Op, OpSum, Problem, Quantity, RateMatrix,
-    SubsystemId, Zero, haar_unitary,
+    Axis, ChannelId, Chosen, Envelope, Factor, Gate, Initial, JointState, Kind, Nonlinear, Op, OpSum, Problem,
+    Quantity, RateMatrix, SubsystemId, Zero, haar_unitary,
 };
 use num_complex::Complex64;
 use rand::{RngExt, SeedableRng};
@@ -403,6 +403,30 @@ pub fn random_battery(seed: u64) -> Problem {
     }
     let own = maker.hamiltonian(&over, &kinds);
     kept.push(Quantity::Expect(p.observable("own", own)));
+    // Single cells, modes and levels, each once: at most one of each subsystem.
+    let mut places: Vec<(SubsystemId, Option<usize>)> = Vec::new();
+    for (e, kind) in all.iter().zip(&kinds) {
+        match kind {
+            Kind::Ensemble { cells: 2.. } => {}
+            Kind::Network { cells, .. } => places.push((*e, Some(maker.rng.random_range(0..*cells)))),
+            _ => places.push((*e, None)),
+        }
+    }
+    let size = |(e, cell): &(SubsystemId, Option<usize>)| if cell.is_some() { 2 } else { dimension(e) };
+    let mut choose = |name: &str, what: Nonlinear, target: Option<Vec<Complex64>>| {
+        let chosen = Chosen { name: name.into(), what, places: places.clone(), first: 1, target: target.map(Arc::new) };
+        kept.push(Quantity::Chosen(p.chosen(chosen)));
+    };
+    if !places.is_empty() {
+        choose("part", Nonlinear::Ergotropy, None);
+        choose("entropy", Nonlinear::Entropy, None);
+        let column = haar_unitary(places.iter().map(size).product(), seed).col(0).to_owned();
+        choose("fidelity", Nonlinear::Fidelity, Some(column.iter().copied().collect()));
+    }
+    if places.len() > 1 {
+        choose("negativity", Nonlinear::Negativity, None);
+        choose("information", Nonlinear::MutualInformation, None);
+    }
     kept.extend([Quantity::CoherentErgotropy, Quantity::Capacity, Quantity::Efficiency, Quantity::EnergyOf(last)]);
     p.with_only(kept).build().unwrap_or_else(|e| panic!("{seed}: {e}"))
 }

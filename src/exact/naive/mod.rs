@@ -3,6 +3,7 @@
 //! It shares no code with the other representations, so that an error in one of them cannot cancel. A d-dimensional
 //! Hilbert space takes O(d²) memory for the state and O(‖L‖t·d·nnz(K)) operations for a step of length t.
 
+mod chosen;
 mod driven;
 mod evolve;
 mod flow;

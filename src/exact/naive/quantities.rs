@@ -1,5 +1,6 @@
 //! Every quantity of a state in the full tensor space, spelled out.
 
+use super::chosen;
 use super::flow::Flow;
 use super::space::{FullSpace, expectation};
 use crate::error::{ModelError, RunError};
@@ -134,6 +135,9 @@ impl<'p> Meter<'p> {
 
     /// A function of the reduced state of a part.
     fn nonlinear(&self, rho: &Array2<Complex64>, what: Nonlinear, of: Part) -> Result<f64, RunError> {
+        if let Part::Chosen(id) = of {
+            return chosen::read(self.space, rho, &self.problem.chosen[id.number]);
+        }
         let members = of.members(self.problem);
         let part = Reduced::new(self.space, rho, &members);
         let of_energies = !matches!(what, Nonlinear::Coherence | Nonlinear::Purity);
@@ -160,6 +164,8 @@ impl<'p> Meter<'p> {
                 each.sum::<Complex64>().norm() / cells.len() as f64
             }
             Nonlinear::Concurrence => self.concurrence(rho)?,
+            // Of chosen parts alone.
+            Nonlinear::Entropy | Nonlinear::Negativity | Nonlinear::MutualInformation | Nonlinear::Fidelity => f64::NAN,
         })
     }
 
@@ -191,9 +197,9 @@ impl<'p> Meter<'p> {
 }
 
 /// The reduced state of some tensor factors with the energies of their product basis.
-struct Reduced {
-    rho: Mat<Complex64>,
-    energies: Vec<f64>,
+pub(super) struct Reduced {
+    pub(super) rho: Mat<Complex64>,
+    pub(super) energies: Vec<f64>,
 }
 
 impl Reduced {
@@ -259,7 +265,7 @@ impl Reduced {
         }
     }
 
-    fn ergotropy(&self) -> Result<f64, RunError> {
+    pub(super) fn ergotropy(&self) -> Result<f64, RunError> {
         Ok(self.energy() - self.paired(true)?)
     }
 

@@ -3,7 +3,8 @@
 use super::quoted;
 use crate::error::RunError;
 use crate::problem::{
-    Kind, Linear, Nonlinear, Part, Problem, Quantity, Reach, Recipe, Reduction, Step, SubsystemId, Varied,
+    Chosen, Kind, Linear, Nonlinear, Part, Place, Problem, Quantity, Reach, Recipe, Reduction, Step, SubsystemId,
+    Varied,
 };
 use std::fmt::Write;
 
@@ -116,6 +117,7 @@ fn nonlinear(problem: &Problem, what: Nonlinear, part: Part) -> String {
             (if own { "in_energies" } else { "r" }.to_owned(), "levels_B".to_owned())
         }
         Part::One(_) => (format!("state_of(rho, {names})"), format!("spectrum({names})")),
+        Part::Chosen(id) => return of_places(problem, &problem.chosen[id.number]),
     };
     let ergotropy = format!("ergotropy({r}, {levels})");
     let incoherent = || format!("ergotropy(dephased({r}, {levels}), {levels})");
@@ -141,6 +143,36 @@ fn nonlinear(problem: &Problem, what: Nonlinear, part: Part) -> String {
             members.iter().find_map(edges).unwrap_or_else(|| "np.nan".into())
         }
         Nonlinear::Purity => format!("np.vdot({r}, {r}).real"),
+        // Of chosen parts alone.
+        Nonlinear::Entropy | Nonlinear::Negativity | Nonlinear::MutualInformation | Nonlinear::Fidelity => {
+            "np.nan".into()
+        }
+    }
+}
+
+/// A function of a part that the user chose.
+fn of_places(problem: &Problem, chosen: &Chosen) -> String {
+    let list = |places: &[Place]| {
+        let place = |(e, cell): &Place| {
+            let cell = cell.map_or("None".into(), |cell| cell.to_string());
+            format!("({}, {cell})", quoted(&problem.subsystems[*e].name))
+        };
+        format!("[{}]", places.iter().map(place).collect::<Vec<_>>().join(", "))
+    };
+    let whole = list(&chosen.places);
+    let (one, other) = (list(&chosen.places[..chosen.first]), list(&chosen.places[chosen.first..]));
+    match chosen.what {
+        Nonlinear::Ergotropy => format!("ergotropy(places(rho, {whole}), place_energies({whole}))"),
+        Nonlinear::Entropy => format!("entropy(places(rho, {whole}))"),
+        Nonlinear::MutualInformation => {
+            format!("entropy(places(rho, {one})) + entropy(places(rho, {other})) - entropy(places(rho, {whole}))")
+        }
+        Nonlinear::Negativity => format!("negativity(places(rho, {whole}), len(places(rho, {one})))"),
+        Nonlinear::Fidelity => {
+            let psi: Vec<String> = chosen.target.iter().flat_map(|psi| psi.iter()).map(|x| super::number(*x)).collect();
+            format!("fidelity(places(rho, {whole}), [{}])", psi.join(", "))
+        }
+        _ => "np.nan".into(),
     }
 }
 

@@ -203,6 +203,47 @@ def state_of(rho, *names):
     return rho.ptrace([k for name in names for k in factors[name]]).full()
 
 
+def factors_of(chosen):
+    """The tensor factors of subsystems (name, None) or single cells (name, cell), in order."""
+    return [k for name, cell in chosen for k in (factors[name] if cell is None else [factors[name][cell]])]
+
+
+def places(rho, chosen):
+    """Density matrix of subsystems and single cells, in order."""
+    inside = factors_of(chosen)
+    order = np.argsort(np.argsort(inside)).tolist()
+    return rho.ptrace(sorted(inside)).permute(order).full()
+
+
+def place_energies(chosen):
+    """Energies of the product basis of subsystems and single cells."""
+    energies = np.zeros(1)
+    for name, cell in chosen:
+        for level in levels[name] if cell is None else [levels[name][cell]]:
+            energies = np.add.outer(energies, level).ravel()
+    return energies
+
+
+def entropy(r):
+    """-Tr r ln r."""
+    p = np.linalg.eigvalsh(r)
+    p = p[p > 0]
+    return -p @ np.log(p)
+
+
+def negativity(r, first):
+    """Sum of |negative eigenvalues| of the partial transpose in the first factor."""
+    rest = len(r) // first
+    turned = r.reshape(first, rest, first, rest).transpose(2, 1, 0, 3).reshape(r.shape)
+    p = np.linalg.eigvalsh(turned)
+    return -p[p < 0].sum()
+
+
+def fidelity(r, psi):
+    """<psi|r|psi>."""
+    return (np.conj(psi) @ r @ np.array(psi)).real
+
+
 def dicke_basis(size):
     """The Dicke states of J = N/2 as rows."""
     excited = np.array([i.bit_count() for i in range(2**size)])

@@ -4,10 +4,12 @@
 //! comes from its [`Recipe`], its range from that of what the recipe takes (`range.rs`), its column from its name and
 //! [`Scope`] (`scope.rs`).
 
+mod chosen;
 mod of_state;
 mod range;
 mod scope;
 
+pub use chosen::{Chosen, ChosenId, Place};
 pub use of_state::{Basis, Nonlinear, Part, Reduction};
 pub use scope::{BatteryKinds, Kinds, Scope};
 pub(super) use scope::{check_columns, check_quantity};
@@ -66,6 +68,12 @@ impl Numbered for ChannelId {
 impl Numbered for ObservableId {
     fn numbered(number: Option<usize>) -> Self {
         Self::new(number.unwrap_or(0))
+    }
+}
+
+impl Numbered for ChosenId {
+    fn numbered(number: Option<usize>) -> Self {
+        Self { number: number.unwrap_or(0), what: Nonlinear::Ergotropy }
     }
 }
 
@@ -142,6 +150,8 @@ quantities! {
     Jumps(ChannelId),
     /// Mean of an operator of the user's own.
     Expect(ObservableId),
+    /// A function of the state of a part that the user chose.
+    Chosen(ChosenId),
 }
 
 /// What the table says of a quantity.
@@ -321,6 +331,11 @@ impl Quantity {
                 scope: Scope::Channel(channel),
                 ..whole("jumps", Mean(Linear::Jumps(channel)), Unit::One, "jumps of @ in the step")
             },
+            Quantity::Chosen(id) => {
+                let unit = if id.what == Nonlinear::Ergotropy { Unit::Energy } else { Unit::One };
+                let recipe = State(id.what, Part::Chosen(id));
+                Entry { scope: Scope::Chosen(id), ..whole("of_part", recipe, unit, "@") }
+            }
             Quantity::Expect(id) => {
                 Entry { scope: Scope::Own(id), ..whole("expect", Mean(Linear::Expect(id)), Unit::One, "⟨@⟩") }
             }

@@ -1,5 +1,6 @@
 //! Functions of an averaged density matrix that are not linear in it, and the density matrices that they are of.
 
+use super::ChosenId;
 use crate::problem::{Problem, SubsystemId};
 
 /// A function f(ρ) of the averaged state of a [`Part`]; `estimate::functional` has its formula.
@@ -27,6 +28,14 @@ pub enum Nonlinear {
     Concurrence,
     /// Tr ρ².
     Purity,
+    /// −Tr ρ ln ρ.
+    Entropy,
+    /// (‖ρ^{T_A}‖₁ − 1)/2, transposed in the first of two groups.
+    Negativity,
+    /// S(A) + S(B) − S(AB) of two groups.
+    MutualInformation,
+    /// ⟨ψ|ρ|ψ⟩ of a given ψ.
+    Fidelity,
 }
 
 /// Whose state it is.
@@ -36,6 +45,8 @@ pub enum Part {
     Battery,
     /// That of one subsystem.
     One(SubsystemId),
+    /// That of a part that the user chose.
+    Chosen(ChosenId),
 }
 
 /// An averaged reduced density matrix, or a set of them.
@@ -45,6 +56,8 @@ pub enum Reduction {
     Joint(Vec<SubsystemId>),
     /// The state of the battery in the eigenbasis of its own Hamiltonian.
     InEnergies,
+    /// The state of the part of this number among those that the user chose, in the basis of its product states.
+    Chosen(usize),
     /// The state of each single cell of these subsystems; of an ensemble the one state that all its cells share.
     Cells(Vec<SubsystemId>),
     /// The state of the two cells at the ends of each edge of a network, the lower-numbered cell first.
@@ -57,6 +70,11 @@ impl Part {
         match self {
             Part::Battery => problem.battery.clone(),
             Part::One(e) => vec![e],
+            Part::Chosen(id) => {
+                let mut members: Vec<SubsystemId> = problem.chosen[id.number].places.iter().map(|(e, _)| *e).collect();
+                members.dedup();
+                members
+            }
         }
     }
 }
@@ -64,6 +82,9 @@ impl Part {
 impl Nonlinear {
     /// The density matrix that it is a function of.
     pub fn reduction(self, problem: &Problem, of: Part) -> Reduction {
+        if let Part::Chosen(id) = of {
+            return Reduction::Chosen(id.number);
+        }
         let members = of.members(problem);
         match self {
             Nonlinear::Ergotropy
@@ -82,7 +103,11 @@ impl Nonlinear {
             | Nonlinear::AntiErgotropy
             | Nonlinear::Capacity
             | Nonlinear::Coherence
-            | Nonlinear::Purity => Reduction::Joint(members),
+            | Nonlinear::Purity
+            | Nonlinear::Entropy
+            | Nonlinear::Negativity
+            | Nonlinear::MutualInformation
+            | Nonlinear::Fidelity => Reduction::Joint(members),
             Nonlinear::LocalErgotropy | Nonlinear::CellCoherence => Reduction::Cells(members),
             Nonlinear::Concurrence => Reduction::Edges(members.first().copied().unwrap_or(SubsystemId::new(0))),
         }
@@ -96,10 +121,13 @@ impl Nonlinear {
             | Nonlinear::CoherentErgotropy
             | Nonlinear::AntiErgotropy
             | Nonlinear::Capacity
-            | Nonlinear::Purity => Basis::Any,
+            | Nonlinear::Purity
+            | Nonlinear::Entropy => Basis::Any,
             Nonlinear::SymmetricErgotropy => Basis::Spins,
             Nonlinear::LocalErgotropy | Nonlinear::CellCoherence | Nonlinear::Concurrence => Basis::SingleCells,
-            Nonlinear::Coherence => Basis::Product,
+            Nonlinear::Coherence | Nonlinear::Negativity | Nonlinear::MutualInformation | Nonlinear::Fidelity => {
+                Basis::Product
+            }
         }
     }
 }

@@ -72,6 +72,20 @@ impl Nonlinear {
     /// The least and the greatest value of the function.
     pub fn range(self, problem: &Problem, of: Part) -> Range {
         let energy = width(problem.energies(of));
+        let states = |range: std::ops::Range<usize>| match of {
+            Part::Chosen(id) => {
+                let places = &problem.chosen[id.number].places;
+                problem.states_of(&places[range.start..range.end.min(places.len())])
+            }
+            _ => of.members(problem).iter().map(|e| problem.subsystems[*e].ln_dimension()).sum::<f64>().exp(),
+        };
+        let smaller = || match of {
+            Part::Chosen(id) => {
+                let first = problem.chosen[id.number].first;
+                states(0..first).min(states(first..usize::MAX))
+            }
+            _ => states(0..usize::MAX),
+        };
         match self {
             Nonlinear::Ergotropy
             | Nonlinear::LocalErgotropy
@@ -80,7 +94,11 @@ impl Nonlinear {
             | Nonlinear::CoherentErgotropy
             | Nonlinear::Capacity => (0.0, energy),
             Nonlinear::AntiErgotropy => (-energy, 0.0),
-            Nonlinear::Coherence | Nonlinear::Concurrence => (0.0, 1.0),
+            Nonlinear::Coherence | Nonlinear::Concurrence | Nonlinear::Fidelity => (0.0, 1.0),
+            Nonlinear::Entropy => (0.0, states(0..usize::MAX).ln()),
+            // As much as there is in the smaller of the two groups.
+            Nonlinear::Negativity => (0.0, 0.5 * (smaller() - 1.0)),
+            Nonlinear::MutualInformation => (0.0, 2.0 * smaller().ln()),
             Nonlinear::CellCoherence => (0.0, 0.5),
             Nonlinear::Purity => {
                 let ln_d: f64 = of.members(problem).iter().map(|e| problem.subsystems[*e].ln_dimension()).sum();
@@ -104,6 +122,16 @@ impl Problem {
         if let (Part::Battery, Some(own)) = (of, &self.battery_hamiltonian) {
             let (lo, hi) = own.operator.terms.iter().map(|term| self.term_range(term)).fold((0.0, 0.0), sum);
             return if own.zero == Zero::Ground { (0.0, hi - lo) } else { (lo, hi) };
+        }
+        if let Part::Chosen(id) = of {
+            let factors = self.factors_of(&self.chosen[id.number].places);
+            let one = |&(e, cell, levels): &(SubsystemId, usize, usize)| match &self.subsystems[e].kind {
+                Kind::Levels { energies } => {
+                    energies.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), e| (lo.min(*e), hi.max(*e)))
+                }
+                _ => (0.0, self.subsystems[e].quantum(cell) * (levels as f64 - 1.0)),
+            };
+            return factors.iter().map(one).fold((0.0, 0.0), sum);
         }
         let of_one = |e: SubsystemId| {
             let part = &self.subsystems[e];

@@ -1,5 +1,6 @@
 //! What a quantity is of, and the name of its column: its own with the subsystem, step or channel.
 
+use super::chosen::{ChosenId, check_chosen};
 use super::{Entry, Quantity, Unit};
 use crate::error::ModelError;
 use crate::problem::{ChannelId, Kind, ObservableId, Problem, StepId, SubsystemId};
@@ -25,6 +26,15 @@ pub enum Scope {
     Channel(ChannelId),
     /// An observable of the user's own, which gives the column its name.
     Own(ObservableId),
+    /// A function of a part that the user chose, which gives the column its name.
+    Chosen(ChosenId),
+}
+
+impl Scope {
+    /// Whether the user names the column, so that the quantity has no name to be asked for by.
+    pub fn is_named(self) -> bool {
+        matches!(self, Scope::Own(_) | Scope::Chosen(_))
+    }
 }
 
 /// Batteries that a quantity exists for.
@@ -117,6 +127,7 @@ impl Problem {
             }
             Scope::Channel(channel) => format!("{name}_{}", self.channels[channel].name),
             Scope::Own(id) => self.observables[id].name.clone(),
+            Scope::Chosen(id) => self.chosen[id.number].name.clone(),
         }
     }
 
@@ -128,6 +139,7 @@ impl Problem {
             Scope::Step(Some(step)) => format!("step {}", self.protocol.name(step)),
             Scope::Channel(channel) => format!("channel {}", self.channels[channel].name),
             Scope::Own(id) => format!("observable {}", self.observables[id].name),
+            Scope::Chosen(id) => format!("the part of {}", self.chosen[id.number].name),
         }
     }
 }
@@ -136,12 +148,14 @@ impl Quantity {
     /// The quantity whose column has this name, of whatever number, and the name of what it is of, if that is in it.
     pub fn of_column(column: &str) -> Option<(Self, Option<&str>)> {
         let longest = |all: &mut dyn Iterator<Item = Self>| all.max_by_key(|q| q.entry().name.len());
-        let exact = |q: &Self| q.entry().name == column && !matches!(q.entry().scope, Scope::Own(_));
+        let exact = |q: &Self| q.entry().name == column && !q.entry().scope.is_named();
         if let Some(found) = Self::every().into_iter().find(exact) {
             return Some((found, None));
         }
         let rest = |q: &Self| column.strip_prefix(q.entry().name)?.strip_prefix('_');
-        let fits = |q: &Self| !matches!(q.entry().scope, Scope::Battery(_) | Scope::Own(_)) && rest(q).is_some();
+        let fits = |q: &Self| {
+            !(matches!(q.entry().scope, Scope::Battery(_)) || q.entry().scope.is_named()) && rest(q).is_some()
+        };
         let found = longest(&mut Self::every().into_iter().filter(fits))?;
         let of = rest(&found);
         Some((found, of))
@@ -184,6 +198,7 @@ pub(in crate::problem) fn check_quantity(problem: &Problem, quantity: &Quantity)
         Scope::Own(id) if id.index() >= problem.observables.len() => {
             invalid(format!("`{name}` is asked of an observable that does not exist"))
         }
+        Scope::Chosen(id) => check_chosen(problem, id),
         Scope::Battery(_) | Scope::Step(_) | Scope::Channel(_) | Scope::Own(_) => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! Networks whose cells cannot be told apart, such as the complete graph: stored like an ensemble.
 
 use crate::problem::{
-    Basis, Factor, Gate, Initial, JointState, Kind, Op, OpSum, Problem, Quantity, Reach, Step, SubsystemId, Term,
+    Basis, Factor, Gate, Initial, JointState, Kind, Op, OpSum, Part, Problem, Quantity, Reach, Step, SubsystemId, Term,
 };
 use num_complex::Complex64;
 use std::collections::BTreeMap;
@@ -15,7 +15,8 @@ pub fn as_ensembles(problem: &Problem) -> Result<Problem, String> {
         let refuse = |why: &str| Err(format!("the cells of {} are not all alike: {why}", subsystem.name));
         let asked = |q: &&Quantity| {
             let basis = q.nonlinear().map(|(what, _)| what.basis());
-            matches!(basis, Some(Basis::SingleCells | Basis::Product))
+            let chosen = matches!(q.nonlinear(), Some((_, Part::Chosen(_))));
+            chosen || matches!(basis, Some(Basis::SingleCells | Basis::Product))
         };
         if let Some(quantity) = problem.quantities.iter().find(asked) {
             return Err(format!("`{}` is of single cells", problem.column(quantity)));

@@ -406,11 +406,13 @@ fn check_quantities(problem: &Problem, style: Style) -> Result<(), CompileError>
     for quantity in &problem.quantities {
         let Some((what, of)) = quantity.nonlinear() else { continue };
         let column = problem.column(quantity);
+        // A chosen part has one ensemble at most of a single cell, which both know alike.
+        let chosen = matches!(what.reduction(problem, of), Reduction::Chosen(_));
         match what.basis() {
             Basis::Spins if !style.spins => {
                 return Err(refuse(style, format!("it does not tell J = N/2 apart, which `{column}` needs")));
             }
-            Basis::Product if style.spins && of.members(problem).iter().any(ensemble) => {
+            Basis::Product if style.spins && of.members(problem).iter().any(ensemble) && !chosen => {
                 let reason = format!("`{column}` is taken in the basis of single cells, which it does not hold");
                 return Err(refuse(style, reason));
             }

@@ -128,6 +128,11 @@ pub fn reducer(of: &Blocks, block: &Block, reduction: &Reduction) -> Reducer {
     let pieces = match reduction {
         Reduction::Joint(parts) => joint(of, block, parts, false),
         Reduction::InEnergies => joint(of, block, &of.problem().battery, true),
+        Reduction::Chosen(number) => {
+            let factors = of.problem().factors_of(&of.problem().chosen[*number].places);
+            let slot = |&(e, cell, _): &(SubsystemId, usize, usize)| (e, of.layout.of[e.index()].start + cell);
+            vec![few_slots(of, block, vec![*number as i64], &factors.iter().map(slot).collect::<Vec<_>>())]
+        }
         Reduction::Cells(parts) => {
             let cells = parts.iter().enumerate().flat_map(|(index, &e)| {
                 let slots = of.layout.of[e.index()].clone();
@@ -142,7 +147,9 @@ pub fn reducer(of: &Blocks, block: &Block, reduction: &Reduction) -> Reducer {
             };
             let first = of.layout.of[e.index()].start;
             let ends = edges.iter().map(|&(a, b)| [first + a.min(b), first + a.max(b)]);
-            ends.enumerate().map(|(i, ends)| few_slots(of, block, vec![i as i64], *e, &ends)).collect()
+            ends.enumerate()
+                .map(|(i, ends)| few_slots(of, block, vec![i as i64], &ends.map(|slot| (*e, slot))))
+                .collect()
         }
     };
     Reducer { pieces }
@@ -210,7 +217,7 @@ pub(super) fn level_energy(of: &Blocks, block: &Block, e: SubsystemId, slot: usi
 
 /// The state of one cell; of a spin's N cells the one that they share: p_e = ⟨n⟩/N, ⟨e|ρ|g⟩ = ⟨S⁻⟩/N.
 fn cell(of: &Blocks, block: &Block, label: Label, e: SubsystemId, slot: usize) -> Piece {
-    let Slot::Spin { cells } = of.layout.slots[slot] else { return few_slots(of, block, label, e, &[slot]) };
+    let Slot::Spin { cells } = of.layout.slots[slot] else { return few_slots(of, block, label, &[(e, slot)]) };
     let space = &block.space;
     let two_j = space.key.two_j[slot];
     let mut entries = Vec::new();
@@ -235,20 +242,28 @@ fn cell(of: &Blocks, block: &Block, label: Label, e: SubsystemId, slot: usize) -
     Piece { label, shape: BlockShape { ln_copies: 0.0, energies }, how: How::Entries(entries) }
 }
 
-/// The state of a few cells in their product basis, (g, e) each, the first the most significant.
-fn few_slots(of: &Blocks, block: &Block, label: Label, e: SubsystemId, slots: &[usize]) -> Piece {
+/// The state of a few slots in the basis of their product states, the first the most significant, a cell by (g, e).
+fn few_slots(of: &Blocks, block: &Block, label: Label, slots: &[(SubsystemId, usize)]) -> Piece {
     let space = &block.space;
+    let counts: Vec<usize> = slots.iter().map(|(_, slot)| space.levels[*slot]).collect();
     let mut vectors: BTreeMap<Vec<usize>, Vec<(u32, u32)>> = BTreeMap::new();
     let mut levels = vec![0; space.levels.len()];
     for state in 0..space.dimension() {
         space.read(state, &mut levels);
-        let place = slots.iter().fold(0, |place, slot| 2 * place + levels[*slot] as u32);
-        slots.iter().for_each(|slot| levels[*slot] = 0);
+        let own = slots.iter().zip(&counts);
+        let place = own.fold(0, |place, ((_, slot), count)| place * *count as u32 + levels[*slot] as u32);
+        slots.iter().for_each(|(_, slot)| levels[*slot] = 0);
         vectors.entry(levels.clone()).or_default().push((place, state as u32));
     }
-    let first = of.layout.of[e.index()].start;
-    let omega: Vec<f64> = slots.iter().map(|slot| of.problem().subsystems[e].quantum(slot - first)).collect();
-    let energy = |place: u32| (0..).zip(omega.iter().rev()).map(|(bit, w)| f64::from(place >> bit & 1) * w).sum();
-    let energies = (0..1u32 << slots.len()).map(energy).collect();
+    let energy = |mut place: usize| -> f64 {
+        let own = slots.iter().zip(&counts).rev();
+        own.map(|((e, slot), count)| {
+            let level = place % count;
+            place /= count;
+            level_energy(of, block, *e, *slot, level)
+        })
+        .sum()
+    };
+    let energies = (0..counts.iter().product()).map(energy).collect();
     Piece { label, shape: BlockShape { ln_copies: 0.0, energies }, how: How::Trace(vectors.into_values().collect()) }
 }

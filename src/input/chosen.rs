@@ -1,0 +1,112 @@
+//! Functions of chosen parts among the quantities: `{ name = "two", ergotropy = ["B:0", "B:1"] }`.
+
+use super::document::{Item, Table};
+use super::error::{InputError, Span};
+use super::expression;
+use super::joint::ket_of;
+use super::operator::subsystem;
+use super::parameters::Scope;
+use super::quantities::column_name;
+use super::subsystems::Parts;
+use crate::problem::{Chosen, Kind, Nonlinear, Place};
+use std::sync::Arc;
+
+/// What may be asked of one part, and of two.
+const OF_ONE: [(&str, Nonlinear); 2] = [("ergotropy", Nonlinear::Ergotropy), ("entropy", Nonlinear::Entropy)];
+const OF_TWO: [(&str, Nonlinear); 2] =
+    [("negativity", Nonlinear::Negativity), ("mutual_information", Nonlinear::MutualInformation)];
+
+const EXAMPLES: &str = "`{ name = \"x\", expect = \"sy(A)\" }`, `{ name = \"x\", ergotropy = [\"B:0\", \"B:1\"] }`, \
+    `{ name = \"x\", negativity = [[\"A\"], [\"B\"]] }` or `{ name = \"x\", fidelity = \"ghz\", of = [\"B\"] }`";
+
+/// What the table asks for.
+///
+/// # Errors
+/// A part that there is not, a part named twice, a state that does not fit.
+pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Chosen, InputError> {
+    table.allow(
+        "key of a quantity",
+        &["name", "expect", "ergotropy", "entropy", "negativity", "mutual_information", "fidelity", "of"],
+    )?;
+    let name = column_name(table, scope)?;
+    let asked = |list: &[(&'static str, Nonlinear)]| {
+        list.iter().find_map(|(key, what)| Some((table.entry(key)?.value.clone(), *what)))
+    };
+    let function = |what, places, first, target| Chosen { name: name.clone(), what, places, first, target };
+    if let Some((item, what)) = asked(&OF_ONE) {
+        let places = places(&item, parts, &[])?;
+        return Ok(function(what, places, 0, None));
+    }
+    if let Some((item, what)) = asked(&OF_TWO) {
+        let groups = item.list("two lists of parts: `[[\"A\"], [\"B\"]]`")?;
+        let [one, other] = groups.as_slice() else {
+            return Err(item.at.error(format!("{} groups", groups.len()), "two: `[[\"A\"], [\"B:0\", \"B:1\"]]`"));
+        };
+        let mut all = places(one, parts, &[])?;
+        let first = all.len();
+        all.extend(places(other, parts, &all)?);
+        return Ok(function(what, all, first, None));
+    }
+    if let Some(item) = table.get("fidelity") {
+        let of = places(table.need("of", "of = [\"B\"]")?, parts, &[])?;
+        let state = expression::parse(item.text("a pure state such as `ghz` or `ket(1, 0, i)` in quotes")?)?;
+        let levels: Vec<usize> = of.iter().flat_map(|place| factors(place, parts)).collect();
+        let psi = ket_of(&state, scope, parts, &levels)?;
+        return Ok(function(Nonlinear::Fidelity, of, 0, Some(Arc::new(psi))));
+    }
+    Err(table.at.error("this asks for nothing", EXAMPLES))
+}
+
+/// Number of levels of each tensor factor of a place.
+fn factors((e, cell): &Place, parts: &Parts) -> Vec<usize> {
+    let part = &parts.all[*e];
+    match &part.kind {
+        Kind::Ensemble { .. } | Kind::Network { .. } => vec![2; cell.map_or(part.cells() as usize, |_| 1)],
+        Kind::Mode { cutoff } => vec![*cutoff],
+        Kind::Levels { energies } => vec![energies.len()],
+    }
+}
+
+/// `["A", "B:0"]`: subsystems, and cells of networks by their numbers; none of them among those `taken`.
+fn places<'s>(item: &Item<'s>, parts: &Parts, taken: &[Place]) -> Result<Vec<Place>, InputError> {
+    let mut found: Vec<Place> = Vec::new();
+    for element in item.list("a list of parts: `[\"A\", \"B:0\"]`")? {
+        let text = element.text("a subsystem `A`, or a cell `B:0`")?;
+        let place = match text.text.split_once(':') {
+            None => (subsystem(&parts.all, text.text.trim(), text.at)?, None),
+            Some((name, cell)) => (subsystem(&parts.all, name.trim(), text.at)?, Some(number(cell, text.at)?)),
+        };
+        check(&place, parts, text.at)?;
+        let same =
+            |(other, cell): &Place| *other == place.0 && (*cell == place.1 || cell.is_none() || place.1.is_none());
+        if found.iter().chain(taken).any(same) {
+            return Err(text.at.error(format!("`{}` is named twice", text.text), "each part once"));
+        }
+        found.push(place);
+    }
+    match found.is_empty() {
+        true => Err(item.at.error("this is a part of nothing", "at least one subsystem or cell")),
+        false => Ok(found),
+    }
+}
+
+fn number(cell: &str, at: Span<'_>) -> Result<usize, InputError> {
+    cell.trim().parse().map_err(|_| at.error(format!("`{cell}` is no number of a cell"), "`B:0`, cells count from 0"))
+}
+
+fn check(place: &Place, parts: &Parts, at: Span<'_>) -> Result<(), InputError> {
+    let part = &parts.all[place.0];
+    match (&part.kind, place.1) {
+        (Kind::Network { cells, .. }, Some(cell)) if cell >= *cells => {
+            Err(at.error(format!("`{}` has no cell {cell}", part.name), format!("a number from 0 to {}", cells - 1)))
+        }
+        (Kind::Ensemble { cells: 2.. }, _) => Err(at.error(
+            format!("`{}` is an ensemble, whose cells are not told apart", part.name),
+            "a network `{ cells = …, graph = … }`",
+        )),
+        (Kind::Mode { .. } | Kind::Levels { .. }, Some(_)) => {
+            Err(at.error(format!("`{}` is {}, it has no cells", part.name, part.kind.described()), "its name alone"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,319 @@
+//! Batteries of their own: Hamiltonians of cells that interact or differ, states and gates of several subsystems, functions
+//! of chosen parts. Against closed forms.
+
+mod common;
+
+use common::assert_at_least;
+use leyden::estimate::columns;
+use leyden::exact;
+use leyden::input;
+use leyden::problem::Problem;
+use leyden::run::{self, RunOptions};
+use leyden::stop::Stop;
+use leyden::table::Table;
+use leyden::unravel::engine::Engine;
+use ndarray::{Array1, Array2};
+use num_complex::Complex64;
+use std::f64::consts::{FRAC_PI_2, LN_2};
+use std::fs;
+
+fn read(text: &str) -> Problem {
+    input::parse("batteries", text, &[]).unwrap_or_else(|e| panic!("{e}")).problem
+}
+
+fn solve(text: &str) -> Table {
+    exact::solve(&read(text), None, &Stop::default()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[track_caller]
+fn close(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-9, "{found}, expected {expected}");
+}
+
+fn last(table: &Table, name: &str) -> f64 {
+    *table.column(name).unwrap_or_else(|| panic!("no column {name}")).value.last().unwrap()
+}
+
+/// Two cells of splitting ω with an exchange g: levels 0, ω − 2g, ω + 2g, 2ω of H_B = ωΣn + g(σxσx + σyσy).
+#[test]
+fn the_levels_of_two_cells_that_exchange() {
+    let text = |initial: &str, zero: &str| {
+        format!(
+            "[subsystems]\nB = {{ cells = 2, graph = \"linear\" }}\n[battery]\nof = [\"B\"]\n\
+             hamiltonian = [\"1.5*n(B)\", \"0.2*(bonds(sx, sx, B) + bonds(sy, sy, B))\"]\nzero = \"{zero}\"\n\
+             [initial]\nB = \"{initial}\"\n[protocol]\nsteps = [{{ name = \"wait\", evolve = 1, samples = 1 }}]\n\
+             [observe]\nquantities = [\"energy\", \"energy_var\", \"ergotropy\", \"capacity\", \"antiergotropy\"]\n"
+        )
+    };
+    let levels = [0.0, 1.5 - 0.4, 1.5 + 0.4, 3.0];
+    for (initial, energy, variance) in
+        [("ket(0, 1, 0, 0)", 1.5, 0.16), ("ket(0, 1, -1, 0)", 1.1, 0.0), ("excited", 3.0, 0.0), ("w", 1.9, 0.0)]
+    {
+        let table = solve(&text(initial, "ground"));
+        close(last(&table, "energy"), energy);
+        close(last(&table, "energy_var"), variance);
+        close(last(&table, "ergotropy"), energy);
+        close(last(&table, "capacity"), 3.0);
+    }
+    let beta = 0.7;
+    let weights = levels.map(|e: f64| (-beta * e).exp());
+    let mean = levels.iter().zip(weights).map(|(e, w)| e * w).sum::<f64>() / weights.iter().sum::<f64>();
+    let table = solve(&text("gibbs(0.7)", "as written"));
+    close(last(&table, "energy"), mean);
+    close(last(&table, "ergotropy"), 0.0);
+    // Upside down, a Gibbs state is as active as it can be.
+    let table = solve(&text("gibbs(-0.7)", "as written"));
+    close(last(&table, "energy"), 3.0 - mean);
+    close(last(&table, "antiergotropy"), 0.0);
+}
+
+/// The lowest level of H_B = −Jσzσz on two cells is −J and has two states.
+#[test]
+fn where_energies_count_from() {
+    let text = |zero: &str, initial: &str| {
+        format!(
+            "[subsystems]\nB = {{ cells = 2, graph = \"linear\" }}\n[battery]\nhamiltonian = [\"-0.5*bonds(sz, sz, B)\"]\n\
+             zero = \"{zero}\"\n[initial]\nB = \"{initial}\"\n[protocol]\nsteps = [{{ name = \"wait\", evolve = 1, samples = 1 }}]\n\
+             [observe]\nquantities = [\"energy\", \"ergotropy\"]\n"
+        )
+    };
+    close(last(&solve(&text("as written", "ground")), "energy"), -0.5);
+    close(last(&solve(&text("ground", "ground")), "energy"), 0.0);
+    close(last(&solve(&text("ground", "ket(0, 1, 0, 0)")), "energy"), 1.0);
+    let message = exact::solve(&read(&text("ground", "ground_state")), None, &Stop::default()).unwrap_err().to_string();
+    assert!(message.contains("2 states") && message.contains("ground state"), "{message}");
+}
+
+#[test]
+fn cells_of_unequal_energy_are_emptied_the_best_first() {
+    let text = |energy: &str| {
+        format!(
+            "[subsystems]\nB = {{ cells = 3, graph = \"none\", energy = {energy} }}\n\
+             [initial]\nB = \"cell(0.8, 0)\"\n[protocol]\nsteps = [{{ name = \"wait\", evolve = 1, samples = 1 }}]\n\
+             [observe]\nquantities = [\"energy\", \"ergotropy\", \"energy(B, 2)\", \"ergotropy_local\"]\n"
+        )
+    };
+    let omega = [1.0, 1.2, 1.4];
+    for energy in ["[1.0, 1.2, 1.4]", "\"1 + 0.2*i\""] {
+        let table = solve(&text(energy));
+        close(last(&table, "energy"), 0.8 * 3.6);
+        close(last(&table, "energy_2"), 0.8 * 1.4);
+        close(last(&table, "ergotropy_local"), 0.6 * 3.6);
+        // Eigenvalues 0.8^k 0.2^(3−k) on sums of energies, sorted against each other.
+        let sets = || {
+            (0..8u32)
+                .map(|s| (s.count_ones() as i32, (0..3).filter(|k| s >> k & 1 == 1).map(|k| omega[k]).sum::<f64>()))
+        };
+        let mut p: Vec<f64> = sets().map(|(k, _)| 0.8f64.powi(k) * 0.2f64.powi(3 - k)).collect();
+        let mut e: Vec<f64> = sets().map(|(_, e)| e).collect();
+        p.sort_by(|a, b| b.total_cmp(a));
+        e.sort_by(f64::total_cmp);
+        let passive: f64 = p.iter().zip(&e).map(|(p, e)| p * e).sum();
+        close(last(&table, "ergotropy"), 0.8 * 3.6 - passive);
+    }
+}
+
+#[test]
+fn gates_swap_and_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    // |a⟩|b⟩ → |b⟩|a⟩ with a phase, of a cell and a mode of two levels.
+    let mut swap = Array2::<Complex64>::zeros((4, 4));
+    for (i, j) in [(0, 0), (1, 2), (2, 1), (3, 3)] {
+        swap[[i, j]] = Complex64::cis(0.3 * i as f64);
+    }
+    ndarray_npy::write_npy(folder.path().join("swap.npy"), &swap).unwrap();
+    let text = |gate: &str| {
+        format!(
+            "[subsystems]\nA = {{ mode = 2 }}\nB = {{ cell = true }}\n[battery]\nof = [\"B\"]\n[initial]\nA = \"fock(1)\"\n\
+             [channels]\nloss = {{ each = \"sm(B)\", rate = 0.5 }}\n\
+             [protocol]\nsteps = [{{ unitary = {gate} }}, {{ name = \"wait\", evolve = 1, samples = 1 }}]\n\
+             [observe]\nquantities = [\"energy\", \"photons\"]\n"
+        )
+    };
+    let swap = format!("\"{FRAC_PI_2}*(a(A)*sp(B) + ad(A)*sm(B))\"");
+    for (gate, moved) in [
+        (swap.as_str(), 1.0),
+        ("{ file = \"swap.npy\", on = [\"B\", \"A\"] }", 1.0),
+        ("\"0.4*(a(A)*sp(B) + ad(A)*sm(B))\"", 0.4f64.sin().powi(2)),
+    ] {
+        let file = folder.path().join("gate.toml");
+        fs::write(&file, text(gate)).unwrap();
+        let problem = input::read(&file, &[]).unwrap_or_else(|e| panic!("{e}")).problem;
+        let table = exact::solve(&problem, None, &Stop::default()).unwrap();
+        let energy = &table.column("energy").unwrap().value;
+        close(energy[0], moved);
+        close(energy[1], moved * (-0.5f64).exp());
+        close(last(&table, "photons"), 1.0 - moved);
+        let options =
+            RunOptions { trajectories: 400, seed: 3, threads: 1, shots: false, covariance: false, states: false };
+        let (_, engine) = Engine::new(&problem, None).unwrap();
+        let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
+        let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+        close(sampled.column("energy").unwrap().value[0], moved);
+    }
+}
+
+/// Cells that share a Bell state and decay: with η = e^{−γt} the partial transpose has the eigenvalue −η²/2, and ρ falls into
+/// ½[[1 + (1−η)², η], [η, η²]] of gg and ee and η(1−η)/2 of ge and eg.
+const BELL: &str = r#"
+[subsystems]
+A = { cell = true, energy = 2.0 }
+B = { cells = 2, graph = "none" }
+[battery]
+of = ["B"]
+[initial]
+joint = { over = ["A", "B"], file = "psi.npy" }
+[channels]
+loss = { each = "sm(A)", rate = 1 }
+leak = { each = "sm(B)", rate = 1 }
+[protocol]
+steps = [{ name = "decay", evolve = 0.8, samples = 4 }]
+[observe]
+quantities = [
+    { name = "tied", negativity = [["B:1"], ["A"]] },
+    { name = "known", mutual_information = [["A"], ["B:1"]] },
+    { name = "mixed", entropy = ["A", "B:1"] },
+    { name = "one", entropy = ["A"] },
+    { name = "like", fidelity = "bell", of = ["A", "B:1"] },
+    { name = "out", ergotropy = ["A", "B:1"] },
+    { name = "alone", negativity = [["B:0"], ["A", "B:1"]] },
+]
+"#;
+
+fn bell() -> Problem {
+    let folder = tempfile::tempdir().unwrap();
+    let mut psi = Array1::<f64>::zeros(8);
+    (psi[0b000], psi[0b101]) = (0.5f64.sqrt(), 0.5f64.sqrt()); // A, B:0, B:1
+    ndarray_npy::write_npy(folder.path().join("psi.npy"), &psi).unwrap();
+    fs::write(folder.path().join("bell.toml"), BELL).unwrap();
+    input::read(&folder.path().join("bell.toml"), &[]).unwrap_or_else(|e| panic!("{e}")).problem
+}
+
+/// The columns of [`BELL`] at time t.
+fn bell_values(t: f64) -> [(&'static str, f64); 7] {
+    let eta = (-t).exp();
+    let x = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    let (a, b, c) = (0.5 * (1.0 + (1.0 - eta).powi(2)), 0.5 * eta * eta, 0.5 * eta);
+    let root = (0.25 * (a - b).powi(2) + c * c).sqrt();
+    let (above, below, side) = (0.5 * (a + b) + root, 0.5 * (a + b) - root, 0.5 * eta * (1.0 - eta));
+    let whole = x(above) + x(below) + 2.0 * x(side);
+    let one = x(0.5 * eta) + x(1.0 - 0.5 * eta);
+    let mut sorted = [above, below, side, side];
+    sorted.sort_by(|p, q| q.total_cmp(p));
+    let passive: f64 = sorted.iter().zip([0.0, 1.0, 2.0, 3.0]).map(|(p, e)| p * e).sum();
+    let energy = 3.0 * b + side * 3.0;
+    [
+        ("tied", b),
+        ("known", 2.0 * one - whole),
+        ("mixed", whole),
+        ("one", one),
+        ("like", 0.5 * (a + b) + c),
+        ("out", energy - passive),
+        ("alone", 0.0),
+    ]
+}
+
+#[test]
+fn entanglement_decays_as_it_should() {
+    let table = exact::solve(&bell(), None, &Stop::default()).unwrap();
+    for (row, at) in table.rows.iter().enumerate() {
+        for (name, expected) in bell_values(at.time) {
+            let found = table.column(name).unwrap().value[row];
+            assert!((found - expected).abs() < 1e-9, "{name} at {}: {found}, expected {expected}", at.time);
+        }
+    }
+    close(table.column("one").unwrap().value[0], LN_2);
+}
+
+/// Intervals of functions of chosen parts hold the true value in 95 % of runs, or more.
+#[test]
+fn intervals_of_entanglement_cover() {
+    let problem = bell();
+    let (_, engine) = Engine::new(&problem, None).unwrap();
+    let (runs, row) = (200, 3);
+    let time = problem.protocol().rows()[row].time;
+    let mut hits = [0; 7];
+    let mut widths = [0.0; 7];
+    for seed in 0..runs {
+        let options =
+            RunOptions { trajectories: 600, seed, threads: 0, shots: false, covariance: false, states: false };
+        let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
+        let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+        for (k, (name, expected)) in bell_values(time).into_iter().enumerate() {
+            let (lo, hi) = sampled.column(name).unwrap().bounds.as_ref().unwrap();
+            hits[k] += u64::from(lo[row] - 1e-12 <= expected && expected <= hi[row] + 1e-12);
+            widths[k] += (hi[row] - lo[row]) / runs as f64;
+        }
+    }
+    for (k, (name, _)) in bell_values(time).into_iter().enumerate() {
+        assert_at_least(hits[k], runs, 0.95, name);
+        assert!(widths[k] < 0.35, "{name}: intervals {} wide say nothing", widths[k]);
+    }
+}
+
+/// What is wrong is found where it is written, and said.
+#[test]
+fn mistakes_are_located() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = |name: &str, array: &Array2<f64>| ndarray_npy::write_npy(folder.path().join(name), array).unwrap();
+    save("large.npy", &Array2::eye(8));
+    save("doubled.npy", &(Array2::<f64>::eye(4) * 2.0));
+    ndarray_npy::write_npy(folder.path().join("long.npy"), &Array1::<f64>::ones(4)).unwrap();
+    let base = "[subsystems]\nB = { cells = 2, graph = \"linear\" }\nE = { spins = 3 }\nL = { levels = [0, 1, 3] }\n";
+    let end = "[protocol]\nsteps = [{ name = \"w\", evolve = 1, samples = 1 }]\n[observe]\nquantities = [\"energy\"]\n";
+    let cases = [
+        ("[battery]\nof = [\"B\"]\nhamiltonian = [\"sm(B)\"]\n", "sm(B)", "not Hermitian"),
+        ("[battery]\nof = [\"B\"]\nhamiltonian = [\"n(E)\"]\n", "n(E)", "no part of the battery"),
+        ("[battery]\nof = [\"B\"]\nhamiltonian = [\"cos(t)*n(B)\"]\n", "cos(t)*n(B)", "changes with time"),
+        ("[battery]\nof = [\"B\"]\nhamiltonian = [\"sum(k in 0..2, n(B, k))\"]\n", "k", "k = 2"),
+        ("[battery]\nof = [\"B\"]\nhamiltonian = [\"n(B)\"]\nzero = \"top\"\n", "top", "as written"),
+        ("[battery]\nof = [\"B\"]\nzero = \"ground\"\n", "zero", "hamiltonian"),
+        ("[initial]\nL = \"ket(0, 0, 0)\"\n", "ket", "norm 0"),
+        ("[initial]\nL = \"ket(1, 0)\"\n", "ket", "2 amplitudes"),
+        ("[initial]\nL = \"ghz\"\n", "ghz", "3 levels"),
+        ("[initial]\nL = \"ground_state\"\n", "ground_state", "whole battery"),
+        ("[initial]\nB = \"ground_state(H)\"\n[hamiltonian]\nterms = [\"sp(E)*sm(B) + sm(E)*sp(B)\"]\n", "H", "`E`"),
+        ("[initial]\nB = \"w\"\njoint = { over = [\"B\", \"L\"], state = \"ghz\" }\n", "ghz", "3 levels"),
+        ("[initial]\nB = \"w\"\njoint = { over = [\"B\"], state = \"ghz\" }\n", "B", "joint state too"),
+        ("[initial]\njoint = { over = [\"B\"], file = \"large.npy\" }\n", "large.npy", "8 × 8"),
+        ("[initial]\njoint = { over = [\"B\"], file = \"doubled.npy\" }\n", "doubled.npy", "trace is 8"),
+        ("[initial]\njoint = { over = [\"B\"], file = \"long.npy\" }\n", "long.npy", "norm 2"),
+        ("[initial]\njoint = { over = [\"B\"], file = \"none.npy\" }\n", "none.npy", "cannot be read"),
+        ("[initial]\njoint = { over = [\"B\"] }\n", "over", "in a file"),
+    ];
+    let steps = |gate: &str| {
+        format!("[protocol]\nsteps = [{{ unitary = {gate} }}, {{ name = \"w\", evolve = 1, samples = 1 }}]\n")
+    };
+    let asked = |table: &str| {
+        format!(
+            "[protocol]\nsteps = [{{ name = \"w\", evolve = 1, samples = 1 }}]\n[observe]\nquantities = [{table}]\n"
+        )
+    };
+    let gates = [
+        ("\"sm(B)\"", "sm(B)", "not Hermitian"),
+        ("\"cos(t)*sx(B)\"", "cos(t)*sx(B)", "changes with time"),
+        ("{ file = \"doubled.npy\", on = [\"B\"] }", "doubled.npy", "not unitary"),
+        ("{ file = \"large.npy\", on = [\"B\"] }", "large.npy", "8 × 8"),
+    ];
+    let functions = [
+        ("{ name = \"x\", ergotropy = [\"B:2\"] }", "B:2", "no cell 2"),
+        ("{ name = \"x\", ergotropy = [\"E\"] }", "E", "ensemble"),
+        ("{ name = \"x\", entropy = [\"L:0\"] }", "L:0", "no cells"),
+        ("{ name = \"x\", entropy = [\"B\", \"B:0\"] }", "B:0", "twice"),
+        ("{ name = \"x\", negativity = [\"B:0\", \"B:1\"] }", "B:0", "list"),
+        ("{ name = \"x\", negativity = [[\"B:0\"], [\"B:0\"]] }", "B:0", "twice"),
+        ("{ name = \"x\", fidelity = \"ghz\", of = [\"L\"] }", "ghz", "no pure state"),
+        ("{ name = \"x\" }", "", "asks for nothing"),
+    ];
+    let whole = cases.map(|(text, at, what)| (format!("{base}{text}{end}"), at, what)).into_iter();
+    let with_gates = gates
+        .map(|(gate, at, what)| (format!("{base}{}[observe]\nquantities = [\"energy\"]\n", steps(gate)), at, what));
+    let with_functions = functions.map(|(table, at, what)| (format!("{base}{}", asked(table)), at, what));
+    for (text, at, what) in whole.chain(with_gates).chain(with_functions) {
+        let file = folder.path().join("wrong.toml");
+        fs::write(&file, &text).unwrap();
+        let message = input::read(&file, &[]).map(|_| ()).expect_err(&text).to_string();
+        assert!(message.contains(what) && message.contains(at), "{text}\n{message}");
+        assert!(message.contains("wrong.toml:"), "no place in {message}");
+    }
+}
