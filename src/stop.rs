@@ -1,8 +1,8 @@
 //! A request to end early, shared by whoever makes it and whatever long loop should hear it.
 
 use crate::error::RunError;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -45,6 +45,26 @@ impl Stop {
     pub fn check(&self) -> Result<(), RunError> {
         if self.is_requested() { Err(RunError::Interrupted) } else { Ok(()) }
     }
+
+    /// The result of work that cannot be stopped on the way, such as a factorisation: once the flag is raised nobody
+    /// waits for it any longer, and its thread ends by itself.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`] once the flag has been raised; [`RunError::Numerics`] when the work panics or no thread
+    /// can be started.
+    pub fn while_waiting<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
+        let failed = |reason: String| RunError::Numerics { method: "linear algebra", reason };
+        let (sender, receiver) = mpsc::channel();
+        let done = move || drop(sender.send(work()));
+        thread::Builder::new().spawn(done).map_err(|e| failed(format!("no thread can be started: {e}")))?;
+        loop {
+            match receiver.recv_timeout(Duration::from_millis(100)) {
+                Ok(result) => return Ok(result),
+                Err(mpsc::RecvTimeoutError::Timeout) => self.check()?,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(failed("it ended without a result".into())),
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +78,17 @@ mod tests {
         assert!(other.check().is_ok());
         stop.request();
         assert!(matches!(other.check(), Err(RunError::Interrupted)));
+    }
+
+    #[test]
+    fn nobody_waits_for_work_once_the_flag_is_raised() {
+        let stop = Stop::default();
+        assert_eq!(stop.while_waiting(|| 6 * 7).ok(), Some(42));
+        assert!(matches!(stop.while_waiting(|| panic!("on purpose")), Err::<u8, _>(RunError::Numerics { .. })));
+        let began = std::time::Instant::now();
+        let soon = Stop::after(Duration::from_millis(20));
+        let late = soon.while_waiting(|| thread::sleep(Duration::from_secs(60)));
+        assert!(matches!(late, Err(RunError::Interrupted)) && began.elapsed() < Duration::from_secs(30));
     }
 
     #[test]

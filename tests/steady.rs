@@ -199,6 +199,51 @@ fn a_raised_stop_ends_it() {
     }
 }
 
+/// A driven oscillator with loss κ, coupled by g to one in a bath: displaced thermal states.
+fn two_oscillators(levels: (usize, usize), kappa: f64, bath: f64, heat: f64) -> Problem {
+    let mut p = Problem::builder("two oscillators");
+    let c = p.subsystem("C", Kind::Mode { cutoff: levels.0 }, 1.0);
+    let b = p.subsystem("B", Kind::Mode { cutoff: levels.1 }, 1.0);
+    p.hamiltonian(ad(c) * a(b) + a(c) * ad(b)).hamiltonian((a(c) + ad(c)) * 0.3);
+    p.collective("loss", a(c), kappa).collective("cool", a(b), bath * (1.0 + heat));
+    p.collective("heat", ad(b), bath * heat);
+    p.evolve("run", 1.0, 1).observe([Quantity::EnergyOf(b), Quantity::EnergyOf(c)]);
+    p.build().unwrap()
+}
+
+/// 76,176 unknowns. Amplitudes are those of the classical equations; heat flows by G = 4g²/(κ + bath) per quantum between
+/// the oscillators.
+#[test]
+fn many_unknowns_are_solved_by_iteration() {
+    let (kappa, bath, heat) = (1.0, 0.2, 0.02);
+    let settled = limit(&two_oscillators((12, 23), kappa, bath, heat)).unwrap();
+    let g = 4.0 / (kappa + bath);
+    let flow = g * heat / (1.0 + g / kappa + g / bath);
+    let alpha = 0.3 / (1.0 + 0.25 * kappa * bath);
+    assert_close(value(&settled, "energy_B"), alpha * alpha + heat - flow / bath, 1e-9, "battery");
+    assert_close(value(&settled, "energy_C"), (0.5 * bath * alpha).powi(2) + flow / kappa, 1e-9, "charger");
+}
+
+/// The same with 302,500 unknowns, d = 550.
+#[test]
+#[ignore = "half a minute"]
+fn three_hundred_thousand_unknowns_are_solved() {
+    let settled = limit(&two_oscillators((22, 25), 1.0, 0.2, 0.0)).unwrap();
+    assert_close(value(&settled, "energy_B"), (0.3f64 / 1.05).powi(2), 1e-9, "battery");
+}
+
+/// Without loss there is no steady state, and 76,176 unknowns are too many to find out which oscillation is left.
+#[test]
+fn many_unknowns_without_one_steady_state_are_refused() {
+    let mut p = Problem::builder("a mode and a spectator");
+    let c = p.subsystem("C", Kind::Mode { cutoff: 12 }, 1.0);
+    let b = p.subsystem("B", Kind::Mode { cutoff: 23 }, 1.0);
+    p.hamiltonian((a(c) + ad(c)) * 0.3).hamiltonian((a(b) + ad(b)) * 0.3).collective("loss", a(c), 1.0);
+    p.evolve("run", 1.0, 1).observe([Quantity::EnergyOf(b)]);
+    let error = limit(&p.build().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("76176 unknowns") && error.contains("steady states"), "{error}");
+}
+
 /// The time average keeps the weights of all conserved quantities, like a limit: here that of the singlet.
 #[test]
 fn averages_are_limits_where_there_is_one() {

@@ -115,10 +115,99 @@ fn all_rows_and_trajectories_carry_their_errors() {
     assert!(!folder.path().join("out/summary.csv").exists());
 }
 
+/// One cell driven at Ω without loss: E = sin²(Ωt/2), the power E/t is largest where tan(x) = 2x, x = Ωt/2.
+#[test]
+fn the_best_over_time_comes_with_its_place() {
+    let driven = TURNED
+        .replace("rotate(B, x, theta)", "rotate(B, x, 0)")
+        .replace(
+            "[channels]\nloss = { each = \"sm(B)\", rate = \"gamma\" }",
+            "[hamiltonian]\nterms = [\"theta*Sx(B)\"]",
+        )
+        .replace("samples = 2", "samples = 100")
+        .replace("\"energy_var\"]", "\"power\"]")
+        .replace("gamma = { values = [0.1, 0.5] }\n", "")
+        .replace("points = 9", "points = 5")
+        .replace("max energy over theta", "max power over time");
+    let folder = place(&driven);
+    let output = leyden(folder.path(), "sweep cell.toml --out out");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary = table(&folder.path().join("out/summary.csv"));
+    let find = |name: &str| summary.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name}: {summary:?}"));
+    let number = |name: &str, k: usize| find(name)[k].parse::<f64>().unwrap();
+    let x: f64 = 1.165_561_185_207_211;
+    for omega in [2.0, 3.0, 4.0, 5.0] {
+        let (power, time) = (0.5 * omega * x.sin().powi(2) / x, 2.0 * x / omega);
+        assert!((number(&format!("max_power(theta={omega})"), 1) - power).abs() < 1e-4 * power);
+        assert!((number(&format!("time_at_max_power(theta={omega})"), 1) - time).abs() < 1e-2 * time);
+        let (lo, hi) = (
+            number(&format!("time_at_max_power(theta={omega})"), 2),
+            number(&format!("time_at_max_power(theta={omega})"), 3),
+        );
+        assert!(lo <= time && time <= hi && hi - lo < 0.04, "{lo} {time} {hi}");
+    }
+    // At θ = 1 the power still rises at the end.
+    assert_eq!(find("time_at_max_power(theta=1)")[1..], ["2", "", ""]);
+    assert_eq!(find("theta_at_max_power")[1..], ["5", "4", ""]);
+    assert_eq!(find("max_power")[1..], find("max_power(theta=5)")[1..]);
+    let rows = table(&folder.path().join("out/sweep.csv"));
+    assert!(rows.len() == 6 && rows[1][1] == "2", "the last row is kept: {rows:?}");
+}
+
+#[test]
+fn sampled_points_have_seeds_of_their_own_whatever_the_threads() {
+    let sampled = TURNED
+        .replace(
+            "theta = { from = 1, to = 5, points = 9 }\n",
+            "theta = { values = [2, 2, 2.0] }\nsolve = \"trajectories\"\n",
+        )
+        .replace("gamma = { values = [0.1, 0.5] }\n", "")
+        .replace("samples = 2", "samples = 8")
+        .replace("max energy over theta", "max energy over time");
+    let folder = place(&format!("{sampled}[run]\ntrajectories = 400\n"));
+    for (out, threads) in [("one", 1), ("three", 3)] {
+        let output = leyden(folder.path(), &format!("sweep cell.toml --out {out} --threads {threads}"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for name in ["sweep.csv", "summary.csv"] {
+        let read = |out: &str| fs::read(folder.path().join(out).join(name)).unwrap();
+        assert!(read("one") == read("three"), "{name} depends on threads");
+    }
+    // Equal parameters, different draws: two of three 400-shot averages agree by chance with probability < 0.1.
+    let rows = table(&folder.path().join("one/sweep.csv"));
+    assert_eq!(rows[0], ["theta", "time", "step", "cycle", "energy", "energy_se"]);
+    assert!(rows[1][4] != rows[2][4] || rows[2][4] != rows[3][4], "{rows:?}");
+    let manifest = fs::read_to_string(folder.path().join("one/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let seeds = manifest["seeds"].as_array().unwrap_or_else(|| panic!("{manifest}"));
+    assert!(seeds.len() == 3 && seeds[0] != seeds[1] && seeds[1] != seeds[2]);
+    // The energy falls: the first row is the best, with E = sin²(1).
+    let summary = table(&folder.path().join("one/summary.csv"));
+    let found = summary.iter().find(|row| row[0] == "max_energy").unwrap();
+    let number = |k: usize| found[k].parse::<f64>().unwrap();
+    assert!(
+        number(2) <= number(1) && number(1) <= number(3) && (number(1) - 1f64.sin().powi(2)).abs() < 0.1,
+        "{found:?}"
+    );
+    // A single point is what `run` gives with its seed.
+    let seed = seeds[1].to_string();
+    let output = leyden(folder.path(), &format!("run cell.toml -p theta=2 --seed {seed} --out single"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let single = table(&folder.path().join("single/observables.csv"));
+    let at = single[0].iter().position(|name| name == "energy").unwrap();
+    assert_eq!(single.last().unwrap()[at], rows[2][4]);
+}
+
 #[test]
 fn what_cannot_be_swept_is_refused_before_anything_is_written() {
     for (text, arguments, says) in [
         (TURNED.split("[sweep]").next().unwrap().to_owned(), "", "has no [sweep]"),
+        (TURNED.replace("energy over theta", "energy over tim"), "", "did you mean `time`?"),
+        (
+            TURNED.replace("max energy over theta\"", "max energy over time\"\nsolve = \"steady\""),
+            "",
+            "a steady state has no time",
+        ),
         (TURNED.to_owned(), "-p gamma=1", "-p sets gamma, which [sweep] varies"),
         (TURNED.replace("[0.1, 0.5]", "[0.1, -0.5]"), "", "at theta = "),
         (TURNED.replace("[0.1, 0.5]", "[0.1, -0.5]"), "", "the rate of channel loss is -0.5"),

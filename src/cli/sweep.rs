@@ -1,6 +1,7 @@
 //! `leyden sweep`: the grid of `[sweep]`, point by point, and an optimum along it.
 
 mod optimum;
+mod over_time;
 
 use super::InputArgs;
 use super::common::{self, Outcome};
@@ -19,8 +20,11 @@ use crate::run::{self, RunOptions};
 use crate::stop::Stop;
 use crate::table::Table;
 use crate::unravel::engine::Engine;
+use crate::unravel::stream::Stream;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use over_time::Best;
+use rand::RngExt;
 use rayon::prelude::*;
 use serde_json::{Map, json};
 use std::process::ExitCode;
@@ -63,11 +67,19 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0) as usize).build();
     let pool = pool.map_err(|e| RunError::Request(format!("the threads cannot be started: {e}")))?;
     let summary = pool.install(|| -> Result<Vec<Number>, RunError> {
-        grid.points = search.points(&grid)?;
+        let mut bests = Vec::with_capacity(count);
+        for point in search.points(&grid)? {
+            let (table, best) = point.unzip();
+            grid.points[bests.len()] = table;
+            bests.push(best.flatten());
+        }
         match &sweep.optimise {
-            Some(aim) => match optimum::summary(&search, &grid, aim) {
-                Err(RunError::Interrupted) => Ok(Vec::new()),
-                found => found,
+            Some(aim) => match &aim.over {
+                Some(over) => match optimum::summary(&search, &grid, aim, over) {
+                    Err(RunError::Interrupted) => Ok(Vec::new()),
+                    found => found,
+                },
+                None => Ok(over_time::summary(&grid, &bests, aim)),
             },
             None => Ok(Vec::new()),
         }
@@ -89,8 +101,17 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     facts.insert("points".into(), json!(done));
     facts.insert("points_asked".into(), json!(count));
     facts.insert("interrupted".into(), json!(done < count || stop.is_requested()));
+    if sweep.solve == Solve::Trajectories {
+        let seeds: Vec<u64> = (0..count).map(|k| seed_of(input.run.seed, k)).collect();
+        facts.insert("seeds".into(), json!(seeds));
+    }
     let finished = folder.finish(facts, common::environment(started, pool.current_num_threads()))?;
-    summary.iter().for_each(|number| say!("{} = {:.9}", number.name, number.value));
+    for number in &summary {
+        match number.lo.is_finite() && number.hi.is_finite() {
+            true => say!("{} = {:.9} [{:.9}, {:.9}]", number.name, number.value, number.lo, number.hi),
+            false => say!("{} = {:.9}", number.name, number.value),
+        }
+    }
     screen::print_place(&format!("{done} points"), &finished);
     if done < count || stop.is_requested() {
         note!("interrupted after {done} of {count} points; they are kept");
@@ -149,8 +170,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Every point of the grid; those that an interruption left out are `None`.
-    fn points(&self, grid: &Grid) -> Result<Vec<Option<Table>>, RunError> {
+    /// Every point of the grid, and its best over time; those that an interruption left out are `None`.
+    fn points(&self, grid: &Grid) -> Result<Vec<Option<(Table, Option<Best>)>>, RunError> {
         let bar = ProgressBar::new(grid.points.len() as u64);
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} points  {per_sec}  {eta} left") {
             bar.set_style(style);
@@ -162,7 +183,7 @@ impl Search<'_> {
             }
             let place = grid.place(k);
             let set = grid.axes.iter().zip(place).map(|(axis, k)| (axis.name.clone(), axis.values[k].clone()));
-            let result = match self.point(&set.collect::<Vec<_>>()) {
+            let result = match self.point(&set.collect::<Vec<_>>(), k) {
                 Err(RunError::Interrupted) => Ok(None),
                 result => result,
             };
@@ -178,8 +199,9 @@ impl Search<'_> {
         points.into_iter().collect()
     }
 
-    /// The columns and rows that are kept of the point where the parameters are `set`.
-    fn point(&self, set: &[(String, String)]) -> Result<Option<Table>, RunError> {
+    /// The columns and rows that are kept of the point where the parameters are `set`, the `number`th of the grid, and the
+    /// best over time if that is the aim.
+    fn point(&self, set: &[(String, String)], number: usize) -> Result<Option<(Table, Option<Best>)>, RunError> {
         let overrides: Vec<(String, String)> = self.overrides.iter().chain(set).cloned().collect();
         let parsed = input::parse(&self.input.path, &self.input.text, &overrides);
         let mut input =
@@ -188,6 +210,7 @@ impl Search<'_> {
         wanted.extend(
             self.sweep.optimise.iter().map(|aim| aim.quantity.clone()).filter(|q| !self.sweep.quantities.contains(q)),
         );
+        input.run.seed = seed_of(input.run.seed, number);
         let timed = wanted.iter().any(|column| column == TAU);
         only(&mut input.problem, &wanted, timed);
         let Some(mut table) = solve_point(&input, self.sweep.solve, self.stop)? else { return Ok(None) };
@@ -196,8 +219,15 @@ impl Search<'_> {
             table.push_exact(TAU.into(), vec![tau; table.rows.len()]);
         }
         table.columns = wanted.iter().filter_map(|name| table.column(name).cloned()).collect();
-        Ok(Some(if self.sweep.all_rows { table } else { last_row(table) }))
+        let over_time = self.sweep.optimise.as_ref().filter(|aim| aim.over.is_none());
+        let best = over_time.and_then(|aim| over_time::best(&table, aim));
+        Ok(Some((if self.sweep.all_rows { table } else { last_row(table) }, best)))
     }
+}
+
+/// The seed of a point: independent ones, that depend on nothing but the seed of the input and the point's number.
+fn seed_of(seed: u64, point: usize) -> u64 {
+    Stream::new(seed, point as u64).rng().random::<u64>() >> 11
 }
 
 /// Leave what was asked for, and the energy if charging is timed.

@@ -45,15 +45,15 @@ pub enum Solve {
     Trajectories,
 }
 
-/// The largest or smallest value of a quantity in the last row, along one parameter.
+/// The largest or smallest value of a quantity: in the last row along one parameter, or over the rows of each point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Optimise {
     /// Whether the largest is meant.
     pub largest: bool,
     /// A column, or [`TAU`].
     pub quantity: String,
-    /// The parameter.
-    pub over: String,
+    /// The parameter; `None` is time.
+    pub over: Option<String>,
 }
 
 /// The charging time, by name: of the whole run rather than of a row.
@@ -63,7 +63,7 @@ pub const TAU: &str = "tau";
 const SETTINGS: [&str; 4] = ["solve", "quantities", "row", "optimise"];
 const AXIS: &str =
     "`{ from = 0, to = 1, points = 11 }`, with `spacing = \"log\"` if so, or `{ values = [0.1, 1, 10] }`";
-const OPTIMISE: &str = "`max QUANTITY over PARAMETER`, or `min`";
+const OPTIMISE: &str = "`max QUANTITY over PARAMETER` or `max QUANTITY over time`, or `min`";
 /// Most points of a grid.
 const MOST_POINTS: u64 = 100_000;
 
@@ -108,7 +108,8 @@ pub(super) fn sweep<'s>(section: &Table<'s>, scope: &Scope<'s>, problem: &Proble
             quantities.push(column(&wanted, wanted.text("the name of a column")?.text, &columns)?);
         }
     }
-    let optimise = section.get("optimise").map(|item| optimise(item, &columns, &axes)).transpose()?;
+    let rows = solve != Solve::Steady || problem.protocol.repeat > 1;
+    let optimise = section.get("optimise").map(|item| optimise(item, &columns, &axes, rows)).transpose()?;
     Ok(Sweep { axes, solve, quantities, all_rows, optimise })
 }
 
@@ -177,7 +178,8 @@ fn value<'s>(item: &Item<'s>, scope: &Scope<'s>, usual: &Value) -> Result<Value,
     Ok(Value::Number(scope.number(item)?.value))
 }
 
-fn optimise(item: &Item<'_>, columns: &[String], axes: &[SweepAxis]) -> Result<Optimise, InputError> {
+/// `rows` says that there is more than the one row of a steady state.
+fn optimise(item: &Item<'_>, columns: &[String], axes: &[SweepAxis], rows: bool) -> Result<Optimise, InputError> {
     let text = item.text(OPTIMISE)?.text;
     let words: Vec<&str> = text.split_whitespace().collect();
     let (largest, quantity, over) = match words.as_slice() {
@@ -186,15 +188,28 @@ fn optimise(item: &Item<'_>, columns: &[String], axes: &[SweepAxis]) -> Result<O
         _ => return Err(item.at.error("this is no aim", OPTIMISE)),
     };
     let quantity = column(item, quantity, columns)?;
+    if over == "time" {
+        if quantity == TAU {
+            return Err(item.at.error("`tau` is a number of the whole run", "a column that changes with time"));
+        }
+        if !rows {
+            return Err(item.at.error("a steady state has no time to look in", "another `solve`, or a parameter"));
+        }
+        return Ok(Optimise { largest, quantity, over: None });
+    }
     let Some(axis) = axes.iter().find(|axis| axis.name == over) else {
-        return Err(item.at.unknown("swept parameter", over, axes.iter().map(|axis| axis.name.clone())));
+        return Err(item.at.unknown(
+            "swept parameter",
+            over,
+            axes.iter().map(|axis| axis.name.clone()).chain(["time".into()]),
+        ));
     };
     if axis.values.len() < 3 || axis.values.iter().any(|v| matches!(v, Value::Word(_))) {
         return Err(item
             .at
             .error(format!("`{over}` has no range to look in"), "a parameter with at least three numbers"));
     }
-    Ok(Optimise { largest, quantity, over: over.to_owned() })
+    Ok(Optimise { largest, quantity, over: Some(over.to_owned()) })
 }
 
 #[cfg(test)]
@@ -228,7 +243,7 @@ mod tests {
         assert_eq!((sweep.solve, sweep.all_rows, sweep.quantities.len()), (Solve::Steady, true, 2));
         assert_eq!(
             sweep.optimise.unwrap(),
-            Optimise { largest: false, quantity: "ergotropy".into(), over: "tau_s".into() }
+            Optimise { largest: false, quantity: "ergotropy".into(), over: Some("tau_s".into()) }
         );
     }
 
@@ -238,6 +253,9 @@ mod tests {
         assert_eq!(numbers(&sweep.axes[0]), [2.0, 4.0, 6.0]);
         assert_eq!((sweep.solve, sweep.all_rows, sweep.quantities[0].as_str()), (Solve::Exact, false, "M"));
         assert_eq!(parse("aging.toml", AGING, &[]).unwrap().sweep, None);
+        let over_time =
+            read("gamma = { values = [1, 2] }\noptimise = \"max ergotropy over time\"").unwrap().sweep.unwrap();
+        assert_eq!(over_time.optimise.unwrap(), Optimise { largest: true, quantity: "ergotropy".into(), over: None });
     }
 
     #[test]
@@ -259,6 +277,12 @@ mod tests {
             (format!("{range}\nquantities = [\"ergo\"]"), "\"ergo\"", "unknown column `ergo`"),
             (format!("{range}\nsolve = \"steady\"\nquantities = [\"tau\"]"), "\"tau\"", "unknown column `tau`"),
             (format!("{range}\noptimise = \"best energy\""), "\"best energy\"", "this is no aim"),
+            (
+                format!("{range}\noptimise = \"max energy over times\""),
+                "\"max energy over times\"",
+                "unknown swept parameter `times`; did you mean `time`?",
+            ),
+            (format!("{range}\noptimise = \"max tau over time\""), "\"max tau over time\"", "number of the whole run"),
             (
                 format!("{range}\noptimise = \"max energy over tau_s\""),
                 "\"max energy over tau_s\"",

@@ -1,10 +1,12 @@
-//! The best value along one parameter of a grid, refined between its points by solving again.
+//! The best value along one parameter of a grid, refined between its points by solving again, unless they are sampled.
 
 use super::Search;
 use crate::error::RunError;
-use crate::input::Optimise;
+use crate::estimate::columns::Z95;
+use crate::input::{Optimise, Solve};
 use crate::output::summary::Number;
 use crate::output::sweep::Grid;
+use crate::table::{Entry, Table};
 use rayon::prelude::*;
 
 /// Width at which the search ends, in parts of the interval between the neighbours of the best point.
@@ -14,8 +16,8 @@ const MOST_STEPS: usize = 60;
 const GOLDEN: f64 = 0.381_966_011_250_105_1;
 
 /// `max_Q` and `NAME_at_max_Q` along each line of the grid in the direction of the aim.
-pub(super) fn summary(search: &Search<'_>, grid: &Grid, aim: &Optimise) -> Result<Vec<Number>, RunError> {
-    let Some(slot) = grid.axes.iter().position(|axis| axis.name == aim.over) else { return Ok(Vec::new()) };
+pub(super) fn summary(search: &Search<'_>, grid: &Grid, aim: &Optimise, over: &str) -> Result<Vec<Number>, RunError> {
+    let Some(slot) = grid.axes.iter().position(|axis| axis.name == over) else { return Ok(Vec::new()) };
     let starts: Vec<usize> = (0..grid.points.len()).filter(|k| grid.place(*k)[slot] == 0).collect();
     let line = |start: &usize| along(search, grid, aim, (slot, *start));
     let lines = starts.par_iter().map(line).collect::<Vec<_>>();
@@ -40,8 +42,25 @@ fn along(
         .filter(|(other, _)| *other != slot)
         .map(|(_, (axis, k))| (axis.name.clone(), axis.values[k].clone()))
         .collect();
+    let goal = format!("{}_{}", if aim.largest { "max" } else { "min" }, aim.quantity);
+    let where_ = named(fixed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let (best_name, place_name) = (format!("{goal}{where_}"), format!("{}_at_{goal}{where_}", axis.name));
     let sign = if aim.largest { -1.0 } else { 1.0 };
-    let of = |table: &crate::table::Table| table.column(&aim.quantity).and_then(|c| c.value.last().copied());
+    if search.sweep.solve == Solve::Trajectories {
+        let entry = |k: usize| Some(grid.points[start + k * stride].as_ref()?.column(&aim.quantity)?.last());
+        let entries = numbers.iter().enumerate().filter_map(|(k, x)| Some((*x, entry(k)?)));
+        let entries: Vec<(f64, Entry)> = entries.filter(|(_, entry)| entry.value.is_finite()).collect();
+        let value = |k: &usize| sign * entries[*k].1.value;
+        let Some(best) = (0..entries.len()).min_by(|a, b| value(a).total_cmp(&value(b))) else { return Ok(Vec::new()) };
+        let points: Vec<_> = entries.iter().map(|(x, entry)| (*x, interval(entry))).collect();
+        let (x, (lo, hi)) = points[best];
+        let (from, to) = reaching(&points, (lo, hi), aim.largest);
+        return Ok(vec![
+            Number { name: best_name, value: entries[best].1.value, lo, hi },
+            Number { name: place_name, value: x, lo: from, hi: to },
+        ]);
+    }
+    let of = |table: &Table| table.column(&aim.quantity).and_then(|c| c.value.last().copied());
     let mut known: Vec<(f64, f64)> = Vec::new();
     for (k, x) in numbers.iter().enumerate() {
         let value = grid.points[start + k * stride].as_ref().and_then(of).unwrap_or(f64::NAN);
@@ -56,22 +75,35 @@ fn along(
         let mut set = fixed.clone();
         set.push((axis.name.clone(), format!("{:?}", back(place))));
         search.stop.check()?;
-        let value = search.point(&set)?.as_ref().and_then(of).unwrap_or(f64::NAN);
+        let value = search.point(&set, 0)?.and_then(|(table, _)| of(&table)).unwrap_or(f64::NAN);
         Ok(if value.is_finite() { sign * value } else { f64::INFINITY })
     };
     let (from, to) = (known[best.saturating_sub(1)].0, known[(best + 1).min(known.len() - 1)].0);
     // A parameter that counts something has no values in between.
     let counts = numbers.iter().all(|x| x.fract() == 0.0) && cost((from + 2.0 * to) / 3.0).is_err();
     let (place, value) = if counts { known[best] } else { minimum((from, to), known[best], &mut cost)? };
-    let goal = format!("{}_{}", if aim.largest { "max" } else { "min" }, aim.quantity);
-    let others: Vec<String> = fixed.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let where_ = if others.is_empty() { String::new() } else { format!("({})", others.join(";")) };
     // What lies on the grid is told as it was given.
     let on_grid = numbers.iter().copied().find(|x| (if axis.log { x.ln() } else { *x }) == place);
-    Ok(vec![
-        Number::exact(format!("{goal}{where_}"), sign * value),
-        Number::exact(format!("{}_at_{goal}{where_}", aim.over), on_grid.unwrap_or_else(|| back(place))),
-    ])
+    Ok(vec![Number::exact(best_name, sign * value), Number::exact(place_name, on_grid.unwrap_or_else(|| back(place)))])
+}
+
+/// `(a=1;b=2)`, nothing without parameters.
+pub(super) fn named<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let values: Vec<String> = values.map(|(name, value)| format!("{name}={value}")).collect();
+    if values.is_empty() { String::new() } else { format!("({})", values.join(";")) }
+}
+
+/// The 95 % interval of a sampled value.
+pub(super) fn interval(entry: &Entry) -> (f64, f64) {
+    let margin = Z95 * entry.se.unwrap_or(0.0);
+    entry.interval.unwrap_or((entry.value - margin, entry.value + margin))
+}
+
+/// The first and the last of all places whose interval reaches that of the `best`: where the true optimum may be.
+pub(super) fn reaching(points: &[(f64, (f64, f64))], best: (f64, f64), largest: bool) -> (f64, f64) {
+    let reaches = |(lo, hi): (f64, f64)| if largest { hi >= best.0 } else { lo <= best.1 };
+    let places = points.iter().filter(|(_, ends)| reaches(*ends)).map(|(place, _)| *place);
+    places.fold((f64::INFINITY, f64::NEG_INFINITY), |(from, to), x| (from.min(x), to.max(x)))
 }
 
 /// The minimum between two places, from the point known to be best: parabolas where they help, golden sections elsewhere

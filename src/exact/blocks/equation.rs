@@ -414,7 +414,7 @@ impl Generator {
 }
 
 /// out += f·(Aρ + ρA† + Σ LρL†).
-fn add_image(drift: &[Sparse], jumps: &[JumpMap], rho: &Density, f: f64, out: &mut Density) {
+pub fn add_image(drift: &[Sparse], jumps: &[JumpMap], rho: &Density, f: f64, out: &mut Density) {
     for ((a, rho), out) in drift.iter().zip(rho).zip(out.iter_mut()) {
         let product = times(a, rho, a.cols());
         add_with_adjoint(&product, a.rows(), f, out);

@@ -3,6 +3,7 @@
 use super::equation::{Density, JumpMap};
 use crate::error::RunError;
 use crate::space::blocks::Sparse;
+use crate::stop::Stop;
 use faer::prelude::Solve;
 use faer::sparse::linalg::solvers::Lu;
 use faer::sparse::{SparseColMat, Triplet};
@@ -10,7 +11,7 @@ use faer::{Mat, c64};
 use num_complex::Complex64;
 
 /// Most unknowns of the sparse solver.
-const MOST_UNKNOWNS: usize = 60_000;
+pub const MOST_UNKNOWNS: usize = 60_000;
 
 /// L on the rows of all blocks one after the other: K⊗1 + 1⊗K* inside blocks, L⊗L* between them.
 pub struct Liouvillian {
@@ -51,15 +52,15 @@ impl Liouvillian {
     /// The LU of s + iω − L.
     ///
     /// # Errors
-    /// [`RunError::Numerics`] when it does not exist.
-    pub fn wait(&self, s: f64, frequency: f64) -> Result<Wait, RunError> {
+    /// [`RunError::Numerics`] when it does not exist; [`RunError::Interrupted`].
+    pub fn wait(&self, s: f64, frequency: f64, stop: &Stop) -> Result<Wait, RunError> {
         let shift = c64::new(s, frequency);
         let diagonal = (0..self.unknowns).map(|i| Triplet::new(i, i, shift));
         let triplets: Vec<_> = self.entries.iter().map(|(i, j, x)| Triplet::new(*i, *j, -*x)).chain(diagonal).collect();
         let matrix = SparseColMat::<usize, c64>::try_new_from_triplets(self.unknowns, self.unknowns, &triplets)
             .map_err(|e| failed(format!("{e:?}")))?;
-        let lu = matrix.sp_lu().map_err(|e| failed(format!("{e:?}")))?;
-        Ok(Wait { matrix, lu, s })
+        let factorise = move || matrix.sp_lu().map(|lu| Wait { matrix, lu, s });
+        stop.while_waiting(factorise)?.map_err(|e| failed(format!("{e:?}")))
     }
 }
 

@@ -10,6 +10,7 @@ mod cycle;
 mod equation;
 mod held;
 mod initial;
+mod iterative;
 mod liouvillian;
 mod oscillation;
 mod readout;

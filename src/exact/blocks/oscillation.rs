@@ -170,7 +170,7 @@ fn survives(liouvillian: &Liouvillian, start: &Density, frequency: f64, stop: &S
     for resolution in RESOLUTIONS {
         let s = resolution * liouvillian.norm;
         stop.check()?;
-        let wait = liouvillian.wait(s, frequency)?;
+        let wait = liouvillian.wait(s, frequency, stop)?;
         let mut now = start.clone();
         for _ in 0..MOST_WAITS {
             stop.check()?;

@@ -6,9 +6,9 @@
 //! [`oscillation`]).
 
 use super::equation::{Density, Equation};
-use super::liouvillian::Liouvillian;
+use super::liouvillian::{Liouvillian, MOST_UNKNOWNS};
 use super::readout::Readout;
-use super::{cycle, oscillation, run_cycle};
+use super::{cycle, iterative, oscillation, run_cycle};
 use crate::error::RunError;
 use crate::problem::{ChannelId, Problem, Step};
 use crate::space::blocks::{BlockStep, Blocks, Style};
@@ -19,6 +19,8 @@ use crate::table::Table;
 const TOLERANCE: f64 = 1e-13;
 /// s in units of ‖L‖, one after the other until the gap is resolved.
 pub const RESOLUTIONS: [f64; 5] = [1e-5, 1e-7, 1e-9, 1e-11, 1e-13];
+/// With more unknowns than this an iteration is tried first, with fewer a factorisation takes no time.
+const FEW_UNKNOWNS: usize = 2_000;
 /// Most solves with one s.
 pub const MOST_WAITS: usize = 60;
 
@@ -36,7 +38,7 @@ pub enum Ending {
 ///
 /// # Errors
 /// As [`solve`](super::solve); [`RunError::NoLimit`] when something oscillates for ever and the limit was asked for;
-/// [`RunError::TooLarge`] above 60,000 unknowns; [`RunError::Numerics`] when the limit is not reached;
+/// [`RunError::Numerics`] when the limit is not reached, or is not the only steady state above 60,000 unknowns;
 /// [`RunError::Request`] for a drive that changes in time.
 pub fn steady(problem: &Problem, style: Style, ending: Ending, stop: &Stop) -> Result<Table, RunError> {
     let blocks = Blocks::compile(problem, style)?;
@@ -117,6 +119,25 @@ fn settle(equation: &mut Equation, stage: usize, ending: Ending, stop: &Stop) ->
         equation.rho = rho;
         return Ok(frequency);
     }
+    let unknowns: usize = rho.iter().map(Vec::len).sum();
+    if unknowns > FEW_UNKNOWNS {
+        let alone = unknowns > MOST_UNKNOWNS;
+        match iterative::unique((drift, jumps), norm, &rho, alone, stop)? {
+            Ok(mut settled) => {
+                hermitian(&mut settled);
+                equation.rho = settled;
+                return Ok(None);
+            }
+            Err(reason) if alone => {
+                let reason = format!(
+                    "of {unknowns} unknowns, more than the {MOST_UNKNOWNS} of the direct method, {reason}; evolve for a long \
+                     time, or sample"
+                );
+                return Err(RunError::Numerics { method: "the steady state by iteration", reason });
+            }
+            Err(_) => {}
+        }
+    }
     let liouvillian = Liouvillian::new(drift, jumps, norm)?;
     let start = rho.clone();
     average(&liouvillian, &mut rho, stop)?;
@@ -133,7 +154,7 @@ fn average(liouvillian: &Liouvillian, rho: &mut Density, stop: &Stop) -> Result<
     let mut change = f64::INFINITY;
     for resolution in RESOLUTIONS {
         stop.check()?;
-        let wait = liouvillian.wait(resolution * liouvillian.norm, 0.0)?;
+        let wait = liouvillian.wait(resolution * liouvillian.norm, 0.0, stop)?;
         let mut last = f64::INFINITY;
         for _ in 0..MOST_WAITS {
             stop.check()?;
