@@ -114,6 +114,13 @@ pub fn spinner(what: &str) -> ProgressBar {
     spinner
 }
 
+/// Say that correlations are for the exact side, where the input asks for some and the command gives none.
+pub fn only_exact(input: &Input) {
+    if !input.correlations.is_empty() {
+        note!("note: [correlations] are for `leyden exact` and `leyden steady`; they are left out here");
+    }
+}
+
 /// A number for humans, with its error where there is one.
 pub fn value_with_error(column: &Column, row: usize) -> String {
     let value = column.value[row];

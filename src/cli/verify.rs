@@ -54,6 +54,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     identity.insert("representation".into(), json!(representation.to_string()));
     let expected = 2 * common::expected_bytes(problem.protocol.row_count(), problem.quantities.len());
     let mut folder = RunFolder::claim(&args.input.out("-verify"), identity, expected)?;
+    common::only_exact(&input);
 
     let spinner = common::spinner(&format!("{}: exact", problem.title));
     let exact = exact::solve(problem, None, &interrupt::stop());

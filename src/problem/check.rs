@@ -254,7 +254,7 @@ fn check_hermitian(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), Mod
     }
 }
 
-fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelError> {
+pub(super) fn check_sum(problem: &Problem, sum: &OpSum, what: &str) -> Result<(), ModelError> {
     if let Some(term) = sum.terms.iter().find(|t| !t.coefficient.re.is_finite() || !t.coefficient.im.is_finite()) {
         return Err(ModelError::Invalid(format!("{what} has the coefficient {}", term.coefficient)));
     }

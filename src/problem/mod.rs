@@ -8,6 +8,7 @@ mod build;
 mod cell;
 mod check;
 mod commutators;
+mod correlation;
 mod cutoff;
 mod describe;
 mod envelope;
@@ -23,6 +24,7 @@ mod rates;
 mod units;
 
 pub use build::ProblemBuilder;
+pub use correlation::{Correlation, MOST_DELAYS, Regression, When};
 pub use envelope::{Drive, Envelope, Piece};
 pub use ids::{ChannelId, ObservableId, StepId, SubsystemId};
 #[cfg(feature = "input")]

@@ -3,6 +3,7 @@
 //! It shares no code with the other representations, so that an error in one of them cannot cancel. A d-dimensional
 //! Hilbert space takes O(d²) memory for the state and O(‖L‖t·d·nnz(K)) operations for a step of length t.
 
+mod correlation;
 mod driven;
 mod evolve;
 mod flow;
@@ -14,6 +15,7 @@ mod steady;
 #[cfg(test)]
 mod tests;
 
+pub use correlation::correlation;
 pub use space::{FullSpace, expectation};
 pub use steady::steady;
 
