@@ -132,7 +132,7 @@ pub fn steady(problem: &Problem) -> Result<Table, RunError> {
 /// // A cell that is driven in resonance: the photon after a photon comes late.
 /// let mut p = Problem::builder("resonance fluorescence");
 /// let b = p.ensemble("B", 1, 1.0);
-/// p.hamiltonian(0.5 * sx(b)).collective("light", sm(b), 1.0);
+/// p.hamiltonian(sx(b) * 0.5).collective("light", sm(b), 1.0);
 /// p.evolve("shine", 1.0, 1).observe([Quantity::Energy]);
 /// let problem = p.build()?;
 ///

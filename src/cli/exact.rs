@@ -63,7 +63,12 @@ fn correlated(
     wanted: impl Fn(When) -> bool,
 ) -> Result<Vec<Correlated>, Box<dyn Error>> {
     let wanted = input.correlations.iter().filter(|(_, of)| wanted(of.from));
-    let one = |(name, of): &(String, Correlation)| match exact::correlation(&input.problem, of, representation, &interrupt::stop()) {
+    let one = |(name, of): &(String, Correlation)| match exact::correlation(
+        &input.problem,
+        of,
+        representation,
+        &interrupt::stop(),
+    ) {
         Ok(values) => Ok(Correlated { name: name.clone(), delays: of.delays.clone(), values }),
         Err(RunError::Interrupted) => Err(RunError::Interrupted.into()),
         Err(error) => Err(input.located(&format!("correlation {name}: {error}")).into()),
@@ -137,9 +142,8 @@ fn settled(table: &Table, what: &str) -> String {
 pub fn mean_field(args: &InputArgs) -> Outcome {
     let input = args.read()?;
     let theory = Theory::of(&input.problem).map_err(|error| input.located(&error))?.stopped_by(&interrupt::stop());
-    let status = result(args, &input, ("meanfield", theory.name(), "mean field"), |_| {
-        Ok((theory.solve()?, Vec::new()))
-    })?;
+    let status =
+        result(args, &input, ("meanfield", theory.name(), "mean field"), |_| Ok((theory.solve()?, Vec::new())))?;
     common::only_exact(&input);
     let missing = theory.missing();
     if !missing.is_empty() {

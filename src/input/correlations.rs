@@ -11,8 +11,7 @@ use super::subsystems::subsystems;
 use crate::problem::{Correlation, MOST_DELAYS, OpSum, Problem, StepId, When};
 use std::path::Path;
 
-const KEYS: [&str; 11] =
-    ["a", "b", "c", "from", "step", "until", "samples", "spacing", "first", "times", "normalised"];
+const KEYS: [&str; 11] = ["a", "b", "c", "from", "step", "until", "samples", "spacing", "first", "times", "normalised"];
 
 /// The correlations by name, in the order of the file.
 pub(super) fn correlations<'s>(
@@ -27,7 +26,8 @@ pub(super) fn correlations<'s>(
     let scope = &scope.with_functions(root.section("functions")?.as_ref(), folder)?;
     let parts = subsystems(&parts, scope)?;
     let operator = |item: &Item<'s>| -> Result<OpSum, InputError> {
-        Context::whole(scope, &parts).operator(&expression::parse(item.text("an operator such as `a(A)` in a string")?)?)
+        Context::whole(scope, &parts)
+            .operator(&expression::parse(item.text("an operator such as `a(A)` in a string")?)?)
     };
     let names: Vec<&str> =
         (0..problem.protocol.steps.len()).map(|step| problem.protocol.name(StepId::new(step))).collect();
@@ -79,7 +79,8 @@ fn delays<'s>(table: &Table<'s>, scope: &Scope<'s>) -> Result<Vec<f64>, InputErr
             let delay = scope.number(item)?;
             let last = delays.last().copied();
             let rises = last.map_or(delay.value >= 0.0, |last| delay.value > last);
-            let expected = last.map_or_else(|| "a number ≥ 0".into(), |last| format!("rising numbers, after {last} a larger one"));
+            let expected =
+                last.map_or_else(|| "a number ≥ 0".into(), |last| format!("rising numbers, after {last} a larger one"));
             delays.push(delay.check("a delay", rises, &expected)?);
         }
         return match delays.len() as u64 {

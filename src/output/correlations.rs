@@ -34,7 +34,8 @@ pub fn csv(all: &[Correlated]) -> String {
                 }
                 _ => Complex64::from(f64::NAN),
             };
-            let _ = write!(text, ",{},{}", number(value.re), number(if value.re.is_nan() { value.re } else { value.im }));
+            let _ =
+                write!(text, ",{},{}", number(value.re), number(if value.re.is_nan() { value.re } else { value.im }));
         }
     }
     text.push('\n');
@@ -70,7 +71,8 @@ pub fn from_csv(text: &str) -> Option<Vec<Correlated>> {
 pub fn figure(title: &str, all: &[Correlated]) -> Figure {
     let panel = |one: &Correlated| {
         type Of = fn(&Complex64) -> f64;
-        let parts: [(&str, Mark, Of); 2] = [("real part", Mark::Line, |z| z.re), ("imaginary part", Mark::Dashed, |z| z.im)];
+        let parts: [(&str, Mark, Of); 2] =
+            [("real part", Mark::Line, |z| z.re), ("imaginary part", Mark::Dashed, |z| z.im)];
         let series = |(colour, (label, mark, part)): (usize, (&str, Mark, Of))| {
             let points = one.delays.iter().zip(&one.values).map(|(tau, z)| Point::exact(*tau, part(z))).collect();
             // The real part is there even where everything is 0.
@@ -99,7 +101,10 @@ mod tests {
             one("g_2", &[0.1, 0.5], &[Complex64::I, Complex64::new(-3.0, 0.25)]),
         ];
         let text = csv(&all);
-        assert!(text.starts_with("tau,g1_re,g1_im,g_2_re,g_2_im\n0,1,0,,\n0.1,0.1,-0.2,0,1\n0.5,,,-3,0.25\n2,"), "{text}");
+        assert!(
+            text.starts_with("tau,g1_re,g1_im,g_2_re,g_2_im\n0,1,0,,\n0.1,0.1,-0.2,0,1\n0.5,,,-3,0.25\n2,"),
+            "{text}"
+        );
         assert_eq!(from_csv(&text).unwrap(), all);
         assert!(from_csv("time,step\n").is_none() && from_csv("tau,x\n0,1\n").is_none());
     }

@@ -80,7 +80,8 @@ impl Correlation {
         let Some(Step::Evolve { name, active, driven, .. }) = steps.get(step) else {
             return invalid(format!("step {step} of the protocol is not timed, so that nothing evolves in it"));
         };
-        let drives = problem.drives.iter().zip(driven).filter(|(drive, on)| **on && drive.envelope.constant().is_none());
+        let drives =
+            problem.drives.iter().zip(driven).filter(|(drive, on)| **on && drive.envelope.constant().is_none());
         let channels = problem.channels.iter().zip(active).filter(|(channel, on)| **on && channel.changes());
         let drive = drives.map(|(drive, _)| format!("drive {}", drive.name)).next();
         if let Some(what) = drive.or_else(|| channels.map(|(c, _)| format!("channel {}", c.name)).next()) {

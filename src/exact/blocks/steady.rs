@@ -105,7 +105,12 @@ pub(super) fn oscillates(frequency: f64) -> String {
 }
 
 /// ρ ← the average of ρ(t) over all time; returns the frequency of an oscillation that never ends, if that was asked.
-pub(super) fn settle(equation: &mut Equation, stage: usize, ending: Ending, stop: &Stop) -> Result<Option<f64>, RunError> {
+pub(super) fn settle(
+    equation: &mut Equation,
+    stage: usize,
+    ending: Ending,
+    stop: &Stop,
+) -> Result<Option<f64>, RunError> {
     let mut rho = std::mem::take(&mut equation.rho);
     let (drift, jumps, norm) = equation.parts(stage);
     if norm == 0.0 {
