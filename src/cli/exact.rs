@@ -51,8 +51,9 @@ pub fn exact(args: &ExactArgs) -> Outcome {
     let representation = args.representation.or_else(|| smallest(&input.problem));
     let name = name(representation);
     result(&args.input, &input, ("exact", &name, "exact"), |input| {
-        let table = exact::solve(&input.problem, representation, &interrupt::stop())?;
-        Ok((table, correlated(input, args.representation, |_| true)?))
+        // First what is more likely to be refused.
+        let correlated = correlated(input, args.representation, |_| true)?;
+        Ok((exact::solve(&input.problem, representation, &interrupt::stop())?, correlated))
     })
 }
 

@@ -52,8 +52,9 @@ fn regression(
     let (style, blocks) = compile(&beside_a_level(problem, &asked), requested)?;
     let bare = Blocks::compile(&without_questions(problem), style)?;
     let mut before = Equation::new(&bare, stop)?;
-    prepare(&mut before, problem, of.from, asked.step, stop)?;
+    // What does not fit is refused before the work begins.
     let mut after = Equation::new(&blocks, stop)?;
+    prepare(&mut before, problem, of.from, asked.step, stop)?;
     let scale = join(&before, &mut after)?;
     drop(before);
     if scale == 0.0 {
