@@ -29,7 +29,7 @@ def table(path):
     """The rows of a CSV file and its columns of numbers; an empty cell is None."""
     with open(path, newline="") as file:
         lines = list(csv.DictReader(file))
-    keys = [(line["step"], line["cycle"]) for line in lines]
+    keys = [(line.get("step"), line.get("cycle")) for line in lines]
     names = [name for name in lines[0] if name not in ("step", "cycle")]
     return keys, {name: [float(line[name]) if line[name] else None for line in lines] for name in names}
 
@@ -65,6 +65,14 @@ def check(path, folder):
         worst = difference(exact[name], qutip[name], exact.get("energy", exact["time"]))
         same &= worst <= TOLERANCE
         print(f"    {name:<20} {worst:.1e}{'' if worst <= TOLERANCE else '  DISAGREES'}")
+    if (result / "correlations.csv").exists():
+        _, exact = table(result / "correlations.csv")
+        _, qutip = table(script.with_name(f"{path.stem}_correlations.csv"))
+        same &= list(exact) == list(qutip)
+        for name in exact if same else []:
+            worst = difference(exact[name], qutip[name], [0.0] * len(exact[name]))
+            same &= worst <= TOLERANCE
+            print(f"    {name:<20} {worst:.1e}{'' if worst <= TOLERANCE else '  DISAGREES'}")
     return same
 
 

@@ -1,15 +1,17 @@
-//! The library in three calls: sample a problem, solve it, or ask where it settles; results are read by name.
+//! The library in a few calls: sample a problem, solve it, ask where it settles or how two times correlate; results are
+//! read by name.
 
 use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated};
 use crate::estimate::evaluation::Evaluation;
 use crate::exact;
-use crate::problem::Problem;
+use crate::problem::{Correlation, Problem};
 use crate::run::{self, RunOptions, Shots};
 use crate::space::choose::Representation;
 use crate::stop::Stop;
 use crate::table::{Column, Table};
 use crate::unravel::engine::Engine;
+use num_complex::Complex64;
 use std::ops::Index;
 
 /// How to sample. `Sampling { trajectories: 2_000, ..Default::default() }` names what differs from the default.
@@ -118,4 +120,33 @@ pub fn solve(problem: &Problem) -> Result<Table, RunError> {
 /// When there is no limit, no representation carries the problem, or it is too large.
 pub fn steady(problem: &Problem) -> Result<Table, RunError> {
     exact::steady(problem, None, &Stop::default())
+}
+
+/// A two-time correlation ⟨A(t+τ)B(t)⟩ or ⟨C(t)A(t+τ)B(t)⟩ at each of its delays, by the regression theorem; NaN where it is
+/// normalised by nothing.
+///
+/// ```
+/// use leyden::prelude::*;
+/// use leyden::problem::even_rows;
+///
+/// // A cell that is driven in resonance: the photon after a photon comes late.
+/// let mut p = Problem::builder("resonance fluorescence");
+/// let b = p.ensemble("B", 1, 1.0);
+/// p.hamiltonian(sx(b) * 0.5).collective("light", sm(b), 1.0);
+/// p.evolve("shine", 1.0, 1).observe([Quantity::Energy]);
+/// let problem = p.build()?;
+///
+/// let delays = even_rows(12.0, 4);
+/// let g2 = Correlation { c: Some(sp(b)), normalised: true, ..Correlation::new(n(b), sm(b), delays) };
+/// let g2 = correlation(&problem, &g2)?;
+/// assert!(g2[0].norm() < 1e-10);                         // never two at once
+/// assert!((g2[1].re - 1.08329955).abs() < 1e-8);         // τ = 3
+/// # Ok::<(), leyden::RunError>(())
+/// ```
+///
+/// # Errors
+/// When the correlation has no meaning for the problem, there is no steady state that it could begin from, or the problem
+/// is too large.
+pub fn correlation(problem: &Problem, of: &Correlation) -> Result<Vec<Complex64>, RunError> {
+    exact::correlation(problem, of, None, &Stop::default())
 }

@@ -48,14 +48,14 @@ pub mod trajectory;
 pub mod unravel;
 
 pub use error::{CompileError, ModelError, RunError};
-pub use facade::{Sampled, Sampling, sample, solve, steady};
+pub use facade::{Sampled, Sampling, correlation, sample, solve, steady};
 
 /// The names that most programs need.
 pub mod prelude {
-    pub use crate::problem::{Axis, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity};
+    pub use crate::problem::{Axis, Correlation, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity, When};
     pub use crate::problem::{ChannelId, StepId, SubsystemId};
     pub use crate::problem::{a, ad, n, sm, sp, sx, sy, sz, transition};
     pub use crate::stop::Stop;
     pub use crate::table::Table;
-    pub use crate::{RunError, Sampled, Sampling, sample, solve, steady};
+    pub use crate::{RunError, Sampled, Sampling, correlation, sample, solve, steady};
 }

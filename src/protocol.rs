@@ -114,9 +114,24 @@ pub fn walk_cycle<E: Evolve>(
     stop: &Stop,
     what: &mut E,
 ) -> Result<(), E::Ended> {
+    walk_steps(protocol, cycle, protocol.steps.len(), rows, stop, what)
+}
+
+/// Walk so many steps of one cycle.
+///
+/// # Errors
+/// As [`walk`].
+pub fn walk_steps<E: Evolve>(
+    protocol: &Protocol,
+    cycle: u64,
+    steps: usize,
+    rows: Rows,
+    stop: &Stop,
+    what: &mut E,
+) -> Result<(), E::Ended> {
     let mut start = cycle as f64 * protocol.period();
     let mut row = cycle as usize * protocol.rows_of_cycle();
-    for (step, entry) in protocol.steps.iter().enumerate() {
+    for (step, entry) in protocol.steps.iter().enumerate().take(steps) {
         stop.check()?;
         match entry {
             Step::Rotate { subsystem, axis, angle } => what.rotate(step, *subsystem, *axis, *angle)?,

@@ -101,6 +101,68 @@ fn every_command_does_its_work_and_says_so() {
     assert_eq!(everything(place.0.path()), before, "inspect writes nothing");
 }
 
+/// A driven cell, with one correlation from the steady state and one from the end.
+const CORRELATED: &str = r#"title = "Light of a cell"
+[subsystems]
+B = { cell = true }
+[hamiltonian]
+terms = ["0.5*sx(B)"]
+[channels]
+light = { operator = "sm(B)", rate = 1.0 }
+[protocol]
+steps = [ { name = "shine", evolve = 2.0, samples = 2 } ]
+[observe]
+quantities = ["energy"]
+[correlations]
+g2 = { a = "n(B)", b = "sm(B)", c = "sp(B)", from = "steady", until = 6, samples = 6, normalised = true }
+g1 = { a = "sp(B)", b = "sm(B)", from = "end", times = [0, 0.5] }
+"#;
+
+#[test]
+fn correlations_are_of_the_exact_side() {
+    let place = Place::new();
+    fs::write(place.path("light.toml"), CORRELATED).unwrap();
+    place.succeeds("exact light.toml --out exact");
+    let table = fs::read_to_string(place.path("exact/correlations.csv")).unwrap();
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines[0], ["tau", "g2_re", "g2_im", "g1_re", "g1_im"]);
+    assert_eq!(lines.len(), 9, "{table}");
+    let g2: Vec<f64> = lines[1..].iter().filter_map(|line| line[1].parse().ok()).collect();
+    for (found, expected) in [(g2[1], 0.43083124), (g2[3], 1.08329955), (g2[6], 0.99403983)] {
+        assert!((found - expected).abs() < 1e-8, "{found} instead of {expected}");
+    }
+    assert_eq!((lines[2][0], lines[2][1], lines[3][3]), ("0.5", "", ""), "empty where nothing is asked");
+    assert!(place.manifest("exact")["files"].as_object().unwrap().contains_key("correlations.png"));
+
+    // The same again from the table.
+    let picture = place.path("exact/correlations.svg");
+    let drawn = fs::read(&picture).unwrap();
+    fs::remove_file(&picture).unwrap();
+    place.succeeds("plot exact");
+    assert_eq!(fs::read(&picture).unwrap(), drawn);
+
+    let note = predicate::str::contains("note: only correlations with `from = \"steady\"`");
+    place.leyden("steady light.toml --out steady").assert().code(0).stderr(note);
+    let steady = fs::read_to_string(place.path("steady/correlations.csv")).unwrap();
+    assert!(steady.starts_with("tau,g2_re,g2_im\n") && steady.lines().count() == 8, "{steady}");
+    for (command, folder) in [("run", "run"), ("verify", "verify"), ("meanfield", "meanfield")] {
+        let text = CORRELATED.replace("cell = true", "spins = 1").replace("terms = [\"0.5*sx(B)\"]", "terms = []");
+        fs::write(place.path("light.toml"), text).unwrap();
+        let command = match command {
+            "meanfield" => "meanfield light.toml".to_owned(),
+            command => format!("{command} light.toml --trajectories 100"),
+        };
+        let note = predicate::str::contains("note: [correlations] are for `leyden exact`");
+        place.leyden(&format!("{command} --out {folder}")).assert().code(0).stderr(note);
+        assert!(!place.path(folder).join("correlations.csv").exists());
+    }
+
+    // What does not settle is said of the correlation, and nothing is left behind.
+    let text = CORRELATED.replace("rate = 1.0", "rate = 0.0");
+    fs::write(place.path("light.toml"), text).unwrap();
+    place.refuses("exact light.toml --out other", &["correlation g2: there is no limit", "light.toml:13"]);
+}
+
 #[test]
 fn the_mean_field_is_of_ensembles() {
     let place = Place::new();

@@ -1,11 +1,12 @@
 //! The QuTiP scripts: what is in them, and whether QuTiP agrees with the reference solver.
 
 use leyden::exact::naive;
+use leyden::output::correlations;
 use leyden::output::qutip::script;
 use leyden::output::table::from_csv;
 use leyden::problem::{
-    Axis, ChannelId, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity, RateMatrix, StepId, a, ad,
-    haar_unitary, n, sm, sp, sx, sy, sz, transition,
+    Axis, ChannelId, Correlation, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity, RateMatrix, StepId,
+    SubsystemId, When, a, ad, haar_unitary, n, sm, sp, sx, sy, sz, transition,
 };
 use num_complex::Complex64;
 use std::f64::consts::PI;
@@ -123,7 +124,7 @@ fn all() -> Vec<Problem> {
 
 #[test]
 fn a_script_holds_the_equation_and_only_the_functions_it_calls() {
-    let text = script(&driven(), "driven.csv").unwrap();
+    let text = script(&driven(), &[], "driven.csv").unwrap();
     for part in [
         "factors = {\"A\": [0], \"B\": [1]}\ndims = [5, 2]\n",
         "H = 0.3 * n(\"A\") + 0.8 * sp(\"B\") @ a(\"A\") + 0.8 * sm(\"B\") @ ad(\"A\")\n",
@@ -140,7 +141,7 @@ fn a_script_holds_the_equation_and_only_the_functions_it_calls() {
     for absent in ["def concurrence", "def dicke", "def correlated", "def spin_squared"] {
         assert!(!text.contains(absent), "`{absent}` is in\n{text}");
     }
-    assert_eq!(text, script(&driven(), "driven.csv").unwrap());
+    assert_eq!(text, script(&driven(), &[], "driven.csv").unwrap());
 }
 
 #[test]
@@ -148,13 +149,13 @@ fn what_is_too_large_or_ambiguous_is_refused() {
     let mut large = Problem::builder("large");
     let b = large.ensemble("B", 11, 1.0);
     large.each("loss", b, sm(b), 1.0).evolve("storage", 1.0, 1).observe([Quantity::Energy]);
-    let message = script(&large.build().unwrap(), "").unwrap_err().to_string();
+    let message = script(&large.build().unwrap(), &[], "").unwrap_err().to_string();
     assert!(message.contains("10^3.3 states") && message.contains("smaller"), "{message}");
     let mut twice = Problem::builder("twice");
     let b = twice.ensemble("B", 2, 1.0);
     twice.collective("release", sm(b), 1.0).evolve("same", 1.0, 1).evolve("same", 1.0, 1);
     twice.observe([Quantity::Released(Some(StepId::new(1)))]);
-    assert!(script(&twice.build().unwrap(), "").unwrap_err().to_string().contains("several steps called same"));
+    assert!(script(&twice.build().unwrap(), &[], "").unwrap_err().to_string().contains("several steps called same"));
 }
 
 /// Where neither side may be without a number, a NaN is a disagreement, whichever side it is on.
@@ -184,6 +185,71 @@ assert difference([None, 1.0], [None, 1.0], [0.0, 1.0]) == 0.0
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
+/// Correlations from the start, the end and the steady state of the last step of [`driven`], without its drive that changes.
+fn correlated() -> (Problem, Vec<(String, Correlation)>) {
+    let (mode, cell) = (SubsystemId::new(0), SubsystemId::new(1));
+    let mut p = Problem::builder("a driven mode");
+    p.subsystem("A", Kind::Mode { cutoff: 4 }, 1.5);
+    p.ensemble("B", 1, 1.0);
+    p.hamiltonian(n(mode) * 0.3 + (sp(cell) * a(mode) + sm(cell) * ad(mode)) * 0.8);
+    p.drive("push", sx(cell), Envelope::Constant(0.2)).drive(
+        "kick",
+        sx(cell),
+        Envelope::Linear { start: 1.0, slope: 1.0 },
+    );
+    p.only(["free"]).collective("leak", a(mode), 0.7).collective("phase", n(cell), 0.4);
+    p.evolve("free", 1.0, 2).rotate(cell, Axis::Z, 0.4).evolve("after", 0.7, 1).observe([Quantity::Energy]);
+    let of = |b, c, from| Correlation {
+        c,
+        from,
+        normalised: from == When::Start,
+        ..Correlation::new(ad(mode) + sp(cell), b, vec![0.0, 0.5, 2.0])
+    };
+    let all = [
+        ("start", of(a(mode), None, When::Start)),
+        ("end", of(a(mode) * a(mode), Some(ad(mode)), When::End)),
+        ("steady", of(sm(cell), None, When::Steady)),
+    ];
+    (p.build().unwrap(), all.map(|(name, of)| (name.to_owned(), of)).into())
+}
+
+#[test]
+fn correlations_are_in_the_script() {
+    let (problem, all) = correlated();
+    let text = script(&problem, &all, "out.csv").unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains(", correlate(")).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    let ends = [
+        r#"a("A"), one(), start_2, delays, on=["leak", "phase"], driven=["push"], normalised=True)],"#,
+        r#"a("A") @ a("A"), ad("A"), end_2, delays, on=["leak", "phase"], driven=["push"])],"#,
+        r#"sm("B"), one(), start_2, delays, on=["leak", "phase"], driven=["push"], steady=True)],"#,
+    ];
+    for (line, end) in lines.iter().zip(ends) {
+        assert!(line.ends_with(end), "{line}");
+    }
+    assert!(text.contains("    start_2 = rho\n") && text.contains("    end_2 = rho\n"), "{text}");
+    assert!(!script(&problem, &[], "out.csv").unwrap().contains("correlat"));
+}
+
+/// Needs QuTiP as the next one does.
+#[test]
+#[ignore = "needs QuTiP"]
+fn qutip_agrees_about_correlations() {
+    let python = std::env::var("LEYDEN_PYTHON").unwrap_or_else(|_| "python3".into());
+    let folder = tempfile::tempdir().unwrap();
+    let (problem, all) = correlated();
+    std::fs::write(folder.path().join("script"), script(&problem, &all, "result.csv").unwrap()).unwrap();
+    let run = Command::new(&python).args(["-W", "ignore", "script"]).current_dir(folder.path()).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let table = std::fs::read_to_string(folder.path().join("result_correlations.csv")).unwrap();
+    for (theirs, (name, of)) in correlations::from_csv(&table).unwrap().iter().zip(&all) {
+        assert_eq!((&theirs.name, &theirs.delays), (name, &of.delays));
+        for (x, y) in naive::correlation(&problem, of).unwrap().iter().zip(&theirs.values) {
+            assert!((x - y).norm() < 1e-7 && x.norm() > 1e-3, "{name}: {x} here, {y} by QuTiP");
+        }
+    }
+}
+
 /// Needs a Python with QuTiP 5, named by LEYDEN_PYTHON [default: python3].
 #[test]
 #[ignore = "needs QuTiP"]
@@ -192,7 +258,7 @@ fn qutip_agrees_with_the_reference_solver() {
     let folder = tempfile::tempdir().unwrap();
     for (k, problem) in all().iter().enumerate() {
         let name = format!("script{k}");
-        std::fs::write(folder.path().join(&name), script(problem, "result.csv").unwrap()).unwrap();
+        std::fs::write(folder.path().join(&name), script(problem, &[], "result.csv").unwrap()).unwrap();
         let run = Command::new(&python).args(["-W", "ignore", &name]).current_dir(folder.path()).output().unwrap();
         assert!(run.status.success(), "{}: {}", problem.title(), String::from_utf8_lossy(&run.stderr));
         let qutip = from_csv(&std::fs::read_to_string(folder.path().join("result.csv")).unwrap()).unwrap();
@@ -219,7 +285,7 @@ fn the_solver_may_not_step_over_a_short_pulse() {
     };
     let long = Envelope::Gaussian { peak: 0.1, centre: 1.0, width: 0.5 };
     let pulsed = driven(long, Envelope::Gaussian { peak: 9.0, centre: 1.5, width: 0.01 });
-    assert!(script(&pulsed, "out.csv").unwrap().contains("\"max_step\": 0.005"));
+    assert!(script(&pulsed, &[], "out.csv").unwrap().contains("\"max_step\": 0.005"));
     let steady = driven(Envelope::Constant(1.0), Envelope::Constant(1.0));
-    assert!(!script(&steady, "out.csv").unwrap().contains("max_step"));
+    assert!(!script(&steady, &[], "out.csv").unwrap().contains("max_step"));
 }

@@ -134,6 +134,13 @@ pub fn spinner(what: &str) -> ProgressBar {
     spinner
 }
 
+/// Say that correlations are for the exact side, where the input asks for some and the command gives none.
+pub fn only_exact(input: &Input) {
+    if !input.correlations.is_empty() {
+        note!("note: [correlations] are for `leyden exact` and `leyden steady`; they are left out here");
+    }
+}
+
 /// A request refused for its size.
 pub fn too_large(what: &str, needed: String, limit: &str, advice: &str) -> RunError {
     RunError::TooLarge { what: what.into(), needed, limit: limit.into(), advice: advice.into() }

@@ -11,8 +11,10 @@ use crate::error::RunError;
 use crate::exact;
 use crate::exact::theory::Theory;
 use crate::input::{Input, InputError};
+use crate::output::correlations::{self, Correlated};
 use crate::output::folder::{Finished, RunFolder};
 use crate::output::table as files;
+use crate::problem::{Correlation, When};
 use crate::space::choose::{Representation, smallest};
 use crate::table::Table;
 use clap::Args;
@@ -47,8 +49,30 @@ pub fn exact(args: &ExactArgs) -> Outcome {
     let representation = args.representation.or_else(|| smallest(&input.problem));
     let name = name(representation);
     result(&args.input, &input, ("exact", &name, "exact"), |input| {
-        exact::solve(&input.problem, representation, &interrupt::stop())
+        // First what is more likely to be refused.
+        let correlated = correlated(input, args.representation, |_| true)?;
+        Ok((exact::solve(&input.problem, representation, &interrupt::stop())?, correlated))
     })
+}
+
+/// The correlations that begin from a state that is `wanted`.
+fn correlated(
+    input: &Input,
+    representation: Option<Representation>,
+    wanted: impl Fn(When) -> bool,
+) -> Result<Vec<Correlated>, Box<dyn Error>> {
+    let wanted = input.correlations.iter().filter(|(_, of)| wanted(of.from));
+    let one = |(name, of): &(String, Correlation)| match exact::correlation(
+        &input.problem,
+        of,
+        representation,
+        &interrupt::stop(),
+    ) {
+        Ok(values) => Ok(Correlated { name: name.clone(), delays: of.delays.clone(), values }),
+        Err(RunError::Interrupted) => Err(RunError::Interrupted.into()),
+        Err(error) => Err(input.located(&format!("correlation {name}: {error}")).into()),
+    };
+    wanted.map(one).collect()
 }
 
 /// Arguments of `leyden steady`.
@@ -83,9 +107,15 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
     };
     spinner.finish_and_clear();
     let table = table?;
-    let finished = write(folder, &problem.title, &table, what, None, started)?;
+    // An average over what goes on for ever is no state to begin from.
+    let of_the_state = |from| from == When::Steady && !args.time_average;
+    let correlated = correlated(&input, args.exact.representation, of_the_state)?;
+    let finished = write(folder, &problem.title, &table, &correlated, what, None, started)?;
     screen::print_end(problem, &table, what, &finished);
     screen::print_place(&format!("{} rows", table.rows.len()), &finished);
+    if correlated.len() < input.correlations.len() {
+        note!("note: only correlations with `from = \"steady\"` are of a steady state; `leyden exact` gives them all");
+    }
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }
 
@@ -93,7 +123,9 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
 pub fn mean_field(args: &InputArgs) -> Outcome {
     let input = args.read()?;
     let theory = Theory::of(&input.problem).map_err(|error| input.located(&error))?.stopped_by(&interrupt::stop());
-    let status = result(args, &input, ("meanfield", theory.name(), "mean field"), |_| theory.solve())?;
+    let status =
+        result(args, &input, ("meanfield", theory.name(), "mean field"), |_| Ok((theory.solve()?, Vec::new())))?;
+    common::only_exact(&input);
     let missing = theory.missing();
     if !missing.is_empty() {
         note!("note: this theory has no {}; the columns are left out", missing.join(", "));
@@ -115,7 +147,9 @@ fn claim(
     identity.insert("representation".into(), json!(representation));
     identity.insert("legend".into(), json!(legend));
     let problem = &input.problem;
-    let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len());
+    let delays = input.correlations.iter().map(|(_, of)| of.delays.len()).sum();
+    let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len())
+        + common::expected_bytes(delays, input.correlations.len());
     args.claim(&format!("-{command}"), identity, expected)
 }
 
@@ -124,27 +158,28 @@ fn result(
     args: &InputArgs,
     input: &Input,
     (command, representation, legend): (&str, &str, &str),
-    solve: impl FnOnce(&Input) -> Result<Table, RunError>,
+    solve: impl FnOnce(&Input) -> Result<(Table, Vec<Correlated>), Box<dyn Error>>,
 ) -> Outcome {
     let started = Instant::now();
     let problem = &input.problem;
     let folder = claim(args, input, (command, representation, legend))?;
     let spinner = common::spinner(&format!("{}: {legend}", problem.title));
-    let table = solve(input);
+    let solved = solve(input);
     spinner.finish_and_clear();
-    let table = table?;
+    let (table, correlated) = solved?;
     let summary = if command == "exact" { summary(problem, &table) } else { None };
-    let finished = write(folder, &problem.title, &table, legend, summary, started)?;
+    let finished = write(folder, &problem.title, &table, &correlated, legend, summary, started)?;
     screen::print_end(problem, &table, "", &finished);
     screen::print_place(&format!("{} rows", table.rows.len()), &finished);
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }
 
-/// Write table, pictures and manifest. A single state at t = ∞ has no picture.
+/// Write tables, pictures and manifest. A single state at t = ∞ has no picture.
 fn write(
     mut folder: RunFolder,
     title: &str,
     table: &Table,
+    correlated: &[Correlated],
     legend: &str,
     summary: Option<String>,
     started: Instant,
@@ -155,6 +190,12 @@ fn write(
     }
     if table.rows.iter().any(|row| row.time.is_finite()) {
         common::draw(&mut folder, title, &[(legend, table)])?;
+    }
+    if !correlated.is_empty() {
+        let figure = correlations::figure(title, correlated);
+        folder.write("correlations.csv", correlations::csv(correlated).as_bytes())?;
+        folder.write("correlations.svg", figure.svg()?.as_bytes())?;
+        folder.write("correlations.png", &figure.png()?)?;
     }
     Ok(folder.finish(Map::new(), common::environment(started, 1))?)
 }

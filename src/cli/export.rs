@@ -32,7 +32,7 @@ pub fn export(args: &ExportArgs) -> Outcome {
     let input = if args.small { whole.at_verify_size()? } else { whole };
     let named = args.out.as_deref().unwrap_or(&args.file);
     let csv = named.with_extension("csv").file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let script = qutip::script(&input.problem, &csv).map_err(|error| input.located(&error))?;
+    let script = qutip::script(&input.problem, &input.correlations, &csv).map_err(|error| input.located(&error))?;
     match &args.out {
         Some(path) => {
             let theirs = fs::read(path).is_ok_and(|text| !text.is_empty() && !qutip::is_script(&text));

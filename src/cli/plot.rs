@@ -5,6 +5,7 @@ use super::print::say;
 use super::sweep::grid_axes;
 use crate::error::RunError;
 use crate::input;
+use crate::output::correlations;
 use crate::output::figure::Figure;
 use crate::output::files::replace_file;
 use crate::output::folder::{Lock, manifest};
@@ -24,7 +25,7 @@ pub fn plot(folder: &Path) -> Outcome {
         .ok_or_else(|| request(format!("{shown} is no result folder: expected a readable manifest.json in it")))?;
     let text_of = |key: &str| manifest.get(key).and_then(Value::as_str).unwrap_or_default();
     let _lock = Lock::take(folder)?;
-    let (stem, figure) = match text_of("command") {
+    let mut pictures = vec![match text_of("command") {
         "sweep" => ("sweep", sweep(folder, &manifest)?),
         command if command.starts_with("reproduce") => {
             return Err(request(format!("{shown} was made by `leyden {command}`, which draws it again")).into());
@@ -41,11 +42,18 @@ pub fn plot(folder: &Path) -> Outcome {
             tables.extend(exact.iter().map(|table| ("exact", table)));
             ("observables", pictures::standard(text_of("title"), &tables))
         }
-    };
-    let (svg, png) = (figure.svg()?, figure.png()?);
-    for (name, bytes) in [(format!("{stem}.svg"), svg.as_bytes()), (format!("{stem}.png"), &png)] {
-        replace_file(&folder.join(&name), bytes)?;
-        say!("{}", folder.join(name).display());
+    }];
+    if folder.join("correlations.csv").exists() {
+        let all = correlations::from_csv(&read(folder, "correlations.csv")?);
+        let all = all.ok_or_else(|| request(format!("{shown}/correlations.csv is not a table of correlations")))?;
+        pictures.push(("correlations", correlations::figure(text_of("title"), &all)));
+    }
+    for (stem, figure) in pictures {
+        let (svg, png) = (figure.svg()?, figure.png()?);
+        for (name, bytes) in [(format!("{stem}.svg"), svg.as_bytes()), (format!("{stem}.png"), &png)] {
+            replace_file(&folder.join(&name), bytes)?;
+            say!("{}", folder.join(name).display());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

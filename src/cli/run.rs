@@ -138,6 +138,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     identity.insert("unraveling".into(), json!("jump"));
     let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len()) + shot_bytes;
     let folder = args.input.claim("", identity, expected)?;
+    common::only_exact(&input);
 
     let (n, seed) = (options.trajectories, options.seed);
     note!("{}: {representation} representation, {n} trajectories, seed {seed}", problem.title);

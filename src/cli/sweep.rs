@@ -61,6 +61,7 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     let rows = if sweep.all_rows { input.problem.protocol.row_count() } else { 1 };
     let expected = common::expected_bytes(count * rows, sweep.quantities.len() + sweep.axes.len());
     let mut folder = args.input.claim("-sweep", common::identity("sweep", &input), expected)?;
+    common::only_exact(&input);
 
     let stop = interrupt::stop();
     let search = Search { input: &input, sweep, overrides: &args.input.parameters, stop: &stop };

@@ -61,6 +61,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     if !set.is_empty() {
         note!("[verify] sets {}", set.join(", "));
     }
+    common::only_exact(&input);
 
     let spinner = common::spinner(&format!("{}: exact", problem.title));
     let exact = exact::solve(problem, None, &interrupt::stop());

@@ -15,12 +15,13 @@ pub mod theory;
 mod tests;
 
 use crate::error::RunError;
-use crate::problem::Problem;
+use crate::problem::{Correlation, Problem};
 use crate::space::blocks::Style;
 use crate::space::choose::{Representation, smallest};
 use crate::stop::Stop;
 use crate::table::Table;
 use blocks::Ending;
+use num_complex::Complex64;
 
 /// Every quantity at every row, exactly, in the representation `requested` or else the smallest exact one: the rate
 /// equation on the ladder, blocks otherwise.
@@ -49,6 +50,21 @@ pub fn steady(problem: &Problem, requested: Option<Representation>, stop: &Stop)
 /// As [`steady`], but for what oscillates.
 pub fn time_average(problem: &Problem, requested: Option<Representation>, stop: &Stop) -> Result<Table, RunError> {
     ending(problem, requested, Ending::Average, stop)
+}
+
+/// A correlation at each of its delays, in the representation `requested` or else the smallest that carries it; the
+/// ladder, which has no coherence, stands for spins J in blocks. NaN where it is normalised by nothing.
+///
+/// # Errors
+/// As [`solve`] and [`steady`]; [`RunError::Model`] when the correlation has no meaning for the problem.
+pub fn correlation(
+    problem: &Problem,
+    of: &Correlation,
+    requested: Option<Representation>,
+    stop: &Stop,
+) -> Result<Vec<Complex64>, RunError> {
+    let style = requested.map(|r| r.style().unwrap_or(Style { spins: true, charges: true }));
+    blocks::correlation(problem, of, style, stop)
 }
 
 fn ending(

@@ -22,6 +22,7 @@ mod battery;
 mod cells;
 mod channels;
 mod chosen;
+mod correlations;
 mod document;
 mod error;
 mod expression;
@@ -58,7 +59,7 @@ pub use parameters::Value;
 pub use sweep::{Optimise, Solve, Sweep, SweepAxis, TAU};
 
 use crate::error::{CompileError, TRAJECTORY};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Correlation, Kind, Problem};
 use document::Table;
 use error::Source;
 use parameters::{Definition, Scope};
@@ -76,6 +77,8 @@ pub struct Input {
     pub problem: Problem,
     /// What every parameter stands for, in the order of the file.
     pub parameters: Vec<(String, Value)>,
+    /// The correlations of `[correlations]` with their names, for the exact side alone.
+    pub correlations: Vec<(String, Correlation)>,
     /// How to sample it.
     pub run: RunSettings,
     /// What `[verify]` overrides: parameters, and `trajectories`.
@@ -192,6 +195,8 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
     let scope = plain.overridden(definitions.collect::<Result<_, _>>()?)?;
 
     let problem = sections::problem(source.name(), &root, &scope)?;
+    let folder = Path::new(path_for_messages).parent().unwrap_or(Path::new(""));
+    let correlations = correlations::correlations(&root, &scope, &problem, folder)?;
     let run = run_settings(&root, &scope)?;
     let verify = verify(&source, &root, &plain)?;
     let sweep = root.section("sweep")?.map(|section| sweep::sweep(&section, &scope, &problem)).transpose()?;
@@ -203,6 +208,7 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
         path: path_for_messages.to_owned(),
         problem,
         parameters: scope.list(),
+        correlations,
         run,
         verify,
         sweep,

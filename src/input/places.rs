@@ -32,7 +32,9 @@ impl Places {
         let mut phrases: Vec<(String, InputError)> = Vec::new();
         let template = |at: Span<'_>| at.error("", "");
         let named = |section: &str| root.section(section).ok().flatten();
-        for (section, kind) in [("channels", "channel "), ("drives", "drive "), ("subsystems", "")] {
+        let kinds =
+            [("correlations", "correlation "), ("channels", "channel "), ("drives", "drive "), ("subsystems", "")];
+        for (section, kind) in kinds {
             for entry in named(section).iter().flat_map(Table::entries) {
                 phrases.push((format!("{kind}{}", entry.key), template(entry.key_at)));
             }

@@ -151,7 +151,7 @@ fn timed<'s>(
 }
 
 /// The times of the rows since the step began, the first 0 and the last the duration.
-fn rows<'s>(table: &Table<'s>, duration: Number<'s>, scope: &Scope<'s>) -> Result<Vec<f64>, InputError> {
+pub(super) fn rows<'s>(table: &Table<'s>, duration: Number<'s>, scope: &Scope<'s>) -> Result<Vec<f64>, InputError> {
     if let Some(times) = table.get("times") {
         if let Some(other) = ["samples", "spacing", "first"].iter().find_map(|key| table.entry(key)) {
             let message = format!("`{}` has no meaning beside `times`", other.key);

@@ -13,7 +13,6 @@ use crate::problem::{
     Acting, Chosen, ChosenId, Factor, Kind, Kinds, Named, ObservableId, Op, OpSum, Quantity, Scope, Subsystem,
     SubsystemId, transition,
 };
-use num_complex::Complex64;
 
 /// What is asked for: quantities in the order listed, each with its place, and the operators of the user's own among them.
 pub(super) struct AskedFor<'s> {
@@ -134,9 +133,7 @@ fn own<'s>(table: &Table<'s>, scope: &Parameters<'s>, parts: &Parts) -> Result<V
     if Acting::on(&parts.all).is_hermitian(&operator) {
         return Ok(vec![Named { name, operator }]);
     }
-    let (half, other) = (Complex64::new(0.5, 0.0), operator.adjoint());
-    let real = (operator.clone() + other.clone()) * half;
-    let imaginary = (operator - other) * (half / Complex64::I);
+    let [real, imaginary] = operator.hermitian_parts();
     Ok(vec![
         Named { name: format!("{name}_re"), operator: real },
         Named { name: format!("{name}_im"), operator: imaginary },
@@ -273,7 +270,7 @@ fn only(name: &str, kinds: Kinds, parts: &[Subsystem], at: Span<'_>) -> Result<u
     }
 }
 
-fn timed_step(steps: &[&str], name: &str, at: Span<'_>) -> Result<usize, InputError> {
+pub(super) fn timed_step(steps: &[&str], name: &str, at: Span<'_>) -> Result<usize, InputError> {
     let mut found = (0..steps.len()).filter(|step| steps[*step] == name);
     match (found.next(), found.next()) {
         (Some(step), None) => Ok(step),

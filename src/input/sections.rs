@@ -22,7 +22,7 @@ use rand_distr::{Distribution, StandardNormal};
 use std::path::Path;
 
 /// All sections there are.
-pub(super) const SECTIONS: [&str; 15] = [
+pub(super) const SECTIONS: [&str; 16] = [
     "title",
     "parameters",
     "subsystems",
@@ -35,6 +35,7 @@ pub(super) const SECTIONS: [&str; 15] = [
     "channels",
     "protocol",
     "observe",
+    "correlations",
     "run",
     "verify",
     "sweep",

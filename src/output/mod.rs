@@ -1,6 +1,8 @@
 //! What is left behind: the folder of a run, its tables and pictures.
 
 #[cfg(feature = "figures")]
+pub mod correlations;
+#[cfg(feature = "figures")]
 pub mod figure;
 #[cfg(feature = "cli")]
 pub mod files;

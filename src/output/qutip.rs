@@ -1,11 +1,12 @@
 //! A problem as a Python script that solves it with QuTiP's `mesolve`, sharing nothing with this program but the equation.
 
+mod correlations;
 mod figures;
 mod steps;
 
 use super::function::python_table;
 use crate::error::RunError;
-use crate::problem::{Envelope, Factor, Kind, Op, OpSum, Problem, Reach, Zero};
+use crate::problem::{Correlation, Envelope, Factor, Kind, Op, OpSum, Problem, Reach, Zero};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -25,12 +26,12 @@ pub fn is_script(text: &[u8]) -> bool {
 
 /// A script for Python with QuTiP 5 that builds H, drives, jump operators and the initial state, follows the protocol
 /// row by row with `mesolve`, and writes `csv` (or the file named on its command line) with the columns of
-/// `observables.csv`. Ensembles are expanded into single cells; basis (g, e) of a cell.
+/// `observables.csv`; the correlations go to a second file, of the same name with `_correlations`. Ensembles are expanded into single cells; basis (g, e) of a cell.
 ///
 /// # Errors
 /// [`RunError::TooLarge`] above 1024 states in the full tensor space; [`RunError::Request`] for energy released in one of
-/// several steps of the same name.
-pub fn script(problem: &Problem, csv: &str) -> Result<String, RunError> {
+/// several steps of the same name; [`RunError::Model`] for a correlation that has no meaning.
+pub fn script(problem: &Problem, correlations: &[(String, Correlation)], csv: &str) -> Result<String, RunError> {
     let ln_states: f64 = problem.subsystems.iter().map(|s| s.ln_dimension()).sum();
     if ln_states > MOST_STATES.ln() + 1e-9 {
         return Err(RunError::TooLarge {
@@ -42,8 +43,10 @@ pub fn script(problem: &Problem, csv: &str) -> Result<String, RunError> {
     }
     let mut body = equation(problem);
     body.push_str(&figures::observe(problem)?);
-    body.push_str(&steps::protocol(problem));
+    let asked = correlations::asked(problem, correlations)?;
+    body.push_str(&steps::protocol(problem, &asked));
     let _ = write!(body, "\n{}", ending(csv));
+    body.push_str(&correlations::correlations(problem, &asked));
     Ok(format!("{}{}\n{body}", opening(problem), tools(&body)))
 }
 
@@ -244,7 +247,8 @@ fn name(text: &str) -> Option<&str> {
 
 fn ending(csv: &str) -> String {
     format!(
-        "with open(sys.argv[1] if len(sys.argv) > 1 else {}, \"w\", newline=\"\") as file:\n    \
+        "out = sys.argv[1] if len(sys.argv) > 1 else {}\n\
+         with open(out, \"w\", newline=\"\") as file:\n    \
          writer = csv.writer(file, lineterminator=\"\\n\")\n    \
          writer.writerow([\"time\", \"step\", \"cycle\", *columns])\n    \
          for time, step, cycle, *values in rows:\n        \

@@ -5,7 +5,7 @@ use crate::table::{Column, Table};
 use std::fmt::Write;
 
 /// A number as the shortest text that reads back to it; NaN is an empty cell.
-fn number(x: f64) -> String {
+pub(super) fn number(x: f64) -> String {
     if x.is_nan() { String::new() } else { format!("{}", x + 0.0) } // −0 + 0 is 0
 }
 

@@ -9,6 +9,7 @@ mod build;
 mod cell;
 mod check;
 mod commutators;
+mod correlation;
 mod cutoff;
 mod describe;
 mod envelope;
@@ -28,6 +29,7 @@ mod units;
 
 pub use battery::{BatteryHamiltonian, Zero};
 pub use build::ProblemBuilder;
+pub use correlation::{Correlation, MOST_DELAYS, Regression, When};
 pub use envelope::{Drive, Envelope, Piece};
 pub use gate::Gate;
 pub use ids::{ChannelId, ObservableId, StepId, SubsystemId};

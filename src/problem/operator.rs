@@ -99,6 +99,12 @@ impl OpSum {
         Self { terms: self.terms.iter().map(conjugate).collect() }
     }
 
+    /// O = R + iI with R and I Hermitian.
+    pub fn hermitian_parts(&self) -> [Self; 2] {
+        let (half, adjoint) = (Complex64::new(0.5, 0.0), self.adjoint());
+        [(self.clone() + adjoint.clone()) * half, (self.clone() - adjoint) * (half / Complex64::I)]
+    }
+
     /// The operator of one cell put on cell `site`: every factor of `subsystem` without a site gets it.
     pub fn on_site(&self, subsystem: SubsystemId, site: usize) -> Self {
         let mut sum = self.clone();

@@ -122,6 +122,11 @@ impl<'b> Equation<'b> {
         Ok(())
     }
 
+    /// The place of a block among the reached ones.
+    pub fn place(&self, id: BlockId) -> Option<usize> {
+        self.place.get(&id).copied()
+    }
+
     fn generator(&mut self, stage: usize) -> &Generator {
         let (blocks, reached, place) = (self.blocks, &self.reached, &self.place);
         self.generators.entry(stage).or_insert_with(|| Generator::new(blocks, reached, place, stage))
@@ -432,7 +437,7 @@ pub fn add_image(drift: &[Sparse], jumps: &[JumpMap], rho: &Density, f: f64, out
 }
 
 /// Sparse times dense, rows of `width`.
-fn times(matrix: &Sparse, dense: &[Complex64], width: usize) -> Vec<Complex64> {
+pub(super) fn times(matrix: &Sparse, dense: &[Complex64], width: usize) -> Vec<Complex64> {
     let mut out = vec![Complex64::ZERO; matrix.rows() * width];
     for (row, line) in matrix.outer_iterator().zip(out.chunks_exact_mut(width.max(1))) {
         for (k, x) in row.iter() {
@@ -443,7 +448,7 @@ fn times(matrix: &Sparse, dense: &[Complex64], width: usize) -> Vec<Complex64> {
 }
 
 /// The adjoint of a rows × columns matrix.
-fn adjoint(matrix: &[Complex64], rows: usize, columns: usize) -> Vec<Complex64> {
+pub(super) fn adjoint(matrix: &[Complex64], rows: usize, columns: usize) -> Vec<Complex64> {
     let mut out = vec![Complex64::ZERO; rows * columns];
     for i in 0..rows {
         for j in 0..columns {
@@ -454,7 +459,7 @@ fn adjoint(matrix: &[Complex64], rows: usize, columns: usize) -> Vec<Complex64> 
 }
 
 /// out += f·(A + A†).
-fn add_with_adjoint(a: &[Complex64], d: usize, f: f64, out: &mut [Complex64]) {
+pub(super) fn add_with_adjoint(a: &[Complex64], d: usize, f: f64, out: &mut [Complex64]) {
     for i in 0..d {
         for j in 0..d {
             out[i * d + j] += (a[i * d + j] + a[j * d + i].conj()) * f;

@@ -6,6 +6,7 @@
 //! ([`naive`](super::naive)). Where nothing damps and the start is pure, or a mixture of few, vectors take the place of
 //! ρ. Memory is some fifty times Σ d_b² complex numbers, time proportional to ‖L‖t·Σ d_b·nnz(K_b).
 
+mod correlation;
 mod cycle;
 mod equation;
 mod held;
@@ -17,6 +18,7 @@ mod readout;
 mod steady;
 mod vectors;
 
+pub use correlation::correlation;
 pub use steady::{Ending, steady};
 
 use crate::error::RunError;

@@ -107,7 +107,7 @@ impl<S: Held> Answers for Reading<'_, S> {
 }
 
 /// Mean and variance of a linear average in a step, if the blocks hold it.
-fn linear(state: &impl Held, needed: Linear, step: usize) -> Option<(f64, f64)> {
+pub(super) fn linear(state: &impl Held, needed: Linear, step: usize) -> Option<(f64, f64)> {
     let blocks = state.blocks();
     let (slot, stage) = (blocks.linear.iter().position(|l| *l == needed)?, blocks.stage_of(step));
     let sum = |of: &dyn Fn(&Observable, &dyn Fn(usize, usize) -> Complex64) -> f64| -> f64 {

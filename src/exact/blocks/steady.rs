@@ -100,14 +100,19 @@ pub fn steady(problem: &Problem, style: Style, ending: Ending, stop: &Stop) -> R
     Ok(table)
 }
 
-fn oscillates(frequency: f64) -> String {
+pub(super) fn oscillates(frequency: f64) -> String {
     // Nine digits, without zeros that say nothing.
     let rounded = format!("{frequency:.8e}").parse::<f64>().unwrap_or(frequency);
     format!("the state oscillates for ever, at the angular frequency {rounded}")
 }
 
 /// ρ ← the average of ρ(t) over all time; returns the frequency of an oscillation that never ends, if that was asked.
-fn settle(equation: &mut Equation, stage: usize, ending: Ending, stop: &Stop) -> Result<Option<f64>, RunError> {
+pub(super) fn settle(
+    equation: &mut Equation,
+    stage: usize,
+    ending: Ending,
+    stop: &Stop,
+) -> Result<Option<f64>, RunError> {
     let mut rho = std::mem::take(&mut equation.rho);
     let (drift, jumps, norm) = equation.parts(stage);
     if norm == 0.0 {

@@ -4,6 +4,7 @@
 //! Hilbert space takes O(d²) memory for the state and O(‖L‖t·d·nnz(K)) operations for a step of length t.
 
 mod chosen;
+mod correlation;
 mod driven;
 mod evolve;
 mod flow;
@@ -16,6 +17,7 @@ mod steady;
 #[cfg(test)]
 mod tests;
 
+pub use correlation::correlation;
 pub use space::{FullSpace, expectation};
 pub use steady::steady;
 

@@ -80,7 +80,7 @@ pub fn steady(problem: &Problem) -> Result<Table, RunError> {
 }
 
 /// lim exp(Lt) vec(ρ): exp(Lt) is squared, and the time thereby doubled, until the state no longer changes.
-fn limit(generator: &CsMat<c64>, mut state: Mat<c64>) -> Result<Mat<c64>, RunError> {
+pub(super) fn limit(generator: &CsMat<c64>, mut state: Mat<c64>) -> Result<Mat<c64>, RunError> {
     let size = generator.rows();
     let mut columns = vec![0.0; size];
     generator.iter().for_each(|(value, (_, j))| columns[j] += value.norm());

@@ -1,8 +1,11 @@
 //! Initial states and the protocol as Python statements.
 
 use super::super::function::Python;
+use super::correlations::Asked;
 use super::{number, quoted};
-use crate::problem::{Axis, Envelope, Gate, Initial, Joint, JointState, Kind, Problem, Step, Subsystem, even_rows};
+use crate::problem::{
+    Axis, Envelope, Gate, Initial, Joint, JointState, Kind, Problem, Step, Subsystem, When, even_rows,
+};
 use faer::Mat;
 use num_complex::Complex64;
 use std::fmt::Write;
@@ -23,7 +26,7 @@ pub(super) fn envelope(envelope: &Envelope) -> String {
 }
 
 /// The initial state, and the cycles of pulses, resets and timed steps.
-pub(super) fn protocol(problem: &Problem) -> String {
+pub(super) fn protocol(problem: &Problem, correlated: &[Asked<'_>]) -> String {
     let parts = problem.subsystems.iter().zip(&problem.initial);
     let alone = parts.filter(|(_, initial)| !matches!(initial, Initial::Joint(_)));
     let mut text = match problem.joint().is_empty() {
@@ -41,8 +44,15 @@ pub(super) fn protocol(problem: &Problem) -> String {
     };
     text.push_str("clock, rows = 0.0, []\n");
     let _ = writeln!(text, "for cycle in range({}):", problem.protocol.repeat);
-    for step in &problem.protocol.steps {
+    for (index, step) in problem.protocol.steps.iter().enumerate() {
+        let of = |end: bool| correlated.iter().any(|(_, c, asked)| asked.step == index && (c.from == When::End) == end);
+        if of(false) {
+            let _ = writeln!(text, "    start_{index} = rho");
+        }
         let _ = writeln!(text, "    rho = {}", statement(problem, step));
+        if of(true) {
+            let _ = writeln!(text, "    end_{index} = rho");
+        }
     }
     text
 }
@@ -71,17 +81,11 @@ fn statement(problem: &Problem, step: &Step) -> String {
             format!("reset(rho, {}, {})", quoted(&part.name), state(part, fresh))
         }
         Step::Evolve { name, duration, rows, active, driven } => {
-            let channels = problem.channels.iter().zip(active);
-            let on: Vec<String> =
-                channels.filter(|(c, active)| **active && c.rate > 0.0).map(|(c, _)| quoted(&c.name)).collect();
-            let drives = problem.drives.iter().zip(driven);
-            let drives: Vec<String> = drives.filter(|(_, on)| **on).map(|(d, _)| quoted(&d.name)).collect();
-            let driven = if drives.is_empty() { String::new() } else { format!(", driven=[{}]", drives.join(", ")) };
             let samples = rows.len() - 1;
             let even = even_rows(*duration, samples).iter().zip(rows).all(|(a, b)| (a - b).abs() <= 1e-14 * duration);
             let times =
                 if even { format!("np.linspace(0, {duration:?}, {})", rows.len()) } else { format!("{rows:?}") };
-            format!("evolve(rho, cycle, {}, {times}, on=[{}]{driven})", quoted(name), on.join(", "))
+            format!("evolve(rho, cycle, {}, {times}, {})", quoted(name), on(problem, active, driven))
         }
     }
 }
@@ -113,6 +117,17 @@ fn rows(matrix: &Mat<Complex64>) -> String {
     let row = |i: usize| (0..matrix.ncols()).map(|j| number(matrix[(i, j)])).collect::<Vec<_>>().join(", ");
     let rows: Vec<String> = (0..matrix.nrows()).map(|i| format!("[{}]", row(i))).collect();
     format!("[\n    {},\n]", rows.join(",\n    "))
+}
+
+/// The channels and drives of a step as arguments.
+pub(super) fn on(problem: &Problem, active: &[bool], driven: &[bool]) -> String {
+    let channels = problem.channels.iter().zip(active);
+    let on: Vec<String> =
+        channels.filter(|(c, active)| **active && c.rate > 0.0).map(|(c, _)| quoted(&c.name)).collect();
+    let drives = problem.drives.iter().zip(driven);
+    let drives: Vec<String> = drives.filter(|(_, on)| **on).map(|(d, _)| quoted(&d.name)).collect();
+    let driven = if drives.is_empty() { String::new() } else { format!(", driven=[{}]", drives.join(", ")) };
+    format!("on=[{}]{driven}", on.join(", "))
 }
 
 /// The density matrix of one subsystem.

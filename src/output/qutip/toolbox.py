@@ -368,3 +368,16 @@ def evolve(rho, cycle, step, times, on, driven=()):
         rows.append([clock + time, step, cycle, *observe(rho, jumps, clock + time, step, on)])
     clock += times[-1]
     return rho
+
+
+def correlate(A, B, C, rho, delays, on, driven=(), steady=False, normalised=False):
+    """Tr[A exp(L tau)(B rho C)] at each delay; normalised, it is divided by Tr[A exp(L tau) rho] Tr[B rho C]."""
+    H_step = qt.QobjEvo([H, *(drives[name] for name in driven)])(0)
+    c_ops = [op for name in on for op in channels[name]]
+    if steady:
+        rho = qt.steadystate(H_step, c_ops)  # if there are several, it need not be the one that rho settles in
+    L, options = qt.liouvillian(H_step, c_ops), {**OPTIONS, "store_states": True}
+    times = delays if delays[0] == 0 else [0.0, *delays]
+    later = lambda X: np.array([(A @ Y).tr() for Y in qt.mesolve(L, X, times, options=options).states])[-len(delays) :]
+    X = B @ rho @ C
+    return later(X) / (X.tr() * later(rho)) if normalised else later(X)
