@@ -220,6 +220,19 @@ const TOP_LEVEL: (f64, f64) = (1e-3, 1e-6);
 /// it fails.
 pub fn check_cutoffs(problem: &Problem, table: &Table) -> bool {
     let mut passed = true;
+    let few = table.columns.iter().find(|column| column.name == "top_quanta");
+    if let Some(column) = few.filter(|_| !problem.at_most_is_exact()) {
+        let worst = column.value.iter().copied().fold(0.0, f64::max);
+        if !(worst <= TOP_LEVEL.0) {
+            passed = false;
+            note!(
+                "error: the states of the most quanta that are kept hold up to {worst:.1e}, allowed are {:.0e}: `at_most` is too small",
+                TOP_LEVEL.0
+            );
+        } else if worst > TOP_LEVEL.1 {
+            note!("note: the states of the most quanta that are kept hold up to {worst:.1e}");
+        }
+    }
     for column in table.columns.iter().filter(|c| c.name.starts_with("top_level_")) {
         let worst = column.value.iter().copied().fold(0.0, f64::max);
         let name = &column.name["top_level_".len()..];

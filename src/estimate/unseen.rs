@@ -197,7 +197,8 @@ fn span(problem: &Problem, linear: Linear) -> f64 {
         | Linear::MagnetisationSpread(_)
         | Linear::SpinSquared(_)
         | Linear::Bright(_)
-        | Linear::TopLevel(_) => linear.range(problem),
+        | Linear::TopLevel(_)
+        | Linear::TopQuanta => linear.range(problem),
     };
     most - least
 }
@@ -344,7 +345,7 @@ impl<'a> History<'a> {
                         || problem.channel_ids().zip(on).all(|(c, on)| !on || problem.released_per_jump(c) == 0.0)
                 }
                 Linear::Jumps(channel) => !on[channel.index()],
-                Linear::Expect(_) => false,
+                Linear::Expect(_) | Linear::TopQuanta => false,
             }
     }
 }

@@ -198,7 +198,8 @@ fn quantum(problem: &Problem, linear: Linear) -> f64 {
         | Linear::Expect(_)
         | Linear::Quanta(_)
         | Linear::Bright(_)
-        | Linear::TopLevel(_) => 1.0,
+        | Linear::TopLevel(_)
+        | Linear::TopQuanta => 1.0,
     }
 }
 

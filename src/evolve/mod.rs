@@ -19,7 +19,7 @@ use table::Table;
 
 use crate::error::RunError;
 use crate::problem::{Envelope, Problem, Step};
-use crate::space::blocks::{Block, BlockStep, Blocks, Monomial, Slot, Sparse, Stage};
+use crate::space::blocks::{Block, BlockStep, Blocks, FEWEST_CELLS, Monomial, Slot, Sparse, Stage};
 use crate::stop::Stop;
 use num_complex::Complex64;
 use pulp::{Arch, Simd, WithSimd};
@@ -59,9 +59,6 @@ pub struct Flight {
     /// When the step began.
     pub start: f64,
 }
-
-/// Fewest cells that are worth an operator without a matrix.
-const FEWEST_CELLS: usize = 8;
 
 /// The number of cells, if the block is the whole space of so many that operators need no matrix.
 pub fn without_matrix(of: &Blocks, block: &Block) -> Option<usize> {

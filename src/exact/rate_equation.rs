@@ -301,7 +301,7 @@ impl<'a> RateEquation<'a> {
             }
             Linear::BrightLoss(e) => self.spin_flow(snapshot, e, 0.0, -1.0),
             Linear::BrightReturn(e) => self.spin_flow(snapshot, e, 1.0, 1.0),
-            Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
+            Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) | Linear::TopQuanta => 0.0,
             // The ladder refuses them.
             Linear::Expect(_) => f64::NAN,
             Linear::Magnetisation(e) => {

@@ -186,7 +186,9 @@ impl Answers for Point<'_> {
             Linear::Released(Some(only)) if only.index() != self.step => 0.0,
             Linear::Released(_) => problem.released(&self.jumps),
             Linear::Jumps(channel) => self.jumps[channel.index()],
-            Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => return None,
+            Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) | Linear::TopQuanta => {
+                return None;
+            }
             Linear::Bright(_) | Linear::BrightLoss(_) | Linear::BrightReturn(_) | Linear::Expect(_) => return None,
         }))
     }

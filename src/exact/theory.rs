@@ -29,6 +29,9 @@ impl<'a> Theory<'a> {
         if problem.protocol.steps.iter().any(|step| matches!(step, Step::Unitary(_))) {
             return Err(RunError::Request("the mean fields know no gates but rotations".into()));
         }
+        if problem.at_most.is_some() {
+            return Err(RunError::Request("the mean fields know no space of at most so many quanta".into()));
+        }
         if !problem.joint.is_empty() {
             return Err(RunError::Request("the mean fields start from product states alone".into()));
         }

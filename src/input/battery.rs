@@ -91,7 +91,8 @@ fn zero<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<Zero, InputError> 
     }
 }
 
-fn members(of: &Item<'_>, parts: &Parts) -> Result<Vec<SubsystemId>, InputError> {
+/// The subsystems in a list of names, each once and at least one.
+pub(super) fn members(of: &Item<'_>, parts: &Parts) -> Result<Vec<SubsystemId>, InputError> {
     let known = parts.names();
     let mut members = Vec::new();
     for (name, at) in names(of, "subsystem", &known)? {

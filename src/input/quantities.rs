@@ -28,6 +28,7 @@ pub(super) fn quantities<'s>(
     all: &Parts,
     steps: &[&str],
     channels: &[&str],
+    limited: bool,
 ) -> Result<AskedFor<'s>, InputError> {
     let (parts, mut observables, mut functions) = (&all.all[..], Vec::new(), Vec::new());
     section.allow("key", &["quantities"])?;
@@ -116,6 +117,9 @@ pub(super) fn quantities<'s>(
     let modes = (0..parts.len()).filter(|id| matches!(parts[*id].kind, Kind::Mode { .. }));
     if !found.is_empty() {
         found.extend(modes.map(|id| (Quantity::TopLevel(SubsystemId::new(id)), list.at)));
+    }
+    if limited && !found.is_empty() {
+        found.push((Quantity::TopQuanta, list.at));
     }
     if found.is_empty() {
         return Err(list.at.error("no quantity is asked for", "at least one, such as `energy`"));

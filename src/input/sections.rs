@@ -22,10 +22,11 @@ use rand_distr::{Distribution, StandardNormal};
 use std::path::Path;
 
 /// All sections there are.
-pub(super) const SECTIONS: [&str; 16] = [
+pub(super) const SECTIONS: [&str; 17] = [
     "title",
     "parameters",
     "subsystems",
+    "space",
     "battery",
     "initial",
     "meanfield",
@@ -70,6 +71,9 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     for part in &parts.all {
         let id = builder.subsystem(&part.name, part.kind.clone(), part.energy);
         builder.cell_energies(id, part.uneven.iter().copied());
+    }
+    if let Some(section) = root.section("space")? {
+        space(&section, scope, &parts, &mut builder)?;
     }
     if let Some(section) = root.section("battery")? {
         battery(&section, scope, &parts, &mut builder)?;
@@ -132,7 +136,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     let only: Vec<_> = driven.iter().map(|drive: &ReadDrive| drive.only.as_ref()).collect();
     agreement(&steps, "drive", &drive_names, &only, |step| step.drives.clone().unwrap_or_default())?;
     let observe = required("observe", "`[observe]` with `quantities = [\"energy\", \"ergotropy\"]`")?;
-    let asked_for = quantities(&observe, scope, &parts, &step_names, &column_names)?;
+    let asked_for = quantities(&observe, scope, &parts, &step_names, &column_names, root.section("space")?.is_some())?;
     let asked = asked_for.quantities;
     for function in asked_for.chosen {
         builder.chosen(function);
@@ -213,6 +217,26 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     problem.check_phases().map_err(|error| places.locate(&error.to_string(), ""))?;
     Ok(problem)
 }
+
+/// `at_most = 2`, and of which subsystems.
+fn space<'s>(
+    section: &Table<'s>,
+    scope: &Scope<'s>,
+    parts: &Parts,
+    builder: &mut ProblemBuilder,
+) -> Result<(), InputError> {
+    section.allow("key", &["at_most", "of"])?;
+    let most = scope.number(section.need("at_most", "at_most = 2")?)?.whole("the most quanta", 0..=MOST_QUANTA)?;
+    let of: Vec<SubsystemId> = match section.get("of") {
+        Some(of) => super::battery::members(of, parts)?,
+        None => (0..parts.all.len()).map(SubsystemId::new).collect(),
+    };
+    builder.at_most(most, of);
+    Ok(())
+}
+
+/// More quanta are not counted.
+const MOST_QUANTA: u64 = 1_000_000;
 
 /// The state that each subsystem starts in, alone or with others.
 fn initial_states<'s>(

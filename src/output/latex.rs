@@ -93,8 +93,15 @@ fn parts(problem: &Problem) -> String {
         };
         format!("\n\\noindent ${symbol}$: {what} initially {}{energy}.\\\\", state(&problem.initial[e]))
     };
+    let space = problem.at_most().map(|limit| {
+        let names: Vec<String> = limit.of.iter().map(|e| format!("${}$", name(&problem.subsystems[*e].name))).collect();
+        let (quanta, names) = (limit.quanta, names.join(", "));
+        format!(
+            "\n\\noindent Of all operators what stays among states of at most {quanta} quanta in {names} is kept.\\\\"
+        )
+    });
     let joint = problem.joint().iter().map(|joint| joint_state(problem, joint));
-    problem.subsystem_ids().map(part).chain(joint).collect()
+    problem.subsystem_ids().map(part).chain(joint).chain(space).collect()
 }
 
 /// A state that several subsystems start in together.

@@ -6,7 +6,7 @@ mod steps;
 
 use super::function::python_table;
 use crate::error::RunError;
-use crate::problem::{Correlation, Envelope, Factor, Kind, Op, OpSum, Problem, Reach, Zero};
+use crate::problem::{AtMost, Correlation, Envelope, Factor, Kind, Op, OpSum, Problem, Reach, Zero};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -111,7 +111,12 @@ fn equation(problem: &Problem) -> String {
     let subsystems = &problem.subsystems;
     let on_the_run_clock = problem.on_the_run_clock().is_some();
     let clock = if on_the_run_clock { "clock = 0.0  # when the step began\n" } else { "" };
-    let mut text = format!("\n{clock}H = {}\n", operator(problem, &problem.hamiltonian, None));
+    let mut text = String::new();
+    if let Some(AtMost { quanta, of }) = problem.at_most() {
+        let names = figures::of(problem, of);
+        let _ = writeln!(text, "\nP = few({quanta}, {names})  # every operator stands for POP");
+    }
+    let _ = write!(text, "\n{clock}H = {}\n", operator(problem, &problem.hamiltonian, None));
     let functions = envelopes(problem).filter_map(|envelope| match envelope {
         Envelope::Function(function) => Some(function.expression().tables()),
         _ => None,
@@ -202,7 +207,8 @@ fn operator(problem: &Problem, sum: &OpSum, site: Option<&str>) -> String {
         let product = if product.is_empty() { "one()".into() } else { product.join(" @ ") };
         if term.coefficient == Complex64::ONE { product } else { format!("{} * {product}", number(term.coefficient)) }
     };
-    sum.terms.iter().map(term).collect::<Vec<_>>().join(" + ")
+    let sum = sum.terms.iter().map(term).collect::<Vec<_>>().join(" + ");
+    if problem.at_most().is_some() { format!("P @ ({sum}) @ P") } else { sum }
 }
 
 fn number(c: Complex64) -> String {

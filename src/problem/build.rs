@@ -1,10 +1,11 @@
 //! Typed construction of a [`Problem`], and the one place where its consistency is checked.
 
+use super::at_most::check_at_most;
 use super::check::{check_operators, check_protocol, check_quantities, check_subsystems};
 use super::joint::check_joint;
 use super::{
-    Acting, Axis, BatteryHamiltonian, Channel, ChannelId, Chosen, ChosenId, Drive, Envelope, Gate, Initial, Joint,
-    JointState, Kind, Named, ObservableId, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step, StepId,
+    Acting, AtMost, Axis, BatteryHamiltonian, Channel, ChannelId, Chosen, ChosenId, Drive, Envelope, Gate, Initial,
+    Joint, JointState, Kind, Named, ObservableId, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step, StepId,
     Subsystem, SubsystemId, Zero, even_rows,
 };
 use crate::error::{ModelError, nearest};
@@ -41,6 +42,7 @@ impl ProblemBuilder {
             tilt: Vec::new(),
             hamiltonian: OpSum::default(),
             drives: Vec::new(),
+            at_most: None,
             frame_stated: false,
             channels: Vec::new(),
             protocol: Protocol { repeat: 1, steps: Vec::new() },
@@ -136,6 +138,12 @@ impl ProblemBuilder {
     pub fn battery_hamiltonian(&mut self) -> &mut Self {
         let own = self.problem.battery_operator();
         self.frame_stated().hamiltonian(own)
+    }
+
+    /// Keep states of at most so many quanta in these subsystems together, and of every operator what stays among them.
+    pub fn at_most(&mut self, quanta: u64, of: impl IntoIterator<Item = SubsystemId>) -> &mut Self {
+        self.problem.at_most = Some(AtMost { quanta, of: of.into_iter().collect() });
+        self
     }
 
     /// H is in the frame that is meant: no note about it.
@@ -358,6 +366,7 @@ impl ProblemBuilder {
         check_joint(&problem)?;
         multiply_out(&mut problem);
         check_protocol(&problem)?;
+        check_at_most(&problem)?;
         let names: Vec<String> = step_names(&problem);
         let lists = self.only.iter().chain(&self.drives_only).flatten();
         if let Some(name) = lists.flatten().find(|name| !names.contains(name)) {

@@ -1,6 +1,6 @@
 //! Which cutoffs cut nothing: the largest number of quanta that a mode can ever hold, from what each term moves where.
 
-use super::{Axis, Gate, Initial, Kind, Op, OpSum, Problem, Step, SubsystemId, Term};
+use super::{AtMost, Axis, Gate, Initial, Kind, Op, OpSum, Problem, Step, SubsystemId, Term};
 use num_complex::Complex64;
 use std::collections::BTreeSet;
 
@@ -43,8 +43,26 @@ impl Problem {
     /// long as no place holds less than nothing or more than it has room for: the bound is the solution of this linear
     /// programme, and the conserved or only lowered charges are its dual.
     pub fn most_quanta(&self, mode: SubsystemId) -> f64 {
+        self.most(&|place| f64::from(u8::from(place.subsystem == mode)))
+    }
+
+    /// Whether nothing gets beyond the most quanta that are kept.
+    pub fn at_most_is_exact(&self) -> bool {
+        let Some(AtMost { quanta, of }) = &self.at_most else { return true };
+        let weight = |place: &Place| match self.subsystems[place.subsystem].kind {
+            Kind::Levels { .. } => place.level as f64,
+            _ => 1.0,
+        };
+        let counted = |place: &Place| if of.contains(&place.subsystem) { weight(place) } else { 0.0 };
+        self.most(&counted) <= *quanta as f64 + 1e-6
+    }
+
+    /// An upper bound of a weighted sum of what the places hold.
+    fn most(&self, weight: &dyn Fn(&Place) -> f64) -> f64 {
         let Some(places) = self.places() else { return f64::INFINITY };
-        let Some(target) = places.iter().position(|p| p.subsystem == mode) else { return f64::INFINITY };
+        if places.iter().all(|place| weight(place) == 0.0) {
+            return f64::INFINITY;
+        }
         let Some(moves) = self.moves(&places) else { return f64::INFINITY };
         let mut rows: Vec<(Vec<f64>, f64)> = Vec::new();
         let mut limit = |row: Vec<f64>, most: f64| {
@@ -60,7 +78,10 @@ impl Problem {
         for (m, entry) in moves.iter().enumerate() {
             limit((0..moves.len()).map(|other| f64::from(u8::from(other == m))).collect(), entry.most);
         }
-        places[target].start.1 + largest(&of(target, 1.0), rows)
+        let weights: Vec<f64> = places.iter().map(weight).collect();
+        let gain = |entry: &Move| entry.change.iter().zip(&weights).map(|(by, w)| by * w).sum();
+        let start: f64 = places.iter().zip(&weights).filter(|(_, w)| **w > 0.0).map(|(p, w)| p.start.1 * w).sum();
+        start + largest(&moves.iter().map(gain).collect::<Vec<f64>>(), rows)
     }
 
     fn places(&self) -> Option<Vec<Place>> {
@@ -138,7 +159,7 @@ impl Problem {
 }
 
 /// Least and most quanta of a state, or weight of one level.
-fn held(kind: &Kind, state: &Initial, level: usize) -> (f64, f64) {
+pub(super) fn held(kind: &Kind, state: &Initial, level: usize) -> (f64, f64) {
     let cells = match kind {
         Kind::Ensemble { cells } => *cells as f64,
         Kind::Network { cells, .. } => *cells as f64,

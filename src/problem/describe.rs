@@ -1,6 +1,6 @@
 //! A problem in words, as it was understood.
 
-use super::{Envelope, Factor, Gate, Initial, Kind, Op, OpSum, Problem, Reach, Step, SubsystemId, Zero};
+use super::{AtMost, Envelope, Factor, Gate, Initial, Kind, Op, OpSum, Problem, Reach, Step, SubsystemId, Zero};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -132,6 +132,9 @@ impl Problem {
                 Zero::AsWritten => "",
             };
             line("  H_B", format!("{}{zero}", self.operator_text(&own.operator)));
+        }
+        if let Some(AtMost { quanta, of }) = &self.at_most {
+            line("space", format!("at most {quanta} quanta in {}", names(of)));
         }
         line("equation", "dρ/dt = −i[H, ρ] + Σ rate·D[L]ρ,  D[L]ρ = LρL† − ½(L†Lρ + ρL†L)".into());
         line("  H", self.operator_text(&self.hamiltonian));

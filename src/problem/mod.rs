@@ -4,6 +4,7 @@
 //! Energies, rates and times share whatever unit the user chose.
 
 mod access;
+mod at_most;
 mod battery;
 mod build;
 mod cell;
@@ -27,6 +28,7 @@ mod quantity;
 mod rates;
 mod units;
 
+pub use at_most::AtMost;
 pub use battery::{BatteryHamiltonian, Zero};
 pub use build::ProblemBuilder;
 pub use correlation::{Correlation, MOST_DELAYS, Regression, When};
@@ -242,6 +244,8 @@ pub struct Problem {
     pub(crate) hamiltonian: OpSum,
     /// Terms added to H that change in time or are on in some steps only.
     pub(crate) drives: Vec<Drive>,
+    /// The most quanta that are kept.
+    pub(crate) at_most: Option<AtMost>,
     /// Whether it was said in which frame H is.
     pub(crate) frame_stated: bool,
     /// The dissipative channels.

@@ -162,6 +162,9 @@ impl Ladder {
         if problem.protocol.steps.iter().any(|step| matches!(step, Step::Unitary(_))) {
             return Err(refuse("a gate acts, which may make coherence between different M".into()));
         }
+        if problem.at_most.is_some() {
+            return Err(refuse("it keeps all states, not those of few quanta".into()));
+        }
         if problem.battery_hamiltonian.is_some() {
             return Err(refuse("the battery has a Hamiltonian of its own, not Σωn".into()));
         }

@@ -245,7 +245,7 @@ impl States for LadderBatch<'_> {
                 Linear::Energy => ladder.battery.iter().map(|&(e, omega)| omega * rung(e).excited()).sum(),
                 Linear::EnergyOf(e) => ladder.energies[e.index()] * rung(e).excited(),
                 Linear::Quanta(e) => rung(e).excited(),
-                Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) => 0.0,
+                Linear::EnergySpread | Linear::MagnetisationSpread(_) | Linear::TopLevel(_) | Linear::TopQuanta => 0.0,
                 // Refused when it was compiled.
                 Linear::Expect(_) => f64::NAN,
                 Linear::Bright(e) => f64::from(u8::from(rung(e).two_j as u64 == ladder.cells[e.index()])),

@@ -89,7 +89,8 @@ impl<S: Held> Answers for Reading<'_, S> {
             | Linear::Bright(_)
             | Linear::BrightLoss(_)
             | Linear::BrightReturn(_)
-            | Linear::TopLevel(_) => linear(self.state, of, self.step)?.0,
+            | Linear::TopLevel(_)
+            | Linear::TopQuanta => linear(self.state, of, self.step)?.0,
         };
         Some(Estimate::exact(value))
     }

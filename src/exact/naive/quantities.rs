@@ -97,6 +97,13 @@ impl<'p> Meter<'p> {
                     let mode = Reduced::new(self.space, rho, &[e]).rho;
                     mode[(mode.nrows() - 1, mode.nrows() - 1)].re
                 }
+                Linear::TopQuanta => match self.problem.at_most() {
+                    None => f64::NAN,
+                    Some(limit) => {
+                        let top = |(i, _): &(usize, &Complex64)| self.space.quanta(*i, &limit.of) == limit.quanta;
+                        rho.diag().iter().enumerate().filter(top).map(|(_, p)| p.re).sum()
+                    }
+                },
                 Linear::Released(Some(only)) if only.index() != step => 0.0,
                 Linear::Released(_) => {
                     let channels = self.problem.channel_ids();
@@ -315,7 +322,7 @@ impl Reduced {
 
 /// A battery's Hamiltonian on the whole space, less its lowest energy where that counts 0.
 fn own_hamiltonian(space: &FullSpace, own: &BatteryHamiltonian) -> Result<CsMat<Complex64>, ModelError> {
-    let written = space.operator(&own.operator)?;
+    let written = space.whole_operator(&own.operator)?;
     if own.zero == Zero::AsWritten {
         return Ok(written);
     }

@@ -108,6 +108,27 @@ impl<'p> FullSpace<'p> {
     /// # Errors
     /// [`ModelError::Invalid`] for an operator that cannot act on its subsystem.
     pub fn operator(&self, sum: &OpSum) -> Result<CsMat<Complex64>, ModelError> {
+        Ok(self.kept(self.assemble(sum, None)?))
+    }
+
+    /// POP with the projector P on the states of few quanta, if only these are kept.
+    fn kept(&self, operator: CsMat<Complex64>) -> CsMat<Complex64> {
+        let d = self.dimension();
+        let Some(limit) = self.problem.at_most() else { return operator };
+        let inside = |index: &usize| self.quanta(*index, &limit.of) <= limit.quanta;
+        let entries = (0..d).filter(inside).map(|index| (index, index, ONE)).collect();
+        let p = matrix(d, entries);
+        &(&p * &operator) * &p
+    }
+
+    /// Quanta of a basis state in some subsystems.
+    pub(super) fn quanta(&self, index: usize, of: &[SubsystemId]) -> u64 {
+        let levels = self.digits(index);
+        self.cells(of).map(|k| levels[k] as u64).sum()
+    }
+
+    /// An operator of the battery, of which the state of few quanta need not be a part.
+    pub(super) fn whole_operator(&self, sum: &OpSum) -> Result<CsMat<Complex64>, ModelError> {
         self.assemble(sum, None)
     }
 
@@ -116,7 +137,8 @@ impl<'p> FullSpace<'p> {
     fn dissipators(&self, channel: &Channel) -> Result<Vec<Dissipator>, ModelError> {
         let on_cells = |subsystem: SubsystemId| {
             let cells = self.factors_of(subsystem)?;
-            cells.map(|cell| self.assemble(&channel.operator, Some((subsystem, cell)))).collect::<Result<Vec<_>, _>>()
+            let one = |cell| Ok::<_, ModelError>(self.kept(self.assemble(&channel.operator, Some((subsystem, cell)))?));
+            cells.map(one).collect::<Result<Vec<_>, _>>()
         };
         let same = |l: CsMat<Complex64>| (channel.rate, l.clone(), l);
         match &channel.reach {

@@ -3,8 +3,8 @@
 use super::quoted;
 use crate::error::RunError;
 use crate::problem::{
-    Chosen, Kind, Linear, Nonlinear, Part, Place, Problem, Quantity, Reach, Recipe, Reduction, Step, SubsystemId,
-    Varied,
+    AtMost, Chosen, Kind, Linear, Nonlinear, Part, Place, Problem, Quantity, Reach, Recipe, Reduction, Step,
+    SubsystemId, Varied,
 };
 use std::fmt::Write;
 
@@ -91,6 +91,13 @@ fn mean(problem: &Problem, of: Linear) -> Result<String, RunError> {
             }
             format!("({}) * (step == {})", released(problem), quoted(wanted))
         }
+        Linear::TopQuanta => match problem.at_most() {
+            Some(AtMost { quanta, of }) => {
+                let names = self::of(problem, of);
+                format!("mean(P - few({quanta} - 1, {names}), rho)")
+            }
+            None => "np.nan".into(),
+        },
         Linear::Expect(id) => {
             format!("mean({}, rho)", super::operator(problem, &problem.observables[id].operator, None))
         }

@@ -55,6 +55,16 @@ def transition(name, i, j):
     return total(name, qt.basis(d, i) @ qt.basis(d, j).dag())
 
 
+@cache
+def few(most, *names):
+    """The projector on states of at most so many quanta in some subsystems."""
+    quanta = np.zeros(1)
+    for k, d in enumerate(dims):
+        inside = any(k in factors[name] for name in names)
+        quanta = np.add.outer(quanta, np.arange(d) if inside else np.zeros(d)).ravel()
+    return qt.Qobj(np.diag(1.0 * (quanta <= most)), dims=[dims, dims])
+
+
 def cells(name):
     """The numbers of the cells of a subsystem."""
     return range(len(factors[name]))

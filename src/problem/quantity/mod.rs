@@ -138,6 +138,8 @@ quantities! {
     BrightReturn(SubsystemId),
     /// Weight of the highest Fock level that is kept of a mode: what its cutoff cuts off is about as much.
     TopLevel(SubsystemId),
+    /// Weight of the states of as many quanta as are kept at most: what that cuts off is about as much.
+    TopQuanta,
     /// M = ⟨Sᶻ⟩ of an ensemble.
     Magnetisation(SubsystemId),
     /// Var(Sᶻ) of the averaged state.
@@ -313,6 +315,9 @@ impl Quantity {
                 scope: Scope::Subsystem { id: e, kinds: Kinds::Mode, named: true },
                 ..whole("top_level", Mean(Linear::TopLevel(e)), Unit::One, "weight of the highest level of @")
             },
+            Quantity::TopQuanta => {
+                whole("top_quanta", Mean(Linear::TopQuanta), Unit::One, "weight of the most quanta that are kept")
+            }
             Quantity::Magnetisation(e) => {
                 part("M", (e, Kinds::Ensemble), Mean(Linear::Magnetisation(e)), Unit::One, "M = ⟨Sᶻ⟩")
             }
@@ -411,6 +416,8 @@ pub enum Linear {
     BrightReturn(SubsystemId),
     /// Weight of the highest level of a mode.
     TopLevel(SubsystemId),
+    /// Weight of the states of the most quanta that are kept.
+    TopQuanta,
     /// Energy released by collective channels (see [`Quantity::Released`]).
     Released(Option<StepId>),
     /// Jumps of a channel since the step began.

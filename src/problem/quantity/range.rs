@@ -57,7 +57,7 @@ impl Linear {
             Linear::Expect(id) => {
                 problem.observables[id].operator.terms.iter().map(|t| problem.term_range(t)).fold((0.0, 0.0), sum)
             }
-            Linear::Bright(_) | Linear::TopLevel(_) => (0.0, 1.0),
+            Linear::Bright(_) | Linear::TopLevel(_) | Linear::TopQuanta => (0.0, 1.0),
             Linear::BrightLoss(_) | Linear::BrightReturn(_) | Linear::Jumps(_) => (0.0, f64::INFINITY),
             Linear::Released(_) => {
                 let quanta = || problem.channel_ids().map(|c| problem.released_per_jump(c));

@@ -181,6 +181,9 @@ pub(in crate::problem) fn check_quantity(problem: &Problem, quantity: &Quantity)
     let Entry { name, scope, .. } = quantity.entry();
     let invalid = |text: String| Err(ModelError::Invalid(text));
     match scope {
+        _ if *quantity == Quantity::TopQuanta && problem.at_most.is_none() => {
+            invalid(format!("`{name}` needs a space of at most so many quanta"))
+        }
         Scope::Battery(kinds) if !kinds.fits(problem) => invalid(format!("`{name}` needs {}", kinds.name())),
         Scope::Subsystem { id, kinds, .. } => match problem.subsystems.get(id.index()) {
             None => invalid(format!("`{name}` is asked of a subsystem that does not exist")),

@@ -35,7 +35,11 @@ impl Space {
             strides[slot] = strides[slot + 1].saturating_mul(levels[slot + 1] as u64);
         }
         let mut space = Self { levels, strides, codes: None, dimension: 0, key };
-        if charges.is_empty() {
+        if layout.at_most.is_some() {
+            let codes = space.few_quanta(layout, charges);
+            space.dimension = codes.len();
+            space.codes = Some(codes);
+        } else if charges.is_empty() {
             space.dimension = space.levels.iter().product();
         } else {
             let codes = space.enumerate(layout, charges);
@@ -72,7 +76,7 @@ impl Space {
                 None => true,
             };
             let total = |c: usize| (0..slots).map(|slot| value(c, slot, levels[slot])).sum::<i64>();
-            if fits && (0..charges.len()).all(|c| total(c) == self.key.charges[c]) {
+            if fits && (0..charges.len()).all(|c| charges[c].value(total(c)) == self.key.charges[c]) {
                 codes.push(self.code(&levels));
             }
             // The next combination of the other slots.
@@ -93,6 +97,45 @@ impl Space {
                 levels[slot] = 0;
             }
         }
+    }
+
+    /// The codes of the states of few quanta that have the charges: slot by slot, as long as there are quanta left.
+    fn few_quanta(&self, layout: &Layout, charges: &[Charge]) -> Vec<u64> {
+        let Some((limited, most)) = &layout.at_most else { return Vec::new() };
+        let mut codes = Vec::new();
+        let mut levels = vec![0usize; self.levels.len()];
+        let quanta = |slot: usize, level: usize| match limited.contains(&slot) {
+            true => layout.slots[slot].quanta(self.key.two_j[slot], level),
+            false => 0,
+        };
+        let mut visit = |levels: &[usize]| {
+            if key_of(layout, charges, &self.key.two_j, levels).charges == self.key.charges {
+                codes.push(self.code(levels));
+            }
+        };
+        fn descend(
+            slot: usize,
+            left: i64,
+            levels: &mut [usize],
+            counts: &[usize],
+            quanta: &dyn Fn(usize, usize) -> i64,
+            visit: &mut dyn FnMut(&[usize]),
+        ) {
+            if slot == levels.len() {
+                return visit(levels);
+            }
+            for level in 0..counts[slot] {
+                let rest = left - quanta(slot, level);
+                if rest < 0 {
+                    break; // quanta rise with the level
+                }
+                levels[slot] = level;
+                descend(slot + 1, rest, levels, counts, quanta, visit);
+            }
+            levels[slot] = 0;
+        }
+        descend(0, *most, &mut levels, &self.levels, &quanta, &mut visit);
+        codes
     }
 
     /// Number of states.
@@ -137,7 +180,7 @@ impl Space {
 pub fn key_of(layout: &Layout, charges: &[Charge], two_j: &[u64], levels: &[usize]) -> Key {
     let value = |charge: &Charge| {
         let slots = layout.slots.iter().enumerate();
-        slots.map(|(s, slot): (usize, &Slot)| charge.of_level(s, slot, two_j[s], levels[s])).sum()
+        charge.value(slots.map(|(s, slot): (usize, &Slot)| charge.of_level(s, slot, two_j[s], levels[s])).sum())
     };
     Key { two_j: two_j.to_vec(), charges: charges.iter().map(value).collect() }
 }

@@ -1,5 +1,5 @@
 //! Conserved charges: integer weights of the slots' levels that the Hamiltonian keeps and every jump shifts by a fixed
-//! amount. They split the space into invariant blocks, found from the operator terms alone, whatever the dimension.
+//! amount; and parities, which are so only modulo 2, as where quanta come and go in pairs. They split the space into invariant blocks, found from the operator terms alone, whatever the dimension.
 
 use super::layout::{Layout, Monomial, Slot, SlotOp};
 use num_integer::Integer;
@@ -9,6 +9,8 @@ use num_integer::Integer;
 pub struct Charge {
     /// Of each slot: the weight of one quantum, or of each level of a multi-level system.
     weights: Vec<Weights>,
+    /// Whether it counts modulo 2.
+    parity: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -30,12 +32,18 @@ impl Charge {
 
     /// The same charge on some of the slots.
     pub fn restricted(&self, slots: &[usize]) -> Self {
-        Self { weights: slots.iter().map(|slot| self.weights[*slot].clone()).collect() }
+        Self { weights: slots.iter().map(|slot| self.weights[*slot].clone()).collect(), ..*self }
     }
 
-    /// The weight of one quantum of a slot that is no multi-level system.
+    /// Its value where the slots add up to `sum`.
+    pub fn value(&self, sum: i64) -> i64 {
+        if self.parity { sum.rem_euclid(2) } else { sum }
+    }
+
+    /// The weight of one quantum of a slot that is no multi-level system; a parity has none that could be solved for.
     pub fn weight(&self, index: usize) -> Option<i64> {
         match self.weights[index] {
+            _ if self.parity => None,
             Weights::Quanta(weight) => Some(weight),
             Weights::Levels(_) => None,
         }
@@ -62,7 +70,8 @@ impl Charge {
             -1 => format!("−n({name})"),
             w => format!("{w} n({name})"),
         };
-        parts.iter().map(part).collect::<Vec<_>>().join(" + ").replace("+ −", "− ")
+        let sum = parts.iter().map(part).collect::<Vec<_>>().join(" + ").replace("+ −", "− ");
+        if self.parity { format!("the parity of {sum}") } else { sum }
     }
 }
 
@@ -167,6 +176,27 @@ impl Constraints {
         }
     }
 
+    /// Parities that are not those of `charges`. Turning slots upside down changes them by what a block knows.
+    pub fn parities(&self, layout: &Layout, charges: &[Charge]) -> Vec<Charge> {
+        let (starts, unknowns) = offsets(layout);
+        let odd = |row: &[i64]| row.iter().map(|x| x.rem_euclid(2) == 1).collect::<Vec<bool>>();
+        let all = null_space_of_two(self.rows.iter().map(|row| odd(row)), unknowns);
+        let known = charges.iter().map(|charge| {
+            let weights = charge.weights.iter().flat_map(|weights| match weights {
+                Weights::Quanta(weight) => vec![*weight],
+                Weights::Levels(levels) => levels[1..].to_vec(),
+            });
+            odd(&weights.collect::<Vec<i64>>())
+        });
+        let mut reduced: Vec<(usize, Vec<bool>)> = Vec::new();
+        known.for_each(|known| {
+            add(&mut reduced, known);
+        });
+        let new = all.into_iter().filter(|parity| add(&mut reduced, parity.clone()));
+        new.map(|parity| of_weights(layout, &starts, &parity.into_iter().map(i64::from).collect::<Vec<_>>(), true))
+            .collect()
+    }
+
     /// A basis of all charges.
     pub fn charges(mut self, layout: &Layout) -> Vec<Charge> {
         let (starts, unknowns) = offsets(layout);
@@ -177,17 +207,52 @@ impl Constraints {
             }
             self.rows.extend(reversed);
         }
-        let charge = |solution: Vec<i64>| {
-            let weights = layout.slots.iter().zip(&starts).map(|(slot, &start)| match slot {
-                Slot::Levels { levels } => Weights::Levels(
-                    std::iter::once(0).chain(solution[start..start + levels - 1].iter().copied()).collect(),
-                ),
-                _ => Weights::Quanta(solution[start]),
-            });
-            Charge { weights: weights.collect() }
-        };
-        null_space(self.rows, unknowns).into_iter().map(charge).collect()
+        let all = null_space(self.rows, unknowns).into_iter();
+        all.map(|solution| of_weights(layout, &starts, &solution, false)).collect()
     }
+}
+
+/// The charge with these weights of the unknowns.
+fn of_weights(layout: &Layout, starts: &[usize], solution: &[i64], parity: bool) -> Charge {
+    let weights = layout.slots.iter().zip(starts).map(|(slot, &start)| match slot {
+        Slot::Levels { levels } => {
+            Weights::Levels(std::iter::once(0).chain(solution[start..start + levels - 1].iter().copied()).collect())
+        }
+        _ => Weights::Quanta(solution[start]),
+    });
+    Charge { weights: weights.collect(), parity }
+}
+
+/// Reduce `row` by rows of distinct pivots, modulo 2, and keep it if anything is left.
+fn add(reduced: &mut Vec<(usize, Vec<bool>)>, mut row: Vec<bool>) -> bool {
+    let minus = |row: &mut Vec<bool>, by: &[bool]| row.iter_mut().zip(by).for_each(|(x, y)| *x ^= y);
+    for (pivot, known) in &*reduced {
+        if row[*pivot] {
+            minus(&mut row, known);
+        }
+    }
+    let Some(pivot) = row.iter().position(|x| *x) else { return false };
+    for (_, known) in reduced.iter_mut().filter(|(_, known)| known[pivot]) {
+        minus(known, &row);
+    }
+    reduced.push((pivot, row));
+    true
+}
+
+/// A basis of {w : every row · w is even}, in zeros and ones.
+fn null_space_of_two(rows: impl Iterator<Item = Vec<bool>>, unknowns: usize) -> Vec<Vec<bool>> {
+    let mut reduced = Vec::new();
+    rows.for_each(|row| {
+        add(&mut reduced, row);
+    });
+    let free = (0..unknowns).filter(|u| reduced.iter().all(|(pivot, _)| pivot != u));
+    let solution = |free: usize| {
+        let mut w = vec![false; unknowns];
+        w[free] = true;
+        reduced.iter().for_each(|(pivot, row)| w[*pivot] = row[free]);
+        w
+    };
+    free.map(solution).collect()
 }
 
 /// An integer basis of {w : every row · w = 0}, by fraction-free elimination; numbers too large for it (there are none in
@@ -233,6 +298,18 @@ fn eliminate(row: &mut [i128], known: &[i128], pivot: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn null_spaces_of_two_are_orthogonal_to_every_row_and_complete() {
+        let rows = [vec![true, true, false, false], vec![false, true, true, true]];
+        let basis = null_space_of_two(rows.clone().into_iter(), 4);
+        assert_eq!(basis.len(), 2);
+        for (w, row) in basis.iter().flat_map(|w| rows.iter().map(move |row| (w, row))) {
+            assert_eq!(w.iter().zip(row).filter(|(x, y)| **x && **y).count() % 2, 0);
+        }
+        let mut reduced = Vec::new();
+        assert!(basis.into_iter().all(|w| add(&mut reduced, w)), "they are independent");
+    }
 
     #[test]
     fn null_spaces_are_orthogonal_to_every_row_and_complete() {

@@ -38,6 +38,9 @@ pub struct Lattice {
 impl Lattice {
     /// The lattice of a problem; `None` if a charge determines no slot by itself or there are too many places.
     pub(super) fn new(of: &Blocks) -> Option<Self> {
+        if of.layout.at_most.is_some() {
+            return None; // states are missing in it
+        }
         let slots = &of.layout.slots;
         let weight = |charge: usize, slot: usize| of.charges[charge].weight(slot);
         let alone = |charge: usize, slot: usize| {

@@ -86,11 +86,18 @@ impl Monomial {
     }
 }
 
+/// More states are not halved.
+const MOST_HALVED: f64 = (1 << 14) as f64;
+/// Fewest cells that are worth an operator without a matrix, which needs their whole space.
+pub const FEWEST_CELLS: usize = 8;
+
 /// Which slot or slots a subsystem occupies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     /// The slots.
     pub slots: Vec<Slot>,
+    /// The slots whose quanta together are limited, and how many there may be.
+    pub at_most: Option<(Vec<usize>, i64)>,
     /// The slots of each subsystem: one for a spin, mode or multi-level system, one a cell otherwise.
     pub of: Vec<std::ops::Range<usize>>,
 }
@@ -110,7 +117,39 @@ impl Layout {
             }
             of.push(first..slots.len());
         }
-        Self { slots, of }
+        let at_most = problem.at_most().map(|limit| {
+            let slots = limit.of.iter().flat_map(|e| of[e.index()].clone());
+            (slots.collect(), limit.quanta as i64)
+        });
+        Self { slots, at_most, of }
+    }
+
+    /// Whether blocks may be halved by parities: there are few states, which are not those of many cells, for whose whole
+    /// space operators need no matrix.
+    pub fn has_parities(&self) -> bool {
+        let states: f64 = self.slots.iter().map(|slot| slot.most_levels() as f64).product();
+        let cells = self.slots.iter().all(|slot| *slot == Slot::Cell);
+        states <= MOST_HALVED && !(cells && self.slots.len() >= FEWEST_CELLS)
+    }
+
+    /// Number of states of at most so many quanta, all other slots at will.
+    pub fn states_of_few_quanta(&self) -> f64 {
+        let Some((limited, most)) = &self.at_most else { return f64::INFINITY };
+        // Of each number of quanta, how many states have it.
+        let mut count = vec![0.0; *most as usize + 1];
+        count[0] = 1.0;
+        let mut others = 1.0;
+        for (index, slot) in self.slots.iter().enumerate() {
+            if !limited.contains(&index) {
+                others *= slot.most_levels() as f64;
+                continue;
+            }
+            let before = count.clone();
+            count.iter_mut().enumerate().for_each(|(quanta, count)| {
+                *count = before[quanta.saturating_sub(slot.most_levels() - 1)..=quanta].iter().sum();
+            });
+        }
+        others * count.iter().sum::<f64>()
     }
 
     /// Whether a subsystem is stored as one spin.

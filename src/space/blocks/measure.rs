@@ -132,6 +132,22 @@ pub fn observable(of: &Blocks, block: &Block, linear: Linear, stage: usize) -> O
         Linear::TopLevel(e) => plain(diagonal(of, block, &[e], &|_, slot, level| {
             f64::from(u8::from(level + 1 == block.space.levels[slot]))
         })),
+        Linear::TopQuanta => {
+            let top = |levels: &[usize]| {
+                let (slots, most) = of.layout.at_most.as_ref()?;
+                let quanta = |slot: &usize| of.layout.slots[*slot].quanta(block.space.key.two_j[*slot], levels[*slot]);
+                Some(slots.iter().map(quanta).sum::<i64>() == *most)
+            };
+            let mut levels = vec![0; block.space.levels.len()];
+            plain(
+                (0..block.dimension())
+                    .map(|i| {
+                        block.space.read(i, &mut levels);
+                        f64::from(u8::from(top(&levels) == Some(true)))
+                    })
+                    .collect(),
+            )
+        }
         Linear::Expect(id) => {
             // Only what stays inside the block has a mean, term by term.
             let terms = of.layout.monomials(&problem.observables[id].operator);

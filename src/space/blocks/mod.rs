@@ -27,7 +27,7 @@ pub use block::{Block, BlockId, Jump, Sparse, adjoint};
 pub use frame::{Covered, Diagonal, Frame, Prepared};
 pub use initial::{Drawn, Part, Start, parts, place};
 pub use lattice::Lattice;
-pub use layout::{Layout, Monomial, Slot, SlotOp};
+pub use layout::{FEWEST_CELLS, Layout, Monomial, Slot, SlotOp};
 pub use measure::Observable;
 pub use mixture::PartState;
 pub use reduce::{Piece, Reducer};
@@ -225,7 +225,11 @@ impl Blocks {
             }
             gates.iter().for_each(|gate| gate.constrain(&layout, &mut constraints));
             initial::constrain(problem, &layout, &mut constraints);
+            let rows = constraints.clone();
             found = constraints.charges(&layout);
+            if layout.has_parities() {
+                found.extend(rows.parities(&layout, &found));
+            }
             if found.is_empty() && !style.spins {
                 return Err(refuse(style, "no charge is conserved or shifted by definite amounts".into()));
             }
@@ -269,6 +273,18 @@ impl Blocks {
             })
             .collect();
         let all: f64 = levels.iter().product();
+        if self.layout.at_most.is_some() {
+            let states = self.layout.states_of_few_quanta();
+            if states > MOST_STATES || all >= (1u64 << 62) as f64 {
+                return Err(refuse(
+                    self.style,
+                    format!(
+                        "{states:.3e} states of at most so many quanta, more than 2^24, or levels of {all:.1e} states, more than 2^62"
+                    ),
+                ));
+            }
+            return Ok(());
+        }
         if self.charges.is_empty() {
             return if all <= MOST_STATES {
                 Ok(())

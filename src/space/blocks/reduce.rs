@@ -163,7 +163,7 @@ type PartBlock = (Space, BTreeMap<Vec<usize>, Vec<(u32, u32)>>);
 fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId], in_energies: bool) -> Vec<Piece> {
     let slots: Vec<usize> = parts.iter().flat_map(|e| of.layout.of[e.index()].clone()).collect();
     let owner: Vec<SubsystemId> = parts.iter().flat_map(|e| of.layout.of[e.index()].clone().map(move |_| *e)).collect();
-    let layout = Layout { slots: slots.iter().map(|s| of.layout.slots[*s]).collect(), of: Vec::new() };
+    let layout = Layout { slots: slots.iter().map(|s| of.layout.slots[*s]).collect(), at_most: None, of: Vec::new() };
     let charges: Vec<Charge> = of.charges.iter().map(|c| c.restricted(&slots)).collect();
     let two_j: Vec<u64> = slots.iter().map(|s| block.space.key.two_j[*s]).collect();
     let mut found: BTreeMap<Vec<i64>, PartBlock> = BTreeMap::new();
