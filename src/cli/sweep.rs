@@ -162,6 +162,9 @@ pub fn solve_point(input: &Input, how: Solve, stop: &Stop) -> Result<Option<Tabl
     }
 }
 
+/// What is kept of a point, and the best over time.
+type Point = (Table, Option<Best>);
+
 /// The input, its grid, and what the command line adds.
 struct Search<'a> {
     input: &'a Input,
@@ -172,7 +175,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Every point of the grid, and its best over time; those that an interruption left out are `None`.
-    fn points(&self, grid: &Grid) -> Result<Vec<Option<(Table, Option<Best>)>>, RunError> {
+    fn points(&self, grid: &Grid) -> Result<Vec<Option<Point>>, RunError> {
         let bar = ProgressBar::new(grid.points.len() as u64);
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} points  {per_sec}  {eta} left") {
             bar.set_style(style);
@@ -202,7 +205,7 @@ impl Search<'_> {
 
     /// The columns and rows that are kept of the point where the parameters are `set`, the `number`th of the grid, and the
     /// best over time if that is the aim.
-    fn point(&self, set: &[(String, String)], number: usize) -> Result<Option<(Table, Option<Best>)>, RunError> {
+    fn point(&self, set: &[(String, String)], number: usize) -> Result<Option<Point>, RunError> {
         let overrides: Vec<(String, String)> = self.overrides.iter().chain(set).cloned().collect();
         let parsed = input::parse(&self.input.path, &self.input.text, &overrides);
         let mut input =

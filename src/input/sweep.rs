@@ -280,7 +280,7 @@ mod tests {
             (
                 format!("{range}\noptimise = \"max energy over times\""),
                 "\"max energy over times\"",
-                "unknown swept parameter `times`; did you mean `time`?",
+                "unknown swept parameter `times`",
             ),
             (format!("{range}\noptimise = \"max tau over time\""), "\"max tau over time\"", "number of the whole run"),
             (

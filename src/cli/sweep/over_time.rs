@@ -141,7 +141,8 @@ mod tests {
         let times: Vec<f64> = (0..=40).map(|k| 0.1 * f64::from(k)).collect();
         for (largest, place, value) in [(true, 1.0, 1f64.exp().recip()), (false, 0.0, 0.0)] {
             let found = best(&table(&times, |t| t * (-t).exp()), &aim(largest)).unwrap();
-            assert!((found.time.value - place).abs() < 2e-3 && (found.value.value - value).abs() < 1e-4, "{found:?}");
+            // The vertex of the parabola is off by h²f'''/(6f'') = 0.0033.
+            assert!((found.time.value - place).abs() < 4e-3 && (found.value.value - value).abs() < 1e-4, "{found:?}");
         }
         for shift in [0.02, 0.05, 0.083] {
             let f = |t: f64| (t - shift) * (shift - t).exp();
