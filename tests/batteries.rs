@@ -9,6 +9,8 @@ use leyden::exact;
 use leyden::input;
 use leyden::problem::Problem;
 use leyden::run::{self, RunOptions};
+use leyden::space::blocks::{Blocks, Style};
+use leyden::space::choose::Representation;
 use leyden::stop::Stop;
 use leyden::table::Table;
 use leyden::unravel::engine::Engine;
@@ -251,6 +253,58 @@ fn intervals_of_entanglement_cover() {
     }
 }
 
+/// Eight modes in a ring that share one quantum, which leaks: cells or modes of more levels make no difference, and the whole
+/// space of 3⁸ states none either.
+#[test]
+fn few_quanta_are_enough_where_no_more_come_in() {
+    let text = |levels: usize, space: &str| {
+        let modes: String = (0..8).map(|k| format!("M{k} = {{ mode = {levels} }}\n")).collect();
+        let hop = |k: usize| format!("\"a(M{k})*ad(M{0}) + ad(M{k})*a(M{0})\"", (k + 1) % 8);
+        let hops: Vec<String> = (0..8).map(hop).collect();
+        let losses: String = (0..8).map(|k| format!("loss{k} = {{ operator = \"a(M{k})\", rate = 0.1 }}\n")).collect();
+        format!(
+            "[subsystems]\n{modes}{space}[battery]\nof = [\"M3\"]\n[initial]\nM0 = \"fock(1)\"\n[hamiltonian]\nterms = [{}]\n\
+             [channels]\n{losses}[protocol]\nsteps = [{{ name = \"share\", evolve = 2, samples = 5 }}]\n\
+             [observe]\nquantities = [\"energy\", \"ergotropy\"]\n",
+            hops.join(", ")
+        )
+    };
+    let whole = solve(&text(3, ""));
+    for (levels, most) in [(2, 1), (3, 1), (4, 2)] {
+        let problem = read(&text(levels, &format!("[space]\nat_most = {most}\n")));
+        assert!(problem.at_most_is_exact());
+        let few = exact::solve(&problem, None, &Stop::default()).unwrap();
+        for name in ["energy", "ergotropy"] {
+            for (a, b) in few.column(name).unwrap().value.iter().zip(&whole.column(name).unwrap().value) {
+                close(*a, *b);
+            }
+        }
+    }
+    let driven = text(3, "[space]\nat_most = 2\n")
+        .replace("[hamiltonian]\nterms = [", "[hamiltonian]\nterms = [\"a(M0) + ad(M0)\", ");
+    assert!(!read(&driven).at_most_is_exact());
+}
+
+/// A symmetry modulo 2 halves the blocks of a cell in a mode beyond the rotating wave, and changes nothing else.
+#[test]
+fn parities_halve_blocks() {
+    let problem = read(
+        "[subsystems]\nA = { mode = 6 }\nB = { cell = true }\n[battery]\nof = [\"B\"]\n[initial]\nA = \"fock(2)\"\n\
+         [hamiltonian]\nterms = [\"n(A) + n(B)\", \"0.3*(a(A) + ad(A))*sx(B)\"]\n\
+         [channels]\nleak = { operator = \"a(A)\", rate = 0.1 }\nloss = { each = \"sm(B)\", rate = 0.05 }\n\
+         [protocol]\nsteps = [{ name = \"charge\", evolve = 3, samples = 6 }]\n\
+         [observe]\nquantities = [\"energy\", \"ergotropy\", \"photons\"]\n",
+    );
+    let halved = Blocks::compile(&problem, Style { spins: false, charges: true }).unwrap();
+    assert_eq!(halved.describe_charges(), ["the parity of n(A) + n(B)"]);
+    assert_eq!(halved.get(halved.block_of(&[0, 0], &[2, 0])).dimension(), 6);
+    let by_parity = exact::solve(&problem, Some(Representation::Sectors), &Stop::default()).unwrap();
+    let whole = exact::naive::solve(&problem).unwrap();
+    for (a, b) in by_parity.columns.iter().zip(&whole.columns) {
+        a.value.iter().zip(&b.value).for_each(|(x, y)| close(*x, *y));
+    }
+}
+
 /// What is wrong is found where it is written, and said.
 #[test]
 fn mistakes_are_located() {
@@ -280,6 +334,9 @@ fn mistakes_are_located() {
         ("[initial]\njoint = { over = [\"B\"], file = \"long.npy\" }\n", "long.npy", "norm 2"),
         ("[initial]\njoint = { over = [\"B\"], file = \"none.npy\" }\n", "none.npy", "cannot be read"),
         ("[initial]\njoint = { over = [\"B\"] }\n", "over", "in a file"),
+        ("[space]\nat_most = 1.5\n", "1.5", "whole number"),
+        ("[space]\nat_most = 1\nof = [\"Q\"]\n", "Q", "unknown subsystem"),
+        ("[space]\nat_most = 1\n[initial]\nB = \"excited\"\n", "", "up to 2 quanta"),
     ];
     let steps = |gate: &str| {
         format!("[protocol]\nsteps = [{{ unitary = {gate} }}, {{ name = \"w\", evolve = 1, samples = 1 }}]\n")

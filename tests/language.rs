@@ -1,7 +1,7 @@
 //! The page on the input language: its examples are understood, and it has every word of the parser.
 
 use leyden::input;
-use leyden::problem::{Quantity, Scope};
+use leyden::problem::Quantity;
 use ndarray::Array2;
 use std::collections::BTreeSet;
 use std::fs;
@@ -146,7 +146,7 @@ fn every_word_of_the_language_is_on_the_page() {
     }
     words.extend(["sum", "in", "cells", "edges"].map(str::to_owned));
     for entry in Quantity::every().iter().map(Quantity::entry) {
-        if !matches!(entry.scope, Scope::Own(_)) {
+        if !entry.scope.is_named() {
             words.insert(entry.name.to_owned());
         }
     }

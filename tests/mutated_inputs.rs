@@ -155,14 +155,16 @@ fn input_number(index: u64, files: &[String], words: &[String]) -> String {
     text
 }
 
-/// What a table may not hold: numbers that are none, but for 0/0 and the average over no edges.
+/// What a table may not hold: numbers that are none, but for 0/0, nothing over no time, and the average over no edges.
 fn odd_number(problem: &Problem, table: &Table) -> Option<String> {
     let edges = |part: &Subsystem| matches!(&part.kind, Kind::Network { edges, .. } if !edges.is_empty());
     let apart = !problem.subsystems().iter().any(edges);
     let empty = |name: &str| name == "efficiency" || (name == "concurrence" && apart);
     let odd = |name: &str, value: f64| !(value.is_finite() || empty(name) && value.is_nan());
+    let at_start = |name: &str, row: usize| name == "power" && table.rows[row].time == 0.0;
     table.columns.iter().find_map(|column| {
-        let row = column.value.iter().position(|value| odd(&column.name, *value))?;
+        let is_odd = |row: &usize| odd(&column.name, column.value[*row]) && !at_start(&column.name, *row);
+        let row = (0..column.value.len()).find(is_odd)?;
         Some(format!("{} is {} in row {row}", column.name, column.value[row]))
     })
 }

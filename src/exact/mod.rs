@@ -14,10 +14,10 @@ pub mod theory;
 #[cfg(test)]
 mod tests;
 
-use crate::error::RunError;
+use crate::error::{CompileError, RunError};
 use crate::problem::{Correlation, Problem};
 use crate::space::blocks::Style;
-use crate::space::choose::{Representation, smallest};
+use crate::space::choose::{Representation, refusal, smallest};
 use crate::stop::Stop;
 use crate::table::Table;
 use blocks::Ending;
@@ -30,7 +30,7 @@ use num_complex::Complex64;
 /// When that representation cannot carry the problem, would not fit, or misses its tolerance; [`RunError::Interrupted`]
 /// within a second of `stop` being raised.
 pub fn solve(problem: &Problem, requested: Option<Representation>, stop: &Stop) -> Result<Table, RunError> {
-    match requested.or_else(|| smallest(problem)).and_then(Representation::style) {
+    match chosen(problem, requested)?.style() {
         Some(style) => blocks::solve(problem, style, stop),
         None => rate_equation::RateEquation::new(problem)?.stopped_by(stop).solve(),
     }
@@ -67,13 +67,18 @@ pub fn correlation(
     blocks::correlation(problem, of, style, stop)
 }
 
+/// The representation requested, or the smallest that carries the problem.
+fn chosen(problem: &Problem, requested: Option<Representation>) -> Result<Representation, CompileError> {
+    requested.or_else(|| smallest(problem)).ok_or_else(|| refusal(problem))
+}
+
 fn ending(
     problem: &Problem,
     requested: Option<Representation>,
     ending: Ending,
     stop: &Stop,
 ) -> Result<Table, RunError> {
-    match requested.or_else(|| smallest(problem)).and_then(Representation::style) {
+    match chosen(problem, requested)?.style() {
         None if problem.protocol.repeat > 1 => {
             rate_equation::RateEquation::new(problem)?.stopped_by(stop).fixed_point(ending)
         }

@@ -100,6 +100,12 @@ pub fn choose(problem: &Problem) -> Choice {
     Choice { verdicts: Representation::ALL.map(verdict).into() }
 }
 
+/// Why no representation carries the problem, one after another.
+pub fn refusal(problem: &Problem) -> CompileError {
+    let reasons = choose(problem).verdicts.into_iter().filter_map(|(r, v)| Some(format!("{r}: {}", v.err()?)));
+    CompileError { representation: "smallest", reason: reasons.collect::<Vec<_>>().join("; ") }
+}
+
 fn ladder(problem: &Problem) -> Result<String, CompileError> {
     let ladder = Ladder::compile(problem)?;
     let states = |cells: &u64| format!("{} states (J, M)", (cells / 2 + 1) * (cells - cells / 2 + 1));

@@ -9,7 +9,7 @@ use crate::density::Density;
 use crate::error::{CompileError, RunError, TRAJECTORY};
 use crate::problem::Problem;
 use crate::space::blocks::{Blocks, Style};
-use crate::space::choose::{Representation, choose};
+use crate::space::choose::{Representation, refusal};
 use crate::space::ladder::Ladder;
 use crate::stop::Stop;
 use std::ops::Range;
@@ -76,8 +76,7 @@ impl Engine {
                 return Ok((representation, engine));
             }
         }
-        let reasons = choose(problem).verdicts.into_iter().filter_map(|(r, v)| Some(format!("{r}: {}", v.err()?)));
-        Err(CompileError { representation: "smallest", reason: reasons.collect::<Vec<_>>().join("; ") })
+        Err(refusal(problem))
     }
 }
 

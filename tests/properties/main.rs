@@ -19,7 +19,7 @@ use leyden::stop::Stop;
 use leyden::unravel::banded::BandedJump;
 use leyden::unravel::block_jump::BlockJump;
 use leyden::unravel::engine::Engine;
-use maker::{random, random_battery, random_in_time};
+use maker::{random, random_battery, random_in_time, random_of_few_quanta};
 use num_complex::Complex64;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -102,6 +102,12 @@ fn vectors_agree_with_the_full_space() {
         closed.keep_steps(|step| !matches!(step, Step::Reset { .. }));
         check_problem(seed, closed.build().unwrap())
     });
+}
+
+/// Spaces of few quanta, in which every operator is cut alike.
+#[test]
+fn spaces_of_few_quanta_agree_with_the_full_space() {
+    check_many(0..FEW / 2, |seed| check_problem(seed, random_of_few_quanta(seed)));
 }
 
 /// Batteries of their own: Hamiltonians, joint states, gates, cells of unequal energy.

@@ -4,7 +4,7 @@ use faer::Mat;
 use leyden::problem::function::{Call, Expression, Function, Table};
 use leyden::problem::{
     Axis, ChannelId, Chosen, Envelope, Factor, Gate, Initial, JointState, Kind, Nonlinear, Op, OpSum, Problem,
-    Quantity, RateMatrix, SubsystemId, Zero, haar_unitary,
+    Quantity, RateMatrix, Step, SubsystemId, Zero, haar_unitary,
 };
 use num_complex::Complex64;
 use rand::{RngExt, SeedableRng};
@@ -429,4 +429,29 @@ pub fn random_battery(seed: u64) -> Problem {
     }
     kept.extend([Quantity::CoherentErgotropy, Quantity::Capacity, Quantity::Efficiency, Quantity::EnergyOf(last)]);
     p.with_only(kept).build().unwrap_or_else(|e| panic!("{seed}: {e}"))
+}
+
+/// A random problem in the space of few quanta, of all of its subsystems or of all but the first.
+pub fn random_of_few_quanta(seed: u64) -> Problem {
+    let (mut rng, problem) = (ChaCha8Rng::seed_from_u64(seed), random(seed));
+    let mut p = problem.edit();
+    p.keep_steps(|step| matches!(step, Step::Evolve { .. }));
+    for (e, part) in problem.subsystem_ids().zip(problem.subsystems()) {
+        let state = match &part.kind {
+            Kind::Mode { .. } if rng.random_bool(0.4) => Initial::Fock(1),
+            Kind::Ensemble { cells } if rng.random_bool(0.4) => {
+                Initial::Dicke { two_j: *cells, two_m: 2 - *cells as i64 }
+            }
+            _ => Initial::Ground,
+        };
+        p.initial(e, state);
+    }
+    let all: Vec<SubsystemId> = problem.subsystem_ids().collect();
+    let of = if all.len() > 1 && rng.random_bool(0.3) { all[1..].to_vec() } else { all };
+    let kept = problem.quantities().iter().cloned();
+    // Flows between spins are of whole cells.
+    let kept =
+        kept.filter(|q| !matches!(q, Quantity::BrightLoss(_) | Quantity::BrightReturn(_) | Quantity::SpinLength(_)));
+    p.with_only(kept).at_most(3, of).observe([Quantity::TopQuanta]);
+    p.build().unwrap_or_else(|e| panic!("{seed}: {e}"))
 }
