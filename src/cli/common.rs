@@ -58,7 +58,9 @@ pub fn parse_trajectories(text: &str) -> Result<u64, String> {
 impl InputArgs {
     /// Read the input with the overrides.
     pub fn read(&self) -> Result<Input, InputError> {
-        input::read(&self.file, &self.parameters)
+        let input = input::read(&self.file, &self.parameters)?;
+        input.problem.notes().iter().for_each(|text| note!("note: {text}"));
+        Ok(input)
     }
 
     /// The output folder: what `--out` says, or runs/ and the input's name with `suffix` and the overrides.

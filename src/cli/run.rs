@@ -14,7 +14,7 @@ use crate::input::Input;
 use crate::output::folder::{Finished, RunFolder};
 use crate::output::npz;
 use crate::output::table as files;
-use crate::problem::{Problem, Reduction};
+use crate::problem::Problem;
 use crate::run::{self, RunOptions, Shots};
 use crate::space::choose::{Representation, choose};
 use crate::table::Table;
@@ -308,7 +308,7 @@ fn write(
     }
     if options.states && !outcome.accumulated.densities.is_empty() {
         let kept = run::reductions(problem, options);
-        let battery = Reduction::Joint(problem.battery.clone());
+        let battery = problem.battery_reduction();
         let first = kept.iter().position(|reduction| *reduction == battery).unwrap_or(0);
         let rows: Vec<&Density> = outcome.accumulated.densities.iter().skip(first).step_by(kept.len()).collect();
         folder.write("states.npz", &npz::densities_npz(&rows)?)?;

@@ -17,7 +17,6 @@ use num_complex::Complex64;
 use std::cell::RefCell;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A density matrix, block by block; the traces sum to one for each part it is made of.
@@ -65,8 +64,8 @@ pub enum Functional {
     NegativeEntropy {
         /// The numbers of levels of the factors.
         levels: Vec<usize>,
-        /// The factors of each group.
-        groups: Vec<Range<usize>>,
+        /// The first factor of each group, and the first after it.
+        groups: Vec<(usize, usize)>,
         /// Smallest eigenvalue that counts.
         floor: f64,
     },
@@ -168,7 +167,7 @@ pub fn functional(problem: &Problem, what: Nonlinear, of: Part) -> Result<Option
                 (_, Nonlinear::Negativity) => {
                     Functional::Negativity(problem.states_of(&chosen.places[..chosen.first]) as usize)
                 }
-                _ => negative_entropy(problem, id.number, &[0..chosen.places.len()]),
+                _ => negative_entropy(problem, id.number, &[(0, chosen.places.len())]),
             }
         }
         Nonlinear::Purity | Nonlinear::CoherentErgotropy | Nonlinear::Capacity | Nonlinear::MutualInformation => {
@@ -178,11 +177,11 @@ pub fn functional(problem: &Problem, what: Nonlinear, of: Part) -> Result<Option
 }
 
 /// −Σ S of groups of the places of a chosen part.
-fn negative_entropy(problem: &Problem, number: usize, groups: &[Range<usize>]) -> Functional {
+fn negative_entropy(problem: &Problem, number: usize, groups: &[(usize, usize)]) -> Functional {
     let places = &problem.chosen[number].places;
     let count = |places: &[Place]| problem.factors_of(places).len();
     let levels = problem.factors_of(places).iter().map(|(.., levels)| *levels).collect();
-    let groups = groups.iter().map(|group| count(&places[..group.start])..count(&places[..group.end])).collect();
+    let groups = groups.iter().map(|(from, to)| (count(&places[..*from]), count(&places[..*to]))).collect();
     Functional::NegativeEntropy { levels, groups, floor: 0.0 }
 }
 
@@ -190,8 +189,8 @@ fn negative_entropy(problem: &Problem, number: usize, groups: &[Range<usize>]) -
 pub fn mutual_information(problem: &Problem, of: Part) -> Option<[Functional; 2]> {
     let Part::Chosen(ChosenId { number, .. }) = of else { return None };
     let (first, all) = (problem.chosen[number].first, problem.chosen[number].places.len());
-    let entropy = |groups: &[Range<usize>]| negative_entropy(problem, number, groups);
-    Some([entropy(&[0..all]), entropy(&[0..first, first..all])])
+    let entropy = |groups: &[(usize, usize)]| negative_entropy(problem, number, groups);
+    Some([entropy(&[(0, all)]), entropy(&[(0, first), (first, all)])])
 }
 
 /// Whether a function has a meaning in a state of a part.
@@ -310,7 +309,7 @@ impl Functional {
                 for (label, _, rho) in &state.blocks {
                     let mut o = Mat::<Complex64>::zeros(rho.nrows(), rho.nrows());
                     for group in groups {
-                        entropy::add_logarithm(&mut o, rho, levels, group.clone(), *floor).map_err(no_eigenvalues)?;
+                        entropy::add_logarithm(&mut o, rho, levels, *group, *floor).map_err(no_eigenvalues)?;
                     }
                     blocks.insert(label.clone(), o);
                 }

@@ -44,7 +44,8 @@ ln_copies    entries              ln of the number of copies with the same J, th
 const BLOCKS: &str = "\
 The averaged state rho_B of the battery in a run of leyden at every row of observables.csv, block by block. A block is
 called by 2J of each ensemble and then by the conserved charges of the battery, m1 standing for -1; `all` where there is
-neither. Elements between blocks are 0.
+neither. Elements between blocks are 0. The basis is that of product states or of |J, M>; of a battery with a Hamiltonian
+of its own it is the eigenbasis of that, block by block.
 
 block_LABEL      rows x d x d  the block of rho_B, summed over its equal copies; all traces together are 1 in a row
 energies_LABEL   d             the energy of each basis state under H_B

@@ -67,7 +67,7 @@ pub fn batch_size(engine: &impl Unraveling, problem: &Problem, options: RunOptio
 /// The density matrices that a run keeps at each row: those the quantities need, and the battery's if it is asked for.
 pub fn reductions(problem: &Problem, options: RunOptions) -> Vec<Reduction> {
     let mut all = problem.reductions();
-    let battery = Reduction::Joint(problem.battery.clone());
+    let battery = problem.battery_reduction();
     if options.states && !all.contains(&battery) {
         all.push(battery);
     }

@@ -107,11 +107,14 @@ impl<S: Held> Answers for Reading<'_, S> {
     }
 }
 
+/// The elements ρ(i, j) of one block.
+type Elements<'a> = &'a dyn Fn(usize, usize) -> Complex64;
+
 /// Mean and variance of a linear average in a step, if the blocks hold it.
 pub(super) fn linear(state: &impl Held, needed: Linear, step: usize) -> Option<(f64, f64)> {
     let blocks = state.blocks();
     let (slot, stage) = (blocks.linear.iter().position(|l| *l == needed)?, blocks.stage_of(step));
-    let sum = |of: &dyn Fn(&Observable, &dyn Fn(usize, usize) -> Complex64) -> f64| -> f64 {
+    let sum = |of: &dyn Fn(&Observable, Elements<'_>) -> f64| -> f64 {
         let reached = state.reached().iter().enumerate();
         reached.map(|(b, block)| of(block.observable(blocks, slot, stage), &|i, j| state.element(b, i, j))).sum()
     };

@@ -62,7 +62,7 @@ def few(most, *names):
     for k, d in enumerate(dims):
         inside = any(k in factors[name] for name in names)
         quanta = np.add.outer(quanta, np.arange(d) if inside else np.zeros(d)).ravel()
-    return qt.Qobj(np.diag(1.0 * (quanta <= most)), dims=[dims, dims])
+    return qt.Qobj(np.diag(1.0 * (quanta <= most)), dims=[dims, dims]).to("CSR")
 
 
 def cells(name):

@@ -484,6 +484,14 @@ impl Problem {
         self.quantities.iter().any(Quantity::needs_state)
     }
 
+    /// The battery's state as it is kept: in the eigenbasis of its Hamiltonian, where that is its own.
+    pub fn battery_reduction(&self) -> Reduction {
+        match self.battery_hamiltonian {
+            Some(_) => Reduction::InEnergies,
+            None => Reduction::Joint(self.battery.clone()),
+        }
+    }
+
     /// The distinct averaged density matrices that the quantities need.
     pub fn reductions(&self) -> Vec<Reduction> {
         let mut all = Vec::new();

@@ -235,10 +235,7 @@ impl Blocks {
             }
         }
         let (stages, steps) = stages(problem);
-        let battery = match own {
-            Some(_) => Reduction::InEnergies,
-            None => Reduction::Joint(problem.battery.clone()),
-        };
+        let battery = problem.battery_reduction();
         let blocks = Self {
             start: Start::new(problem, &layout).map_err(|reason| refuse(style, reason))?,
             gates,
