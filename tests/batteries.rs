@@ -270,6 +270,11 @@ fn few_quanta_are_enough_where_no_more_come_in() {
         )
     };
     let whole = solve(&text(3, ""));
+    // A joint state of one quantum needs no more of them either.
+    let shared = "[subsystems]\nW = { cells = 3, graph = \"linear\" }\n[space]\nat_most = 1\n[initial]\nW = \"w\"\n\
+                  [hamiltonian]\nterms = [\"hop(W)\"]\n[protocol]\nsteps = [{ name = \"s\", evolve = 1, samples = 1 }]\n\
+                  [observe]\nquantities = [\"energy\"]\n";
+    assert!(read(shared).at_most_is_exact());
     for (levels, most) in [(2, 1), (3, 1), (4, 2)] {
         let problem = read(&text(levels, &format!("[space]\nat_most = {most}\n")));
         assert!(problem.at_most_is_exact());
@@ -303,6 +308,57 @@ fn parities_halve_blocks() {
     for (a, b) in by_parity.columns.iter().zip(&whole.columns) {
         a.value.iter().zip(&b.value).for_each(|(x, y)| close(*x, *y));
     }
+}
+
+/// Entropies of states that few trajectories, or none, have left: intervals hold the true value, and nothing is certain that
+/// is not.
+#[test]
+fn intervals_of_entropy_cover_where_jumps_are_rare() {
+    for (rate, start) in [(0.01, "ket(1, 0, 0, 0.05)"), (0.3, "ket(1, 0, 0, 0.05)"), (0.01, "ket(1, 1, 1, 1)")] {
+        let problem = read(&format!(
+            "[subsystems]\nW = {{ cells = 2, graph = \"linear\" }}\n[initial]\nW = \"{start}\"\n\
+             [channels]\nl = {{ each = \"sz(W)\", rate = {rate} }}\n[protocol]\nsteps = [{{ name = \"s\", evolve = 1, samples = 1 }}]\n\
+             [observe]\nquantities = [{{ name = \"mixed\", entropy = [\"W\"] }}, {{ name = \"one\", entropy = [\"W:0\"] }},\n\
+             {{ name = \"known\", mutual_information = [[\"W:0\"], [\"W:1\"]] }}]\n"
+        ));
+        let exact = exact::solve(&problem, None, &Stop::default()).unwrap();
+        let (_, engine) = Engine::new(&problem, None).unwrap();
+        let runs = 200;
+        let mut hits = [0; 3];
+        for seed in 0..runs {
+            let options =
+                RunOptions { trajectories: 200, seed, threads: 0, shots: false, covariance: false, states: false };
+            let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
+            let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+            for (k, (mine, theirs)) in sampled.columns.iter().zip(&exact.columns).enumerate() {
+                let (lo, hi) = mine.bounds.as_ref().unwrap();
+                // Before anything has happened, all is known.
+                assert!((mine.value[0] - theirs.value[0]).abs() < 1e-9 && hi[0] - lo[0] < 1e-9, "{}", mine.name);
+                hits[k] += u64::from(lo[1] <= theirs.value[1] && theirs.value[1] <= hi[1]);
+            }
+        }
+        for (hits, column) in hits.into_iter().zip(&exact.columns) {
+            assert_at_least(hits, runs, 0.95, &format!("{} of {start} at rate {rate}", column.name));
+        }
+    }
+}
+
+/// A jump between levels takes their distance out of the battery.
+#[test]
+fn levels_release_what_lies_between_them() {
+    let text = |operator: &str| {
+        format!(
+            "[subsystems]\nL = {{ levels = [0.0, 1.0, 1.7] }}\n[initial]\nL = \"level(2)\"\n\
+             [channels]\nd = {{ operator = \"{operator}\", rate = 1 }}\n\
+             [protocol]\nsteps = [{{ name = \"s\", evolve = 1, samples = 1 }}]\n\
+             [observe]\nquantities = [\"energy\", \"released\"]\n"
+        )
+    };
+    let table = solve(&text("|1><2|(L)"));
+    close(last(&table, "released"), 0.7 * (1.0 - (-1f64).exp()));
+    close(last(&table, "energy") + last(&table, "released"), 1.7);
+    let both = input::parse("levels", &text("|0><1|(L) + |1><2|(L)"), &[]).map(|_| ()).unwrap_err().to_string();
+    assert!(both.contains("no definite energy"), "{both}");
 }
 
 /// What is wrong is found where it is written, and said.
@@ -361,6 +417,8 @@ fn mistakes_are_located() {
         ("{ name = \"x\", negativity = [[\"B:0\"], [\"B:0\"]] }", "B:0", "twice"),
         ("{ name = \"x\", fidelity = \"ghz\", of = [\"L\"] }", "ghz", "no pure state"),
         ("{ name = \"x\" }", "", "asks for nothing"),
+        ("{ name = \"x\", entropy = [\"B:0\"], ergotropy = [\"B:1\"] }", "entropy", "beside"),
+        ("{ name = \"x\", entropy = [\"B:0\"], of = [\"B:1\"] }", "of", "belongs to"),
     ];
     let whole = cases.map(|(text, at, what)| (format!("{base}{text}{end}"), at, what)).into_iter();
     let with_gates = gates

@@ -107,6 +107,7 @@ const CORRELATED: &str = r#"title = "Light of a cell"
 B = { cell = true }
 [hamiltonian]
 terms = ["0.5*sx(B)"]
+battery = false
 [channels]
 light = { operator = "sm(B)", rate = 1.0 }
 [protocol]
@@ -160,7 +161,7 @@ fn correlations_are_of_the_exact_side() {
     // What does not settle is said of the correlation, and nothing is left behind.
     let text = CORRELATED.replace("rate = 1.0", "rate = 0.0");
     fs::write(place.path("light.toml"), text).unwrap();
-    place.refuses("exact light.toml --out other", &["correlation g2: there is no limit", "light.toml:13"]);
+    place.refuses("exact light.toml --out other", &["correlation g2: there is no limit", "light.toml:14"]);
 }
 
 #[test]
@@ -407,7 +408,7 @@ fn what_would_not_fit_is_refused_with_its_cost() {
     place.refuses("plot nowhere", &["no result folder"]);
     place.leyden("").assert().code(2).stderr(predicate::str::contains("Usage"));
     // A drive makes coherence, which a vector for every M would have to hold.
-    fs::write(place.path("driven.toml"), AGING.replace("terms = []", "terms = [\"Sx(B)\"]")).unwrap();
+    fs::write(place.path("driven.toml"), AGING.replace("terms = []", "terms = [\"Sx(B)\"]\nbattery = false")).unwrap();
     place.refuses(
         "run driven.toml -p N=30000000 --out run",
         &[
@@ -419,7 +420,7 @@ fn what_would_not_fit_is_refused_with_its_cost() {
         ],
     );
     place.refuses("exact driven.toml -p N=30000 --out run", &["density matrix", "leyden run"]);
-    let mixed = AGING.replace("terms = []", "terms = [\"Sx(B)\"]").replace("B = \"ground\"", "B = \"thermal(0.5)\"");
+    let mixed = AGING.replace("terms = []", "terms = [\"Sx(B)\"]\nbattery = false").replace("B = \"ground\"", "B = \"thermal(0.5)\"");
     fs::write(place.path("mixed.toml"), mixed).unwrap();
     place.refuses("exact mixed.toml -p N=1000000 --out run", &["initial density matrix of B", "1000000 cells"]);
 }

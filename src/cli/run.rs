@@ -220,37 +220,40 @@ const TOP_LEVEL: (f64, f64) = (1e-3, 1e-6);
 /// it fails.
 pub fn check_cutoffs(problem: &Problem, table: &Table) -> bool {
     let mut passed = true;
+    for (too_much, text) in cut_off(problem, table) {
+        passed &= !too_much;
+        note!("{}: {text}", if too_much { "error" } else { "note" });
+    }
+    passed
+}
+
+/// What the highest levels hold that are kept, where that is more than rounding, and whether it is too much.
+pub fn cut_off(problem: &Problem, table: &Table) -> Vec<(bool, String)> {
+    let mut found = Vec::new();
+    let mut judge = |worst: f64, what: &str, cause: &str| {
+        if !(worst <= TOP_LEVEL.0) {
+            found.push((
+                true,
+                format!("{what} up to {worst:.1e}, allowed are {:.0e}: {cause} is too small", TOP_LEVEL.0),
+            ));
+        } else if worst > TOP_LEVEL.1 {
+            found.push((false, format!("{what} up to {worst:.1e}")));
+        }
+    };
     let few = table.columns.iter().find(|column| column.name == "top_quanta");
     if let Some(column) = few.filter(|_| !problem.at_most_is_exact()) {
         let worst = column.value.iter().copied().fold(0.0, f64::max);
-        if !(worst <= TOP_LEVEL.0) {
-            passed = false;
-            note!(
-                "error: the states of the most quanta that are kept hold up to {worst:.1e}, allowed are {:.0e}: `at_most` is too small",
-                TOP_LEVEL.0
-            );
-        } else if worst > TOP_LEVEL.1 {
-            note!("note: the states of the most quanta that are kept hold up to {worst:.1e}");
-        }
+        judge(worst, "the states of the most quanta that are kept hold", "`at_most`");
     }
     for column in table.columns.iter().filter(|c| c.name.starts_with("top_level_")) {
         let worst = column.value.iter().copied().fold(0.0, f64::max);
         let name = &column.name["top_level_".len()..];
-        let mode = problem.subsystem_id(name);
-        if mode.is_some_and(|mode| problem.cutoff_is_exact(mode)) {
-            continue; // nothing gets beyond the kept levels
-        }
-        if !(worst <= TOP_LEVEL.0) {
-            passed = false;
-            note!(
-                "error: the highest Fock level of {name} holds up to {worst:.1e}, allowed are {:.0e}: its cutoff is too small",
-                TOP_LEVEL.0
-            );
-        } else if worst > TOP_LEVEL.1 {
-            note!("note: the highest Fock level of {name} holds up to {worst:.1e}");
+        // Where nothing gets beyond the kept levels, the highest is as good as any other.
+        if !problem.subsystem_id(name).is_some_and(|mode| problem.cutoff_is_exact(mode)) {
+            judge(worst, &format!("the highest Fock level of {name} holds"), "its cutoff");
         }
     }
-    passed
+    found
 }
 
 /// Sample with progress on the standard error stream; an interruption ends it early.

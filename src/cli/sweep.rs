@@ -7,6 +7,7 @@ use super::InputArgs;
 use super::common::{self, Outcome};
 use super::interrupt;
 use super::print::{note, say};
+use super::run::cut_off;
 use super::screen;
 use crate::error::RunError;
 use crate::estimate::columns;
@@ -67,12 +68,14 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     let search = Search { input: &input, sweep, overrides: &args.input.parameters, stop: &stop };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0) as usize).build();
     let pool = pool.map_err(|e| RunError::Request(format!("the threads cannot be started: {e}")))?;
+    let mut cuts: Vec<String> = Vec::new();
     let summary = pool.install(|| -> Result<Vec<Number>, RunError> {
         let mut bests = Vec::with_capacity(count);
-        for point in search.points(&grid)? {
-            let (table, best) = point.unzip();
-            grid.points[bests.len()] = table;
-            bests.push(best.flatten());
+        for (k, point) in search.points(&grid)?.into_iter().enumerate() {
+            let (table, best, cut) = point.map_or((None, None, None), |(table, best, cut)| (Some(table), best, cut));
+            cuts.extend(cut.map(|text| format!("{}: {text}", grid.name(k))));
+            grid.points[k] = table;
+            bests.push(best);
         }
         match &sweep.optimise {
             Some(aim) => match &aim.over {
@@ -118,7 +121,12 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
         note!("interrupted after {done} of {count} points; they are kept");
         return Ok(ExitCode::from(interrupt::STATUS));
     }
-    Ok(ExitCode::SUCCESS)
+    match (cuts.first(), cuts.len()) {
+        (None, _) => return Ok(ExitCode::SUCCESS),
+        (Some(first), 1) => note!("error: at {first}"),
+        (Some(first), more) => note!("error: at {first}; and at {} further points", more - 1),
+    }
+    Ok(ExitCode::FAILURE)
 }
 
 /// The parameters of a sweep as its grid and its pictures take them.
@@ -162,8 +170,8 @@ pub fn solve_point(input: &Input, how: Solve, stop: &Stop) -> Result<Option<Tabl
     }
 }
 
-/// What is kept of a point, and the best over time.
-type Point = (Table, Option<Best>);
+/// What is kept of a point, the best over time, and what a cutoff cuts off that is too much.
+type Point = (Table, Option<Best>, Option<String>);
 
 /// The input, its grid, and what the command line adds.
 struct Search<'a> {
@@ -222,10 +230,11 @@ impl Search<'_> {
             let tau = time_to_charge(&input.problem, &table)?;
             table.push_exact(TAU.into(), vec![tau; table.rows.len()]);
         }
+        let cut = cut_off(&input.problem, &table).into_iter().find(|(too_much, _)| *too_much).map(|(_, text)| text);
         table.columns = wanted.iter().filter_map(|name| table.column(name).cloned()).collect();
         let over_time = self.sweep.optimise.as_ref().filter(|aim| aim.over.is_none());
         let best = over_time.and_then(|aim| over_time::best(&table, aim));
-        Ok(Some((if self.sweep.all_rows { table } else { last_row(table) }, best)))
+        Ok(Some((if self.sweep.all_rows { table } else { last_row(table) }, best, cut)))
     }
 }
 
@@ -238,8 +247,9 @@ fn seed_of(seed: u64, point: usize) -> u64 {
 fn only(problem: &mut Problem, wanted: &[String], timed: bool) {
     let columns: Vec<String> = problem.quantities.iter().map(|q| problem.column(q)).collect();
     let mut names = columns.iter();
-    // How the released energy is called depends on how often it is asked for.
-    let stays = |q: &Quantity, name: &String| wanted.contains(name) || matches!(q, Quantity::Released(_));
+    // How the released energy is called depends on how often it is asked for; cutoffs are watched.
+    let watched = |q: &Quantity| matches!(q, Quantity::TopLevel(_) | Quantity::TopQuanta | Quantity::Released(_));
+    let stays = |q: &Quantity, name: &String| wanted.contains(name) || watched(q);
     problem.quantities.retain(|q| names.next().is_some_and(|name| stays(q, name)));
     if timed && !problem.quantities.contains(&Quantity::Energy) {
         problem.quantities.push(Quantity::Energy);

@@ -89,8 +89,9 @@ fn bounded(
     progress: &Rows,
 ) -> Result<Vec<Sided>, RunError> {
     let range = what.range(problem, of);
+    let reach = |n: f64| what.reach(problem, of, n);
     let widened = |row: usize, found: Bounded, n: f64| {
-        if errors.certain(row) { found.certain() } else { found.widened(range, n) }
+        if errors.certain(row) { found.certain() } else { found.widened(range, reach(n), n) }
     };
     if accumulated.densities.is_empty() {
         let (battery, levels) = battery_levels(problem)?;
@@ -109,7 +110,7 @@ fn bounded(
     let index = reductions.iter().position(|r| *r == needed).unwrap_or(0);
     let kept = accumulated.densities.len() / problem.protocol.row_count();
     let rows: Vec<&Density> = accumulated.densities.iter().skip(index).step_by(kept).collect();
-    let found = sampled::sampled(problem, what, of, &rows, progress)?;
+    let found = sampled::sampled(problem, what, of, &rows, &|row| errors.certain(row), progress)?;
     let of = |(row, (found, density)): (usize, (Bounded, &Density))| {
         (widened(row, found, density.weights.iter().sum()), sampled::degrees(density))
     };

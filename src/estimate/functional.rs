@@ -35,6 +35,9 @@ impl State {
     }
 }
 
+/// The smallest eigenvalue of what need not be a state.
+const FLOOR: f64 = 1e-9;
+
 /// How far an eigenvalue may lie below 0.
 const TOLERANCE: f64 = 1e-9;
 
@@ -59,15 +62,12 @@ pub enum Functional {
     CellCoherence(Vec<(Label, f64)>),
     /// The mean over edges of the concurrence.
     Concurrence,
-    /// −Σ S over groups of the factors of one block: the sum of the negative entropies of their states, eigenvalues below
-    /// `floor` counting as it.
+    /// −Σ S over groups of the factors of one block: the sum of the negative entropies of their states.
     NegativeEntropy {
         /// The numbers of levels of the factors.
         levels: Vec<usize>,
         /// The first factor of each group, and the first after it.
         groups: Vec<(usize, usize)>,
-        /// Smallest eigenvalue that counts.
-        floor: f64,
     },
     /// (‖ρ^{T_A}‖₁ − 1)/2, A being the states of so many levels that come first.
     Negativity(usize),
@@ -182,7 +182,7 @@ fn negative_entropy(problem: &Problem, number: usize, groups: &[(usize, usize)])
     let count = |places: &[Place]| problem.factors_of(places).len();
     let levels = problem.factors_of(places).iter().map(|(.., levels)| *levels).collect();
     let groups = groups.iter().map(|(from, to)| (count(&places[..*from]), count(&places[..*to]))).collect();
-    Functional::NegativeEntropy { levels, groups, floor: 0.0 }
+    Functional::NegativeEntropy { levels, groups }
 }
 
 /// The two convex functionals whose difference is the mutual information: −S(AB) and −S(A) − S(B).
@@ -235,22 +235,12 @@ fn cells(problem: &Problem, members: &[SubsystemId]) -> Vec<(Label, f64)> {
 }
 
 impl Functional {
-    /// The same with a floor below which eigenvalues seen by `n` samples say nothing.
-    pub fn seen_by(self, n: f64) -> Self {
-        match self {
-            Functional::NegativeEntropy { levels, groups, .. } => {
-                Functional::NegativeEntropy { levels, groups, floor: n.max(1.0).recip() }
-            }
-            other => other,
-        }
-    }
-
     /// The witness at `state`.
     ///
     /// # Errors
     /// [`RunError::Numerics`] for eigenvalues that no density matrix has.
     pub fn witness(&self, state: &State) -> Result<Witness, RunError> {
-        self.witness_within(state, TOLERANCE)
+        self.witness_within(state, TOLERANCE, 0.0)
     }
 
     /// The witness at what need not quite be a state: what is below 0 counts 0.
@@ -258,10 +248,19 @@ impl Functional {
     /// # Errors
     /// [`RunError::Numerics`] where there are no eigenvalues.
     pub fn witness_near(&self, state: &State) -> Result<Witness, RunError> {
-        self.witness_within(state, f64::INFINITY)
+        self.witness_within(state, f64::INFINITY, FLOOR)
     }
 
-    fn witness_within(&self, state: &State, tolerance: f64) -> Result<Witness, RunError> {
+    /// The witness at the state of some trajectories, to bound the function at that of others: of what these have not seen,
+    /// there may be a part of `floor`.
+    ///
+    /// # Errors
+    /// As [`witness`](Self::witness).
+    pub fn witness_of_some(&self, state: &State, floor: f64) -> Result<Witness, RunError> {
+        self.witness_within(state, TOLERANCE, floor)
+    }
+
+    fn witness_within(&self, state: &State, tolerance: f64, floor: f64) -> Result<Witness, RunError> {
         match self {
             Functional::Ergotropy { levels, pinched, inverted } => {
                 ergotropy(levels, (*pinched, *inverted), state, tolerance)
@@ -304,12 +303,12 @@ impl Functional {
                 let blocks = state.blocks.iter().zip(each).map(|((label, ..), c)| (label.clone(), o(c))).collect();
                 Ok(Witness { blocks, unseen: None })
             }
-            Functional::NegativeEntropy { levels, groups, floor } => {
+            Functional::NegativeEntropy { levels, groups } => {
                 let mut blocks = BTreeMap::new();
                 for (label, _, rho) in &state.blocks {
                     let mut o = Mat::<Complex64>::zeros(rho.nrows(), rho.nrows());
                     for group in groups {
-                        entropy::add_logarithm(&mut o, rho, levels, *group, *floor).map_err(no_eigenvalues)?;
+                        entropy::add_logarithm(&mut o, rho, levels, *group, floor).map_err(no_eigenvalues)?;
                     }
                     blocks.insert(label.clone(), o);
                 }
@@ -495,10 +494,10 @@ impl<'p> Exact<'p> {
             Nonlinear::CoherentErgotropy => Ok(value(Nonlinear::Ergotropy)? - value(Nonlinear::IncoherentErgotropy)?),
             Nonlinear::AntiErgotropy => Ok(-value(what)?),
             Nonlinear::Capacity => Ok(value(Nonlinear::Ergotropy)? + value(Nonlinear::AntiErgotropy)?),
-            Nonlinear::Entropy => Ok((-value(what)?).max(0.0)),
-            Nonlinear::Negativity => Ok(value(what)?.max(0.0)),
+            Nonlinear::Entropy => Ok(above_rounding(-value(what)?)),
+            Nonlinear::Negativity => Ok(above_rounding(value(what)?)),
             Nonlinear::MutualInformation => match mutual_information(self.problem, of) {
-                Some([whole, parts]) => Ok((whole.value(state)? - parts.value(state)?).max(0.0)),
+                Some([whole, parts]) => Ok(above_rounding(whole.value(state)? - parts.value(state)?)),
                 None => Ok(f64::NAN),
             },
             Nonlinear::Fidelity
@@ -511,6 +510,11 @@ impl<'p> Exact<'p> {
             | Nonlinear::Concurrence => value(what),
         }
     }
+}
+
+/// A number that is never below 0 and made of many of order 1: what rounding leaves of none is 0.
+fn above_rounding(x: f64) -> f64 {
+    if x.abs() < 1e-13 { 0.0 } else { x.max(0.0) }
 }
 
 /// A function of the exactly known state of a part, once.

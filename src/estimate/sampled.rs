@@ -25,6 +25,15 @@ use num_complex::Complex64;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
+/// How the rows of one function are evaluated.
+struct How<'a> {
+    /// By how much trajectories may differ.
+    span: f64,
+    /// The part of all trajectories that one half cannot see.
+    floor: f64,
+    rows: &'a Rows<'a>,
+}
+
 /// A witness with the sign that it counts with.
 type Signed<'a> = (f64, &'a Witness);
 
@@ -136,10 +145,10 @@ struct Fitted<'a> {
 /// The witnesses at the averaged states of the even and the odd groups, if there are both.
 type Halves = Option<[Vec<Witness>; 2]>;
 
-fn halves(density: &Density, parts: &[&Functional], rows: &Rows) -> Result<Halves, RunError> {
+fn halves(density: &Density, parts: &[&Functional], how: &How) -> Result<Halves, RunError> {
     let half = |parity: usize| state(density, &|g| g % 2 == parity);
     let (Some(even), Some(odd)) = (half(0), half(1)) else { return Ok(None) };
-    let at = |state: &State| witnesses(parts, rows, |f| f.witness(state));
+    let at = |state: &State| witnesses(parts, how.rows, |f| f.witness_of_some(state, how.floor));
     Ok(Some([at(&even)?, at(&odd)?]))
 }
 
@@ -154,14 +163,14 @@ fn witnesses(
 }
 
 impl<'a> Fitted<'a> {
-    fn new(density: &Density, whole: &State, parts: &'a [&'a Functional], rows: &Rows) -> Result<Self, RunError> {
-        let halves = halves(density, parts, rows)?;
-        Ok(Self { parts, whole: witnesses(parts, rows, |f| f.witness(whole))?, halves })
+    fn new(density: &Density, whole: &State, parts: &'a [&'a Functional], how: &How) -> Result<Self, RunError> {
+        let halves = halves(density, parts, how)?;
+        Ok(Self { parts, whole: witnesses(parts, how.rows, |f| f.witness(whole))?, halves })
     }
 
     /// Those at states that the noise may hide.
-    fn hidden(&self, density: &Density, whole: &State, rows: &Rows) -> Result<Vec<Vec<Witness>>, RunError> {
-        let near = |state: State| witnesses(self.parts, rows, |f| f.witness_near(&state));
+    fn hidden(&self, density: &Density, whole: &State, how: &How) -> Result<Vec<Vec<Witness>>, RunError> {
+        let near = |state: State| witnesses(self.parts, how.rows, |f| f.witness_near(&state));
         hidden(density, whole).map(near).collect()
     }
 }
@@ -229,38 +238,28 @@ fn cross_fit(density: &Density, crossed: (f64, &Halves), plain: (f64, &[Witness]
 }
 
 /// A sum of convex functionals, of which trajectories may differ by `span`.
-fn convex(
-    density: &Density,
-    whole: &State,
-    parts: &[&Functional],
-    (span, rows): (f64, &Rows),
-) -> Result<Bounded, RunError> {
-    let fitted = Fitted::new(density, whole, parts, rows)?;
+fn convex(density: &Density, whole: &State, parts: &[&Functional], how: &How) -> Result<Bounded, RunError> {
+    let fitted = Fitted::new(density, whole, parts, how)?;
     let values = |w: &Vec<Witness>| group_values(density, &signed(1.0, w).collect::<Vec<_>>(), &|_| true);
     let plain = values(&fitted.whole);
     let mut above = mean(&plain);
     let below = cross_fit(density, (1.0, &fitted.halves), (0.0, &[]));
     if !settled(above, below) {
-        let hidden = fitted.hidden(density, whole, rows)?;
+        let hidden = fitted.hidden(density, whole, how)?;
         above.1 = widest(above, hidden.iter().map(|w| mean(&values(w))));
     }
-    Ok(Bounded { events: scatter(&plain).events(span), ..combined(above, below) })
+    Ok(Bounded { events: scatter(&plain).events(how.span), ..combined(above, below) })
 }
 
 /// f − g ≥ 0 of two convex functionals. From below f is cross-fitted and g, which the plug-in makes too large, not; from
 /// above the other way round.
-fn difference(
-    density: &Density,
-    whole: &State,
-    [f, g]: [&Functional; 2],
-    (span, rows): (f64, &Rows),
-) -> Result<Bounded, RunError> {
+fn difference(density: &Density, whole: &State, [f, g]: [&Functional; 2], how: &How) -> Result<Bounded, RunError> {
     let (f, g) = ([f], [g]);
-    let (f, g) = (Fitted::new(density, whole, &f, rows)?, Fitted::new(density, whole, &g, rows)?);
+    let (f, g) = (Fitted::new(density, whole, &f, how)?, Fitted::new(density, whole, &g, how)?);
     let with = |sign: f64, crossed: &Fitted, w: &Vec<Witness>| cross_fit(density, (sign, &crossed.halves), (-sign, w));
     let (mut below, mut above) = (with(1.0, &f, &g.whole), with(-1.0, &g, &f.whole));
     if !settled(above, below) {
-        let (f_hidden, g_hidden) = (f.hidden(density, whole, rows)?, g.hidden(density, whole, rows)?);
+        let (f_hidden, g_hidden) = (f.hidden(density, whole, how)?, g.hidden(density, whole, how)?);
         below.1 = widest(below, g_hidden.iter().map(|w| with(1.0, &f, w)));
         above.1 = widest(above, f_hidden.iter().map(|w| with(-1.0, &g, w)));
     }
@@ -268,7 +267,7 @@ fn difference(
     below.0 = if below.0 > above.0 { above.0 } else { below.0 };
     let plain: Vec<Signed> = signed(1.0, &f.whole).chain(signed(-1.0, &g.whole)).collect();
     let plain = group_values(density, &plain, &|_| true);
-    let ((value, se), events) = (mean(&plain), scatter(&plain).events(span));
+    let ((value, se), events) = (mean(&plain), scatter(&plain).events(how.span));
     let undersampled = !(above.0 - below.0 <= 2.0 * se + 1e-9 * value.abs().max(1.0));
     // `max` would hide a NaN.
     let se = if below.1.is_nan() { f64::NAN } else { se.max(above.1).max(below.1) };
@@ -303,7 +302,7 @@ fn combined(above: (f64, f64), below: (f64, f64)) -> Bounded {
 
 /// The mean concurrence. From below as any convex quantity. From above an edge whose λ₁ − λ₂ − λ₃ − λ₄ is negative counts 0
 /// with the standard error of that difference, as far as this may hide a positive one: no state is displaced for it.
-fn entanglement(density: &Density, whole: &State, (span, rows): (f64, &Rows)) -> Result<Bounded, RunError> {
+fn entanglement(density: &Density, whole: &State, how: &How) -> Result<Bounded, RunError> {
     let each = 1.0 / whole.blocks.len() as f64;
     let (mut positive, mut value, mut doubt) = (Vec::new(), 0.0, 0.0);
     for (label, _, matrix) in &whole.blocks {
@@ -320,9 +319,9 @@ fn entanglement(density: &Density, whole: &State, (span, rows): (f64, &Rows)) ->
         }
     }
     let plain = group_values(density, &signed(1.0, &positive).collect::<Vec<_>>(), &|_| true);
-    let halves = halves(density, &[&Functional::Concurrence], rows)?;
+    let halves = halves(density, &[&Functional::Concurrence], how)?;
     let found = combined((value, each * mean(&plain).1 + doubt), cross_fit(density, (1.0, &halves), (0.0, &[])));
-    Ok(Bounded { events: scatter(&plain).events(span), ..found })
+    Ok(Bounded { events: scatter(&plain).events(how.span), ..found })
 }
 
 /// The purity from pairs of different groups, which is unbiased: the mean over groups of x_g = Tr ρ_gρ_{≠g}.
@@ -368,7 +367,7 @@ fn purity(density: &Density, span: f64) -> Bounded {
 }
 
 /// A function of the state of a part with bounds from the averaged states of groups of trajectories, for each of
-/// `densities`.
+/// `densities`; `certain` are those of rows at which all trajectories are the same.
 ///
 /// # Errors
 /// As [`functional::exact`](super::functional::exact), and when asked to stop.
@@ -377,6 +376,7 @@ pub fn sampled(
     what: Nonlinear,
     of: Part,
     densities: &[&Density],
+    certain: &(dyn Fn(usize) -> bool + Sync),
     rows: &Rows,
 ) -> Result<Vec<Bounded>, RunError> {
     // Levels are tabulated once for all rows.
@@ -387,25 +387,27 @@ pub fn sampled(
     };
     let parts: Vec<Functional> =
         made_of.into_iter().filter_map(|f| functional(problem, f, of).transpose()).collect::<Result<_, RunError>>()?;
-    let n = densities.first().map_or(1.0, |density| density.weights.iter().sum());
     let parts = match (what, mutual_information(problem, of)) {
         (Nonlinear::MutualInformation, Some(two)) => two.into(),
         _ => parts,
     };
-    let parts: Vec<Functional> = parts.into_iter().map(|f| f.seen_by(n)).collect();
     let parts: Vec<&Functional> = parts.iter().collect();
     let (least, most) = what.range(problem, of);
     let span = most - least;
-    let at = |density: &&Density| -> Result<Bounded, RunError> {
+    let at = |(row, density): (usize, &&Density)| -> Result<Bounded, RunError> {
         rows.check()?;
+        let n: f64 = density.weights.iter().sum();
+        // What so many trajectories have not seen, unless there is nothing to see.
+        let floor = if certain(row) { 0.0 } else { 2.0 / n.max(2.0) };
+        let how = &How { span, floor, rows };
         let Some(whole) = state(density, &|_| true) else { return Ok(UNKNOWN) };
         check(problem, what, of, &whole)?;
         match what {
             Nonlinear::Purity => Ok(purity(density, span)),
-            Nonlinear::Concurrence => entanglement(density, &whole, (span, rows)),
-            Nonlinear::AntiErgotropy | Nonlinear::Entropy => Ok(turned(convex(density, &whole, &parts, (span, rows))?)),
+            Nonlinear::Concurrence => entanglement(density, &whole, how),
+            Nonlinear::AntiErgotropy | Nonlinear::Entropy => Ok(turned(convex(density, &whole, &parts, how)?)),
             Nonlinear::CoherentErgotropy | Nonlinear::MutualInformation => {
-                difference(density, &whole, [parts[0], parts[1]], (span, rows))
+                difference(density, &whole, [parts[0], parts[1]], how)
             }
             Nonlinear::Ergotropy
             | Nonlinear::LocalErgotropy
@@ -415,10 +417,10 @@ pub fn sampled(
             | Nonlinear::Coherence
             | Nonlinear::CellCoherence
             | Nonlinear::Negativity
-            | Nonlinear::Fidelity => convex(density, &whole, &parts, (span, rows)),
+            | Nonlinear::Fidelity => convex(density, &whole, &parts, how),
         }
     };
-    densities.par_iter().map(|density| at(density).inspect(|_| rows.one_more())).collect()
+    densities.par_iter().enumerate().map(|row| at(row).inspect(|_| rows.one_more())).collect()
 }
 
 /// −f.

@@ -156,11 +156,11 @@ impl Bounded {
     }
 
     /// The same with what `n` trajectories may have missed of a quantity between `least` and `most`. As long as hardly any
-    /// group of trajectories differs from the others, the value may be moved by what was not seen. A linear functional that
-    /// supports the quantity has values over twice its range: of the ergotropy from −E_max to E_max. A side that could not
-    /// be had is where the quantity's range ends.
-    pub fn widened(self, (least, most): (f64, f64), n: f64) -> Self {
-        let unseen = 2.0 * (most - least) * (MORE * (-self.events).exp()).sqrt() / n;
+    /// group of trajectories differs from the others, the value may be moved by what was not seen, over which a linear
+    /// functional that supports the quantity has values that differ by `reach`. A side that could not be had is where the
+    /// quantity's range ends.
+    pub fn widened(self, (least, most): (f64, f64), reach: f64, n: f64) -> Self {
+        let unseen = reach * (MORE * (-self.events).exp()).sqrt() / n;
         let side = |found: (f64, f64), end: f64| {
             if is_missing(found) { (end, 0.0) } else { (found.0, found.1.hypot(unseen)) }
         };

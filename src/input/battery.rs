@@ -21,9 +21,9 @@ pub(super) fn battery<'s>(
 ) -> Result<(), InputError> {
     section.allow("key", &["of", "hamiltonian", "zero"])?;
     let members = match section.get("of") {
-        Some(of) => members(of, parts)?,
+        Some(of) => members(of, "the battery", parts)?,
         None if section.get("hamiltonian").is_some() => (0..parts.all.len()).map(SubsystemId::new).collect(),
-        None => members(section.need("of", "of = [\"B\"]")?, parts)?,
+        None => members(section.need("of", "of = [\"B\"]")?, "the battery", parts)?,
     };
     builder.battery(members.iter().copied());
     let Some(item) = section.get("hamiltonian") else {
@@ -92,7 +92,7 @@ fn zero<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<Zero, InputError> 
 }
 
 /// The subsystems in a list of names, each once and at least one.
-pub(super) fn members(of: &Item<'_>, parts: &Parts) -> Result<Vec<SubsystemId>, InputError> {
+pub(super) fn members(of: &Item<'_>, what: &str, parts: &Parts) -> Result<Vec<SubsystemId>, InputError> {
     let known = parts.names();
     let mut members = Vec::new();
     for (name, at) in names(of, "subsystem", &known)? {
@@ -105,7 +105,7 @@ pub(super) fn members(of: &Item<'_>, parts: &Parts) -> Result<Vec<SubsystemId>, 
         }
     }
     match members.is_empty() {
-        true => Err(of.at.error("the battery is made of nothing", "at least one subsystem")),
+        true => Err(of.at.error(format!("{what} is made of nothing"), "at least one subsystem")),
         false => Ok(members),
     }
 }

@@ -28,6 +28,15 @@ pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) ->
         "key of a quantity",
         &["name", "expect", "ergotropy", "entropy", "negativity", "mutual_information", "fidelity", "of"],
     )?;
+    let figures = ["ergotropy", "entropy", "negativity", "mutual_information", "fidelity"];
+    let mut asked_for = figures.iter().filter_map(|key| table.entry(key));
+    if let (Some(first), Some(second)) = (asked_for.next(), asked_for.next()) {
+        let message = format!("`{}` beside `{}`", second.key, first.key);
+        return Err(second.key_at.error(message, "one of them, and another table for the other"));
+    }
+    if let (None, Some(of)) = (table.entry("fidelity"), table.entry("of")) {
+        return Err(of.key_at.error("`of` belongs to `fidelity`", "what the figure is of beside its own key"));
+    }
     let name = column_name(table, scope)?;
     let asked = |list: &[(&'static str, Nonlinear)]| {
         list.iter().find_map(|(key, what)| Some((table.entry(key)?.value.clone(), *what)))
@@ -73,6 +82,9 @@ fn places<'s>(item: &Item<'s>, parts: &Parts, taken: &[Place]) -> Result<Vec<Pla
     for element in item.list("a list of parts: `[\"A\", \"B:0\"]`")? {
         let text = element.text("a subsystem `A`, or a cell `B:0`")?;
         let place = match text.text.split_once(':') {
+            None if text.text.contains([',', '(']) => {
+                return Err(text.at.error(format!("`{}` is no part", text.text), "a subsystem `A`, or a cell `B:0`"));
+            }
             None => (subsystem(&parts.all, text.text.trim(), text.at)?, None),
             Some((name, cell)) => (subsystem(&parts.all, name.trim(), text.at)?, Some(number(cell, text.at)?)),
         };

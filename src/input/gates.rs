@@ -52,9 +52,12 @@ fn saved<'s>(item: &Item<'s>, parts: &Parts, folder: &Path) -> Result<Gate, Inpu
             over.push(id);
         }
     }
+    if over.is_empty() {
+        return Err(on.at.error("a gate on nothing", "at least one subsystem"));
+    }
     let ln: f64 = over.iter().map(|id| parts.all[*id].ln_dimension()).sum();
     let most = MOST_STATES.min(MOST_JOINT);
-    if over.is_empty() || ln > (most as f64).ln() + 1e-9 {
+    if ln > (most as f64).ln() + 1e-9 {
         let message = format!("a gate on 10^{:.1} states", ln / std::f64::consts::LN_10);
         return Err(on.at.error(message, format!("subsystems of at most {most} states together")));
     }

@@ -36,8 +36,9 @@ pub(super) struct States<'a, 's> {
     pub(super) parts: &'a Parts,
     /// Members of the battery and its Hamiltonian.
     pub(super) battery: (Vec<SubsystemId>, OpSum),
-    /// That of `[hamiltonian]`.
+    /// That of `[hamiltonian]`, and what of it functions of time multiply.
     pub(super) hamiltonian: OpSum,
+    pub(super) in_time: Vec<OpSum>,
     /// Where relative file names start.
     pub(super) folder: &'a Path,
 }
@@ -187,14 +188,24 @@ impl<'s> States<'_, 's> {
         match same {
             true => Ok(operator.clone()),
             false => Err(at.error(
-                "the battery's Hamiltonian is of the whole battery, and this is not it",
-                "`over` all subsystems of the battery, or `ground_state(H)`, `gibbs(beta, H)` of `[hamiltonian]`",
+                format!("the battery's Hamiltonian is of the whole battery, {}", self.battery_names()),
+                "a state of all of these together (`of` in `[battery]` says which they are), or `ground_state(H)`, `gibbs(beta, H)` of `[hamiltonian]`",
             )),
         }
     }
 
+    fn battery_names(&self) -> String {
+        let names: Vec<String> = self.battery.0.iter().map(|id| format!("`{}`", self.parts.all[*id].name)).collect();
+        names.join(", ")
+    }
+
     /// The terms of H within some of the subsystems, which no term ties to the others.
     fn within(&self, over: &[SubsystemId], at: Span<'s>) -> Result<OpSum, InputError> {
+        let touches = |sum: &OpSum| sum.factors().any(|f| over.contains(&f.subsystem));
+        if self.in_time.iter().any(touches) {
+            let message = "a term of `[hamiltonian]` on this changes with time";
+            return Err(at.error(message, "a Hamiltonian without functions of time; what changes may be a drive"));
+        }
         let mut inside = OpSum::default();
         for term in &Acting::on(&self.parts.all).simplified(&self.hamiltonian).terms {
             let own = term.factors.iter().filter(|f| over.contains(&f.subsystem)).count();

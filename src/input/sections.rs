@@ -101,7 +101,8 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
         }
     }
     if let Some(section) = root.section("initial")? {
-        initial_states(&section, scope, &parts, folder, &mut builder)?;
+        let varying: Vec<OpSum> = in_time.iter().map(|(_, operator, _)| operator.clone()).collect();
+        initial_states(&section, (scope, folder), &parts, varying, &mut builder)?;
     }
     let drives = root.section("drives")?;
     let drive_names = drives.as_ref().map(Table::keys).unwrap_or_default();
@@ -228,7 +229,7 @@ fn space<'s>(
     section.allow("key", &["at_most", "of"])?;
     let most = scope.number(section.need("at_most", "at_most = 2")?)?.whole("the most quanta", 0..=MOST_QUANTA)?;
     let of: Vec<SubsystemId> = match section.get("of") {
-        Some(of) => super::battery::members(of, parts)?,
+        Some(of) => super::battery::members(of, "the space of few quanta", parts)?,
         None => (0..parts.all.len()).map(SubsystemId::new).collect(),
     };
     builder.at_most(most, of);
@@ -241,12 +242,13 @@ const MOST_QUANTA: u64 = 1_000_000;
 /// The state that each subsystem starts in, alone or with others.
 fn initial_states<'s>(
     section: &Table<'s>,
-    scope: &Scope<'s>,
+    (scope, folder): (&Scope<'s>, &Path),
     parts: &Parts,
-    folder: &Path,
+    in_time: Vec<OpSum>,
     builder: &mut ProblemBuilder,
 ) -> Result<(), InputError> {
     let states = States {
+        in_time,
         scope,
         parts,
         battery: builder.battery_so_far(),

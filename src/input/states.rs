@@ -69,8 +69,16 @@ pub(super) fn initial<'s>(
     let state = expression::parse(item.text(EXAMPLES)?)?;
     let (word, word_at, arguments) = match &state.node {
         Node::Call { name, name_at, arguments } if ALL.contains(name) => (*name, *name_at, arguments.as_slice()),
+        Node::Call { name, name_at, .. } if JOINT.contains(name) => {
+            let message = format!("`{name}` is a state that the protocol may begin with, not one to be reset to");
+            return Err(name_at.error(message, EXAMPLES));
+        }
+        Node::Name(name) if JOINT.contains(name) && scope.get(name).is_none() => {
+            let message = format!("`{name}` is a state that the protocol may begin with, not one to be reset to");
+            return Err(state.at.error(message, EXAMPLES));
+        }
         Node::Call { name, name_at, .. } => {
-            return Err(name_at.unknown("initial state", name, ALL.into_iter().chain(JOINT)));
+            return Err(name_at.unknown("initial state", name, ALL));
         }
         _ => (scope.choice("initial state", &state, &ALL)?, state.at, [].as_slice()),
     };

@@ -3,7 +3,7 @@
 use crate::error::RunError;
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Names that are tried before giving up.
 const MOST_NAMES: usize = 10_000;
@@ -35,7 +35,15 @@ pub(super) fn place(path: &Path) -> Result<(PathBuf, String), RunError> {
 /// When the link leads nowhere.
 pub(super) fn follow(path: &Path) -> Result<PathBuf, RunError> {
     if !path.is_symlink() {
-        return Ok(path.to_owned());
+        // A folder that moves must not be on the way to itself: `out/../out`.
+        let winds = path.components().any(|part| matches!(part, Component::ParentDir));
+        let parent = path.parent().filter(|parent| winds && parent.is_dir());
+        return match (parent, path.file_name()) {
+            (Some(parent), Some(name)) => {
+                Ok(fs::canonicalize(parent).map_err(io("find the folder", parent))?.join(name))
+            }
+            _ => Ok(path.to_owned()),
+        };
     }
     fs::canonicalize(path).map_err(|_| {
         let to = fs::read_link(path).unwrap_or_default();

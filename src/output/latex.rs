@@ -110,12 +110,13 @@ fn joint_state(problem: &Problem, Joint { over, state }: &Joint) -> String {
     let state = match state {
         JointState::Kets(kets) if kets.len() == 1 => "a pure state".into(),
         JointState::Kets(kets) => format!("a mixture of {} states", kets.len()),
-        JointState::GroundState(operator) => format!("the ground state of ${}$", sum(problem, operator, None)),
+        JointState::GroundState(operator) => format!("the ground state of ${}$", inline(problem, operator)),
         JointState::Gibbs { operator, beta } => {
-            format!("the Gibbs state of $\\beta = {}$ of ${}$", number(*beta), sum(problem, operator, None))
+            format!("the Gibbs state of $\\beta = {}$ of ${}$", number(*beta), inline(problem, operator))
         }
     };
-    format!("\n\\noindent {} start in {state}.\\\\", names.join(", "))
+    let verb = if over.len() == 1 { "starts" } else { "start together" };
+    format!("\n\\noindent {} {verb} in {state}.\\\\", names.join(", "))
 }
 
 /// The protocol in words.
@@ -131,7 +132,7 @@ fn protocol(problem: &Problem) -> String {
             )
         }
         Step::Unitary(Gate::Exponential(generator)) => {
-            format!("an instantaneous $U = \\exp(-iG)$ with $G = {}$", sum(problem, generator, None))
+            format!("an instantaneous $U = \\exp(-iG)$ with $G = {}$", inline(problem, generator))
         }
         Step::Unitary(Gate::Matrix { over, matrix }) => {
             let names: Vec<String> = over.iter().map(|e| format!("${}$", symbol(*e))).collect();
@@ -201,6 +202,11 @@ fn sum(problem: &Problem, sum: &OpSum, site: Option<&str>) -> String {
         }
     }
     text
+}
+
+/// An operator sum within a line of text.
+fn inline(problem: &Problem, operator: &OpSum) -> String {
+    sum(problem, operator, None).replace(" \\\\\n  & \\quad", "")
 }
 
 fn product(problem: &Problem, term: &Term, site: Option<&str>) -> String {
@@ -284,7 +290,7 @@ fn state(initial: &Initial) -> String {
             number(*excited),
             complex(*coherence)
         ),
-        Initial::Joint(_) => "in the joint state below".into(),
+        Initial::Joint(_) => "in the state below".into(),
         Initial::Fock(n) => format!("in the Fock state $|{n}\\rangle$"),
         Initial::Coherent(alpha) => format!("in the coherent state $\\alpha = {}$", complex(*alpha)),
         Initial::Populations(p) => {

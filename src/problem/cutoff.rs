@@ -1,6 +1,6 @@
 //! Which cutoffs cut nothing: the largest number of quanta that a mode can ever hold, from what each term moves where.
 
-use super::{AtMost, Axis, Gate, Initial, Kind, Op, OpSum, Problem, Step, SubsystemId, Term};
+use super::{AtMost, Axis, Gate, Initial, Joint, JointState, Kind, Op, OpSum, Problem, Step, SubsystemId, Term};
 use num_complex::Complex64;
 use std::collections::BTreeSet;
 
@@ -93,10 +93,37 @@ impl Problem {
                 _ => 1,
             };
             let room = if let Kind::Mode { .. } = part.kind { f64::INFINITY } else { part.cells() as f64 };
-            let place = |level| Place { subsystem, level, room, start: held(&part.kind, state, level) };
+            let start = |level| match state {
+                Initial::Joint(number) => self.held_together(subsystem, *number, level),
+                state => held(&part.kind, state, level),
+            };
+            let place = |level| Place { subsystem, level, room, start: start(level) };
             places.extend((0..levels).map(place));
         }
         Some(places)
+    }
+
+    /// Least and most quanta, or weight of one level, of a subsystem in a joint state.
+    fn held_together(&self, subsystem: SubsystemId, number: usize, level: usize) -> (f64, f64) {
+        let part = &self.subsystems[subsystem];
+        let Some(Joint { over, state: JointState::Kets(kets) }) = self.joint.get(number) else {
+            return held(&part.kind, &Initial::Joint(number), level);
+        };
+        let factors = self.factors_of(&over.iter().map(|e| (*e, None)).collect::<Vec<_>>());
+        let holds = |mut index: usize| -> f64 {
+            let of_factor = |&(e, _, levels): &(SubsystemId, usize, usize)| {
+                let own = index % levels;
+                index /= levels;
+                match part.kind {
+                    _ if e != subsystem => 0.0,
+                    Kind::Levels { .. } => f64::from(u8::from(own == level)),
+                    _ => own as f64,
+                }
+            };
+            factors.iter().rev().map(of_factor).sum()
+        };
+        let there = kets.iter().flat_map(|(_, ket)| ket.iter().enumerate()).filter(|(_, x)| x.norm() > 1e-150);
+        there.fold((f64::INFINITY, 0.0), |(lo, hi), (index, _)| (holds(index).min(lo), holds(index).max(hi)))
     }
 
     fn moves(&self, places: &[Place]) -> Option<Vec<Move>> {

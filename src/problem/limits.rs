@@ -31,7 +31,7 @@ pub(super) fn range(what: String, value: f64, ok: bool, expected: &'static str) 
 
 impl Problem {
     /// A bound of the norm of an operator sum, with as many cells for each factor as it is summed over.
-    pub(super) fn norm_bound(&self, sum: &OpSum, single: bool) -> f64 {
+    pub(crate) fn norm_bound(&self, sum: &OpSum, single: bool) -> f64 {
         let size = |factor: &Factor| match (&self.subsystems[factor.subsystem].kind, factor.op) {
             (Kind::Mode { cutoff }, Op::Number) => *cutoff as f64,
             (Kind::Mode { cutoff }, _) => (*cutoff as f64).sqrt(),

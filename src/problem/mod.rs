@@ -326,12 +326,16 @@ impl Problem {
         let operator = self.channels[channel].whole();
         let ladder = operator.in_ladder_operators();
         let quanta = |f: &Factor| {
-            let down = match f.op {
-                Op::Lower | Op::Annihilate => 1.0,
-                Op::Raise | Op::Create => -1.0,
+            let part = &self.subsystems[f.subsystem];
+            let down = match (f.op, &part.kind) {
+                (Op::Lower | Op::Annihilate, _) => 1.0,
+                (Op::Raise | Op::Create, _) => -1.0,
+                (Op::Transition(to, from), Kind::Levels { energies }) if self.battery.contains(&f.subsystem) => {
+                    let own = self.battery_hamiltonian.is_some() && to != from;
+                    return if own { f64::NAN } else { energies[from] - energies[to] };
+                }
                 _ => return 0.0,
             };
-            let part = &self.subsystems[f.subsystem];
             match self.battery.contains(&f.subsystem) {
                 false => 0.0,
                 // What cells that differ, or that interact, lose together has no one energy.

@@ -15,6 +15,13 @@ impl Problem {
                     .into(),
             );
         }
+        if !self.frame_stated && self.battery_hamiltonian.is_some() {
+            notes.push(
+                "the battery's Hamiltonian measures and does not act: H is what `[hamiltonian]` says. `battery = true` there adds \
+                 it, `battery = false` says that it is all there"
+                    .into(),
+            );
+        }
         notes
     }
 

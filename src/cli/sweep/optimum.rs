@@ -75,7 +75,7 @@ fn along(
         let mut set = fixed.clone();
         set.push((axis.name.clone(), format!("{:?}", back(place))));
         search.stop.check()?;
-        let value = search.point(&set, 0)?.and_then(|(table, _)| of(&table)).unwrap_or(f64::NAN);
+        let value = search.point(&set, 0)?.and_then(|(table, ..)| of(&table)).unwrap_or(f64::NAN);
         Ok(if value.is_finite() { sign * value } else { f64::INFINITY })
     };
     let (from, to) = (known[best.saturating_sub(1)].0, known[(best + 1).min(known.len() - 1)].0);

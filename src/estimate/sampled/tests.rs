@@ -13,7 +13,7 @@ const OMEGA: f64 = 1.3;
 /// The function of the state behind a quantity.
 fn sampled(problem: &Problem, quantity: &Quantity, densities: &[&Density]) -> Result<Vec<Bounded>, RunError> {
     let (what, of) = quantity.nonlinear().unwrap();
-    super::sampled(problem, what, of, densities, &Rows::default())
+    super::sampled(problem, what, of, densities, &|_| false, &Rows::default())
 }
 
 /// A pure state in a block, or of each of several cells.
@@ -383,7 +383,11 @@ fn intervals_cover_rare_events() {
             let mut covered = 0;
             for seed in 0..SEEDS {
                 let density = e.sample(&mut Random::new(7000 + seed), 79, 64);
-                let found = sampled(&e.problem, &quantity, &[&density]).unwrap()[0].widened(range, f64::from(n));
+                let found = sampled(&e.problem, &quantity, &[&density]).unwrap()[0].widened(
+                    range,
+                    2.0 * (range.1 - range.0),
+                    f64::from(n),
+                );
                 let (lo, hi) = found.interval(student(Z95, degrees(&density)), range);
                 covered += u64::from(lo - 1e-9 <= truth && truth <= hi + 1e-9);
                 // Nothing else is claimed than what one unseen event in a few thousand trajectories may change.

@@ -19,7 +19,7 @@ use crate::space::choose::Representation;
 use crate::stop::Stop;
 use num_complex::Complex64;
 
-/// A normalisation that has fallen below this part of what it began with is rounding.
+/// A mean below this part of the size of its operator is rounding, and so is such a trace of a matrix of elements up to 1.
 const NEGLIGIBLE: f64 = 1e-12;
 
 /// The correlation at each of its delays, in blocks of this style or of the smallest that carries it; NaN where it is
@@ -63,7 +63,8 @@ fn regression(
     }
 
     let stage = blocks.stage_of(asked.step);
-    let (mut now, mut values, mut size) = (0.0, Vec::with_capacity(of.delays.len()), 0.0f64);
+    let (mut now, mut values) = (0.0, Vec::with_capacity(of.delays.len()));
+    let size = problem.norm_bound(&asked.operators[0], false);
     let overlap = traced(&after, asked.step, 2);
     after.begin(0.0);
     for &delay in &of.delays {
@@ -71,11 +72,10 @@ fn regression(
         after.evolve(stage, now, delay)?;
         now = delay;
         let value = traced(&after, asked.step, 0);
-        let normal = traced(&after, asked.step, 1) * overlap;
-        size = size.max(normal.norm()).max(value.norm());
+        let mean = traced(&after, asked.step, 1);
         let value = match of.normalised {
             false => value * scale,
-            true if normal.norm() > NEGLIGIBLE * size => value / normal,
+            true if mean.norm() > NEGLIGIBLE * size && overlap.norm() > NEGLIGIBLE => value / (mean * overlap),
             true => Complex64::from(f64::NAN),
         };
         let trace: f64 = (0..after.reached.len())

@@ -384,7 +384,7 @@ fn a_three_level_cascade_runs_down() {
         close(values(&table, "ergotropy")[row], energy - 3.0 * sorted[0] - sorted[1], 1e-13, "ergotropy");
         close(values(&table, "jumps_upper")[row], 1.0 - top, 1e-13, "first jumps");
         close(values(&table, "jumps_lower")[row], bottom, 1e-13, "second jumps");
-        close(values(&table, "released")[row], 0.0, 0.0, "released");
+        close(values(&table, "released")[row], 3.0 - energy, 1e-13, "released");
     }
 }
 

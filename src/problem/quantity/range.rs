@@ -69,6 +69,35 @@ impl Linear {
 }
 
 impl Nonlinear {
+    /// By how much a linear functional that supports the function differs between states, those that `n` samples have not
+    /// seen included: of the ergotropy from −E_max to E_max, of an entropy by the logarithm of what has not been seen.
+    pub fn reach(self, problem: &Problem, of: Part, n: f64) -> f64 {
+        let (least, most) = self.range(problem, of);
+        let ln_d = || match of {
+            Part::Chosen(id) => problem.states_of(&problem.chosen[id.number].places).ln(),
+            _ => of.members(problem).iter().map(|e| problem.subsystems[*e].ln_dimension()).sum(),
+        };
+        let logarithm = || n.max(1.0).ln() + 1.0 + ln_d();
+        match self {
+            Nonlinear::Entropy => logarithm(),
+            // Of the whole and of both parts.
+            Nonlinear::MutualInformation => 3.0 * logarithm(),
+            Nonlinear::Ergotropy
+            | Nonlinear::LocalErgotropy
+            | Nonlinear::SymmetricErgotropy
+            | Nonlinear::IncoherentErgotropy
+            | Nonlinear::CoherentErgotropy
+            | Nonlinear::AntiErgotropy
+            | Nonlinear::Capacity
+            | Nonlinear::Coherence
+            | Nonlinear::CellCoherence
+            | Nonlinear::Concurrence
+            | Nonlinear::Purity
+            | Nonlinear::Negativity
+            | Nonlinear::Fidelity => 2.0 * (most - least),
+        }
+    }
+
     /// The least and the greatest value of the function.
     pub fn range(self, problem: &Problem, of: Part) -> Range {
         let energy = width(problem.energies(of));
