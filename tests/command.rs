@@ -420,7 +420,9 @@ fn what_would_not_fit_is_refused_with_its_cost() {
         ],
     );
     place.refuses("exact driven.toml -p N=30000 --out run", &["density matrix", "leyden run"]);
-    let mixed = AGING.replace("terms = []", "terms = [\"Sx(B)\"]\nbattery = false").replace("B = \"ground\"", "B = \"thermal(0.5)\"");
+    let mixed = AGING
+        .replace("terms = []", "terms = [\"Sx(B)\"]\nbattery = false")
+        .replace("B = \"ground\"", "B = \"thermal(0.5)\"");
     fs::write(place.path("mixed.toml"), mixed).unwrap();
     place.refuses("exact mixed.toml -p N=1000000 --out run", &["initial density matrix of B", "1000000 cells"]);
 }

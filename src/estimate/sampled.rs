@@ -405,7 +405,12 @@ pub fn sampled(
         match what {
             Nonlinear::Purity => Ok(purity(density, span)),
             Nonlinear::Concurrence => entanglement(density, &whole, how),
-            Nonlinear::AntiErgotropy | Nonlinear::Entropy => Ok(turned(convex(density, &whole, &parts, how)?)),
+            Nonlinear::AntiErgotropy => Ok(turned(convex(density, &whole, &parts, how)?)),
+            Nonlinear::Entropy => {
+                let f = convex(density, &whole, &parts, how)?;
+                // The other side is far off where hardly anything has been seen: it has the logarithm of that.
+                Ok(turned(Bounded { value: f.above.0, ..f }))
+            }
             Nonlinear::CoherentErgotropy | Nonlinear::MutualInformation => {
                 difference(density, &whole, [parts[0], parts[1]], how)
             }
