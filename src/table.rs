@@ -1,6 +1,8 @@
 //! A table of results: one line a row of the protocol, one column a quantity, with errors where sampled.
 
 use crate::problem::{Problem, Row};
+use faer::Mat;
+use num_complex::Complex64;
 use std::fmt;
 use std::ops::Index;
 
@@ -15,6 +17,15 @@ pub struct Column {
     pub se: Option<Vec<f64>>,
     /// Bounds of the 95 % interval at each row, for bias-corrected nonlinear quantities.
     pub bounds: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+/// The averaged state of a part at every row, in the basis of its product states.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PartStates {
+    /// The name that the user gave it.
+    pub name: String,
+    /// Its density matrix at each row.
+    pub rows: Vec<Mat<Complex64>>,
 }
 
 /// A quantity at one row.
@@ -120,6 +131,8 @@ pub struct Table {
     pub steps: Vec<String>,
     /// The quantities, in the order asked for.
     pub columns: Vec<Column>,
+    /// The states of parts that were asked for.
+    pub states: Vec<PartStates>,
 }
 
 impl Table {
@@ -127,7 +140,7 @@ impl Table {
     pub fn new(problem: &Problem) -> Self {
         let rows = problem.protocol.rows();
         let steps = rows.iter().map(|r| problem.protocol.name(r.step).to_owned()).collect();
-        Self { rows, steps, columns: Vec::new() }
+        Self { rows, steps, columns: Vec::new(), states: Vec::new() }
     }
 
     /// The column called `name`.

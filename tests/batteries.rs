@@ -4,6 +4,7 @@
 mod common;
 
 use common::assert_at_least;
+use faer::Mat;
 use leyden::estimate::columns;
 use leyden::exact;
 use leyden::input;
@@ -179,6 +180,7 @@ quantities = [
     { name = "like", fidelity = "bell", of = ["A", "B:1"] },
     { name = "out", ergotropy = ["A", "B:1"] },
     { name = "alone", negativity = [["B:0"], ["A", "B:1"]] },
+    { name = "pair", state = ["A", "B:1"] },
 ]
 "#;
 
@@ -225,6 +227,35 @@ fn entanglement_decays_as_it_should() {
         }
     }
     close(table.column("one").unwrap().value[0], LN_2);
+}
+
+/// The state of A and B:1 of [`BELL`]: real, between gg, ge, eg and ee.
+#[test]
+fn states_of_chosen_parts_are_averages() {
+    let problem = bell();
+    let state = |t: f64| {
+        let eta = (-t).exp();
+        let mut rho = Mat::<Complex64>::zeros(4, 4);
+        rho[(0, 0)] = (0.5 * (1.0 + (1.0 - eta).powi(2))).into();
+        (rho[(1, 1)], rho[(2, 2)]) = ((0.5 * eta * (1.0 - eta)).into(), (0.5 * eta * (1.0 - eta)).into());
+        rho[(3, 3)] = (0.5 * eta * eta).into();
+        (rho[(0, 3)], rho[(3, 0)]) = ((0.5 * eta).into(), (0.5 * eta).into());
+        rho
+    };
+    let table = exact::solve(&problem, None, &Stop::default()).unwrap();
+    let options =
+        RunOptions { trajectories: 4000, seed: 7, threads: 0, shots: false, covariance: false, states: false };
+    let (_, engine) = Engine::new(&problem, None).unwrap();
+    let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
+    let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+    assert_eq!((table.states.len(), table.states[0].name.as_str(), sampled.states.len()), (1, "pair", 1));
+    assert_eq!((table.states[0].rows.len(), sampled.states[0].rows.len()), (table.rows.len(), table.rows.len()));
+    for (row, at) in table.rows.iter().enumerate() {
+        let away = |rho: &Mat<Complex64>| (rho - state(at.time)).norm_max();
+        assert!(away(&table.states[0].rows[row]) < 1e-9, "exact at {}", at.time);
+        // No element has a standard error above 0.5/√4000 = 0.008.
+        assert!(away(&sampled.states[0].rows[row]) < 0.036, "sampled at {}", at.time);
+    }
 }
 
 /// Intervals of functions of chosen parts hold the true value in 95 % of runs, or more.
@@ -416,6 +447,8 @@ fn mistakes_are_located() {
         ("{ name = \"x\", negativity = [\"B:0\", \"B:1\"] }", "B:0", "list"),
         ("{ name = \"x\", negativity = [[\"B:0\"], [\"B:0\"]] }", "B:0", "twice"),
         ("{ name = \"x\", fidelity = \"ghz\", of = [\"L\"] }", "ghz", "no pure state"),
+        ("{ name = \"x\", state = [\"E\"] }", "E", "ensemble"),
+        ("{ name = \"x\", state = [\"B\"] }, { name = \"x\", state = [\"L\"] }", "state", "two states"),
         ("{ name = \"x\" }", "", "asks for nothing"),
         ("{ name = \"x\", entropy = [\"B:0\"], ergotropy = [\"B:1\"] }", "entropy", "beside"),
         ("{ name = \"x\", entropy = [\"B:0\"], of = [\"B:1\"] }", "of", "belongs to"),

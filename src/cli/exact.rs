@@ -13,6 +13,7 @@ use crate::exact::theory::Theory;
 use crate::input::{Input, InputError};
 use crate::output::correlations::{self, Correlated};
 use crate::output::folder::{Finished, RunFolder};
+use crate::output::npz;
 use crate::output::table as files;
 use crate::problem::{Correlation, When};
 use crate::space::choose::{Representation, smallest};
@@ -112,7 +113,7 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
     let correlated = correlated(&input, args.exact.representation, of_the_state)?;
     let finished = write(folder, &problem.title, &table, &correlated, what, None, started)?;
     screen::print_end(problem, &table, what, &finished);
-    screen::print_place(&format!("{} rows", table.rows.len()), &finished);
+    screen::print_place(&screen::rows(&table), &finished);
     if correlated.len() < input.correlations.len() {
         note!("note: only correlations with `from = \"steady\"` are of a steady state; `leyden exact` gives them all");
     }
@@ -170,7 +171,7 @@ fn result(
     let summary = if command == "exact" { summary(problem, &table) } else { None };
     let finished = write(folder, &problem.title, &table, &correlated, legend, summary, started)?;
     screen::print_end(problem, &table, "", &finished);
-    screen::print_place(&format!("{} rows", table.rows.len()), &finished);
+    screen::print_place(&screen::rows(&table), &finished);
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }
 
@@ -187,6 +188,9 @@ fn write(
     folder.write("observables.csv", files::csv(table).as_bytes())?;
     if let Some(summary) = summary {
         folder.write("summary.csv", summary.as_bytes())?;
+    }
+    if !table.states.is_empty() {
+        folder.write("states.npz", &npz::parts_npz(&table.states)?)?;
     }
     if table.rows.iter().any(|row| row.time.is_finite()) {
         common::draw(&mut folder, title, &[(legend, table)])?;

@@ -314,7 +314,7 @@ fn write(
         let battery = problem.battery_reduction();
         let first = kept.iter().position(|reduction| *reduction == battery).unwrap_or(0);
         let rows: Vec<&Density> = outcome.accumulated.densities.iter().skip(first).step_by(kept.len()).collect();
-        folder.write("states.npz", &npz::densities_npz(&rows)?)?;
+        folder.write("states.npz", &npz::densities_npz(&rows, &table.states)?)?;
     } else if options.states {
         let (battery, _) = battery_levels(problem)?;
         let rows = outcome.accumulated.occupations.iter().map(|o| {
@@ -323,6 +323,8 @@ fn write(
             cells.into_iter().map(|(key, h)| (key, (h[0] + h[1]) / total)).collect()
         });
         folder.write("states.npz", &npz::states_npz(&battery, rows)?)?;
+    } else if !table.states.is_empty() {
+        folder.write("states.npz", &npz::parts_npz(&table.states)?)?;
     }
     let legend = common::sampled_legend(outcome.trajectories);
     common::draw(&mut folder, &problem.title, &[(&legend, table)])?;

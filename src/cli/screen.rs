@@ -82,6 +82,14 @@ pub fn print_end(problem: &Problem, table: &Table, what: &str, finished: &Finish
     }
 }
 
+/// The length of a table: `1 row`, `41 rows`.
+pub fn rows(table: &Table) -> String {
+    match table.rows.len() {
+        1 => "1 row".into(),
+        rows => format!("{rows} rows"),
+    }
+}
+
 /// Print where a result is, after what is said of it.
 pub fn print_place(said: &str, finished: &Finished) {
     say!("\n{said} in {}: {}", finished.place.display(), finished.files.join(", "));

@@ -12,8 +12,9 @@ use crate::battery::Battery;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::levels::Levels;
-use crate::problem::{Linear, Nonlinear, Part, Problem, Quantity, Varied};
-use crate::table::Table;
+use crate::problem::{Linear, Nonlinear, Part, Problem, Quantity, Reduction, Varied};
+use crate::table::{PartStates, Table};
+use faer::Mat;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -182,7 +183,27 @@ pub fn evaluate(problem: &Problem, accumulated: &Accumulated, how: &Evaluation) 
         let sample = Sample { moments: &accumulated.moments, errors: &errors, slots, nonlinear: &nonlinear, row };
         columns.read(&sample, at.time)?;
     }
-    Ok(columns.table())
+    let mut table = columns.table();
+    table.states = states(problem, accumulated);
+    Ok(table)
+}
+
+/// The averaged states of parts that are asked for.
+fn states(problem: &Problem, accumulated: &Accumulated) -> Vec<PartStates> {
+    let reductions = problem.reductions();
+    let kept = accumulated.densities.len() / problem.protocol.row_count();
+    let of = |number: &usize| {
+        let index = reductions.iter().position(|r| *r == Reduction::Chosen(*number))?;
+        let d = problem.states_of(&problem.chosen[*number].places) as usize;
+        let mean = |density: &Density| {
+            let total: f64 = density.weights.iter().sum();
+            let block = density.blocks.values().next();
+            block.map_or_else(|| Mat::zeros(d, d), |block| block.total(1.0 / total, &|_| true))
+        };
+        let rows = accumulated.densities.iter().skip(index).step_by(kept).map(mean).collect();
+        Some(PartStates { name: problem.chosen[*number].name.clone(), rows })
+    };
+    problem.kept_states.iter().filter_map(of).collect()
 }
 
 #[cfg(test)]

@@ -19,16 +19,24 @@ const OF_TWO: [(&str, Nonlinear); 2] =
 const EXAMPLES: &str = "`{ name = \"x\", expect = \"sy(A)\" }`, `{ name = \"x\", ergotropy = [\"B:0\", \"B:1\"] }`, \
     `{ name = \"x\", negativity = [[\"A\"], [\"B\"]] }` or `{ name = \"x\", fidelity = \"ghz\", of = [\"B\"] }`";
 
+/// What may be asked of a part.
+pub(super) enum Figure {
+    /// A number at each row.
+    Number(Chosen),
+    /// Its state, by a name.
+    State(String, Vec<Place>),
+}
+
 /// What the table asks for.
 ///
 /// # Errors
 /// A part that there is not, a part named twice, a state that does not fit.
-pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Chosen, InputError> {
+pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Figure, InputError> {
     table.allow(
         "key of a quantity",
-        &["name", "expect", "ergotropy", "entropy", "negativity", "mutual_information", "fidelity", "of"],
+        &["name", "expect", "state", "ergotropy", "entropy", "negativity", "mutual_information", "fidelity", "of"],
     )?;
-    let figures = ["ergotropy", "entropy", "negativity", "mutual_information", "fidelity"];
+    let figures = ["state", "ergotropy", "entropy", "negativity", "mutual_information", "fidelity"];
     let mut asked_for = figures.iter().filter_map(|key| table.entry(key));
     if let (Some(first), Some(second)) = (asked_for.next(), asked_for.next()) {
         let message = format!("`{}` beside `{}`", second.key, first.key);
@@ -42,9 +50,12 @@ pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) ->
         list.iter().find_map(|(key, what)| Some((table.entry(key)?.value.clone(), *what)))
     };
     let function = |what, places, first, target| Chosen { name: name.clone(), what, places, first, target };
+    if let Some(item) = table.get("state") {
+        return Ok(Figure::State(name.clone(), places(item, parts, &[])?));
+    }
     if let Some((item, what)) = asked(&OF_ONE) {
         let places = places(&item, parts, &[])?;
-        return Ok(function(what, places, 0, None));
+        return Ok(Figure::Number(function(what, places, 0, None)));
     }
     if let Some((item, what)) = asked(&OF_TWO) {
         let groups = item.list("two lists of parts: `[[\"A\"], [\"B\"]]`")?;
@@ -54,14 +65,14 @@ pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) ->
         let mut all = places(one, parts, &[])?;
         let first = all.len();
         all.extend(places(other, parts, &all)?);
-        return Ok(function(what, all, first, None));
+        return Ok(Figure::Number(function(what, all, first, None)));
     }
     if let Some(item) = table.get("fidelity") {
         let of = places(table.need("of", "of = [\"B\"]")?, parts, &[])?;
         let state = expression::parse(item.text("a pure state such as `ghz` or `ket(1, 0, i)` in quotes")?)?;
         let levels: Vec<usize> = of.iter().flat_map(|place| factors(place, parts)).collect();
         let psi = ket_of(&state, scope, parts, &levels)?;
-        return Ok(function(Nonlinear::Fidelity, of, 0, Some(Arc::new(psi))));
+        return Ok(Figure::Number(function(Nonlinear::Fidelity, of, 0, Some(Arc::new(psi)))));
     }
     Err(table.at.error("this asks for nothing", EXAMPLES))
 }

@@ -1,6 +1,6 @@
 //! The output columns that the input asks for.
 
-use super::chosen::chosen;
+use super::chosen::{Figure, chosen};
 use super::document::Table;
 use super::error::{InputError, Span};
 use super::expression::{self, Expr, Node};
@@ -10,7 +10,7 @@ use super::parameters::{RESERVED, Scope as Parameters, identifier};
 use super::sections::distinct;
 use super::subsystems::Parts;
 use crate::problem::{
-    Acting, Chosen, ChosenId, Factor, Kind, Kinds, Named, ObservableId, Op, OpSum, Quantity, Scope, Subsystem,
+    Acting, Chosen, ChosenId, Factor, Kind, Kinds, Named, ObservableId, Op, OpSum, Place, Quantity, Scope, Subsystem,
     SubsystemId, transition,
 };
 
@@ -19,6 +19,7 @@ pub(super) struct AskedFor<'s> {
     pub(super) quantities: Vec<(Quantity, Span<'s>)>,
     pub(super) observables: Vec<Named>,
     pub(super) chosen: Vec<Chosen>,
+    pub(super) states: Vec<(String, Vec<Place>)>,
 }
 
 /// The quantities in the order listed.
@@ -31,6 +32,7 @@ pub(super) fn quantities<'s>(
     limited: bool,
 ) -> Result<AskedFor<'s>, InputError> {
     let (parts, mut observables, mut functions) = (&all.all[..], Vec::new(), Vec::new());
+    let mut states: Vec<(String, Vec<Place>)> = Vec::new();
     section.allow("key", &["quantities"])?;
     let list = section.need("quantities", "quantities = [\"energy\", \"ergotropy\"]")?;
     let (mut found, every) = (Vec::new(), Quantity::every());
@@ -38,9 +40,16 @@ pub(super) fn quantities<'s>(
         if item.is_table() {
             let table = item.table("an observable", item.at)?;
             if table.get("expect").is_none() {
-                let new = chosen(&table, scope, all)?;
-                found.push((Quantity::Chosen(ChosenId { number: functions.len(), what: new.what }), item.at));
-                functions.push(new);
+                match chosen(&table, scope, all)? {
+                    Figure::State(name, _) if states.iter().any(|(earlier, _)| *earlier == name) => {
+                        return Err(item.at.error(format!("two states are called `{name}`"), "a name of its own"));
+                    }
+                    Figure::State(name, places) => states.push((name, places)),
+                    Figure::Number(new) => {
+                        found.push((Quantity::Chosen(ChosenId { number: functions.len(), what: new.what }), item.at));
+                        functions.push(new);
+                    }
+                }
                 continue;
             }
             for observable in own(&table, scope, all)? {
@@ -124,7 +133,7 @@ pub(super) fn quantities<'s>(
     if found.is_empty() {
         return Err(list.at.error("no quantity is asked for", "at least one, such as `energy`"));
     }
-    Ok(AskedFor { quantities: found, observables, chosen: functions })
+    Ok(AskedFor { quantities: found, observables, chosen: functions, states })
 }
 
 /// `{ name = "sigma_y", expect = "sy(A)" }`: an operator, or the real and imaginary part of one that is not Hermitian.

@@ -142,6 +142,9 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     for function in asked_for.chosen {
         builder.chosen(function);
     }
+    for (name, places) in asked_for.states {
+        builder.keep_state(&name, places);
+    }
     for observable in asked_for.observables {
         builder.observable(&observable.name, observable.operator);
     }

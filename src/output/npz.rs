@@ -5,6 +5,7 @@ use crate::density::{Density, Label};
 use crate::error::RunError;
 use crate::problem::Problem;
 use crate::run::Shots;
+use crate::table::PartStates;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use num_complex::Complex64;
@@ -52,6 +53,13 @@ energies_LABEL   d             the energy of each basis state under H_B
 ln_copies_LABEL  1             ln of the number of copies, each of which is the block over that number
 ";
 
+const PARTS: &str = "\
+The averaged states of the parts that `{ name, state }` asks for, at every row of observables.csv.
+
+state_NAME  rows x d x d  the density matrix between product states of the part, what is listed first the most
+                          significant, |g> before |e> of a cell
+";
+
 fn failed(error: impl Display) -> RunError {
     RunError::Request(format!("cannot encode an npz archive: {error}"))
 }
@@ -87,6 +95,15 @@ impl Archive {
         let matrix = Array2::from_shape_vec((rows, width), values.to_vec());
         let matrix = matrix.map_err(|e| RunError::Request(format!("cannot shape {name}: {e}")))?;
         self.add_array(name, &matrix)
+    }
+
+    fn add_parts(&mut self, parts: &[PartStates]) -> Result<(), RunError> {
+        for PartStates { name, rows } in parts {
+            let d = rows.first().map_or(0, |rho| rho.nrows());
+            let all = Array3::from_shape_fn((rows.len(), d, d), |(row, i, j)| rows[row][(i, j)]);
+            self.add_array(&format!("state_{name}"), &all)?;
+        }
+        Ok(())
     }
 
     fn finish(self) -> Result<Vec<u8>, RunError> {
@@ -146,8 +163,9 @@ pub fn states_npz(battery: &Battery, rows: impl Iterator<Item = Vec<(DickeKey, f
 ///
 /// # Errors
 /// When the archive cannot be encoded.
-pub fn densities_npz(rows: &[&Density]) -> Result<Vec<u8>, RunError> {
-    let mut archive = Archive::new(BLOCKS)?;
+pub fn densities_npz(rows: &[&Density], parts: &[PartStates]) -> Result<Vec<u8>, RunError> {
+    let about = if parts.is_empty() { BLOCKS.to_owned() } else { format!("{BLOCKS}\n{PARTS}") };
+    let mut archive = Archive::new(&about)?;
     let labels: BTreeSet<&Label> = rows.iter().flat_map(|row| row.blocks.keys()).collect();
     for label in labels {
         let name: Vec<String> = label.iter().map(|x| format!("{x}").replace('-', "m")).collect();
@@ -166,6 +184,17 @@ pub fn densities_npz(rows: &[&Density]) -> Result<Vec<u8>, RunError> {
         archive.add(&format!("energies_{name}"), shape.energies.clone())?;
         archive.add(&format!("ln_copies_{name}"), vec![shape.ln_copies])?;
     }
+    archive.add_parts(parts)?;
+    archive.finish()
+}
+
+/// `states.npz` of parts alone: `state_NAME` (rows × d × d) for each.
+///
+/// # Errors
+/// When the archive cannot be encoded.
+pub fn parts_npz(parts: &[PartStates]) -> Result<Vec<u8>, RunError> {
+    let mut archive = Archive::new(PARTS)?;
+    archive.add_parts(parts)?;
     archive.finish()
 }
 

@@ -192,7 +192,8 @@ mod tests {
         let point = |k: usize| {
             let value = (10 * (1 + k / b) + 1 + k % b) as f64;
             let rows: Vec<Row> = (0..rows).map(|r| Row { time: r as f64, step: StepId::new(0), cycle: 0 }).collect();
-            let mut table = Table { steps: vec!["s".into(); rows.len()], rows, columns: Vec::new() };
+            let mut table =
+                Table { steps: vec!["s".into(); rows.len()], rows, columns: Vec::new(), states: Vec::new() };
             table.push_exact("W".into(), vec![value; table.rows.len()]);
             (k != 2).then_some(table)
         };

@@ -90,6 +90,7 @@ mod tests {
             rows: vec![row(0.0, 0), row(0.30000000000000004, 1)],
             steps: vec!["storage".into(), "storage".into()],
             columns: vec![column("M", true, false), column("ergotropy", true, true), column("flag", false, false)],
+            states: Vec::new(),
         };
         let text = csv(&table);
         assert!(text.starts_with("time,step,cycle,M,M_se,ergotropy,ergotropy_se,ergotropy_lo,ergotropy_hi,flag\n"));

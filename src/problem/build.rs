@@ -5,8 +5,8 @@ use super::check::{check_operators, check_protocol, check_quantities, check_subs
 use super::joint::check_joint;
 use super::{
     Acting, AtMost, Axis, BatteryHamiltonian, Channel, ChannelId, Chosen, ChosenId, Drive, Envelope, Gate, Initial,
-    Joint, JointState, Kind, Named, ObservableId, OpSum, Problem, Protocol, Quantity, RateMatrix, Reach, Step, StepId,
-    Subsystem, SubsystemId, Zero, even_rows,
+    Joint, JointState, Kind, Named, Nonlinear, ObservableId, OpSum, Place, Problem, Protocol, Quantity, RateMatrix,
+    Reach, Step, StepId, Subsystem, SubsystemId, Zero, even_rows,
 };
 use crate::error::{ModelError, nearest};
 
@@ -50,6 +50,7 @@ impl ProblemBuilder {
             battery_hamiltonian: None,
             observables: Vec::new(),
             chosen: Vec::new(),
+            kept_states: Vec::new(),
             quantities: Vec::new(),
         };
         Self { problem, only: Vec::new(), drives_only: Vec::new(), last_is_drive: false }
@@ -316,6 +317,14 @@ impl ProblemBuilder {
         let id = ChosenId { number: self.problem.chosen.len(), what: chosen.what };
         self.problem.chosen.push(chosen);
         id
+    }
+
+    /// Keep the averaged state of a part at every row, in the table by this name.
+    pub fn keep_state(&mut self, name: &str, places: impl IntoIterator<Item = Place>) -> &mut Self {
+        self.problem.kept_states.push(self.problem.chosen.len());
+        let (what, places) = (Nonlinear::Purity, places.into_iter().collect()); // no number is asked for
+        self.problem.chosen.push(Chosen { name: name.to_owned(), what, places, first: 0, target: None });
+        self
     }
 
     /// The output columns, in order; repeated ones count once.

@@ -4,8 +4,10 @@ use super::describe::state_text;
 use super::gate::check_gate;
 use super::initial::is_unitary;
 use super::limits::{MOST_CELLS, MOST_ROWS, check_energies, check_rates, check_rows, range};
-use super::quantity::{check_columns, check_quantity};
-use super::{Acting, Initial, Kind, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem};
+use super::quantity::{check_chosen, check_columns, check_quantity};
+use super::{
+    Acting, ChosenId, Initial, Kind, Nonlinear, Op, OpSum, Problem, Protocol, Quantity, Reach, Step, Subsystem,
+};
 use crate::error::ModelError;
 use std::collections::HashSet;
 
@@ -357,6 +359,13 @@ pub(super) fn check_quantities(problem: &Problem) -> Result<(), ModelError> {
         return Err(ModelError::Invalid("no quantity is asked for".into()));
     }
     check_rows(problem)?;
+    for (at, number) in problem.kept_states.iter().enumerate() {
+        check_chosen(problem, ChosenId { number: *number, what: Nonlinear::Purity })?;
+        let name = &problem.chosen[*number].name;
+        if problem.kept_states[..at].iter().any(|earlier| problem.chosen[*earlier].name == *name) {
+            return Err(ModelError::Invalid(format!("two states are called `{name}`")));
+        }
+    }
     for quantity in &problem.quantities {
         check_quantity(problem, quantity)?;
         if let (Quantity::BrightLoss(_) | Quantity::BrightReturn(_), Some(channel)) =

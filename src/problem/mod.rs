@@ -260,6 +260,8 @@ pub struct Problem {
     pub(crate) observables: Vec<Named>,
     /// Functions of parts that the user chose.
     pub(crate) chosen: Vec<Chosen>,
+    /// Which of these are asked for their state, not for a number.
+    pub(crate) kept_states: Vec<usize>,
     /// The output columns.
     pub(crate) quantities: Vec<Quantity>,
 }

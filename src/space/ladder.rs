@@ -162,6 +162,9 @@ impl Ladder {
         if problem.protocol.steps.iter().any(|step| matches!(step, Step::Unitary(_))) {
             return Err(refuse("a gate acts, which may make coherence between different M".into()));
         }
+        if !problem.kept_states.is_empty() {
+            return Err(refuse("it does not give states of single cells".into()));
+        }
         if problem.at_most.is_some() {
             return Err(refuse("it keeps all states, not those of few quanta".into()));
         }

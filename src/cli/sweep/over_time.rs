@@ -127,7 +127,7 @@ mod tests {
 
     fn table(times: &[f64], f: impl Fn(f64) -> f64) -> Table {
         let rows: Vec<Row> = times.iter().map(|t| Row { time: *t, step: StepId::new(0), cycle: 0 }).collect();
-        let mut table = Table { steps: vec!["s".into(); rows.len()], rows, columns: Vec::new() };
+        let mut table = Table { steps: vec!["s".into(); rows.len()], rows, columns: Vec::new(), states: Vec::new() };
         table.push_exact("W".into(), times.iter().map(|t| f(*t)).collect());
         table
     }

@@ -5,9 +5,9 @@ use crate::density::{BlockShape, Label};
 use crate::error::RunError;
 use crate::estimate::answers::{Answers, Columns, Estimate, Sided, exactly};
 use crate::estimate::functional::{Exact, State};
-use crate::problem::{Linear, Nonlinear, Part, Problem, Row, Varied};
+use crate::problem::{Linear, Nonlinear, Part, Problem, Reduction, Row, Varied};
 use crate::space::blocks::Observable;
-use crate::table::Table;
+use crate::table::{PartStates, Table};
 use faer::Mat;
 use num_complex::Complex64;
 use std::collections::BTreeMap;
@@ -20,12 +20,13 @@ pub struct Readout<'p> {
     problem: &'p Problem,
     functions: Exact<'p>,
     columns: Columns<'p>,
+    states: Vec<PartStates>,
 }
 
 impl<'p> Readout<'p> {
     /// None yet.
     pub fn new(problem: &'p Problem) -> Self {
-        Self { problem, functions: Exact::new(problem), columns: Columns::exact(problem) }
+        Self { problem, functions: Exact::new(problem), columns: Columns::exact(problem), states: none(problem) }
     }
 
     /// Read one row, `time` after the run began, in step `step`.
@@ -39,7 +40,14 @@ impl<'p> Readout<'p> {
             let reason = format!("the density matrix has trace {trace}");
             return Err(RunError::Numerics { method: "the evolution on blocks", reason });
         }
-        let reduced = (0..self.problem.reductions().len()).map(|index| reduced(state, index)).collect();
+        let reductions = self.problem.reductions();
+        let reduced: Vec<State> = (0..reductions.len()).map(|index| reduced(state, index)).collect();
+        for (number, kept) in self.problem.kept_states.iter().zip(&mut self.states) {
+            let index = reductions.iter().position(|r| *r == Reduction::Chosen(*number));
+            let found = index.and_then(|index| reduced[index].blocks.first());
+            let d = self.problem.states_of(&self.problem.chosen[*number].places) as usize;
+            kept.rows.push(found.map_or_else(|| Mat::zeros(d, d), |(.., rho)| rho.clone()));
+        }
         let (problem, functions) = (self.problem, &self.functions);
         self.columns.read(&Reading { problem, functions, state, reduced, step }, time)
     }
@@ -47,11 +55,13 @@ impl<'p> Readout<'p> {
     /// Forget the rows read so far, but not the ergotropy of the first.
     pub fn clear(&mut self) {
         self.columns.clear();
+        self.states = none(self.problem);
     }
 
     /// The table of all rows, or of a steady state: one row at t = ∞, named after the last timed step.
     pub fn table(self, steady: bool) -> Table {
         let mut table = self.columns.table();
+        table.states = self.states;
         let all = Table::new(self.problem);
         if steady && let (Some(row), Some(step)) = (all.rows.last(), all.steps.last()) {
             table.rows = vec![Row { time: f64::INFINITY, cycle: 0, ..*row }];
@@ -59,6 +69,12 @@ impl<'p> Readout<'p> {
         }
         table
     }
+}
+
+/// The states that are asked for, at no row yet.
+fn none(problem: &Problem) -> Vec<PartStates> {
+    let of = |number: &usize| PartStates { name: problem.chosen[*number].name.clone(), rows: Vec::new() };
+    problem.kept_states.iter().map(of).collect()
 }
 
 /// The state at one row.

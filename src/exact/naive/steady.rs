@@ -71,7 +71,8 @@ pub fn steady(problem: &Problem) -> Result<Table, RunError> {
     let values = Meter::new(problem, &space)?.read(&rho, &vec![0.0; problem.channels.len()], last, time)?;
     let step = StepId::new(last);
     let rows = vec![Row { time, step, cycle: 0 }];
-    let mut table = Table { rows, steps: vec![problem.protocol.name(step).to_owned()], columns: Vec::new() };
+    let mut table =
+        Table { rows, steps: vec![problem.protocol.name(step).to_owned()], columns: Vec::new(), states: Vec::new() };
     for (quantity, value) in problem.quantities.iter().zip(values) {
         let endless = matches!(quantity, Quantity::Jumps(_) | Quantity::Released(_));
         table.push_exact(problem.column(quantity), vec![if endless { f64::NAN } else { value }]);

@@ -59,7 +59,7 @@ impl Problem {
     }
 }
 
-pub(super) fn check_chosen(problem: &Problem, id: ChosenId) -> Result<(), ModelError> {
+pub(in crate::problem) fn check_chosen(problem: &Problem, id: ChosenId) -> Result<(), ModelError> {
     let invalid = |text: String| Err(ModelError::Invalid(text));
     let Some(chosen) = problem.chosen.get(id.number) else {
         return invalid("a function is asked of a part that was not chosen".into());

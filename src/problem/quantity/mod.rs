@@ -9,6 +9,7 @@ mod of_state;
 mod range;
 mod scope;
 
+pub(super) use chosen::check_chosen;
 pub use chosen::{Chosen, ChosenId, Place};
 pub use of_state::{Basis, Nonlinear, Part, Reduction};
 pub use scope::{BatteryKinds, Kinds, Scope};
@@ -481,7 +482,7 @@ impl Problem {
 
     /// Whether a quantity needs an averaged density matrix.
     pub fn needs_state(&self) -> bool {
-        self.quantities.iter().any(Quantity::needs_state)
+        self.quantities.iter().any(Quantity::needs_state) || !self.kept_states.is_empty()
     }
 
     /// The battery's state as it is kept: in the eigenbasis of its Hamiltonian, where that is its own.
@@ -495,7 +496,8 @@ impl Problem {
     /// The distinct averaged density matrices that the quantities need.
     pub fn reductions(&self) -> Vec<Reduction> {
         let mut all = Vec::new();
-        for reduction in self.quantities.iter().filter_map(|q| q.reduction(self)) {
+        let kept = self.kept_states.iter().map(|number| Reduction::Chosen(*number));
+        for reduction in self.quantities.iter().filter_map(|q| q.reduction(self)).chain(kept) {
             if !all.contains(&reduction) {
                 all.push(reduction);
             }

@@ -18,6 +18,9 @@ pub fn as_ensembles(problem: &Problem) -> Result<Problem, String> {
             let chosen = matches!(q.nonlinear(), Some((_, Part::Chosen(_))));
             chosen || matches!(basis, Some(Basis::SingleCells | Basis::Product))
         };
+        if !problem.kept_states.is_empty() {
+            return Err("states of single cells are asked for".into());
+        }
         if let Some(quantity) = problem.quantities.iter().find(asked) {
             return Err(format!("`{}` is of single cells", problem.column(quantity)));
         }
