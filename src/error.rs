@@ -76,6 +76,10 @@ pub enum RunError {
         /// What it saw.
         reason: String,
     },
+    /// No equation could be solved for a steady state; an average over time along trajectories may still be had (see
+    /// [`settled`](crate::run::settled)).
+    #[error("the steady state by iteration failed: {0}")]
+    Unsolved(String),
     /// Nothing settles as t → ∞.
     #[error("there is no limit as t → ∞: {how}")]
     NoLimit {

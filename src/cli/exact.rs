@@ -16,8 +16,10 @@ use crate::output::folder::{Finished, RunFolder};
 use crate::output::npz;
 use crate::output::table as files;
 use crate::problem::{Correlation, When};
+use crate::run::RunOptions;
+use crate::run::settled::{Settled, settled};
 use crate::space::choose::{Representation, smallest};
-use crate::table::Table;
+use crate::table::{Table, significant};
 use clap::Args;
 use serde_json::{Map, json};
 use std::error::Error;
@@ -84,6 +86,12 @@ pub struct SteadyArgs {
     /// Give the average over all time, also where something oscillates for ever
     #[arg(long)]
     time_average: bool,
+    /// Average over time along N trajectories instead of solving for it [default where it cannot be solved for: the input's]
+    #[arg(long, value_name = "N", value_parser = common::parse_trajectories)]
+    trajectories: Option<u64>,
+    /// Seed of these trajectories [default: the input's]
+    #[arg(long, value_parser = common::parse_count)]
+    seed: Option<u64>,
 }
 
 /// `leyden steady`: the state reached as t → ∞, or the cycle that a repeated protocol settles in.
@@ -102,21 +110,62 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
     let folder = claim(&args.exact.input, &input, ("steady", &name(representation), what))?;
     let spinner = common::spinner(&format!("{}: {what}", problem.title));
     let stop = interrupt::stop();
-    let table = match args.time_average {
-        false => exact::steady(problem, representation, &stop),
-        true => exact::time_average(problem, representation, &stop),
+    let solved = match (args.trajectories, args.time_average) {
+        (Some(_), _) => None,
+        (None, false) => Some(exact::steady(problem, representation, &stop)),
+        (None, true) => Some(exact::time_average(problem, representation, &stop)),
     };
     spinner.finish_and_clear();
-    let table = table?;
+    let table = match solved {
+        Some(Ok(table)) => table,
+        Some(Err(error @ (RunError::Unsolved(_) | RunError::TooLarge { .. }))) if !cycle => {
+            note!("{error}\nnote: averaged over time along trajectories instead");
+            return sampled(args, &input, folder, started);
+        }
+        Some(Err(error)) => return Err(error.into()),
+        None => return sampled(args, &input, folder, started),
+    };
     // An average over what goes on for ever is no state to begin from.
     let of_the_state = |from| from == When::Steady && !args.time_average;
     let correlated = correlated(&input, args.exact.representation, of_the_state)?;
-    let finished = write(folder, &problem.title, &table, &correlated, what, None, started)?;
+    let finished = write(folder, &problem.title, &table, &correlated, what, (None, Map::new()), started)?;
     screen::print_end(problem, &table, what, &finished);
     screen::print_place(&screen::rows(&table), &finished);
     if correlated.len() < input.correlations.len() {
         note!("note: only correlations with `from = \"steady\"` are of a steady state; `leyden exact` gives them all");
     }
+    Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
+}
+
+/// The steady state by trajectories.
+fn sampled(args: &SteadyArgs, input: &Input, folder: RunFolder, started: Instant) -> Outcome {
+    let problem = &input.problem;
+    let trajectories = args.trajectories.unwrap_or(input.run.trajectories);
+    let seed = args.seed.unwrap_or(input.run.seed);
+    let options = RunOptions { trajectories, seed, threads: 0, shots: false, covariance: true, states: false };
+    let spinner = common::spinner(&problem.title);
+    let mut told = |until: f64| {
+        let text =
+            format!("{}: {trajectories} trajectories, seed {seed}, until t = {}", problem.title, significant(until, 6));
+        spinner.set_message(text.clone());
+        if spinner.is_hidden() {
+            note!("{text}");
+        }
+    };
+    let found = settled(problem, args.exact.representation, options, &interrupt::stop(), &mut told);
+    spinner.finish_and_clear();
+    let Settled { table, window: (from, until) } = found?;
+    let what = format!(
+        "average of {trajectories} trajectories from t = {} to {}",
+        significant(from, 6),
+        significant(until, 6)
+    );
+    let facts = json!({ "trajectories": trajectories, "seed": seed, "from": from, "until": until });
+    let facts = Map::from_iter([("sampled".to_owned(), facts)]);
+    let finished = write(folder, &problem.title, &table, &[], &what, (None, facts), started)?;
+    screen::print_end(problem, &table, &what, &finished);
+    screen::print_place(&screen::rows(&table), &finished);
+    common::only_exact(input);
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }
 
@@ -169,7 +218,7 @@ fn result(
     spinner.finish_and_clear();
     let (table, correlated) = solved?;
     let summary = if command == "exact" { summary(problem, &table) } else { None };
-    let finished = write(folder, &problem.title, &table, &correlated, legend, summary, started)?;
+    let finished = write(folder, &problem.title, &table, &correlated, legend, (summary, Map::new()), started)?;
     screen::print_end(problem, &table, "", &finished);
     screen::print_place(&screen::rows(&table), &finished);
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
@@ -182,7 +231,7 @@ fn write(
     table: &Table,
     correlated: &[Correlated],
     legend: &str,
-    summary: Option<String>,
+    (summary, facts): (Option<String>, Map<String, serde_json::Value>),
     started: Instant,
 ) -> Result<Finished, Box<dyn Error>> {
     folder.write("observables.csv", files::csv(table).as_bytes())?;
@@ -201,5 +250,5 @@ fn write(
         folder.write("correlations.svg", figure.svg()?.as_bytes())?;
         folder.write("correlations.png", &figure.png()?)?;
     }
-    Ok(folder.finish(Map::new(), common::environment(started, 1))?)
+    Ok(folder.finish(facts, common::environment(started, 1))?)
 }

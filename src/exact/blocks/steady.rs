@@ -38,7 +38,8 @@ pub enum Ending {
 ///
 /// # Errors
 /// As [`solve`](super::solve); [`RunError::NoLimit`] when something oscillates for ever and the limit was asked for;
-/// [`RunError::Numerics`] when the limit is not reached, or is not the only steady state above 60,000 unknowns;
+/// [`RunError::Numerics`] when the limit is not reached; [`RunError::Unsolved`] when it is not found, or is not the only
+/// steady state, above 60,000 unknowns;
 /// [`RunError::Request`] for a drive that changes in time.
 pub fn steady(problem: &Problem, style: Style, ending: Ending, stop: &Stop) -> Result<Table, RunError> {
     let blocks = Blocks::compile(problem, style)?;
@@ -138,7 +139,7 @@ pub(super) fn settle(
                     "of {unknowns} unknowns, more than the {MOST_UNKNOWNS} of the direct method, {reason}; evolve for a long \
                      time, or sample"
                 );
-                return Err(RunError::Numerics { method: "the steady state by iteration", reason });
+                return Err(RunError::Unsolved(reason));
             }
             Err(_) => {}
         }

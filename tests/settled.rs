@@ -1,0 +1,88 @@
+//! Steady states by trajectories, against those that can be solved for.
+
+mod common;
+
+use common::assert_at_least;
+use leyden::exact;
+use leyden::prelude::*;
+use leyden::run::RunOptions;
+use leyden::run::settled::{Settled, settled};
+use leyden::stop::Stop;
+
+/// A driven cell that decays, seen for a time that is short beside its relaxation.
+fn fluorescence() -> Problem {
+    let mut p = Problem::builder("resonance fluorescence");
+    let b = p.ensemble("B", 1, 2.0);
+    p.hamiltonian(sx(b) * 0.7).collective("light", sm(b), 1.0);
+    p.evolve("shine", 0.3, 2);
+    p.observe([Quantity::Energy, Quantity::Ergotropy, Quantity::EnergyVariance, Quantity::Power]);
+    p.observe([Quantity::Jumps(ChannelId::new(0))]);
+    p.build().unwrap()
+}
+
+fn sampled(problem: &Problem, trajectories: u64, seed: u64) -> Settled {
+    let options = RunOptions { trajectories, seed, threads: 0, shots: false, covariance: false, states: false };
+    settled(problem, None, options, &Stop::default(), &mut |_| {}).unwrap()
+}
+
+#[test]
+fn averages_over_time_cover_the_steady_state() {
+    let problem = fluorescence();
+    let exact = exact::steady(&problem, None, &Stop::default()).unwrap();
+    let truth = |name: &str| exact.column(name).unwrap().value[0];
+    let (runs, trajectories) = (200, 64);
+    let (mut means, mut bounds, mut widths) = (0, 0, 0.0);
+    for seed in 0..runs {
+        let Settled { table, window: (from, until) } = sampled(&problem, trajectories, seed);
+        assert!(until >= 1.2 && from == 0.5 * until && table.rows.len() == 1);
+        let energy = table.column("energy").unwrap();
+        let error = energy.se.as_ref().unwrap()[0];
+        // Student's t of 63 degrees at 95 %.
+        means += u64::from((energy.value[0] - truth("energy")).abs() <= 1.9983 * error);
+        widths += error / runs as f64;
+        let (lo, hi) = table.column("ergotropy").unwrap().bounds.as_ref().unwrap();
+        bounds += u64::from(lo[0] - 1e-12 <= truth("ergotropy") && truth("ergotropy") <= hi[0] + 1e-12);
+        assert_eq!(table.column("power").unwrap().value, [0.0]);
+        assert!(table.column("jumps_light").unwrap().value[0].is_nan());
+        let names = |table: &leyden::table::Table| -> Vec<String> {
+            let kept = table.columns.iter().map(|c| c.name.clone());
+            kept.filter(|name| !name.ends_with("_undersampled")).collect()
+        };
+        assert_eq!(names(&table), names(&exact));
+    }
+    assert_at_least(means, runs, 0.95, "energy");
+    assert_at_least(bounds, runs, 0.95, "ergotropy");
+    // The average over time is worth more than the state at the end, whose error is above 0.1.
+    assert!(widths < 0.07, "an average over time is known to {widths}");
+}
+
+/// Bit for bit, on any number of threads.
+#[test]
+fn the_same_seed_gives_the_same_average() {
+    let problem = fluorescence();
+    let one = |threads| {
+        let options = RunOptions { trajectories: 50, seed: 5, threads, shots: false, covariance: false, states: false };
+        settled(&problem, None, options, &Stop::default(), &mut |_| {}).unwrap().table.column("energy").unwrap().clone()
+    };
+    assert_eq!(one(1), one(2));
+    assert_ne!(one(1), sampled(&problem, 50, 6).table.column("energy").unwrap().clone());
+}
+
+#[test]
+fn what_has_no_steady_state_is_refused() {
+    let refused = |problem: &Problem, trajectories: u64, what: &str| {
+        let options = RunOptions { trajectories, seed: 1, threads: 0, shots: false, covariance: false, states: false };
+        let error = settled(problem, None, options, &Stop::default(), &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    };
+    refused(&fluorescence(), 1, "at least 2");
+    let pumped = |asked: fn(ChannelId) -> Quantity, repeat: u64| {
+        let mut p = Problem::builder("pumped");
+        let b = p.ensemble("B", 2, 1.0);
+        p.each("in", b, sp(b), 1.0);
+        p.evolve("pump", 1.0, 1).repeat(repeat).observe([asked(ChannelId::new(0))]);
+        p.build().unwrap()
+    };
+    refused(&pumped(Quantity::Jumps, 1), 10, "a steady state has a value of");
+    refused(&pumped(|_| Quantity::Energy, 3), 10, "cycle");
+}
