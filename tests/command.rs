@@ -427,6 +427,44 @@ fn what_would_not_fit_is_refused_with_its_cost() {
     place.refuses("exact mixed.toml -p N=1000000 --out run", &["initial density matrix of B", "1000000 cells"]);
 }
 
+/// The density matrix of these cells has 4096² elements.
+const LARGE: &str = r#"
+[subsystems]
+B = { cells = 12, graph = "linear" }
+[battery]
+of = ["B"]
+[hamiltonian]
+terms = ["bonds(sp, sm, B) + bonds(sm, sp, B) + sx(B, 0)"]
+battery = false
+[channels]
+loss = { each = "sm(B)", rate = 4 }
+[protocol]
+steps = [{ name = "settle", evolve = 0.5, samples = 1 }]
+[observe]
+quantities = ["energy", "jumps"]
+[run]
+trajectories = 40
+"#;
+
+#[test]
+fn a_steady_state_that_would_not_fit_is_sampled() {
+    let place = Place::new();
+    fs::write(place.path("large.toml"), LARGE).unwrap();
+    let output = place.leyden("steady large.toml --out limit").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("along trajectories instead"), "{said}");
+    let text = fs::read_to_string(place.path("limit/observables.csv")).unwrap();
+    assert!(
+        text.starts_with("time,step,cycle,energy,energy_se,jumps_loss\ninf,settle,0,0.") && text.ends_with(",\n"),
+        "{text}"
+    );
+    let found = &place.manifest("limit")["sampled"];
+    assert_eq!((&found["trajectories"], &found["until"].as_f64().map(|t| t >= 1.0)), (&Value::from(40), &Some(true)));
+    place.succeeds("steady large.toml --trajectories 40 --out again");
+    assert_eq!(fs::read_to_string(place.path("again/observables.csv")).unwrap(), text);
+    place.refuses("steady large.toml --trajectories 1 --out run", &["at least 2 trajectories"]);
+}
+
 #[test]
 fn an_output_folder_that_cannot_be_used_is_left_alone() {
     let place = Place::new();

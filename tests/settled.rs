@@ -85,4 +85,14 @@ fn what_has_no_steady_state_is_refused() {
     };
     refused(&pumped(Quantity::Jumps, 1), 10, "a steady state has a value of");
     refused(&pumped(|_| Quantity::Energy, 3), 10, "cycle");
+    let mut p = Problem::builder("no time");
+    let b = p.ensemble("B", 1, 1.0);
+    p.each("out", b, sm(b), 1.0);
+    p.evolve("none", 0.0, 1).observe([Quantity::Energy]);
+    refused(&p.build().unwrap(), 10, "no duration");
+    let mut p = Problem::builder("a drive that rises");
+    let b = p.ensemble("B", 1, 1.0);
+    p.each("out", b, sm(b), 1.0).drive("laser", sx(b), Envelope::Linear { start: 0.0, slope: 1.0 });
+    p.evolve("drive", 1.0, 1).observe([Quantity::Energy]);
+    refused(&p.build().unwrap(), 10, "changes in time");
 }

@@ -110,6 +110,9 @@ fn settling(problem: &Problem) -> Result<usize, RunError> {
     if changes {
         return refused("a step in which something changes in time has no steady state");
     }
+    if problem.protocol.steps[last].duration() == 0.0 {
+        return refused("the last timed step has no duration to begin with");
+    }
     Ok(last)
 }
 
