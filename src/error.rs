@@ -77,7 +77,7 @@ pub enum RunError {
         reason: String,
     },
     /// No equation could be solved for a steady state; an average over time along trajectories may still be had (see
-    /// [`settled`](crate::run::settled)).
+    /// [`settled`](crate::settled)).
     #[error("the steady state by iteration failed: {0}")]
     Unsolved(String),
     /// Nothing settles as t → ∞.

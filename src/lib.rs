@@ -41,6 +41,7 @@ pub mod output;
 pub mod problem;
 pub mod protocol;
 pub mod run;
+pub mod settled;
 pub mod space;
 pub mod stop;
 pub mod table;

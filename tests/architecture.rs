@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// estimate draws on nothing that samples, so that results can be evaluated wherever they come from. The exact rate
 /// equation shares with the ladder the compilation of a problem and with estimate the formulas of its columns; the
 /// naive reference under exact has a rule of its own.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
     // The library in three calls.
     ("facade", &["error", "estimate", "exact", "problem", "space", "run", "stop", "table", "unravel"]),
     ("stop", &["error"]),
@@ -26,6 +26,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("trajectory", &["error", "problem", "protocol", "unravel", "stop"]),
     ("estimate", &["battery", "density", "error", "levels", "problem", "table", "stop"]),
     ("run", &["density", "error", "estimate", "problem", "trajectory", "unravel", "stop"]),
+    ("settled", &["error", "estimate", "problem", "run", "space", "stop", "table", "unravel"]),
     (
         "exact",
         &[
@@ -50,6 +51,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "problem",
             "space",
             "run",
+            "settled",
             "stop",
             "table",
             "trajectory",

@@ -6,7 +6,7 @@ use common::assert_at_least;
 use leyden::exact;
 use leyden::prelude::*;
 use leyden::run::RunOptions;
-use leyden::run::settled::{Settled, settled};
+use leyden::settled::{Settled, settled};
 use leyden::stop::Stop;
 
 /// A driven cell that decays, seen for a time that is short beside its relaxation.

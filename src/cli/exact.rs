@@ -17,7 +17,7 @@ use crate::output::npz;
 use crate::output::table as files;
 use crate::problem::{Correlation, When};
 use crate::run::RunOptions;
-use crate::run::settled::{Settled, settled};
+use crate::settled::{Settled, settled};
 use crate::space::choose::{Representation, smallest};
 use crate::table::{Table, significant};
 use clap::Args;
@@ -165,6 +165,7 @@ fn sampled(args: &SteadyArgs, input: &Input, folder: RunFolder, started: Instant
     let finished = write(folder, &problem.title, &table, &[], &what, (None, facts), started)?;
     screen::print_end(problem, &table, &what, &finished);
     screen::print_place(&screen::rows(&table), &finished);
+    note!("note: what relaxes more slowly than in a time of {} would go unnoticed", significant(until, 6));
     common::only_exact(input);
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }

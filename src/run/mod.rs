@@ -1,7 +1,6 @@
 //! Many trajectories: fixed-size batches on threads, merged in batch order, so that results depend on neither.
 
 mod batch;
-pub mod settled;
 mod shots;
 
 pub use shots::Shots;

@@ -1,10 +1,10 @@
 //! The steady state of what no equation could be solved for: an average over time along trajectories.
 
-use super::{RunOptions, check, sample};
 use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated};
 use crate::estimate::sampled::student;
 use crate::problem::{Problem, Quantity, Recipe, Row, Step, StepId};
+use crate::run::{RunOptions, check, sample};
 use crate::space::choose::Representation;
 use crate::stop::Stop;
 use crate::table::{Column, PartStates, Table};
