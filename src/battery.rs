@@ -143,11 +143,12 @@ pub struct Unseen {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::problem::Quantity;
 
-    fn battery(sizes: &[(u64, f64)]) -> Battery {
+    /// Ensembles of so many cells, each with an energy.
+    pub(crate) fn battery(sizes: &[(u64, f64)]) -> Battery {
         let mut p = Problem::builder("battery");
         for (i, &(cells, energy)) in sizes.iter().enumerate() {
             p.ensemble(&format!("B{i}"), cells, energy);

@@ -137,16 +137,8 @@ impl Levels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::battery::tests::battery;
     use crate::problem::Quantity;
-
-    fn battery(sizes: &[(u64, f64)]) -> Battery {
-        let mut p = Problem::builder("battery");
-        for (i, &(cells, energy)) in sizes.iter().enumerate() {
-            p.ensemble(&format!("B{i}"), cells, energy);
-        }
-        p.evolve("wait", 1.0, 1).observe([Quantity::Energy]);
-        Battery::of(&p.build().unwrap()).unwrap()
-    }
 
     #[test]
     fn mean_energies_match_the_list_of_levels() {

@@ -37,6 +37,17 @@ pub fn slots_of(layout: &Layout, of: &[SubsystemId]) -> Vec<usize> {
     of.iter().flat_map(|e| layout.of[e.index()].clone()).collect()
 }
 
+/// The level of each of these slots in product state `index`, the first slot the most significant digit.
+pub fn levels_at(layout: &Layout, slots: &[usize], mut index: usize) -> Vec<usize> {
+    let mut found = vec![0; slots.len()];
+    for (level, slot) in found.iter_mut().zip(slots).rev() {
+        let levels = layout.slots[*slot].levels(0);
+        *level = index % levels;
+        index /= levels;
+    }
+    found
+}
+
 /// What an operator on the slots `slots` makes of one product state of theirs: the new one, and its amplitude.
 pub fn images<'a>(
     layout: &'a Layout,

@@ -6,7 +6,7 @@ use super::charges::Constraints;
 use super::{Blocks, Layout, Monomial};
 use crate::density::eigen;
 use crate::problem::{Gate, Problem, Step};
-use crate::space::energies::slots_of;
+use crate::space::energies::{levels_at, slots_of};
 use faer::Mat;
 use num_complex::Complex64;
 use sprs::TriMatI;
@@ -60,17 +60,7 @@ pub fn compile(problem: &Problem, layout: &Layout) -> Result<Vec<Compiled>, Stri
                 return Err(format!("a gate acts on {name} cell by cell"));
             }
             let slots = slots_of(layout, over);
-            let levels = |mut index: usize| -> Vec<usize> {
-                let digit = |slot: &usize| {
-                    let levels = layout.slots[*slot].levels(0);
-                    let digit = index % levels;
-                    index /= levels;
-                    digit
-                };
-                let mut reversed: Vec<usize> = slots.iter().rev().map(digit).collect();
-                reversed.reverse();
-                reversed
-            };
+            let levels = |index: usize| levels_at(layout, &slots, index);
             let d = matrix.nrows();
             let column = |j: usize| {
                 let there = (0..d).filter(|i| matrix[(*i, j)].norm() > NONE);

@@ -4,7 +4,7 @@ use super::charges::Constraints;
 use super::layout::{Layout, Slot};
 use super::{BlockId, Blocks, rotate};
 use crate::problem::{Axis, Initial, Joint, JointState, Kind, OpSum, Problem, Step, SubsystemId};
-use crate::space::energies::{coupled, gibbs_state, ground_state, slots_of};
+use crate::space::energies::{coupled, gibbs_state, ground_state, levels_at, slots_of};
 use crate::space::ladder::draw_initial;
 use num_complex::Complex64;
 use rand::seq::SliceRandom;
@@ -348,19 +348,8 @@ fn fill(
 
 /// The product states of slots in which amplitudes are not 0.
 fn product_ket(layout: &Layout, slots: &[usize], amplitudes: &[Complex64]) -> Ket {
-    let levels = |mut index: usize| -> Vec<usize> {
-        let digit = |slot: &usize| {
-            let levels = layout.slots[*slot].levels(0);
-            let digit = index % levels;
-            index /= levels;
-            digit
-        };
-        let mut reversed: Vec<usize> = slots.iter().rev().map(digit).collect();
-        reversed.reverse();
-        reversed
-    };
     let there = amplitudes.iter().enumerate().filter(|(_, x)| x.norm() > 1e-150);
-    there.map(|(index, x)| (levels(index), *x)).collect()
+    there.map(|(index, x)| (levels_at(layout, slots, index), *x)).collect()
 }
 
 /// A joint state in these slots, or why it is none there.
