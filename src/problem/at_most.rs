@@ -73,7 +73,9 @@ pub(super) fn check_at_most(problem: &Problem) -> Result<(), ModelError> {
     for step in &problem.protocol.steps {
         let touched = match step {
             Step::Rotate { subsystem, .. } => Some((*subsystem, "a pulse turns")),
-            Step::Unitary(Gate::Matrix { over, .. }) => over.first().map(|e| (*e, "a gate from a matrix acts on")),
+            Step::Unitary(Gate::Matrix { over, .. }) => {
+                over.iter().find(|e| of.contains(e)).map(|e| (*e, "a gate from a matrix acts on"))
+            }
             Step::Reset { subsystem, state } if problem.most_at_start(*subsystem, state) > 0.0 => {
                 Some((*subsystem, "a reset adds quanta to"))
             }

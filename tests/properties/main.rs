@@ -107,7 +107,9 @@ fn vectors_agree_with_the_full_space() {
 /// Spaces of few quanta, in which every operator is cut alike.
 #[test]
 fn spaces_of_few_quanta_agree_with_the_full_space() {
-    check_many(0..FEW / 2, |seed| check_problem(seed, random_of_few_quanta(seed)));
+    check_many(0..FEW, |seed| check_problem(seed, random_of_few_quanta(seed)));
+    let cut = (0..FEW).filter(|seed| !random_of_few_quanta(*seed).at_most_is_exact()).count();
+    assert!(cut >= 25, "only {cut} of these spaces cut anything off");
 }
 
 /// Batteries of their own: Hamiltonians, joint states, gates, cells of unequal energy.

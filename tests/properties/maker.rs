@@ -436,6 +436,7 @@ pub fn random_of_few_quanta(seed: u64) -> Problem {
     let (mut rng, problem) = (ChaCha8Rng::seed_from_u64(seed), random(seed));
     let mut p = problem.edit();
     p.keep_steps(|step| matches!(step, Step::Evolve { .. }));
+    let mut quanta = 1u64; // one more than there are at the start
     for (e, part) in problem.subsystem_ids().zip(problem.subsystems()) {
         let state = match &part.kind {
             Kind::Mode { .. } if rng.random_bool(0.4) => Initial::Fock(1),
@@ -444,6 +445,7 @@ pub fn random_of_few_quanta(seed: u64) -> Problem {
             }
             _ => Initial::Ground,
         };
+        quanta += u64::from(state != Initial::Ground);
         p.initial(e, state);
     }
     let all: Vec<SubsystemId> = problem.subsystem_ids().collect();
@@ -452,6 +454,6 @@ pub fn random_of_few_quanta(seed: u64) -> Problem {
     // Flows between spins are of whole cells.
     let kept =
         kept.filter(|q| !matches!(q, Quantity::BrightLoss(_) | Quantity::BrightReturn(_) | Quantity::SpinLength(_)));
-    p.with_only(kept).at_most(3, of).observe([Quantity::TopQuanta]);
+    p.with_only(kept).at_most(quanta, of).observe([Quantity::TopQuanta]);
     p.build().unwrap_or_else(|e| panic!("{seed}: {e}"))
 }
