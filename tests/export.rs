@@ -116,10 +116,79 @@ fn bright() -> Problem {
     p.build().unwrap()
 }
 
+/// Joint states, gates, a battery of its own and functions of chosen parts.
+const ENTANGLED: &str = r#"
+[subsystems]
+A = { mode = 3, energy = 1.2 }
+B = { cells = 2, graph = "linear" }
+C = { cell = true }
+[battery]
+of = ["B"]
+hamiltonian = ["n(B) + 0.3*bonds(sx, sx, B)"]
+[initial]
+joint = { over = ["B", "C"], state = "w" }
+A = "coherent(0.4)"
+[hamiltonian]
+battery = true
+terms = ["0.4*(a(A)*sp(B, 0) + ad(A)*sm(B, 0))", "0.2*sx(C)"]
+[channels]
+leak = { operator = "a(A)", rate = 0.3 }
+loss = { each = "sm(B)", rate = 0.2 }
+[protocol]
+steps = [ { name = "first", evolve = 0.7, samples = 2 }, { unitary = "0.6*(sp(C)*sm(B, 1) + sm(C)*sp(B, 1))" },
+          { name = "then", evolve = 0.5, samples = 1 } ]
+[observe]
+quantities = [ "energy", "energy_var", "ergotropy", "purity",
+    { name = "mixed", entropy = ["B:0", "C"] }, { name = "tied", negativity = [["B"], ["C"]] },
+    { name = "known", mutual_information = [["A"], ["B:1"]] }, { name = "like", fidelity = "bell", of = ["B:1", "C"] },
+    { name = "out", ergotropy = ["C", "B:0"] }, { name = "y", expect = "sy(C)" } ]
+"#;
+
+/// Few quanta of all but one mode, which starts in a Gibbs state of its own.
+const FEW: &str = r#"
+[subsystems]
+A = { mode = 3 }
+B = { cells = 3, graph = "linear" }
+C = { mode = 4, energy = 0.8 }
+[space]
+at_most = 2
+of = ["B", "C"]
+[battery]
+of = ["C"]
+hamiltonian = ["0.8*n(C) + 0.1*n(C)^2"]
+[initial]
+A = "gibbs(0.9, H)"
+B = "w"
+C = "fock(1)"
+[hamiltonian]
+battery = false
+terms = ["0.5*(a(C)*sp(B, 0) + ad(C)*sm(B, 0))", "bonds(sp, sm, B) + bonds(sm, sp, B)", "n(A) + 0.3*(a(A) + ad(A))"]
+[channels]
+leak = { operator = "a(C)", rate = 0.3 }
+warm = { operator = "a(A)", rate = 0.4 }
+blur = { operator = "n(A)*n(C)", rate = 0.2 }
+[protocol]
+steps = [{ name = "w", evolve = 1.5, samples = 3 }]
+[observe]
+quantities = ["energy", "energy_var", "ergotropy", "photons(A)", "energy(B)", { name = "mixed", entropy = ["C"] }]
+"#;
+
+fn written(name: &str, text: &str) -> Problem {
+    leyden::input::parse(name, text, &[]).unwrap_or_else(|e| panic!("{e}")).problem
+}
+
 fn all() -> Vec<Problem> {
     let cell = Initial::Cell { excited: 0.5, coherence: HALF };
     let rotated = Initial::Rotated { ratio: 0.4, unitary: Arc::new(haar_unitary(8, 5)) };
-    vec![driven(), network(cell).build().unwrap(), network(rotated).build().unwrap(), ensembles(), bright()]
+    vec![
+        driven(),
+        network(cell).build().unwrap(),
+        network(rotated).build().unwrap(),
+        ensembles(),
+        bright(),
+        written("entangled", ENTANGLED),
+        written("few", FEW),
+    ]
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn equation(problem: &Problem) -> String {
     tables.dedup();
     tables.iter().for_each(|table| text.push_str(table));
     if let Some(own) = problem.battery_hamiltonian() {
-        let _ = writeln!(text, "H_B = {}  # of the battery", operator(problem, &own.operator, None));
+        let _ = writeln!(text, "H_B = {}  # of the battery", whole(problem, &own.operator, None));
         if own.zero == Zero::Ground {
             text.push_str("H_B = H_B - H_B.eigenenergies()[0] * one()\n");
         }
@@ -178,8 +178,14 @@ fn equation(problem: &Problem) -> String {
     text
 }
 
-/// An operator sum as a Python expression; `site` stands for the cell where a factor names none.
+/// An operator sum as a Python expression in the space of the problem; `site` stands for the cell where a factor names none.
 fn operator(problem: &Problem, sum: &OpSum, site: Option<&str>) -> String {
+    let whole = whole(problem, sum, site);
+    if problem.at_most().is_some() { format!("P @ ({whole}) @ P") } else { whole }
+}
+
+/// The same on all states, also where the space is limited: what is traced over some of the subsystems.
+fn whole(problem: &Problem, sum: &OpSum, site: Option<&str>) -> String {
     if sum.terms.is_empty() {
         return "0 * one()".into();
     }
@@ -207,8 +213,7 @@ fn operator(problem: &Problem, sum: &OpSum, site: Option<&str>) -> String {
         let product = if product.is_empty() { "one()".into() } else { product.join(" @ ") };
         if term.coefficient == Complex64::ONE { product } else { format!("{} * {product}", number(term.coefficient)) }
     };
-    let sum = sum.terms.iter().map(term).collect::<Vec<_>>().join(" + ");
-    if problem.at_most().is_some() { format!("P @ ({sum}) @ P") } else { sum }
+    sum.terms.iter().map(term).collect::<Vec<_>>().join(" + ")
 }
 
 fn number(c: Complex64) -> String {

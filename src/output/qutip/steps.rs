@@ -103,10 +103,10 @@ fn joint(problem: &Problem, Joint { over, state }: &Joint) -> String {
             format!("kets([{}], {names})", kets.iter().map(ket).collect::<Vec<_>>().join(", "))
         }
         JointState::GroundState(operator) => {
-            format!("ground_state({}, {names})", super::operator(problem, operator, None))
+            format!("ground_state({}, {names})", super::whole(problem, operator, None))
         }
         JointState::Gibbs { operator, beta } => {
-            format!("gibbs_state({beta:?}, {}, {names})", super::operator(problem, operator, None))
+            format!("gibbs_state({beta:?}, {}, {names})", super::whole(problem, operator, None))
         }
     };
     format!("([{names}], {state})")

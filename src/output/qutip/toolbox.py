@@ -190,8 +190,7 @@ def energy(*names):
 
 def eigenbasis(op, *names):
     """Energies of an operator of some subsystems, and its eigenvectors as columns."""
-    part = state_of(op, *names)
-    return np.linalg.eigh(part * len(part) / op.shape[0])
+    return np.linalg.eigh(part_of(op, *names))
 
 
 @cache
