@@ -3,6 +3,7 @@
 use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated};
 use crate::estimate::sampled::student;
+use crate::estimate::unseen::span;
 use crate::problem::{Problem, Quantity, Recipe, Row, Step, StepId};
 use crate::run::{RunOptions, check, sample};
 use crate::space::choose::Representation;
@@ -19,8 +20,12 @@ const WINDOW: usize = 16;
 const FALSE_ALARM: f64 = 0.05;
 /// Times the time may be doubled.
 const MOST_DOUBLINGS: u32 = 24;
-/// Differences below this, in units of the number, are rounding.
-const ROUNDING: f64 = 1e-9;
+/// Differences below this, in units of the number and of its range, are rounding.
+const ROUNDING: (f64, f64) = (1e-9, 1e-12);
+/// Mean times of the slowest channel to begin with.
+const SLOWEST: f64 = 4.0;
+/// Fewest trajectories whose differences tell anything.
+const FEWEST: u64 = 16;
 
 /// A steady state by sampling.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,13 +36,14 @@ pub struct Settled {
     pub window: (f64, f64),
 }
 
-/// The steady state of the last timed step by trajectories. They evolve for the duration T of the step; numbers linear in ρ
-/// are averaged over 16 rows between T/2 and T. T is doubled until no average over the first half of these rows differs
-/// significantly from that over the second (5 %, all numbers together); then new trajectories, which had no part in that
-/// choice, evolve for 2T, and theirs is the result. Trajectories are independent, so the standard error of an average over
+/// The steady state of the last timed step by trajectories. They evolve for the duration T of the step, or for 4/γ of the
+/// slowest channel if that is longer; numbers linear in ρ are averaged over 16 rows between T/2 and T. T is doubled until no
+/// average over the first half of these rows differs significantly from that over the second (5 %, all numbers together), and
+/// no interval of another quantity at T/2 lies beside that at T; then new trajectories, which had no part in that choice,
+/// evolve for 2T, and theirs is the result. Trajectories are independent, so the standard error of an average over
 /// time, from how the averages of single trajectories differ, needs no time of correlation. Quantities that are no plain
-/// average, such as ergotropies, are those at the end, with their intervals. A process slower than all that was seen goes
-/// unnoticed, as in any simulation. `told` hears of each T.
+/// average, such as ergotropies, are those at the end, with their intervals. What changes more slowly than the errors show
+/// goes unnoticed, as in any simulation. `told` hears of each T.
 ///
 /// # Errors
 /// [`RunError::Request`] for a repeated protocol, for what changes in time, and for quantities that all grow without end;
@@ -50,14 +56,23 @@ pub fn settled(
     told: &mut dyn FnMut(f64),
 ) -> Result<Settled, RunError> {
     let last = settling(problem)?;
-    if options.trajectories < 2 {
-        return Err(RunError::Request("an average over time with its error needs at least 2 trajectories".into()));
+    if options.trajectories < FEWEST {
+        let text = format!("an average over time with its error needs at least {FEWEST} trajectories");
+        return Err(RunError::Request(text));
     }
     let mut kept = problem.clone();
     kept.protocol.steps.truncate(last + 1);
     kept.quantities.retain(|quantity| !grows(quantity) && !matches!(quantity, Quantity::Power));
     if kept.quantities.is_empty() {
         return Err(RunError::Request("nothing is asked for that a steady state has a value of".into()));
+    }
+    // Of the steps before it the first row is asked for, and the last is where they end.
+    for step in &mut kept.protocol.steps[..last] {
+        if let Step::Evolve { duration, rows, .. } = step
+            && rows.len() > 2
+        {
+            *rows = vec![0.0, *duration];
+        }
     }
     let mut linear = kept.clone();
     linear.quantities.retain(|quantity| !quantity.needs_state());
@@ -71,14 +86,18 @@ pub fn settled(
         let outcome = sample(&ready(problem)?, problem, options, stop, &mut |_, _| true)?;
         if outcome.interrupted { Err(RunError::Interrupted) } else { Ok(outcome.accumulated) }
     };
-    let mut until = problem.protocol.steps[last].duration();
+    let mut until = problem.protocol.steps[last].duration().max(SLOWEST / slowest(problem, last));
     ready(&lasting(&kept, last, until, &[]))?; // nothing is begun that cannot be ended
     for doubling in 0..MOST_DOUBLINGS {
         told(until);
         let seed = Stream::new(options.seed, 1 + u64::from(doubling)).rng().random();
         let seen = run(&lasting(&linear, last, until, &window(until)), seed, true)?;
+        let settled = has_settled(&linear, &seen) && {
+            let halves = lasting(&kept, last, until, &[0.5 * until]);
+            !kept.needs_state() || states_agree(&halves, &run(&halves, seed, false)?)?
+        };
         until *= 2.0;
-        if has_settled(&linear, &seen) {
+        if settled {
             told(until);
             let averages = lasting(&linear, last, until, &window(until));
             let averages = (&averages, &run(&averages, options.seed, true)?);
@@ -114,6 +133,24 @@ fn settling(problem: &Problem) -> Result<usize, RunError> {
         return refused("the last timed step has no duration to begin with");
     }
     Ok(last)
+}
+
+/// The smallest rate above 0 in a step; ∞ without one.
+fn slowest(problem: &Problem, step: usize) -> f64 {
+    let Some(Step::Evolve { active, .. }) = problem.protocol.steps.get(step) else { return f64::INFINITY };
+    let rates = problem.channels.iter().zip(active).filter(|(channel, on)| **on && channel.rate > 0.0);
+    rates.map(|(channel, _)| channel.rate).fold(f64::INFINITY, f64::min)
+}
+
+/// Whether the intervals of what is no average of the last two rows have something in common.
+fn states_agree(problem: &Problem, accumulated: &Accumulated) -> Result<bool, RunError> {
+    let table = columns::table(problem, accumulated)?;
+    Ok(table.columns.iter().filter_map(|column| column.bounds.as_ref()).all(|(lo, hi)| {
+        match (lo.as_slice(), hi.as_slice()) {
+            ([.., a, b], [.., c, d]) => !(a > d || b > c),
+            _ => true,
+        }
+    }))
 }
 
 /// Whether a quantity counts up for ever.
@@ -153,7 +190,8 @@ fn weighted(accumulated: &Accumulated, slot: usize, weights: &[f64; WINDOW]) -> 
 fn has_settled(problem: &Problem, accumulated: &Accumulated) -> bool {
     let mut halves = [-2.0 / WINDOW as f64; WINDOW];
     halves[WINDOW / 2..].fill(2.0 / WINDOW as f64);
-    let slots = problem.linear().len();
+    let linear = problem.linear();
+    let slots = linear.len();
     let z = Normal::standard().inverse_cdf(1.0 - 0.5 * FALSE_ALARM / slots as f64);
     let most = student(z, accumulated.moments.effective() - 1.0);
     (0..slots).all(|slot| {
@@ -161,7 +199,8 @@ fn has_settled(problem: &Problem, accumulated: &Accumulated) -> bool {
         let (Some((mean, _)), Some((difference, variance))) = (whole, weighted(accumulated, slot, &halves)) else {
             return false;
         };
-        difference.abs() <= (most * variance.sqrt()).max(ROUNDING * mean.abs().max(1e-300))
+        let rounding = ROUNDING.0 * mean.abs() + ROUNDING.1 * span(problem, linear[slot]);
+        difference.abs() <= (most * variance.sqrt()).max(rounding)
     })
 }
 

@@ -107,7 +107,8 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
         (true, true) => "average over all cycles",
     };
     let representation = args.exact.representation.or_else(|| smallest(problem));
-    let folder = claim(&args.exact.input, &input, ("steady", &name(representation), what))?;
+    let asked = json!({ "trajectories": args.trajectories, "seed": args.seed });
+    let folder = claim(&args.exact.input, &input, ("steady", &name(representation), what), Some(asked))?;
     let spinner = common::spinner(&format!("{}: {what}", problem.title));
     let stop = interrupt::stop();
     let solved = match (args.trajectories, args.time_average) {
@@ -193,10 +194,12 @@ fn claim(
     args: &InputArgs,
     input: &Input,
     (command, representation, legend): (&str, &str, &str),
+    asked: Option<serde_json::Value>,
 ) -> Result<RunFolder, RunError> {
     let mut identity = common::identity(command, input);
     identity.insert("representation".into(), json!(representation));
     identity.insert("legend".into(), json!(legend));
+    identity.extend(asked.map(|asked| ("asked".to_owned(), asked)));
     let problem = &input.problem;
     let delays = input.correlations.iter().map(|(_, of)| of.delays.len()).sum();
     let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len())
@@ -213,7 +216,7 @@ fn result(
 ) -> Outcome {
     let started = Instant::now();
     let problem = &input.problem;
-    let folder = claim(args, input, (command, representation, legend))?;
+    let folder = claim(args, input, (command, representation, legend), None)?;
     let spinner = common::spinner(&format!("{}: {legend}", problem.title));
     let solved = solve(input);
     spinner.finish_and_clear();

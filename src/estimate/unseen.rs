@@ -183,7 +183,7 @@ fn is_missing((estimate, error): (f64, f64)) -> bool {
 
 /// Most by which a linear average can differ between trajectories. Of jumps there is no most: one. Energy that is released
 /// was in the battery.
-fn span(problem: &Problem, linear: Linear) -> f64 {
+pub(crate) fn span(problem: &Problem, linear: Linear) -> f64 {
     let (least, most) = match linear {
         Linear::BrightLoss(e) | Linear::BrightReturn(e) => (0.0, local_rate(problem, e)),
         Linear::Jumps(_) => (0.0, 1.0),

@@ -383,7 +383,10 @@ fn a_steady_state_that_would_not_fit_is_sampled() {
     assert_eq!((&found["trajectories"], &found["until"].as_f64().map(|t| t >= 1.0)), (&Value::from(40), &Some(true)));
     place.succeeds("steady large.toml --trajectories 40 --out again");
     assert_eq!(fs::read_to_string(place.path("again/observables.csv")).unwrap(), text);
-    place.refuses("steady large.toml --trajectories 1 --out run", &["at least 2 trajectories"]);
+    // Another number is another result; what was there before is kept.
+    place.succeeds("steady large.toml --trajectories 41 --out again");
+    assert!(place.path("again.previous").exists());
+    place.refuses("steady large.toml --trajectories 1 --out run", &["at least 16 trajectories"]);
 }
 
 #[test]
