@@ -3,7 +3,7 @@
 //! −S is convex with the support Tr σ ln κ at κ: −S(σ) ≥ Tr σ ln κ for all states σ and κ (Klein's inequality). ‖ρ^{T_A}‖₁ is
 //! convex, its support at ρ the sign of ρ^{T_A}, transposed back (G. Vidal and R. F. Werner, Phys. Rev. A 65, 032314 (2002)).
 
-use crate::density::eigen;
+use crate::density::{add_projectors, eigen};
 use faer::Mat;
 use num_complex::Complex64;
 use std::ops::Range;
@@ -36,11 +36,10 @@ pub fn add_logarithm(
     let raised: Vec<f64> = values.iter().map(|p| p.max(floor).max(EMPTY)).collect();
     let total: f64 = if floor > 0.0 { raised.iter().sum() } else { 1.0 };
     let logarithm: Vec<f64> = raised.iter().map(|p| (p / total).ln()).collect();
-    let element = |i: usize, j: usize| -> Complex64 {
-        (0..d).map(|k| vectors[(i, k)] * vectors[(j, k)].conj() * logarithm[k]).sum()
-    };
+    let mut of_part = Mat::zeros(d, d);
+    add_projectors(of_part.as_mut(), vectors.as_ref(), |k| logarithm[k]);
     for (i, j) in (0..d).flat_map(|i| (0..d).map(move |j| (i, j))) {
-        let value = element(i, j);
+        let value: Complex64 = of_part[(i, j)];
         for (a, b) in (0..before).flat_map(|a| (0..after).map(move |b| (a, b))) {
             o[(index(a, i, b), index(a, j, b))] += value;
         }
@@ -56,9 +55,8 @@ pub fn negativity(rho: &Mat<Complex64>, first: usize) -> Result<Mat<Complex64>, 
     let turned = transposed(rho, first);
     let (values, vectors) = eigen(turned.as_ref())?;
     let d = rho.nrows();
-    let sign = Mat::from_fn(d, d, |i, j| {
-        (0..d).map(|k| vectors[(i, k)] * vectors[(j, k)].conj() * values[k].signum()).sum::<Complex64>()
-    });
+    let mut sign = Mat::zeros(d, d);
+    add_projectors(sign.as_mut(), vectors.as_ref(), |k| values[k].signum());
     let back = transposed(&sign, first);
     Ok(Mat::from_fn(d, d, |i, j| (back[(i, j)] - if i == j { 1.0 } else { 0.0 }) * 0.5))
 }

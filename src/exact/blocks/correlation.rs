@@ -6,7 +6,7 @@
 
 use super::equation::{Equation, add_with_adjoint, adjoint, times};
 use super::held::{Held, Read};
-use super::readout::linear;
+use super::readout::mean;
 use super::steady::{Ending, oscillates, settle};
 use crate::error::{CompileError, RunError};
 use crate::problem::{
@@ -214,6 +214,6 @@ fn join(from: &Equation, to: &mut Equation) -> Result<f64, RunError> {
 
 /// The number that the pair `pair` of operators reads off W.
 fn traced(state: &Equation, step: usize, pair: usize) -> Complex64 {
-    let part = |k| linear(state, Linear::Expect(ObservableId::new(k)), step).map_or(f64::NAN, |(mean, _)| mean);
+    let part = |k| mean(state, Linear::Expect(ObservableId::new(k)), step).unwrap_or(f64::NAN);
     Complex64::new(part(2 * pair), part(2 * pair + 1))
 }

@@ -106,14 +106,13 @@ impl<S: Held> Answers for Reading<'_, S> {
             | Linear::BrightLoss(_)
             | Linear::BrightReturn(_)
             | Linear::TopLevel(_)
-            | Linear::TopQuanta => linear(self.state, of, self.step)?.0,
+            | Linear::TopQuanta => mean(self.state, of, self.step)?,
         };
         Some(Estimate::exact(value))
     }
 
     fn variance(&self, of: Varied) -> Option<Estimate> {
-        let (_, variance) = linear(self.state, of.mean(), self.step)?;
-        Some(Estimate::exact(variance))
+        variance(self.state, of.mean(), self.step).map(Estimate::exact)
     }
 
     fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
@@ -126,18 +125,30 @@ impl<S: Held> Answers for Reading<'_, S> {
 /// The elements ρ(i, j) of one block.
 type Elements<'a> = &'a dyn Fn(usize, usize) -> Complex64;
 
-/// Mean and variance of a linear average in a step, if the blocks hold it.
-pub(super) fn linear(state: &impl Held, needed: Linear, step: usize) -> Option<(f64, f64)> {
+/// Σ over blocks of what `of` makes of the observable of a linear average and the elements of ρ, if the blocks hold it.
+fn summed(
+    state: &impl Held,
+    needed: Linear,
+    step: usize,
+    of: impl Fn(&Observable, Elements<'_>) -> f64,
+) -> Option<f64> {
     let blocks = state.blocks();
     let (slot, stage) = (blocks.linear.iter().position(|l| *l == needed)?, blocks.stage_of(step));
-    let sum = |of: &dyn Fn(&Observable, Elements<'_>) -> f64| -> f64 {
-        let reached = state.reached().iter().enumerate();
-        reached.map(|(b, block)| of(block.observable(blocks, slot, stage), &|i, j| state.element(b, i, j))).sum()
-    };
-    let mean = sum(&|observable, rho| observable.trace(rho));
-    // About the mean, so that nothing cancels.
-    let (square, variance) = (sum(&|o, rho| o.trace_about(0.0, rho)), sum(&|o, rho| o.trace_about(mean, rho)));
-    Some((mean, if square > 0.0 { variance } else { 0.0 }))
+    let reached = state.reached().iter().enumerate();
+    Some(reached.map(|(b, block)| of(block.observable(blocks, slot, stage), &|i, j| state.element(b, i, j))).sum())
+}
+
+/// A linear average in a step, if the blocks hold it.
+pub(super) fn mean(state: &impl Held, needed: Linear, step: usize) -> Option<f64> {
+    summed(state, needed, step, |observable, rho| observable.trace(rho))
+}
+
+/// Its variance, about the mean so that nothing cancels.
+fn variance(state: &impl Held, needed: Linear, step: usize) -> Option<f64> {
+    let mean = mean(state, needed, step)?;
+    let square = summed(state, needed, step, |observable, rho| observable.trace_about(0.0, rho))?;
+    let variance = summed(state, needed, step, |observable, rho| observable.trace_about(mean, rho))?;
+    Some(if square > 0.0 { variance } else { 0.0 })
 }
 
 /// The reduced state number `index` of the problem's reductions.
