@@ -94,7 +94,7 @@ fn unsigned_zero(text: String) -> String {
 
 /// A value with its standard error in the last digits: one of them, or two from 10 to 19.
 fn with_error(value: f64, se: f64) -> String {
-    let size = exponent(value).max(exponent(se));
+    let size = if value == 0.0 { exponent(se) } else { exponent(value).max(exponent(se)) };
     let leading = exponent(se) - i32::from(se < 1.95 * 10f64.powi(exponent(se)));
     // An error of many units is written whole.
     let place = if PLAIN.contains(&size) { leading.min(0) } else { leading };
@@ -200,6 +200,7 @@ mod tests {
             (12.0, 345.0, "12(345)"),
             (-2.345678e-9, 4.2e-12, "-2.346(4)e-9"),
             (1e-9, 4.2e-8, "0(4)e-8"),
+            (0.0, 4.2e-8, "0(4)e-8"),
             (3.21987e12, 1.2e9, "3.2199(12)e12"),
             (70.0, 0.0, "70"),
             (0.25, f64::NAN, "0.25"),

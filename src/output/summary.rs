@@ -28,8 +28,9 @@ fn meaning(name: &str) -> &'static str {
     match name {
         "tau" => "charging time: the last time at which |E(t) - E(inf)|/|E(0) - E(inf)| falls through 1/e; time",
         "energy_limit" => "E(inf): the exact energy of the battery for t to infinity; energy",
+        _ if name.strip_prefix("time_at_").is_some_and(goal) => "when that optimum is reached; time",
         _ if name.split_once("_at_").is_some_and(|(_, at)| goal(at)) => "the parameter at that optimum",
-        _ if goal(name) => "the optimum of a column over a parameter of [sweep]",
+        _ if goal(name) => "the optimum of a column over time or a parameter of [sweep]",
         _ => "",
     }
 }
@@ -172,5 +173,6 @@ mod tests {
             assert!(!about.is_empty() && !about.contains([',', '"', '\n']), "{name}: {about}");
         }
         assert_ne!(meaning("g_at_min_tau"), meaning("min_tau"));
+        assert!(meaning("time_at_max_energy(N=2)").ends_with("; time"));
     }
 }

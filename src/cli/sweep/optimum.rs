@@ -101,7 +101,8 @@ pub(super) fn interval(entry: &Entry) -> (f64, f64) {
 
 /// The first and the last of all places whose interval reaches that of the `best`: where the true optimum may be.
 pub(super) fn reaching(points: &[(f64, (f64, f64))], best: (f64, f64), largest: bool) -> (f64, f64) {
-    let reaches = |(lo, hi): (f64, f64)| if largest { hi >= best.0 } else { lo <= best.1 };
+    // What has no interval may be anywhere.
+    let reaches = |(lo, hi): (f64, f64)| if largest { !(hi < best.0) } else { !(lo > best.1) };
     let places = points.iter().filter(|(_, ends)| reaches(*ends)).map(|(place, _)| *place);
     places.fold((f64::INFINITY, f64::NEG_INFINITY), |(from, to), x| (from.min(x), to.max(x)))
 }
@@ -169,6 +170,14 @@ mod tests {
             Ok(f(x))
         };
         (minimum((from, to), (known, f(known)), &mut cost).unwrap(), calls)
+    }
+
+    #[test]
+    fn what_has_no_interval_may_be_the_best() {
+        let points = [(1.0, (0.0, 0.2)), (2.0, (f64::NAN, f64::NAN)), (3.0, (0.4, 0.6)), (4.0, (0.5, 0.9))];
+        assert_eq!(reaching(&points, (0.5, 0.9), true), (2.0, 4.0));
+        assert_eq!(reaching(&points, (0.0, 0.2), false), (1.0, 2.0));
+        assert_eq!(reaching(&points, (f64::NAN, f64::NAN), true), (1.0, 4.0));
     }
 
     #[test]
