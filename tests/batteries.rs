@@ -278,9 +278,11 @@ fn intervals_of_entanglement_cover() {
             widths[k] += (hi[row] - lo[row]) / runs as f64;
         }
     }
+    // Half more than they were when this was written.
+    let widest = [0.10, 0.16, 0.21, 0.076, 0.10, 0.17, 0.011];
     for (k, (name, _)) in bell_values(time).into_iter().enumerate() {
         assert_at_least(hits[k], runs, 0.95, name);
-        assert!(widths[k] < 0.35, "{name}: intervals {} wide say nothing", widths[k]);
+        assert!(widths[k] < widest[k], "{name}: intervals are {} wide, expected below {}", widths[k], widest[k]);
     }
 }
 
@@ -345,7 +347,11 @@ fn parities_halve_blocks() {
 /// is not.
 #[test]
 fn intervals_of_entropy_cover_where_jumps_are_rare() {
-    for (rate, start) in [(0.01, "ket(1, 0, 0, 0.05)"), (0.3, "ket(1, 0, 0, 0.05)"), (0.01, "ket(1, 1, 1, 1)")] {
+    for (rate, start, widest) in [
+        (0.01, "ket(1, 0, 0, 0.05)", [0.13, 0.32, 0.30]),
+        (0.3, "ket(1, 0, 0, 0.05)", [0.13, 0.32, 0.23]),
+        (0.01, "ket(1, 1, 1, 1)", [0.39, 0.27, 0.57]),
+    ] {
         let problem = read(&format!(
             "[subsystems]\nW = {{ cells = 2, graph = \"linear\" }}\n[initial]\nW = \"{start}\"\n\
              [channels]\nl = {{ each = \"sz(W)\", rate = {rate} }}\n[protocol]\nsteps = [{{ name = \"s\", evolve = 1, samples = 1 }}]\n\
@@ -355,7 +361,7 @@ fn intervals_of_entropy_cover_where_jumps_are_rare() {
         let exact = exact::solve(&problem, None, &Stop::default()).unwrap();
         let (_, engine) = Engine::new(&problem, None).unwrap();
         let runs = 200;
-        let mut hits = [0; 3];
+        let (mut hits, mut widths) = ([0; 3], [0.0; 3]);
         for seed in 0..runs {
             let options =
                 RunOptions { trajectories: 200, seed, threads: 0, shots: false, covariance: false, states: false };
@@ -366,12 +372,52 @@ fn intervals_of_entropy_cover_where_jumps_are_rare() {
                 // Before anything has happened, all is known.
                 assert!((mine.value[0] - theirs.value[0]).abs() < 1e-9 && hi[0] - lo[0] < 1e-9, "{}", mine.name);
                 hits[k] += u64::from(lo[1] <= theirs.value[1] && theirs.value[1] <= hi[1]);
+                widths[k] += (hi[1] - lo[1]) / runs as f64;
             }
         }
-        for (hits, column) in hits.into_iter().zip(&exact.columns) {
-            assert_at_least(hits, runs, 0.95, &format!("{} of {start} at rate {rate}", column.name));
+        for (k, column) in exact.columns.iter().enumerate() {
+            let what = format!("{} of {start} at rate {rate}", column.name);
+            assert_at_least(hits[k], runs, 0.95, &what);
+            // Half more than they were when this was written.
+            assert!(widths[k] < widest[k], "{what}: intervals are {} wide, expected below {}", widths[k], widest[k]);
         }
     }
+}
+
+/// Gates and pulses do not keep few quanta, wherever the limited part stands among what they act on.
+#[test]
+fn few_quanta_are_not_turned() {
+    let folder = tempfile::tempdir().unwrap();
+    ndarray_npy::write_npy(folder.path().join("u.npy"), &Array2::<f64>::eye(8)).unwrap();
+    for step in [
+        "{ unitary = { file = \"u.npy\", on = [\"A\", \"X\"] } }",
+        "{ unitary = { file = \"u.npy\", on = [\"X\", \"A\"] } }",
+        "{ pulse = \"rotate(C, x, pi)\" }",
+    ] {
+        let text = format!(
+            "[subsystems]\nA = {{ mode = 4 }}\nX = {{ cell = true }}\nC = {{ cell = true }}\n[space]\nat_most = 1\nof = [\"A\", \"C\"]\n\
+             [protocol]\nsteps = [{step}, {{ name = \"w\", evolve = 1, samples = 1 }}]\n[observe]\nquantities = [\"photons\"]\n"
+        );
+        let file = folder.path().join("few.toml");
+        fs::write(&file, &text).unwrap();
+        let message = input::read(&file, &[]).map(|_| ()).expect_err(step).to_string();
+        assert!(message.contains("at most 1 quanta does not hold"), "{message}");
+    }
+}
+
+/// Dephasing changes the energy of cells that interact, by no definite amount.
+#[test]
+fn what_keeps_product_states_releases_no_definite_energy_of_others() {
+    let text = |hamiltonian: &str| {
+        format!(
+            "[subsystems]\nB = {{ cells = 2, graph = \"linear\" }}\n[battery]\nof = [\"B\"]\nhamiltonian = [\"{hamiltonian}\"]\n\
+             [channels]\nblur = {{ operator = \"sz(B)\", rate = 1 }}\n\
+             [protocol]\nsteps = [{{ name = \"w\", evolve = 1, samples = 1 }}]\n[observe]\nquantities = [\"energy\", \"released\"]\n"
+        )
+    };
+    let message = input::parse("turned", &text("n(B) + sx(B)"), &[]).map(|_| ()).unwrap_err().to_string();
+    assert!(message.contains("no definite energy"), "{message}");
+    close(last(&solve(&text("n(B) + bonds(sz, sz, B)")), "released"), 0.0);
 }
 
 /// A jump between levels takes their distance out of the battery.
@@ -398,9 +444,12 @@ fn mistakes_are_located() {
     let folder = tempfile::tempdir().unwrap();
     let save = |name: &str, array: &Array2<f64>| ndarray_npy::write_npy(folder.path().join(name), array).unwrap();
     save("large.npy", &Array2::eye(8));
+    let mut nan = Array2::<f64>::eye(4) / 4.0;
+    nan[(0, 1)] = f64::NAN;
+    save("nan.npy", &nan);
     save("doubled.npy", &(Array2::<f64>::eye(4) * 2.0));
     ndarray_npy::write_npy(folder.path().join("long.npy"), &Array1::<f64>::ones(4)).unwrap();
-    let base = "[subsystems]\nB = { cells = 2, graph = \"linear\" }\nE = { spins = 3 }\nL = { levels = [0, 1, 3] }\n";
+    let base = "[subsystems]\nB = { cells = 2, graph = \"linear\" }\nE = { spins = 3 }\nL = { levels = [0, 1, 3] }\nG = { cells = 64, graph = \"linear\" }\n";
     let end = "[protocol]\nsteps = [{ name = \"w\", evolve = 1, samples = 1 }]\n[observe]\nquantities = [\"energy\"]\n";
     let cases = [
         ("[battery]\nof = [\"B\"]\nhamiltonian = [\"sm(B)\"]\n", "sm(B)", "not Hermitian"),
@@ -424,6 +473,7 @@ fn mistakes_are_located() {
         ("[space]\nat_most = 1.5\n", "1.5", "whole number"),
         ("[space]\nat_most = 1\nof = [\"Q\"]\n", "Q", "unknown subsystem"),
         ("[space]\nat_most = 1\n[initial]\nB = \"excited\"\n", "", "up to 2 quanta"),
+        ("[initial]\njoint = { over = [\"B\"], file = \"nan.npy\" }\n", "nan.npy", "differs from its adjoint"),
     ];
     let steps = |gate: &str| {
         format!("[protocol]\nsteps = [{{ unitary = {gate} }}, {{ name = \"w\", evolve = 1, samples = 1 }}]\n")
@@ -449,6 +499,7 @@ fn mistakes_are_located() {
         ("{ name = \"x\", fidelity = \"ghz\", of = [\"L\"] }", "ghz", "no pure state"),
         ("{ name = \"x\", state = [\"E\"] }", "E", "ensemble"),
         ("{ name = \"x\", state = [\"B\"] }, { name = \"x\", state = [\"L\"] }", "state", "two states"),
+        ("{ name = \"x\", fidelity = \"w\", of = [\"G\"] }", "G", "at most 1024"),
         ("{ name = \"x\" }", "", "asks for nothing"),
         ("{ name = \"x\", entropy = [\"B:0\"], ergotropy = [\"B:1\"] }", "entropy", "beside"),
         ("{ name = \"x\", entropy = [\"B:0\"], of = [\"B:1\"] }", "of", "belongs to"),

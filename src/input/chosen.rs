@@ -8,7 +8,7 @@ use super::operator::subsystem;
 use super::parameters::Scope;
 use super::quantities::column_name;
 use super::subsystems::Parts;
-use crate::problem::{Chosen, Kind, Nonlinear, Place};
+use crate::problem::{Chosen, Kind, MOST_STATES, Nonlinear, Place};
 use std::sync::Arc;
 
 /// What may be asked of one part, and of two.
@@ -71,6 +71,11 @@ pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) ->
         let of = places(table.need("of", "of = [\"B\"]")?, parts, &[])?;
         let state = expression::parse(item.text("a pure state such as `ghz` or `ket(1, 0, i)` in quotes")?)?;
         let levels: Vec<usize> = of.iter().flat_map(|place| factors(place, parts)).collect();
+        let states: f64 = levels.iter().map(|n| *n as f64).product();
+        if states > MOST_STATES {
+            let at = table.need("of", "of = [\"B\"]")?.at;
+            return Err(at.error(format!("a part of {states} states"), format!("at most {MOST_STATES}")));
+        }
         let psi = ket_of(&state, scope, parts, &levels)?;
         return Ok(Figure::Number(function(Nonlinear::Fidelity, of, 0, Some(Arc::new(psi)))));
     }

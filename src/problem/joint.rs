@@ -64,14 +64,17 @@ impl JointState {
     /// What of it no density matrix has.
     pub fn mixed(rho: &Mat<Complex64>) -> Result<Self, String> {
         let d = rho.nrows();
+        if rho.ncols() != d {
+            return Err(format!("it has {d} rows and {} columns", rho.ncols()));
+        }
         let trace: f64 = (0..d).map(|i| rho[(i, i)].re).sum();
         if !((trace - 1.0).abs() <= TOLERANCE) {
             return Err(format!("its trace is {trace}, not 1"));
         }
-        let apart = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
-        let apart = apart.map(|(i, j)| (rho[(i, j)] - rho[(j, i)].conj()).norm()).fold(0.0, f64::max);
-        if !(apart <= TOLERANCE) {
-            return Err(format!("it differs from its adjoint by {apart:.1e}"));
+        let pairs = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
+        let mut apart = pairs.map(|(i, j)| (rho[(i, j)] - rho[(j, i)].conj()).norm());
+        if let Some(most) = apart.find(|difference| !(*difference <= TOLERANCE)) {
+            return Err(format!("it differs from its adjoint by {most:.1e}"));
         }
         let eigen = rho.self_adjoint_eigen(Side::Lower).map_err(|e| format!("it has no eigenvalues: {e:?}"))?;
         let values: Vec<f64> = (0..d).map(|k| eigen.S()[k].re).collect();

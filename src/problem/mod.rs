@@ -43,6 +43,7 @@ pub use limits::{MOST_CELLS, MOST_ROWS};
 pub use normal_order::Acting;
 pub use operator::{Factor, Op, OpSum, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
+pub(crate) use quantity::MOST_STATES;
 pub use quantity::{
     Basis, BatteryKinds, Chosen, ChosenId, Entry, Kinds, Linear, Nonlinear, Part, Place, Quantity, Recipe, Reduction,
     Scope, Unit, Varied, spin_length,
@@ -327,21 +328,32 @@ impl Problem {
         let Channel { name, reach: Reach::Collective, .. } = &self.channels[channel] else { return Ok(0.0) };
         let operator = self.channels[channel].whole();
         let ladder = operator.in_ladder_operators();
+        // What keeps every product state changes no energy of a Hamiltonian that is diagonal in them, but of others.
+        let diagonal = |f: &Factor| match f.op {
+            Op::Transition(to, from) => to == from,
+            op => matches!(op, Op::Number | Op::Z),
+        };
+        let own = self.battery_hamiltonian.as_ref();
+        let turns = own.is_some_and(|own| own.operator.terms.iter().flat_map(|t| &t.factors).any(|f| !diagonal(f)));
         let quanta = |f: &Factor| {
             let part = &self.subsystems[f.subsystem];
             let down = match (f.op, &part.kind) {
                 (Op::Lower | Op::Annihilate, _) => 1.0,
                 (Op::Raise | Op::Create, _) => -1.0,
                 (Op::Transition(to, from), Kind::Levels { energies }) if self.battery.contains(&f.subsystem) => {
-                    let own = self.battery_hamiltonian.is_some() && to != from;
-                    return if own { f64::NAN } else { energies[from] - energies[to] };
+                    return match (own, to == from) {
+                        (Some(_), false) => f64::NAN,
+                        (Some(_), true) if turns => f64::NAN,
+                        _ => energies[from] - energies[to],
+                    };
                 }
+                _ if turns && self.battery.contains(&f.subsystem) => return f64::NAN,
                 _ => return 0.0,
             };
             match self.battery.contains(&f.subsystem) {
                 false => 0.0,
                 // What cells that differ, or that interact, lose together has no one energy.
-                true if self.battery_hamiltonian.is_some() => f64::NAN,
+                true if own.is_some() => f64::NAN,
                 true if f.site.is_none() && !part.uneven.is_empty() => f64::NAN,
                 true => down * part.quantum(f.site.unwrap_or(0)),
             }

@@ -8,7 +8,7 @@ use num_complex::Complex64;
 use std::sync::Arc;
 
 /// Most states of a part that is chosen.
-const MOST_STATES: f64 = 1024.0;
+pub(crate) const MOST_STATES: f64 = 1024.0;
 
 /// A subsystem, or one cell of a network.
 pub type Place = (SubsystemId, Option<usize>);

@@ -9,6 +9,7 @@ mod of_state;
 mod range;
 mod scope;
 
+pub(crate) use chosen::MOST_STATES;
 pub(super) use chosen::check_chosen;
 pub use chosen::{Chosen, ChosenId, Place};
 pub use of_state::{Basis, Nonlinear, Part, Reduction};
