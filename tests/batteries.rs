@@ -5,16 +5,13 @@ mod common;
 
 use common::assert_at_least;
 use faer::Mat;
-use leyden::estimate::columns;
 use leyden::exact;
 use leyden::input;
 use leyden::problem::Problem;
-use leyden::run::{self, RunOptions};
 use leyden::space::blocks::{Blocks, Style};
 use leyden::space::choose::Representation;
 use leyden::stop::Stop;
 use leyden::table::Table;
-use leyden::unravel::engine::Engine;
 use ndarray::{Array1, Array2};
 use num_complex::Complex64;
 use std::f64::consts::{FRAC_PI_2, LN_2};
@@ -147,13 +144,13 @@ fn gates_swap_and_turn() {
         close(energy[0], moved);
         close(energy[1], moved * (-0.5f64).exp());
         close(last(&table, "photons"), 1.0 - moved);
-        let options =
-            RunOptions { trajectories: 400, seed: 3, threads: 1, shots: false, covariance: false, states: false };
-        let (_, engine) = Engine::new(&problem, None).unwrap();
-        let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
-        let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+        let sampled = sampled(&problem, 400, 3);
         close(sampled.column("energy").unwrap().value[0], moved);
     }
+}
+
+fn sampled(problem: &Problem, trajectories: u64, seed: u64) -> Table {
+    leyden::sample(problem, &leyden::Sampling { trajectories, seed, shots: false, ..Default::default() }).unwrap().table
 }
 
 /// Cells that share a Bell state and decay: with η = e^{−γt} the partial transpose has the eigenvalue −η²/2, and ρ falls into
@@ -243,11 +240,7 @@ fn states_of_chosen_parts_are_averages() {
         rho
     };
     let table = exact::solve(&problem, None, &Stop::default()).unwrap();
-    let options =
-        RunOptions { trajectories: 4000, seed: 7, threads: 0, shots: false, covariance: false, states: false };
-    let (_, engine) = Engine::new(&problem, None).unwrap();
-    let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
-    let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+    let sampled = sampled(&problem, 4000, 7);
     assert_eq!((table.states.len(), table.states[0].name.as_str(), sampled.states.len()), (1, "pair", 1));
     assert_eq!((table.states[0].rows.len(), sampled.states[0].rows.len()), (table.rows.len(), table.rows.len()));
     for (row, at) in table.rows.iter().enumerate() {
@@ -262,16 +255,12 @@ fn states_of_chosen_parts_are_averages() {
 #[test]
 fn intervals_of_entanglement_cover() {
     let problem = bell();
-    let (_, engine) = Engine::new(&problem, None).unwrap();
     let (runs, row) = (200, 3);
     let time = problem.protocol().rows()[row].time;
     let mut hits = [0; 7];
     let mut widths = [0.0; 7];
     for seed in 0..runs {
-        let options =
-            RunOptions { trajectories: 600, seed, threads: 0, shots: false, covariance: false, states: false };
-        let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
-        let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+        let sampled = sampled(&problem, 600, seed);
         for (k, (name, expected)) in bell_values(time).into_iter().enumerate() {
             let (lo, hi) = sampled.column(name).unwrap().bounds.as_ref().unwrap();
             hits[k] += u64::from(lo[row] - 1e-12 <= expected && expected <= hi[row] + 1e-12);
@@ -359,14 +348,10 @@ fn intervals_of_entropy_cover_where_jumps_are_rare() {
              {{ name = \"known\", mutual_information = [[\"W:0\"], [\"W:1\"]] }}]\n"
         ));
         let exact = exact::solve(&problem, None, &Stop::default()).unwrap();
-        let (_, engine) = Engine::new(&problem, None).unwrap();
         let runs = 200;
         let (mut hits, mut widths) = ([0; 3], [0.0; 3]);
         for seed in 0..runs {
-            let options =
-                RunOptions { trajectories: 200, seed, threads: 0, shots: false, covariance: false, states: false };
-            let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
-            let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
+            let sampled = sampled(&problem, 200, seed);
             for (k, (mine, theirs)) in sampled.columns.iter().zip(&exact.columns).enumerate() {
                 let (lo, hi) = mine.bounds.as_ref().unwrap();
                 // Before anything has happened, all is known.
@@ -469,10 +454,10 @@ fn mistakes_are_located() {
         ("[initial]\njoint = { over = [\"B\"], file = \"doubled.npy\" }\n", "doubled.npy", "trace is 8"),
         ("[initial]\njoint = { over = [\"B\"], file = \"long.npy\" }\n", "long.npy", "norm 2"),
         ("[initial]\njoint = { over = [\"B\"], file = \"none.npy\" }\n", "none.npy", "cannot be read"),
-        ("[initial]\njoint = { over = [\"B\"] }\n", "over", "in a file"),
+        ("[initial]\njoint = { over = [\"B\"] }\n", "{ over = [\"B\"] }", "in a file"),
         ("[space]\nat_most = 1.5\n", "1.5", "whole number"),
         ("[space]\nat_most = 1\nof = [\"Q\"]\n", "Q", "unknown subsystem"),
-        ("[space]\nat_most = 1\n[initial]\nB = \"excited\"\n", "", "up to 2 quanta"),
+        ("[space]\nat_most = 1\n[initial]\nB = \"excited\"\n", "subsystems", "up to 2 quanta"),
         ("[initial]\njoint = { over = [\"B\"], file = \"nan.npy\" }\n", "nan.npy", "differs from its adjoint"),
     ];
     let steps = |gate: &str| {
@@ -498,9 +483,13 @@ fn mistakes_are_located() {
         ("{ name = \"x\", negativity = [[\"B:0\"], [\"B:0\"]] }", "B:0", "twice"),
         ("{ name = \"x\", fidelity = \"ghz\", of = [\"L\"] }", "ghz", "no pure state"),
         ("{ name = \"x\", state = [\"E\"] }", "E", "ensemble"),
-        ("{ name = \"x\", state = [\"B\"] }, { name = \"x\", state = [\"L\"] }", "state", "two states"),
-        ("{ name = \"x\", fidelity = \"w\", of = [\"G\"] }", "G", "at most 1024"),
-        ("{ name = \"x\" }", "", "asks for nothing"),
+        (
+            "{ name = \"x\", state = [\"B\"] }, { name = \"x\", state = [\"L\"] }",
+            "{ name = \"x\", state = [\"L\"] }",
+            "two states",
+        ),
+        ("{ name = \"x\", fidelity = \"w\", of = [\"G\"] }", "[\"G\"]", "at most 1024"),
+        ("{ name = \"x\" }", "{ name = \"x\" }", "asks for nothing"),
         ("{ name = \"x\", entropy = [\"B:0\"], ergotropy = [\"B:1\"] }", "entropy", "beside"),
         ("{ name = \"x\", entropy = [\"B:0\"], of = [\"B:1\"] }", "of", "belongs to"),
     ];
@@ -511,8 +500,9 @@ fn mistakes_are_located() {
     for (text, at, what) in whole.chain(with_gates).chain(with_functions) {
         let file = folder.path().join("wrong.toml");
         fs::write(&file, &text).unwrap();
-        let message = input::read(&file, &[]).map(|_| ()).expect_err(&text).to_string();
-        assert!(message.contains(what) && message.contains(at), "{text}\n{message}");
-        assert!(message.contains("wrong.toml:"), "no place in {message}");
+        let error = input::read(&file, &[]).map(|_| ()).expect_err(&text);
+        let message = error.to_string();
+        assert!(message.contains(what) && message.contains("wrong.toml:"), "{text}\n{message}");
+        assert_eq!(error.text().trim_matches('"'), at, "{message}");
     }
 }
