@@ -166,7 +166,7 @@ fn sampled(args: &SteadyArgs, input: &Input, folder: RunFolder, started: Instant
     let finished = write(folder, &problem.title, &table, &[], &what, (None, facts), started)?;
     screen::print_end(problem, &table, &what, &finished);
     screen::print_place(&screen::rows(&table), &finished);
-    note!("note: what relaxes more slowly than in a time of {} would go unnoticed", significant(until, 6));
+    note!("note: what changes so slowly that the errors hide it until t = {} goes unnoticed", significant(until, 6));
     common::only_exact(input);
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }
