@@ -63,7 +63,7 @@ fn trajectories(criterion: &mut Criterion) {
         let options = RunOptions { trajectories, seed: 1, threads: 1, shots: false, covariance: false, states: false };
         group.throughput(Throughput::Elements(trajectories));
         group.bench_function(name, |b| {
-            b.iter(|| run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap());
+            b.iter(|| run::sample(&engine, &problem, options, &Stop::default(), &mut |_| true).unwrap());
         });
     }
     group.finish();

@@ -19,7 +19,7 @@ fn ensemble(c: &mut Criterion) {
     group.sample_size(10).sampling_mode(SamplingMode::Flat).measurement_time(Duration::from_secs(40));
     group.throughput(Throughput::Elements(OPTIONS.trajectories));
     group.bench_function("N=140, 1e5 trajectories", |b| {
-        b.iter(|| sample(&engine, &problem, OPTIONS, &Stop::default(), &mut |_, _| true).unwrap());
+        b.iter(|| sample(&engine, &problem, OPTIONS, &Stop::default(), &mut |_| true).unwrap());
     });
     group.finish();
 }

@@ -17,7 +17,7 @@ const SIZES: [(u64, u64); 3] = [(140, 10_000), (10_000, 200), (1_000_000, 1)];
 
 fn trajectories(engine: &LadderJump, problem: &Problem, trajectories: u64, shots: bool) -> Outcome {
     let options = RunOptions { trajectories, seed: 1, threads: 1, shots, covariance: false, states: false };
-    sample(engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+    sample(engine, problem, options, &Stop::default(), &mut |_| true).unwrap()
 }
 
 fn jumps(engine: &LadderJump, problem: &Problem, n: u64) -> u64 {

@@ -11,10 +11,11 @@ fn main() -> Result<(), RunError> {
 
     let (mean, deviation) = (sampled["energy"].last(), sampled["energy_std"].last());
     println!("mean {:.2}, standard deviation {:.2}; single shots:", mean.value, deviation.value);
-    let outcomes = sampled.shots.map(|shots| shots.energy_outcome).unwrap_or_default();
+    let shots = sampled.shots.unwrap_or_default();
     for low in (15..45).step_by(2) {
-        let inside = outcomes.iter().filter(|e| (low as f64..low as f64 + 2.0).contains(*e)).count();
-        println!("{low:>3}–{:<3} {}", low + 1, "#".repeat(inside / 60));
+        let inside = |(energy, _): &(&f64, &f64)| (low as f64..low as f64 + 2.0).contains(*energy);
+        let share: f64 = shots.energy_outcome.iter().zip(&shots.weight).filter(inside).map(|(_, weight)| weight).sum();
+        println!("{low:>3}–{:<3} {}", low + 1, "#".repeat((share * 333.0) as usize));
     }
     Ok(())
 }

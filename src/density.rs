@@ -127,6 +127,11 @@ impl GroupSum {
         of_matrix + self.vectors(d).map(|(w, v)| w * v[i].norm_sqr()).sum::<f64>()
     }
 
+    fn scale(&mut self, by: f64) {
+        self.weights.iter_mut().for_each(|weight| *weight *= by);
+        self.matrix.iter_mut().for_each(|x| *x *= by);
+    }
+
     fn merge(&mut self, d: usize, later: Self) {
         if !later.matrix.is_empty() {
             self.matrix_mut(d).iter_mut().zip(&later.matrix).for_each(|(m, t)| *m += t);
@@ -252,6 +257,28 @@ impl Density {
             self.blocks.insert(label.clone(), BlockSums { shape: shape(), groups: Vec::new() });
         }
         self.blocks.entry(label.clone()).or_default()
+    }
+
+    /// The state of all trajectories where this one is that of a `share` of them and `known`, whose weights are
+    /// probabilities, that of the others: each group gets the part of the known that goes with its weight.
+    pub fn completed(&self, share: f64, known: &Self) -> Self {
+        let mut all = self.clone();
+        for sums in all.blocks.values_mut() {
+            sums.groups.iter_mut().for_each(|group| group.scale(share));
+        }
+        for (label, sums) in &known.blocks {
+            let d = sums.dimension();
+            let mine =
+                all.blocks.entry(label.clone()).or_insert_with(|| BlockSums { groups: Vec::new(), ..sums.clone() });
+            for (group, weight) in self.weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
+                for part in sums.groups.iter().filter(|part| !part.is_empty()) {
+                    let mut part = part.clone();
+                    part.scale(*weight);
+                    mine.group_mut(group).merge(d, part);
+                }
+            }
+        }
+        all
     }
 
     /// Add what was recorded after this.

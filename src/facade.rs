@@ -89,13 +89,14 @@ pub fn sample(problem: &Problem, how: &Sampling) -> Result<Sampled, RunError> {
         states: how.states,
     };
     run::check(&engine, problem, options)?;
-    let outcome = run::sample(&engine, problem, options, &how.stop, &mut |_, _| true)?;
+    let outcome = run::sample(&engine, problem, options, &how.stop, &mut |_| true)?;
     if outcome.trajectories == 0 {
         return Err(RunError::Interrupted);
     }
     // What was sampled before it was stopped is still to be read.
     let stop = if outcome.interrupted { Stop::default() } else { how.stop.clone() };
-    let evaluation = Evaluation { threads: how.threads, stop, progress: None };
+    let confidence = outcome.confidence(options);
+    let evaluation = Evaluation { threads: how.threads, stop, confidence, ..Evaluation::default() };
     Ok(Sampled {
         table: columns::evaluate(problem, &outcome.accumulated, &evaluation)?,
         shots: outcome.shots,

@@ -45,7 +45,6 @@ pub mod settled;
 pub mod space;
 pub mod stop;
 pub mod table;
-pub mod trajectory;
 pub mod unravel;
 
 pub use error::{CompileError, ModelError, RunError};

@@ -83,7 +83,7 @@ pub fn settled(
     };
     let run = |problem: &Problem, seed: u64, covariance: bool| -> Result<Accumulated, RunError> {
         let options = RunOptions { seed, shots: false, covariance, states: false, ..options };
-        let outcome = sample(&ready(problem)?, problem, options, stop, &mut |_, _| true)?;
+        let outcome = sample(&ready(problem)?, problem, options, stop, &mut |_| true)?;
         if outcome.interrupted { Err(RunError::Interrupted) } else { Ok(outcome.accumulated) }
     };
     let mut until = problem.protocol.steps[last].duration().max(SLOWEST / slowest(problem, last));
@@ -175,13 +175,12 @@ fn lasting(problem: &Problem, last: usize, until: f64, between: &[f64]) -> Probl
 
 /// The mean of slot `slot` with these weights of the last rows, and its variance.
 fn weighted(accumulated: &Accumulated, slot: usize, weights: &[f64; WINDOW]) -> Option<(f64, f64)> {
-    let covariance = accumulated.covariance.as_ref()?;
-    let means = covariance.mean(slot);
-    let first = means.len() - WINDOW;
-    let mean = weights.iter().zip(&means[first..]).map(|(w, x)| w * x).sum();
+    let curve = accumulated.between_rows(slot)?;
+    let first = curve.mean.len() - WINDOW;
+    let mean = weights.iter().zip(&curve.mean[first..]).map(|(w, x)| w * x).sum();
     let of = |a: usize| {
         let row = weights.iter().enumerate();
-        weights[a] * row.map(|(b, w)| w * covariance.of_mean(slot, first + a, first + b)).sum::<f64>()
+        weights[a] * row.map(|(b, w)| w * curve.of_mean(first + a, first + b)).sum::<f64>()
     };
     Some((mean, (0..WINDOW).map(of).sum::<f64>().max(0.0)))
 }
@@ -240,8 +239,18 @@ fn averaged(
         {
             // The error at the end holds what no trajectory saw too; so does that of the average.
             let unseen = |se: f64| (se.powi(2) - seen / unit.powi(2)).max(0.0);
-            column.value = vec![mean / unit];
-            column.se = column.se.as_ref().map(|se| vec![(unseen(se[0]) + variance / unit.powi(2)).sqrt()]);
+            let (value, at_end) = (mean / unit, column.last());
+            let error = at_end.se.map(|se| (unseen(se) + variance / unit.powi(2)).sqrt());
+            // The interval is as lopsided as at the end.
+            let by = match (error, at_end.se) {
+                (Some(error), Some(se)) if se > 0.0 => error / se,
+                _ => 1.0,
+            };
+            let (least, most) = quantity.range(problem);
+            let side = |end: f64| vec![(value + by * (end - at_end.value)).clamp(least.min(value), most.max(value))];
+            column.bounds = at_end.interval.map(|(lo, hi)| (side(lo), side(hi)));
+            column.value = vec![value];
+            column.se = error.map(|error| vec![error]);
         }
         found
     });

@@ -6,6 +6,9 @@ use num_complex::Complex64;
 use std::fmt;
 use std::ops::Index;
 
+/// Two-sided 95 % point of the normal distribution.
+pub const Z95: f64 = 1.959_963_984_540_054;
+
 /// One quantity at every row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Column {
@@ -15,7 +18,7 @@ pub struct Column {
     pub value: Vec<f64>,
     /// Standard error at each row, when sampled.
     pub se: Option<Vec<f64>>,
-    /// Bounds of the 95 % interval at each row, for bias-corrected nonlinear quantities.
+    /// Bounds of the 95 % interval at each row, when sampled.
     pub bounds: Option<(Vec<f64>, Vec<f64>)>,
 }
 
@@ -35,15 +38,28 @@ pub struct Entry {
     pub value: f64,
     /// Standard error, when sampled.
     pub se: Option<f64>,
-    /// The 95 % interval, for bias-corrected nonlinear quantities.
+    /// The 95 % interval, when sampled.
     pub interval: Option<(f64, f64)>,
 }
 
+/// An interval within this of 1.96 standard errors to both sides says no more than these.
+const SAME: f64 = 0.25;
+
+impl Entry {
+    /// The interval where it says more than the standard error does.
+    pub fn own_interval(&self) -> Option<(f64, f64)> {
+        let (lo, hi) = self.interval.filter(|(lo, hi)| hi > lo && (hi - lo).is_finite())?;
+        let as_error = |margin: f64| self.se.is_some_and(|se| (margin / (Z95 * se) - 1.0).abs() < SAME);
+        (!(as_error(self.value - lo) && as_error(hi - self.value))).then_some((lo, hi))
+    }
+}
+
 impl fmt::Display for Entry {
-    /// `22.87(6)`: the standard error in the last digits of the value; `3.76(5) [3.65, 3.85]` with a 95 % interval too.
+    /// `22.87(6)`: the standard error in the last digits of the value; `3.76(5) [3.65, 3.95]` with a 95 % interval that is
+    /// not about two of them to either side.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.se.filter(|se| se.is_finite() && *se > f64::EPSILON * self.value.abs());
-        let interval = self.interval.filter(|(lo, hi)| hi > lo && (hi - lo).is_finite());
+        let interval = self.own_interval();
         // Two digits of the width.
         let place = interval.map(|(lo, hi)| exponent(hi - lo) - 1);
         match (error, place) {

@@ -15,7 +15,7 @@ use leyden::unravel::block_jump::BlockJump;
 use num_complex::Complex64;
 
 fn sample(engine: &impl Unraveling, problem: &Problem, trajectories: u64) -> Outcome {
-    run::sample(engine, problem, options(trajectories, 9), &Stop::default(), &mut |_, _| true).unwrap()
+    run::sample(engine, problem, options(trajectories, 9), &Stop::default(), &mut |_| true).unwrap()
 }
 
 fn blocks(problem: &Problem) -> Blocks {

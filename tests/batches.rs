@@ -12,11 +12,12 @@ use leyden::space::blocks::Blocks;
 use leyden::space::choose::Representation;
 use leyden::space::ladder::Ladder;
 use leyden::stop::Stop;
-use leyden::trajectory::{Recorder, run_batch};
 use leyden::unravel::banded::BandedJump;
 use leyden::unravel::block_jump::BlockJump;
 use leyden::unravel::engine::Engine;
 use leyden::unravel::ladder_jump::LadderJump;
+use leyden::unravel::no_jump::Which;
+use leyden::unravel::trajectory::{Recorder, run_batch};
 use leyden::unravel::{Batch, States, Unraveling};
 use proptest::prelude::*;
 use std::f64::consts::PI;
@@ -46,7 +47,7 @@ impl<B: Batch> Recorder<B> for Reader {
     fn row(&mut self, batch: &B, _: usize, step: usize) {
         self.rows += 1;
         let trajectories = batch.trajectories();
-        let weights: Vec<f64> = (0..trajectories).map(|k| batch.weight(k) * (1.0 + k as f64)).collect();
+        let weights: Vec<f64> = (0..trajectories).map(|k| 1.0 + k as f64).collect();
         let total: f64 = weights.iter().sum();
         let mut energies = vec![0.0; trajectories];
         batch.linear(0, step, &mut energies);
@@ -64,21 +65,12 @@ impl<B: Batch> Recorder<B> for Reader {
         assert!((density.weights[0] - total).abs() < 1e-9 * total && (trace - total).abs() < 1e-9 * total, "{trace}");
         assert!((energy - mean).abs() < 1e-8 * total, "{energy} by the density matrix, {mean} by the averages");
         for k in 0..trajectories {
-            let outcomes: Vec<f64> = (0..400)
-                .map(|i| (f64::from(i) + 0.5) / 400.0)
-                .map(|share| {
-                    let outcome = batch.energy_outcome(k, share).unwrap();
-                    assert!(self.spectrum.iter().any(|level| (level - outcome).abs() < 1e-9), "{outcome}");
-                    outcome
-                })
-                .collect();
-            let mean = outcomes.iter().sum::<f64>() / 400.0;
-            let widest = self.spectrum.last().unwrap();
-            assert!(
-                (mean - energies[k]).abs() < 0.0025 * widest * self.spectrum.len() as f64,
-                "{mean} {}",
-                energies[k]
-            );
+            let (mut total, mut mean) = (0.0, 0.0);
+            batch.energy_outcomes(k, &mut |outcome, p| {
+                assert!(self.spectrum.iter().any(|level| (level - outcome).abs() < 1e-9), "{outcome}");
+                (total, mean) = (total + p, mean + p * outcome);
+            });
+            assert!((total - 1.0).abs() < 1e-9 && (mean - energies[k]).abs() < 1e-8, "{mean} {}", energies[k]);
         }
     }
 }
@@ -112,7 +104,7 @@ proptest! {
 fn assert_remembers_nothing<U: Unraveling>(make: impl Fn() -> U, problem: &Problem) {
     let run = |engine: &U, (trajectories, seed): (u64, u64)| {
         let options = RunOptions { covariance: true, states: true, ..options(trajectories, seed) };
-        run::sample(engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+        run::sample(engine, problem, options, &Stop::default(), &mut |_| true).unwrap()
     };
     let (first, second) = ((70, 4), (200, 5));
     let alone: [Outcome; 2] = [run(&make(), first), run(&make(), second)];
@@ -143,7 +135,7 @@ fn a_state_kept_on_request_is_the_state() {
     let run = |problem: &Problem, states: bool| {
         let (_, engine) = Engine::new(problem, Some(Representation::Symmetric)).unwrap();
         let options = RunOptions { states, ..options(60, 2) };
-        run::sample(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().accumulated
+        run::sample(&engine, problem, options, &Stop::default(), &mut |_| true).unwrap().accumulated
     };
     let (kept, needed, both) = (run(&without, true), run(&with, false), run(&with, true));
     assert_eq!(kept.densities.len(), without.protocol().row_count());
@@ -162,10 +154,15 @@ fn a_pulse_at_the_end_counts() {
     for representation in [Representation::Ladder, Representation::Symmetric, Representation::Full] {
         let (_, engine) = Engine::new(&problem, Some(representation)).unwrap();
         let shots =
-            run::sample(&engine, &problem, options(5, 1), &Stop::default(), &mut |_, _| true).unwrap().shots.unwrap();
-        for energy in shots.energy_mean.iter().chain(&shots.energy_outcome) {
+            run::sample(&engine, &problem, options(5, 1), &Stop::default(), &mut |_| true).unwrap().shots.unwrap();
+        let quiet = shots.jumps.chunks(shots.channels).map(|jumps| jumps.iter().sum::<u64>() == 0);
+        let quiet: Vec<usize> = quiet.enumerate().filter(|(_, quiet)| *quiet).map(|(k, _)| k).collect();
+        assert!(quiet.iter().map(|k| shots.weight[*k]).sum::<f64>() > 1.0 - 1e-9, "{representation}");
+        for energy in quiet.iter().flat_map(|k| [shots.energy_mean[*k], shots.energy_outcome[*k]]) {
             assert!(energy.abs() < 1e-9, "{representation}: {energy}");
         }
+        // A quantum more or less, in the states of few that jump.
+        assert!(shots.energy_mean[..5].iter().all(|energy| (energy - 1.0).abs() < 1e-9), "{representation}");
     }
 }
 
@@ -177,7 +174,7 @@ fn assert_hears(problem: &Problem, representation: Option<Representation>) {
     let (asked, outcome) = std::thread::scope(|scope| {
         let run = scope.spawn(|| {
             let options = RunOptions { threads: 1, shots: false, ..options(1, 1) };
-            run::sample(&engine, problem, options, &stop, &mut |_, _| true).unwrap()
+            run::sample(&engine, problem, options, &stop, &mut |_| true).unwrap()
         });
         std::thread::sleep(Duration::from_millis(200));
         assert!(!run.is_finished(), "it was over before it could be stopped");
@@ -243,7 +240,7 @@ impl Batch for FailingBatch {
 impl Unraveling for Failing {
     type Batch<'a> = FailingBatch;
 
-    fn start(&self, _: u64, trajectories: Range<u64>, _: &Stop) -> FailingBatch {
+    fn start_of(&self, _: Which, _: u64, trajectories: Range<u64>, _: &Stop) -> FailingBatch {
         FailingBatch(trajectories.start)
     }
 
@@ -257,7 +254,7 @@ fn a_failure_ends_the_run_with_the_first_of_its_errors() {
     let problem = driven(2, 0.0, [0.1; 3], 1.0);
     for threads in [1, 4] {
         let options = RunOptions { threads, shots: false, ..options(20, 1) };
-        let error = run::sample(&Failing, &problem, options, &Stop::default(), &mut |_, _| true).unwrap_err();
+        let error = run::sample(&Failing, &problem, options, &Stop::default(), &mut |_| true).unwrap_err();
         assert_eq!(error.to_string(), "a test failed: trajectory 1", "{threads} threads");
     }
 }

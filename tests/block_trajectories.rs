@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{assert_at_least, assert_chi_square, assert_z, example, numbers, options, reference, share};
+use common::{assert_at_least, assert_chi_square, assert_z, example, numbers, of_shots, options, reference, share};
 use leyden::RunError;
 use leyden::estimate::columns;
 use leyden::evolve::{Flight, Propagator, Workspace};
@@ -12,9 +12,9 @@ use leyden::run::{self, Outcome, RunOptions};
 use leyden::space::blocks::Blocks;
 use leyden::space::choose::Representation;
 use leyden::stop::Stop;
-use leyden::trajectory::{Recorder, run_batch};
 use leyden::unravel::block_jump::BlockJump;
 use leyden::unravel::engine::Engine;
+use leyden::unravel::trajectory::{Recorder, run_batch};
 use leyden::unravel::{Batch, Unraveling};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -30,7 +30,7 @@ fn engine(problem: &Problem, representation: Option<Representation>) -> Box<Bloc
 }
 
 fn run(problem: &Problem, options: RunOptions) -> Outcome {
-    run::sample(&*engine(problem, None), problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+    run::sample(&*engine(problem, None), problem, options, &Stop::default(), &mut |_| true).unwrap()
 }
 
 /// Jumps of channel 0 of every trajectory at every row.
@@ -110,20 +110,17 @@ fn slow_processes_keep_their_rate_beside_fast_ones() {
     for fast in ["1e6", "1e14", "1e16"] {
         let problem = example(include_str!("data/cases/stiff_pump.toml"), &format!("fast={fast}"));
         let engine = engine(&problem, Some(Representation::Full));
-        let outcome = run::sample(&*engine, &problem, options(4000, 1), &Stop::default(), &mut |_, _| true).unwrap();
-        let pumped: Vec<f64> = outcome.shots.unwrap().jumps.chunks(2).map(|jumps| jumps[1] as f64).collect();
-        let n = pumped.len() as f64;
-        let mean = pumped.iter().sum::<f64>() / n;
-        let variance = pumped.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
-        assert_z(mean, (variance / n).sqrt(), 1.0, 1e-6, 0.02); // 1 − 1/fast to first order
+        let outcome = run::sample(&*engine, &problem, options(4000, 1), &Stop::default(), &mut |_| true).unwrap();
+        let shots = outcome.shots.unwrap();
+        let pumped: Vec<f64> = shots.jumps.chunks(2).map(|jumps| jumps[1] as f64).collect();
+        let (mean, se) = of_shots(&shots, 4000, &pumped);
+        assert_z(mean, se, 1.0, 1e-6, 0.02); // 1 − 1/fast to first order
     }
     // Four cells, whose own loss is all that a cavity of κ = 10¹⁴ leaves.
     let problem = example(include_str!("../examples/cavity.toml"), "kappa=1e14 samples=1");
-    let energies = run(&problem, options(4000, 1)).shots.unwrap().energy_mean;
-    let n = energies.len() as f64;
-    let mean = energies.iter().sum::<f64>() / n;
-    let variance = energies.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
-    assert_z(mean, (variance / n).sqrt(), 4.0 * (-0.5f64).exp(), 1e-6, 0.02);
+    let shots = run(&problem, options(4000, 1)).shots.unwrap();
+    let (mean, se) = of_shots(&shots, 4000, &shots.energy_mean);
+    assert_z(mean, se, 4.0 * (-0.5f64).exp(), 1e-6, 0.02);
 }
 
 /// Where the slow process is what fast ones leave of each other, in a basis that is not theirs, no digit of it is left.
@@ -215,11 +212,10 @@ fn measured_energies_are_eigenvalues() {
     let outcome = run(&problem, options(20_000, 2));
     let shots = outcome.shots.unwrap();
     assert!(shots.energy_outcome.iter().all(|e| *e == 0.0 || *e == 1.0));
-    let n = shots.energy_outcome.len() as f64;
-    let mean = shots.energy_outcome.iter().sum::<f64>() / n;
+    let (mean, se) = of_shots(&shots, 20_000, &shots.energy_outcome);
     let exact = leyden::exact::solve(&problem, None, &Default::default()).unwrap();
     let truth = *exact.column("energy_B").unwrap().value.last().unwrap();
-    assert_z(mean, (mean * (1.0 - mean) / n).sqrt(), truth, 1e-9, 0.01);
+    assert_z(mean, se, truth, 1e-9, 0.01);
 }
 
 /// Pinned draws: another order of random numbers must be told in the changelog.

@@ -318,7 +318,10 @@ fn an_evaluation_that_is_interrupted_keeps_what_is_linear() {
     assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
     assert!(rest.iter().any(|line| line.contains("without ergotropy, everything else was kept")), "{rest:?}");
     let table = fs::read_to_string(place.path("out/observables.csv")).unwrap();
-    assert!(table.starts_with("time,step,cycle,energy,energy_se\n") && table.lines().count() == 26, "{table}");
+    assert!(
+        table.starts_with("time,step,cycle,energy,energy_se,energy_lo,energy_hi\n") && table.lines().count() == 26,
+        "{table}"
+    );
     assert_eq!(place.names(), ["levels.toml", "out"]);
 }
 

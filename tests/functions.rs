@@ -59,12 +59,9 @@ fn solved(problem: &Problem, what: &str) -> Vec<f64> {
 fn sampled(problem: &Problem, trajectories: u64) -> (f64, f64) {
     let engine = Engine::new(problem, None).unwrap().1;
     let options = common::options(trajectories, 1);
-    let run = run::sample(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap();
-    let shots = run.shots.unwrap().energy_mean;
-    let n = shots.len() as f64;
-    let mean = shots.iter().sum::<f64>() / n;
-    let variance = shots.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, (variance / n).sqrt())
+    let run = run::sample(&engine, problem, options, &Stop::default(), &mut |_| true).unwrap();
+    let shots = run.shots.unwrap();
+    common::of_shots(&shots, trajectories, &shots.energy_mean)
 }
 
 /// Powers of t have Taylor terms that vanish between others that do not.

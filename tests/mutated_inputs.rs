@@ -197,7 +197,7 @@ fn tried(text: &str, stop: &Stop) -> Result<(), String> {
     if problem.protocol().row_count() > 20_000 || !fits {
         return Ok(());
     }
-    let sampled = run::sample(&engine, problem, options, stop, &mut |_, _| true);
+    let sampled = run::sample(&engine, problem, options, stop, &mut |_| true);
     if let Ok(outcome) = sampled
         && outcome.trajectories > 1
         && let Ok(table) = columns::table(problem, &outcome.accumulated)

@@ -4,11 +4,11 @@
 mod common;
 
 use common::example;
-use leyden::estimate::columns::{self, Accumulated, Z95};
+use leyden::estimate::columns::{self, Z95};
 use leyden::estimate::verify::compare;
 use leyden::exact;
 use leyden::problem::Problem;
-use leyden::run::{self, Outcome, RunOptions};
+use leyden::run::{self, Outcome, RunOptions, SoFar};
 use leyden::stop::Stop;
 use leyden::table::Table;
 use leyden::unravel::engine::Engine;
@@ -19,12 +19,18 @@ const RARE_CHAIN: &str = include_str!("data/cases/rare_chain.toml");
 const PULSE: &str = include_str!("../examples/aging_pulse.toml");
 const NETWORK: &str = include_str!("../examples/network.toml");
 
+/// The rare decay of a cell that is dephased all the time, so that the branch without jumps is no help.
+fn busy(gamma: &str) -> Problem {
+    let noisy = RARE_JUMP.replace("[channels]", "[channels]\nnoise = { operator = \"n(A)\", rate = 20 }");
+    example(&noisy, gamma)
+}
+
 /// Sample, and ask `go_on` after every batch.
 fn outcome(problem: &Problem, trajectories: u64, seed: u64, go_on: &mut (dyn FnMut(&Table) -> bool + Send)) -> Outcome {
     let (_, engine) = Engine::new(problem, None).unwrap();
     let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: true, states: false };
     let never = Stop::default();
-    let mut watch = |_, accumulated: &Accumulated| go_on(&columns::table(problem, accumulated).unwrap());
+    let mut watch = |so_far: &SoFar| go_on(&columns::table(problem, &so_far.accumulated()).unwrap());
     run::sample(&engine, problem, options, &never, &mut watch).unwrap()
 }
 
@@ -64,7 +70,7 @@ fn decayed(gamma: f64) -> [(&'static str, f64); 3] {
 fn stopped_runs_cover_rare_decays() {
     const SEEDS: u64 = 100;
     for gamma in [1e-2, 1e-3, 1e-4] {
-        let problem = example(RARE_JUMP, &format!("gamma={gamma}"));
+        let problem = busy(&format!("gamma={gamma}"));
         let mut covered = [0; 3];
         for seed in 1..=SEEDS {
             let mut batches = 0;
@@ -92,7 +98,7 @@ fn stopped_runs_cover_rare_decays() {
 /// From ten trajectories, of which there is a single group, to ten thousand without any decay.
 #[test]
 fn few_trajectories_and_no_decay_are_no_certainty() {
-    let problem = example(RARE_JUMP, "gamma=1e-4");
+    let problem = busy("gamma=1e-4");
     for trajectories in [1, 10, 128, 500, 2_000, 10_000] {
         let table = fixed(&problem, trajectories, 1);
         for (name, truth) in decayed(1e-4) {
@@ -133,7 +139,7 @@ fn rounding_is_no_error() {
             assert!(holds(found, exact), "{}: {} is in {found:?}, exactly {exact}", problem.title(), column.name);
         }
         let energy = table.column("energy").unwrap().se.as_ref().unwrap()[row];
-        assert!(1e-5 < energy && energy < 2e-3, "{}: {energy}", problem.title());
+        assert!(0.0 < energy && energy < 2e-3, "{}: {energy}", problem.title());
     }
 }
 

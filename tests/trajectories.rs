@@ -10,8 +10,8 @@ use leyden::run::{self, RunOptions};
 use leyden::space::ladder::{Ladder, draw_initial};
 use leyden::stop::Stop;
 use leyden::table::Table;
-use leyden::trajectory::{Recorder, run_batch};
 use leyden::unravel::ladder_jump::LadderJump;
+use leyden::unravel::trajectory::{Recorder, run_batch};
 use leyden::unravel::{Batch, Unraveling};
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -153,7 +153,8 @@ fn an_interrupted_run_is_the_shorter_run() {
     for threads in [1, 4] {
         let stop = Stop::default();
         let asked = RunOptions { threads, covariance: true, ..options(40 * size, 5) };
-        let cut = run::sample(&engine, &problem, asked, &stop, &mut |done, _| {
+        let cut = run::sample(&engine, &problem, asked, &stop, &mut |so_far| {
+            let done = so_far.trajectories();
             if done >= 3 * size {
                 stop.request();
             }
@@ -174,7 +175,8 @@ fn a_stopping_rule_does_not_depend_on_threads() {
     let size = run::batch_size(&engine, &problem, options(1, 5));
     let run = |threads| {
         let options = RunOptions { threads, ..options(40 * size, 5) };
-        run::sample(&engine, &problem, options, &Stop::default(), &mut |done, _| done < 5 * size).unwrap()
+        run::sample(&engine, &problem, options, &Stop::default(), &mut |so_far| so_far.trajectories() < 5 * size)
+            .unwrap()
     };
     let one = run(1);
     assert_eq!((one.trajectories, one.interrupted), (5 * size, false));

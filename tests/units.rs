@@ -63,7 +63,7 @@ fn trajectories_jump_alike_in_any_unit() {
         let jumps = |problem: &Problem| {
             let engine = Engine::new(problem, None).unwrap().1;
             let options = common::options(6, 1);
-            run::sample(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap().shots.unwrap().jumps
+            run::sample(&engine, problem, options, &Stop::default(), &mut |_| true).unwrap().shots.unwrap().jumps
         };
         let plain = jumps(&problem);
         for factor in FACTORS {

@@ -216,7 +216,7 @@ fn report(problem: &Problem, found: &Sampled, trajectories: u64) {
 /// How many trajectories give 1 %; returns the seconds that takes on one core for the first quantity.
 fn precision(found: &Sampled) -> Option<f64> {
     let pilot = found.pilot.as_ref()?;
-    let moments = &pilot.accumulated.as_ref().filter(|_| pilot.made > 1)?.moments;
+    let averages = pilot.accumulated.as_ref().filter(|_| pilot.made > 1)?.averages();
     say!("{:<15} trajectories for a standard error of 1 % of the largest value, by the pilot's scatter", "precision");
     let linear = found.problem.linear();
     let mut first = None;
@@ -224,8 +224,8 @@ fn precision(found: &Sampled) -> Option<f64> {
         let slot = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
         let at = |row: usize| row * linear.len() + slot;
         let rows = 0..found.problem.protocol.row_count();
-        let largest = rows.clone().map(|r| moments.mean(at(r)).abs()).fold(0.0, f64::max);
-        let variance = rows.map(|r| moments.variance(at(r))).fold(0.0, f64::max);
+        let largest = rows.clone().map(|r| averages.mean(at(r)).abs()).fold(0.0, f64::max);
+        let variance = rows.map(|r| averages.sampling_variance(at(r))).fold(0.0, f64::max);
         if largest > 0.0 {
             let needed = (variance / (0.01 * largest).powi(2)).ceil().max(1.0);
             say!("  {:<13} {needed}", found.problem.column(quantity));

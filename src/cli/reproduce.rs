@@ -88,7 +88,7 @@ impl Results {
         say!("{name}: {trajectories} trajectories");
         let options =
             RunOptions { trajectories, seed: self.seed, threads: 0, shots: false, covariance: false, states: false };
-        let outcome = sample(problem, &Engine::new(problem, None)?.1, options, None)?;
+        let outcome = sample(problem, &Engine::new(problem, None)?.1, options)?;
         if outcome.interrupted {
             return Err(RunError::Interrupted.into());
         }

@@ -48,13 +48,7 @@ fn left_out(problem: &Problem, step: StepId) -> Vec<String> {
 pub fn print_end(problem: &Problem, table: &Table, what: &str, finished: &Finished) {
     let last_cycle = table.rows.last().map_or(0, |row| row.cycle);
     let ends = |row: &usize| table.rows.get(row + 1).is_none_or(|next| next.step != table.rows[*row].step);
-    let errors = |c: &Column| {
-        [c.se.as_ref().map(|_| "(standard error in the last digits)"), c.bounds.as_ref().map(|_| "[95 % interval]")]
-    };
-    let mut cut = false;
-    let mut kinds: Vec<&str> = table.columns.iter().flat_map(errors).flatten().collect();
-    kinds.sort_unstable();
-    kinds.dedup();
+    let (mut cut, mut errors, mut intervals) = (false, false, false);
     for row in (0..table.rows.len()).filter(|row| table.rows[*row].cycle == last_cycle).filter(ends) {
         let (at, step) = (&table.rows[row], &table.steps[row]);
         match (at.time.is_infinite(), what) {
@@ -66,6 +60,8 @@ pub fn print_end(problem: &Problem, table: &Table, what: &str, finished: &Finish
         let says = |c: &&Column| !c.name.ends_with("_undersampled") && !hidden.contains(&c.name);
         let columns: Vec<&Column> = table.columns.iter().filter(says).collect();
         for column in columns.iter().take(MOST_COLUMNS) {
+            errors |= column.se.is_some();
+            intervals |= column.at(row).own_interval().is_some();
             say!("  {:<18} {}", column.name, shown(column, row));
         }
         if columns.len() > MOST_COLUMNS {
@@ -73,8 +69,9 @@ pub fn print_end(problem: &Problem, table: &Table, what: &str, finished: &Finish
             say!("  and {} more", columns.len() - MOST_COLUMNS);
         }
     }
-    if !kinds.is_empty() {
-        say!("\nnumbers are value{}", kinds.join(" "));
+    if errors {
+        let more = if intervals { " [95 % interval, where it is not about two of these]" } else { "" };
+        say!("\nnumbers are value(standard error in the last digits){more}");
     }
     if cut {
         let place = finished.place.join("observables.csv");

@@ -160,8 +160,8 @@ pub fn solve_point(input: &Input, how: Solve, stop: &Stop) -> Result<Option<Tabl
             // The points share the threads.
             let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: false, states: false };
             let (_, engine) = Engine::new(problem, None)?;
-            let outcome = run::sample(&engine, problem, options, stop, &mut |_, _| true)?;
-            let how = Evaluation { threads: 1, stop: stop.clone(), progress: None };
+            let outcome = run::sample(&engine, problem, options, stop, &mut |_| true)?;
+            let how = Evaluation { threads: 1, stop: stop.clone(), ..Evaluation::default() };
             match outcome.interrupted {
                 true => Ok(None),
                 false => columns::evaluate(problem, &outcome.accumulated, &how).map(Some),

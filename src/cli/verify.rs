@@ -67,12 +67,12 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     let exact = exact::solve(problem, None, &interrupt::stop());
     spinner.finish_and_clear();
     let exact = exact?;
-    let outcome = sample(problem, &engine, options, None)?;
+    let outcome = sample(problem, &engine, options)?;
     if outcome.interrupted {
         note!("interrupted after {} of {} trajectories: no verdict", outcome.trajectories, options.trajectories);
         return Ok(ExitCode::from(interrupt::STATUS));
     }
-    let how = Evaluation { threads: options.threads, stop: interrupt::stop(), progress: None };
+    let how = Evaluation { threads: options.threads, stop: interrupt::stop(), ..Evaluation::default() };
     let sampled = columns::evaluate(problem, &outcome.accumulated, &how)?;
     let verdict = compare(problem, &outcome.accumulated, &sampled, &exact, FALSE_ALARM);
     print(&verdict, &sampled, &exact);

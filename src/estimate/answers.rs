@@ -9,23 +9,26 @@ use crate::problem::{Linear, Nonlinear, Part, Problem, Quantity, Recipe, Varied,
 use crate::table::{Column, Table};
 use std::cell::RefCell;
 
-/// A number with its standard error, 0 when it is exact.
+/// A number with its standard error, 0 when it is exact, and its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The number.
     pub value: f64,
     /// Its standard error.
     pub se: f64,
+    /// Its interval.
+    pub interval: (f64, f64),
 }
 
 impl Estimate {
     /// A number without error.
     pub fn exact(value: f64) -> Self {
-        Self { value, se: 0.0 }
+        Self { value, se: 0.0, interval: (value, value) }
     }
 
     fn over(self, unit: f64) -> Self {
-        Self { value: self.value / unit, se: self.se / unit }
+        let (lo, hi) = self.interval;
+        Self { value: self.value / unit, se: self.se / unit, interval: (lo / unit, hi / unit) }
     }
 }
 
@@ -51,6 +54,11 @@ pub trait Answers {
     /// # Errors
     /// When the state is none, or has no such number.
     fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError>;
+
+    /// How many standard errors of a normal mean make an interval.
+    fn z(&self) -> f64 {
+        Z95
+    }
 }
 
 /// A function of the state and what is known of it, `None` where it has no such number.
@@ -71,6 +79,10 @@ impl<A: Answers> Answers for Once<'_, A> {
         self.answers.variance(of)
     }
 
+    fn z(&self) -> f64 {
+        self.answers.z()
+    }
+
     fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
         let known = self.known.borrow().iter().find(|(known, _)| *known == (what, of)).map(|(_, found)| *found);
         if let Some(found) = known {
@@ -85,17 +97,15 @@ impl<A: Answers> Answers for Once<'_, A> {
 /// A quantity at one row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Derived {
-    /// Its value and standard error.
+    /// Its value with standard error and interval.
     pub estimate: Estimate,
-    /// Its 95 % interval, where it is a function of a density matrix.
-    pub bounds: Option<(f64, f64)>,
     /// Whether more trajectories will move it, where it is an ergotropy.
     pub undersampled: Option<bool>,
 }
 
 impl From<Estimate> for Derived {
     fn from(estimate: Estimate) -> Self {
-        Self { estimate, bounds: None, undersampled: None }
+        Self { estimate, undersampled: None }
     }
 }
 
@@ -109,7 +119,15 @@ pub fn derive(
     answers: &impl Answers,
     time: f64,
 ) -> Result<Option<Derived>, RunError> {
-    let linear = |estimate: Option<Estimate>| Ok(estimate.map(Derived::from));
+    let range = quantity.range(problem);
+    let linear = |estimate: Option<Estimate>| {
+        let inside = |x: Estimate| {
+            // A value that rounding takes out of the range stays in its interval.
+            let (lo, hi) = x.interval;
+            Estimate { interval: (within(lo, range).min(x.value), within(hi, range).max(x.value)), ..x }
+        };
+        Ok(estimate.map(inside).map(Derived::from))
+    };
     match quantity.entry().recipe {
         Recipe::Mean(of) => linear(answers.mean(of)),
         Recipe::PerCell(of, e) => linear(answers.mean(of).map(|x| x.over(problem.subsystems[e].unit()))),
@@ -118,18 +136,18 @@ pub fn derive(
         Recipe::Deviation(of) => linear(answers.variance(of).map(root)),
         Recipe::SpinLength(of) => linear(answers.mean(of).map(|squared| {
             let s = spin_length(squared.value);
-            Estimate { value: s, se: squared.se / (2.0 * s + 1.0) }
+            let (lo, hi) = squared.interval;
+            let interval = (spin_length(lo.max(0.0)), spin_length(hi.max(0.0)));
+            Estimate { value: s, se: squared.se / (2.0 * s + 1.0), interval }
         })),
         Recipe::State(what, of) | Recipe::FirstState(what, of) => {
-            let range = quantity.range(problem);
             let found = answers.nonlinear(what, of)?;
             Ok(found.map(|(f, degrees)| {
-                let bounds = f.interval(student(Z95, degrees), range);
+                let bounds = f.interval(student(answers.z(), degrees), range);
                 let flagged = quantity.entry().recipe == Recipe::State(Nonlinear::Ergotropy, of);
                 Derived {
                     // A value of its own may lie beside the interval: a concurrence of less than nothing.
-                    estimate: Estimate { value: within(f.value, bounds), se: f.se },
-                    bounds: Some(bounds),
+                    estimate: Estimate { value: within(f.value, bounds), se: f.se, interval: bounds },
                     undersampled: flagged.then_some(f.undersampled),
                 }
             }))
@@ -138,7 +156,7 @@ pub fn derive(
             let (Some(f), Some(energy)) = (answers.nonlinear(what, of)?, answers.mean(Linear::Energy)) else {
                 return Ok(None);
             };
-            Ok(Some(over_energy(problem, f, energy, quantity.range(problem))))
+            Ok(Some(over_energy(problem, f, energy, (range, answers.z()))))
         }
     }
 }
@@ -159,24 +177,22 @@ fn root(variance: Estimate) -> Estimate {
     let value = if variance.value < 0.0 { 0.0 } else { variance.value.sqrt() };
     // A variance of 0 may be as large as its error.
     let most = variance.se.sqrt();
-    Estimate { value, se: if value > 0.0 { most.min(0.5 * variance.se / value) } else { most } }
+    let (lo, hi) = variance.interval;
+    let interval = (lo.max(0.0).sqrt(), hi.max(0.0).sqrt());
+    Estimate { value, se: if value > 0.0 { most.min(0.5 * variance.se / value) } else { most }, interval }
 }
 
 /// f/E with its error and interval. The relative error of E adds to that of f; E and the ergotropy are positively
 /// correlated, so this is not too small.
-fn over_energy(problem: &Problem, (f, degrees): Sided, energy: Estimate, range: (f64, f64)) -> Derived {
+fn over_energy(problem: &Problem, (f, degrees): Sided, energy: Estimate, (range, z): ((f64, f64), f64)) -> Derived {
     let none = !(energy.value.abs() > 1e-14 * problem.quantum());
     let over = |x: f64| if none { f64::NAN } else { x / energy.value };
     let se = over(f.se).hypot(over(f.value) * over(energy.se));
-    let margin = student(Z95, degrees) * se;
+    let margin = student(z, degrees) * se;
     let (one, other) = (over(f.below.0), over(f.above.0));
     let (lo, hi) = if energy.value < 0.0 { (other, one) } else { (one, other) };
     let bounds = (within(lo - margin, range), within(hi + margin, range));
-    Derived {
-        estimate: Estimate { value: within(over(f.value), bounds), se },
-        bounds: Some(bounds),
-        undersampled: None,
-    }
+    Estimate { value: within(over(f.value), bounds), se, interval: bounds }.into()
 }
 
 /// The columns of a table while its rows come.
@@ -245,10 +261,9 @@ impl<'p> Columns<'p> {
             column.value.push(found.estimate.value);
             if self.sampled {
                 column.se.push(found.estimate.se);
-                if let Some((lo, hi)) = found.bounds {
-                    column.bounds.0.push(lo);
-                    column.bounds.1.push(hi);
-                }
+                let (lo, hi) = found.estimate.interval;
+                column.bounds.0.push(lo);
+                column.bounds.1.push(hi);
                 column.undersampled.extend(found.undersampled.map(|flag| f64::from(u8::from(flag))));
             }
         }
@@ -291,6 +306,10 @@ mod tests {
 
     const OMEGA: f64 = 2.0;
 
+    fn about(value: f64, se: f64) -> Estimate {
+        Estimate { value, se, interval: (value - 2.0 * se, value + 2.0 * se) }
+    }
+
     /// Four cells, with a few numbers about them.
     struct Known {
         energy: f64,
@@ -300,14 +319,14 @@ mod tests {
     impl Answers for Known {
         fn mean(&self, of: Linear) -> Option<Estimate> {
             match of {
-                Linear::Energy | Linear::EnergyOf(_) => Some(Estimate { value: self.energy, se: 0.25 }),
-                Linear::SpinSquared(_) => Some(Estimate { value: 3.75, se: 0.5 }),
+                Linear::Energy | Linear::EnergyOf(_) => Some(about(self.energy, 0.25)),
+                Linear::SpinSquared(_) => Some(about(3.75, 0.5)),
                 _ => None,
             }
         }
 
         fn variance(&self, of: Varied) -> Option<Estimate> {
-            (of == Varied::Energy).then_some(Estimate { value: 4.0, se: 0.2 })
+            (of == Varied::Energy).then_some(about(4.0, 0.2))
         }
 
         fn nonlinear(&self, _: Nonlinear, _: Part) -> Result<Option<Sided>, RunError> {
@@ -338,7 +357,8 @@ mod tests {
             (Quantity::SpinLength(B), 1.5, 0.125),
         ];
         for (quantity, value, se) in expected {
-            assert_eq!(found(&known, quantity, 0.5).estimate, Estimate { value, se });
+            let estimate = found(&known, quantity, 0.5).estimate;
+            assert_eq!((estimate.value, estimate.se), (value, se));
         }
         assert!(found(&known, Quantity::Power, 0.0).estimate.value.is_nan());
         assert_eq!(found(&known, Quantity::Power, f64::INFINITY).estimate.value, 0.0);
@@ -362,10 +382,10 @@ mod tests {
         let known = Known { energy: 7.5, ergotropy: Some((bounded, f64::INFINITY)) };
         let w = found(&known, Quantity::Ergotropy, 1.0);
         assert_eq!((w.estimate.value, w.undersampled), (8.0, Some(true)), "no more than Nω");
-        assert_eq!(w.bounds, Some((7.0 - Z95, 8.0)));
+        assert_eq!(w.estimate.interval, (7.0 - Z95, 8.0));
         let ratio = found(&known, Quantity::Efficiency, 1.0);
         assert_eq!((ratio.estimate.value, ratio.undersampled), (1.0, None));
-        let (lo, hi) = ratio.bounds.unwrap();
+        let (lo, hi) = ratio.estimate.interval;
         assert!(lo > 0.0 && lo < 7.0 / 7.5 && hi == 1.0, "{lo} to {hi}");
     }
 
@@ -392,7 +412,7 @@ mod tests {
             Bounded { value: 1.0, se: 0.1, below: (0.9, 0.1), above: (1.1, 0.1), undersampled: false, events: 10.0 };
         let known = Known { energy: -2.0, ergotropy: Some((bounded, f64::INFINITY)) };
         let found = derive(&levels, &Quantity::Efficiency, &known, 1.0).unwrap().unwrap();
-        let (lo, hi) = found.bounds.unwrap();
+        let (lo, hi) = found.estimate.interval;
         assert!(lo < -0.5 && -0.5 < hi && found.estimate.value == -0.5, "{lo} to {hi}");
     }
 

@@ -1,11 +1,12 @@
 //! From accumulated moments and occupations to the columns of a result table.
 
 use super::answers::{Answers, Columns, Estimate, Sided};
+use super::averages::Averages;
 use super::covariance::Covariance;
 use super::ergotropy::{self, Bounded};
 use super::evaluation::{Evaluation, Rows};
 use super::moments::Moments;
-use super::occupation::Occupation;
+use super::occupation::{Occupation, Occupied};
 use super::sampled;
 use super::unseen::Errors;
 use crate::battery::Battery;
@@ -17,9 +18,9 @@ use crate::table::{PartStates, Table};
 use faer::Mat;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-/// Two-sided 95 % point of the normal distribution.
-pub const Z95: f64 = 1.959_963_984_540_054;
+pub use crate::table::Z95;
 
 /// Everything that the batches so far have contributed, in mergeable form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct Accumulated {
     pub densities: Vec<Density>,
     /// Covariance between rows, when asked for.
     pub covariance: Option<Covariance>,
+    /// The branch in which nothing ever happens, where its probability is known; all else is then the rest, trajectories
+    /// that jump. Its weights are probabilities.
+    pub no_jump: Option<Box<Accumulated>>,
 }
 
 impl Accumulated {
@@ -42,7 +46,23 @@ impl Accumulated {
         let slots: Vec<usize> = needed.iter().filter_map(|l| all.iter().position(|known| known == l)).collect();
         let rows = 0..problem.protocol.row_count();
         let numbers = rows.flat_map(|row| slots.iter().map(move |slot| row * width + slot));
-        Self { moments: self.moments.choose(numbers), ..Self::default() }
+        let no_jump = self.no_jump.as_ref().map(|known| Box::new(known.linear_part(problem, asked)));
+        Self { moments: self.moments.choose(numbers), no_jump, ..Self::default() }
+    }
+
+    /// Averaged density matrix number `index` of all trajectories.
+    pub fn density(&self, index: usize) -> Cow<'_, Density> {
+        let sampled = &self.densities[index];
+        match self.no_jump.as_ref().and_then(|known| known.densities.get(index)) {
+            Some(known) => Cow::Owned(sampled.completed(self.share(), known)),
+            None => Cow::Borrowed(sampled),
+        }
+    }
+
+    /// The Dicke states that are occupied at a row.
+    pub fn occupied(&self, row: usize) -> Occupied {
+        let known = self.no_jump.as_ref().and_then(|known| known.occupations.get(row));
+        Occupied::new(self.occupations[row].clone(), known.cloned().unwrap_or_default(), self.share())
     }
 
     /// Add a later batch.
@@ -89,38 +109,39 @@ fn bounded(
     errors: &Errors,
     progress: &Rows,
 ) -> Result<Vec<Sided>, RunError> {
-    let range = what.range(problem, of);
-    let reach = |n: f64| what.reach(problem, of, n);
+    let (range, share) = (what.range(problem, of), accumulated.share());
+    let reach = |n: f64| share * what.reach(problem, of, n);
     let widened = |row: usize, found: Bounded, n: f64| {
         if errors.certain(row) { found.certain() } else { found.widened(range, reach(n), n) }
     };
+    let n = accumulated.moments.effective();
     if accumulated.densities.is_empty() {
         let (battery, levels) = battery_levels(problem)?;
-        let effective = accumulated.moments.effective();
-        let rows = accumulated.occupations.par_iter().enumerate();
-        let of = |(row, o): (usize, &Occupation)| {
+        let of = |row: usize| {
             progress.check()?;
-            let found = ergotropy::sampled(&battery, &levels, &o.clone().states(), effective);
+            let found = ergotropy::sampled(&battery, &levels, &accumulated.occupied(row));
             progress.one_more();
-            Ok((widened(row, found, effective), f64::INFINITY))
+            Ok((widened(row, found, n), f64::INFINITY))
         };
-        return rows.map(of).collect();
+        return (0..accumulated.occupations.len()).into_par_iter().map(of).collect();
     }
-    let reductions = problem.reductions();
-    let needed = what.reduction(problem, of);
+    let (reductions, needed) = (problem.reductions(), what.reduction(problem, of));
     let index = reductions.iter().position(|r| *r == needed).unwrap_or(0);
-    let kept = accumulated.densities.len() / problem.protocol.row_count();
-    let rows: Vec<&Density> = accumulated.densities.iter().skip(index).step_by(kept).collect();
-    let found = sampled::sampled(problem, what, of, &rows, &|row| errors.certain(row), progress)?;
-    let of = |(row, (found, density)): (usize, (Bounded, &Density))| {
-        (widened(row, found, density.weights.iter().sum()), sampled::degrees(density))
+    let rows = problem.protocol.row_count();
+    let kept = accumulated.densities.len() / rows;
+    let states = sampled::States {
+        rows,
+        at: &|row| accumulated.density(row * kept + index),
+        share,
+        certain: &|row| errors.certain(row),
     };
-    Ok(found.into_iter().zip(rows).enumerate().map(of).collect())
+    let found = sampled::sampled(problem, what, of, &states, progress)?.into_iter().enumerate();
+    Ok(found.map(|(row, (found, degrees))| (widened(row, found, n), degrees)).collect())
 }
 
 /// What trajectories answer at one row.
 struct Sample<'a> {
-    moments: &'a Moments,
+    averages: Averages<'a>,
     errors: &'a Errors<'a>,
     slots: usize,
     /// Functions of density matrices at all rows.
@@ -131,8 +152,9 @@ struct Sample<'a> {
 impl Answers for Sample<'_> {
     fn mean(&self, of: Linear) -> Option<Estimate> {
         let slot = self.errors.slot(of)?;
-        let value = self.moments.mean(self.row * self.slots + slot);
-        Some(Estimate { value, se: self.errors.mean(self.row, slot) })
+        let value = self.averages.mean(self.row * self.slots + slot);
+        let (se, interval) = (self.errors.mean(self.row, slot), self.errors.interval(self.row, slot));
+        Some(Estimate { value, se, interval })
     }
 
     /// Between trajectories and within them.
@@ -140,9 +162,14 @@ impl Answers for Sample<'_> {
         let (between, within) = (self.errors.slot(of.mean())?, self.errors.slot(of.spread())?);
         let first = self.row * self.slots;
         // A single trajectory differs from none.
-        let between = if self.moments.effective() > 1.0 { self.moments.variance(first + between) } else { 0.0 };
+        let between = if self.averages.effective() > 1.0 { self.averages.variance(first + between) } else { 0.0 };
         let se = self.errors.variance_of(self.row, of)?;
-        Some(Estimate { value: between + self.moments.mean(first + within), se })
+        let value = between + self.averages.mean(first + within);
+        Some(Estimate { value, se, interval: self.errors.about(value, se) })
+    }
+
+    fn z(&self) -> f64 {
+        self.errors.z()
     }
 
     fn nonlinear(&self, what: Nonlinear, of: Part) -> Result<Option<Sided>, RunError> {
@@ -170,7 +197,8 @@ pub fn evaluate(problem: &Problem, accumulated: &Accumulated, how: &Evaluation) 
             needed.push(function);
         }
     }
-    let errors = Errors::new(problem, &accumulated.moments);
+    let averages = accumulated.averages();
+    let errors = Errors::new(problem, averages, how.confidence);
     let progress = Rows::new(how, (needed.len() * problem.protocol.row_count()) as u64);
     let mut nonlinear = Vec::with_capacity(needed.len());
     for function in needed {
@@ -180,7 +208,7 @@ pub fn evaluate(problem: &Problem, accumulated: &Accumulated, how: &Evaluation) 
     let slots = problem.linear().len();
     let mut columns = Columns::sampled(problem);
     for (row, at) in problem.protocol.rows().iter().enumerate() {
-        let sample = Sample { moments: &accumulated.moments, errors: &errors, slots, nonlinear: &nonlinear, row };
+        let sample = Sample { averages, errors: &errors, slots, nonlinear: &nonlinear, row };
         columns.read(&sample, at.time)?;
     }
     let mut table = columns.table();
@@ -195,12 +223,13 @@ fn states(problem: &Problem, accumulated: &Accumulated) -> Vec<PartStates> {
     let of = |number: &usize| {
         let index = reductions.iter().position(|r| *r == Reduction::Chosen(*number))?;
         let d = problem.states_of(&problem.chosen[*number].places) as usize;
-        let mean = |density: &Density| {
+        let mean = |row: usize| {
+            let density = accumulated.density(row * kept + index);
             let total: f64 = density.weights.iter().sum();
             let block = density.blocks.values().next();
             block.map_or_else(|| Mat::zeros(d, d), |block| block.total(1.0 / total, &|_| true))
         };
-        let rows = accumulated.densities.iter().skip(index).step_by(kept).map(mean).collect();
+        let rows = (0..problem.protocol.row_count()).map(mean).collect();
         Some(PartStates { name: problem.chosen[*number].name.clone(), rows })
     };
     problem.kept_states.iter().filter_map(of).collect()
@@ -245,7 +274,7 @@ mod tests {
                 let sums = sums.matrix_mut(4);
                 (sums[5], sums[15]) = (Complex64::from(1.0), Complex64::from(3.0));
             }
-            Accumulated { moments, occupations: vec![], densities, covariance: None }
+            Accumulated { moments, densities, ..Accumulated::default() }
         };
         let mut all = Accumulated::default();
         (0..batches).for_each(|k| all.merge(batch(k)));

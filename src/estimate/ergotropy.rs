@@ -6,7 +6,7 @@
 //! entropy ⟨ln ν_J⟩ ≤ S(ρ), linear in ρ. Below, cross-fitting: any fixed order of the Dicke states gives a unitary and
 //! hence a lower bound linear in ρ; the order comes from one half of the trajectories, its energy from the other.
 
-use super::occupation::Occupied;
+use super::occupation::{Occupied, Share};
 use super::unseen::Scatter;
 use crate::battery::{Battery, DickeKey, Unseen, ln_add};
 use crate::levels::Levels;
@@ -101,22 +101,35 @@ impl Order {
     }
 }
 
-/// Mean, variance and fourth moment over `n` trajectories of a function of the Dicke state, given as (weight, value).
-fn scatter(n: f64, values: &[(f64, f64)]) -> Scatter {
-    let total: f64 = values.iter().map(|v| v.0).sum();
-    let mean = values.iter().map(|(w, x)| w * x).sum::<f64>() / total;
-    let moment = |power: i32| values.iter().map(|(w, x)| w * (x - mean).powi(power)).sum::<f64>() / total;
-    Scatter { n, mean, square: moment(2), fourth: moment(4) }
+/// A function of the Dicke state, with the weight of the state and the part of it that is known and not sampled.
+struct Valued {
+    weight: f64,
+    known: f64,
+    value: f64,
 }
 
-/// Ergotropy from trajectories. `effective` is the effective number of them; the halves hold half each.
-pub fn sampled(battery: &Battery, levels: &Levels, states: &[Occupied], effective: f64) -> Bounded {
-    let sum = |half: usize| states.iter().map(|(_, h)| h[half]).sum::<f64>();
-    let total = sum(0) + sum(1);
+/// Mean of a function of the Dicke state, and variance and fourth moment of it over `n` trajectories as far as they move the
+/// mean: what is known does not.
+fn scatter(n: f64, values: &[Valued]) -> Scatter {
+    let sum = |of: &dyn Fn(&Valued) -> f64| values.iter().map(of).sum::<f64>();
+    let (total, sampled) = (sum(&|v| v.weight), sum(&|v| v.weight - v.known));
+    let mean = sum(&|v| v.weight * v.value) / total;
+    let centre = sum(&|v| (v.weight - v.known) * v.value) / sampled;
+    let moment = |power: i32| {
+        let of_sampled = sum(&|v| (v.weight - v.known) * (v.value - centre).powi(power)) / sampled;
+        (sampled / total).powi(power) * of_sampled
+    };
+    Scatter { n, mean, square: moment(2), third: moment(3), fourth: moment(4) }
+}
+
+/// Ergotropy from trajectories, of which the halves hold half each.
+pub fn sampled(battery: &Battery, levels: &Levels, occupied: &Occupied) -> Bounded {
+    let sum = |half: usize| occupied.trajectories[half];
+    let effective = sum(0) + sum(1);
     let span = levels.top();
-    let plug_in = scatter(effective, &plug_in(battery, levels, states, total));
+    let plug_in = scatter(effective, &plug_in(battery, levels, occupied));
     let events = plug_in.events(span);
-    let gibbs = gibbs_bound(battery, states, effective);
+    let gibbs = gibbs_bound(battery, occupied);
     let plug_in = (plug_in.mean, plug_in.sampled_error());
     let above = if gibbs.0 < plug_in.0 { gibbs } else { plug_in };
     if sum(0) == 0.0 || sum(1) == 0.0 {
@@ -131,7 +144,7 @@ pub fn sampled(battery: &Battery, levels: &Levels, states: &[Occupied], effectiv
             events,
         };
     }
-    let from = |half: usize| scatter(effective / 2.0, &cross_fit(battery, levels, states, half));
+    let from = |half: usize| scatter(effective / 2.0, &cross_fit(battery, levels, occupied, half));
     let (even, odd) = (from(0), from(1));
     let below = (0.5 * (even.mean + odd.mean), 0.5 * even.sampled_error().hypot(odd.sampled_error()));
     let below = (below.0.min(above.0), below.1);
@@ -143,16 +156,28 @@ pub fn sampled(battery: &Battery, levels: &Levels, states: &[Occupied], effectiv
 }
 
 /// The values whose mean is W of the sampled probabilities: E(Dicke state) − energy of its levels.
-fn plug_in(battery: &Battery, levels: &Levels, states: &[Occupied], total: f64) -> Vec<(f64, f64)> {
-    let order = Order::new(battery, states.iter().map(|(key, h)| (*key, (h[0] + h[1]) / total)));
+fn plug_in(battery: &Battery, levels: &Levels, occupied: &Occupied) -> Vec<Valued> {
+    let order = Order::new(battery, occupied.probabilities());
+    let known: HashMap<DickeKey, f64> = occupied.states.iter().map(|state| (state.key, state.known)).collect();
     let filled = order.seen.iter().zip(order.filled(levels));
-    filled.map(|(placed, (_, mean))| (placed.p, battery.energy(placed.key) - mean)).collect()
+    let value = |(placed, (_, mean)): (&Placed, (f64, f64))| Valued {
+        weight: placed.p,
+        known: known.get(&placed.key).copied().unwrap_or(0.0),
+        value: battery.energy(placed.key) - mean,
+    };
+    filled.map(value).collect()
 }
 
 /// E − E_Gibbs(⟨ln ν_J⟩) with its standard error: dE_Gibbs/dS = 1/β.
-fn gibbs_bound(battery: &Battery, states: &[Occupied], effective: f64) -> (f64, f64) {
+fn gibbs_bound(battery: &Battery, occupied: &Occupied) -> (f64, f64) {
+    let n = occupied.trajectories[0] + occupied.trajectories[1];
     let of = |value: &dyn Fn(DickeKey) -> f64| {
-        scatter(effective, &states.iter().map(|(key, h)| (h[0] + h[1], value(*key))).collect::<Vec<_>>())
+        let of_state = |state: &Share| Valued {
+            weight: state.weight[0] + state.weight[1],
+            known: n * state.known,
+            value: value(state.key),
+        };
+        scatter(n, &occupied.states.iter().map(of_state).collect::<Vec<_>>())
     };
     let (passive, beta) = battery.gibbs(of(&|key| battery.ln_copies(key)).mean);
     let error = of(&|key| battery.energy(key) - battery.ln_copies(key) / beta).sampled_error();
@@ -160,21 +185,22 @@ fn gibbs_bound(battery: &Battery, states: &[Occupied], effective: f64) -> (f64, 
 }
 
 /// Energy less that of the levels which the order found in half `half` gives, over the other half's trajectories.
-fn cross_fit(battery: &Battery, levels: &Levels, states: &[Occupied], half: usize) -> Vec<(f64, f64)> {
-    let ordering: f64 = states.iter().map(|(_, h)| h[half]).sum();
-    let order = Order::new(battery, states.iter().map(|(key, h)| (*key, h[half] / ordering)));
-    let unvisited = Unvisited::new(battery, levels.unseen.as_ref(), &order, ordering, states, half);
+fn cross_fit(battery: &Battery, levels: &Levels, occupied: &Occupied, half: usize) -> Vec<Valued> {
+    let (ordering, other) = (occupied.trajectories[half], occupied.trajectories[1 - half]);
+    let order = Order::new(battery, occupied.states.iter().map(|s| (s.key, s.weight[half] / ordering)));
+    let unvisited = Unvisited::new(battery, levels.unseen.as_ref(), &order, occupied, half);
     let mean = |placed: &Placed| {
         let before = ln_add(placed.ln_before, unvisited.states_above(placed.ln_eigenvalue));
         levels.mean(before, placed.ln_copies)
     };
     let mean_of: HashMap<DickeKey, f64> = order.seen.iter().map(|placed| (placed.key, mean(placed))).collect();
-    let value = |&(key, h): &Occupied| {
-        let mean = mean_of.get(&key).copied();
-        let mean = mean.unwrap_or_else(|| unvisited.mean(battery, levels, &order, key));
-        (h[1 - half], battery.energy(key) - mean)
+    let value = |state: &Share| {
+        let mean = mean_of.get(&state.key).copied();
+        let mean = mean.unwrap_or_else(|| unvisited.mean(battery, levels, &order, state.key));
+        let (weight, known) = (state.weight[1 - half], state.known * other);
+        Valued { weight, known, value: battery.energy(state.key) - mean }
     };
-    states.iter().filter(|(_, h)| h[1 - half] > 0.0).map(value).collect()
+    occupied.states.iter().filter(|state| state.weight[1 - half] > 0.0).map(value).collect()
 }
 
 /// Where Dicke states go that the ordering half never visited. They share the missing mass, which those visited once
@@ -188,21 +214,17 @@ struct Unvisited<'a> {
 }
 
 impl<'a> Unvisited<'a> {
-    fn new(
-        battery: &Battery,
-        spins: Option<&'a Unseen>,
-        order: &Order,
-        ordering: f64,
-        states: &[Occupied],
-        half: usize,
-    ) -> Self {
-        let once = states.iter().filter(|(_, h)| h[half] > 0.0 && h[half] <= 1.0).count() as f64;
+    fn new(battery: &Battery, spins: Option<&'a Unseen>, order: &Order, occupied: &Occupied, half: usize) -> Self {
+        // A weight of one trajectory, but for rounding.
+        let one = |s: &&Share| s.known == 0.0 && s.weight[half] > 0.0 && s.weight[half] <= 1.000_001 * occupied.unit;
+        let once = occupied.states.iter().filter(one).count() as f64;
         let seen: Vec<(usize, f64)> = order.seen.iter().filter_map(|placed| battery.pairs(placed.key)).collect();
         let fewest = seen.iter().map(|s| s.0).min().unwrap_or(0);
         let most = seen.iter().map(|s| s.0).max().unwrap_or(0);
         let longest = seen.iter().map(|s| s.1).fold(1.0, f64::max);
         let candidates = (most - fewest + 1) as f64 * longest;
-        Self { ln_p: (once.max(0.5) / ordering / candidates).ln(), spins }
+        let missing = once.max(0.5) * occupied.unit / occupied.trajectories[half];
+        Self { ln_p: (missing / candidates).ln(), spins }
     }
 
     /// ln of the number of unvisited states whose ln(p/ν) exceeds `ln_r`.
@@ -285,7 +307,8 @@ mod tests {
         let key = b.key([(two_j, up)]);
         // ν₄ = C(20, 6) − C(20, 5)
         assert!((b.ln_copies(key) - 23_256f64.ln()).abs() < 1e-12);
-        let (bound, error) = gibbs_bound(&b, &[(key, [3.0, 2.0])], 5.0);
+        let states = vec![Share { key, weight: [3.0, 2.0], known: 0.0 }];
+        let (bound, error) = gibbs_bound(&b, &Occupied { states, trajectories: [3.0, 2.0], unit: 1.0 });
         let entropy = |p: f64| -20.0 * (p * p.ln() + (1.0 - p) * (1.0 - p).ln());
         let (mut low, mut high) = (0.0, 0.5);
         for _ in 0..100 {

@@ -1,5 +1,6 @@
 //! How the numbers of a run are evaluated: on which threads, until when, and who is told how far it is.
 
+use super::interval::Confidence;
 use crate::error::RunError;
 use crate::stop::Stop;
 use rayon::ThreadPoolBuilder;
@@ -17,6 +18,8 @@ pub struct Evaluation<'a> {
     pub stop: Stop,
     /// Told after every row of every quantity that takes time.
     pub progress: Option<&'a Progress<'a>>,
+    /// For which runs intervals are to hold.
+    pub confidence: Confidence,
 }
 
 impl Evaluation<'_> {

@@ -1,6 +1,7 @@
 //! What is concluded from trajectories: means and variances with standard errors, the averaged state, ergotropy.
 
 pub mod answers;
+pub mod averages;
 pub mod columns;
 pub mod concurrence;
 pub mod covariance;
@@ -8,6 +9,7 @@ mod entropy;
 pub mod ergotropy;
 pub mod evaluation;
 pub mod functional;
+pub mod interval;
 pub mod moments;
 pub mod occupation;
 #[cfg(test)]

@@ -70,6 +70,16 @@ impl Moments {
         Self { weight: self.weight, weight_squared: self.weight_squared, cells }
     }
 
+    /// How many numbers there are.
+    pub fn numbers(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Σw.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
     /// Effective number of trajectories, (Σw)²/Σw².
     pub fn effective(&self) -> f64 {
         if self.weight > 0.0 { self.weight * self.weight / self.weight_squared } else { 0.0 }
@@ -86,15 +96,27 @@ impl Moments {
         if n > 1.0 { self.cells[index][1] / self.weight * n / (n - 1.0) } else { f64::NAN }
     }
 
+    /// Second, third and fourth central moment of a number.
+    pub fn central(&self, index: usize) -> [f64; 3] {
+        let [_, m2, m3, m4] = self.cells[index];
+        [m2, m3, m4].map(|m| m / self.weight)
+    }
+
+    /// Variance of a number over trajectories that are all that there are; 0 of none.
+    pub fn spread(&self, index: usize) -> f64 {
+        if self.weight > 0.0 { self.cells[index][1] / self.weight } else { 0.0 }
+    }
+
     /// Standard error of the mean, √(variance/n).
     pub fn mean_error(&self, index: usize) -> f64 {
         (self.variance(index) / self.effective()).sqrt()
     }
 
-    /// Mean, variance and fourth moment of a number, for as many trajectories as the weights amount to.
+    /// Mean and central moments of a number, for as many trajectories as the weights amount to.
     pub fn scatter(&self, index: usize) -> Scatter {
-        let [mean, m2, _, m4] = self.cells[index];
-        Scatter { n: self.effective(), mean, square: m2 / self.weight, fourth: m4 / self.weight }
+        let [mean, m2, m3, m4] = self.cells[index];
+        let [square, third, fourth] = [m2, m3, m4].map(|m| m / self.weight);
+        Scatter { n: self.effective(), mean, square, third, fourth }
     }
 
     /// Typical size of the deviations that make up the variance, √(μ₄/μ₂); 0 if there is none. For a rare event it is

@@ -4,19 +4,69 @@ use crate::battery::DickeKey;
 use serde::{Deserialize, Serialize};
 
 /// A Dicke state with the weight it got from even and odd trajectories.
-pub type Occupied = (DickeKey, [f64; 2]);
+type Visit = (DickeKey, [f64; 2]);
+
+/// The Dicke states that are occupied at a row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Occupied {
+    /// In order of their keys.
+    pub states: Vec<Share>,
+    /// Number of even and of odd trajectories.
+    pub trajectories: [f64; 2],
+    /// Weight of one of them: the probability of what was sampled.
+    pub unit: f64,
+}
+
+/// A Dicke state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// Which one.
+    pub key: DickeKey,
+    /// Its weight among the even and the odd trajectories.
+    pub weight: [f64; 2],
+    /// The part of its probability that is known and not sampled.
+    pub known: f64,
+}
+
+impl Occupied {
+    /// From what was sampled, which makes up a `share` of all, and what is known, whose weights are probabilities.
+    pub fn new(sampled: Occupation, known: Occupation, share: f64) -> Self {
+        let sampled = sampled.states();
+        let trajectories = [0, 1].map(|half| sampled.iter().map(|(_, weight)| weight[half]).sum());
+        let mut states: Vec<Share> = sampled
+            .into_iter()
+            .map(|(key, weight)| Share { key, weight: weight.map(|w| share * w), known: 0.0 })
+            .collect();
+        for (key, halves) in known.states() {
+            let known = halves[0] + halves[1];
+            let at = states.binary_search_by_key(&key, |state| state.key).unwrap_or_else(|at| {
+                states.insert(at, Share { key, weight: [0.0; 2], known: 0.0 });
+                at
+            });
+            states[at].known = known;
+            states[at].weight.iter_mut().zip(trajectories).for_each(|(weight, n)| *weight += known * n);
+        }
+        Self { states, trajectories, unit: share }
+    }
+
+    /// Its Dicke states with their probabilities.
+    pub fn probabilities(&self) -> impl Iterator<Item = (DickeKey, f64)> {
+        let total = self.trajectories[0] + self.trajectories[1];
+        self.states.iter().map(move |state| (state.key, (state.weight[0] + state.weight[1]) / total))
+    }
+}
 
 /// Sparse P(J, M) at one row. Kept as sorted runs of geometrically growing length, so that recording n trajectories
 /// costs O(n log n) however many Dicke states they scatter over, and sums are taken in batch order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Occupation {
-    runs: Vec<Vec<Occupied>>,
+    runs: Vec<Vec<Visit>>,
 }
 
 impl Occupation {
     /// One batch: the Dicke state, half and weight of each trajectory.
     pub fn record(&mut self, visits: impl Iterator<Item = (DickeKey, usize, f64)>) {
-        let mut run: Vec<Occupied> = visits
+        let mut run: Vec<Visit> = visits
             .map(|(key, half, weight)| {
                 let mut halves = [0.0; 2];
                 halves[half] = weight;
@@ -41,7 +91,7 @@ impl Occupation {
         }
     }
 
-    fn push(&mut self, run: Vec<Occupied>) {
+    fn push(&mut self, run: Vec<Visit>) {
         self.runs.push(run);
         while let [.., before, last] = &self.runs[..]
             && before.len() <= 2 * last.len()
@@ -57,7 +107,7 @@ impl Occupation {
     }
 
     /// All occupied Dicke states, sorted by key.
-    pub fn states(mut self) -> Vec<Occupied> {
+    pub fn states(mut self) -> Vec<Visit> {
         while self.runs.len() > 1 {
             self.merge_last();
         }
@@ -70,7 +120,7 @@ fn add(to: &mut [f64; 2], from: &[f64; 2]) {
     to[1] += from[1];
 }
 
-fn merge_sorted(first: Vec<Occupied>, second: Vec<Occupied>) -> Vec<Occupied> {
+fn merge_sorted(first: Vec<Visit>, second: Vec<Visit>) -> Vec<Visit> {
     let mut merged = Vec::with_capacity(first.len() + second.len());
     let mut second = second.into_iter().peekable();
     for mut state in first {

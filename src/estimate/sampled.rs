@@ -12,6 +12,7 @@
 //! few times the difference of two halves of the groups, which is a sample of the noise, for several such halves. This is
 //! spared where the gap between the two sides shows that it cannot matter.
 
+use super::answers::Sided;
 use super::concurrence;
 use super::ergotropy::Bounded;
 use super::evaluation::Rows;
@@ -24,6 +25,7 @@ use faer::Mat;
 use num_complex::Complex64;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use std::borrow::Cow;
 
 /// How the rows of one function are evaluated.
 struct How<'a> {
@@ -122,7 +124,7 @@ fn scatter(values: &[(f64, f64)]) -> Scatter {
     let typical = (values.iter().map(|v| v.1 * v.1).sum::<f64>() / n).sqrt();
     let mean = values.iter().map(|(x, w)| x * w).sum::<f64>() / total;
     let moment = |power: i32| values.iter().map(|(x, w)| (w / typical * (x - mean)).powi(power)).sum::<f64>() / n;
-    Scatter { n, mean, square: moment(2), fourth: moment(4) }
+    Scatter { n, mean, square: moment(2), third: moment(3), fourth: moment(4) }
 }
 
 /// Weighted mean of group values and its standard error: with values of variance σ²/w_g the expectation of
@@ -366,8 +368,20 @@ fn purity(density: &Density, span: f64) -> Bounded {
     Bounded { value: value.clamp(0.0, 1.0), se, below: (value, se), above: (above, se), undersampled: false, events }
 }
 
-/// A function of the state of a part with bounds from the averaged states of groups of trajectories, for each of
-/// `densities`; `certain` are those of rows at which all trajectories are the same.
+/// The averaged state of a part at every row.
+pub struct States<'a> {
+    /// Number of rows.
+    pub rows: usize,
+    /// The state at a row, in groups of trajectories.
+    pub at: &'a (dyn Fn(usize) -> Cow<'a, Density> + Sync),
+    /// The part of it that was sampled.
+    pub share: f64,
+    /// Whether all trajectories are the same at a row.
+    pub certain: &'a (dyn Fn(usize) -> bool + Sync),
+}
+
+/// A function of the state of a part with bounds from how groups of trajectories scatter, and the degrees of freedom of their
+/// errors, at every row.
 ///
 /// # Errors
 /// As [`functional::exact`](super::functional::exact), and when asked to stop.
@@ -375,10 +389,9 @@ pub fn sampled(
     problem: &Problem,
     what: Nonlinear,
     of: Part,
-    densities: &[&Density],
-    certain: &(dyn Fn(usize) -> bool + Sync),
+    states: &States,
     rows: &Rows,
-) -> Result<Vec<Bounded>, RunError> {
+) -> Result<Vec<Sided>, RunError> {
     // Levels are tabulated once for all rows.
     let made_of = match what {
         Nonlinear::Capacity => vec![Nonlinear::Ergotropy, Nonlinear::AntiErgotropy],
@@ -394,11 +407,11 @@ pub fn sampled(
     let parts: Vec<&Functional> = parts.iter().collect();
     let (least, most) = what.range(problem, of);
     let span = most - least;
-    let at = |(row, density): (usize, &&Density)| -> Result<Bounded, RunError> {
+    let at = |density: &Density, row: usize| -> Result<Bounded, RunError> {
         rows.check()?;
         let n: f64 = density.weights.iter().sum();
         // What so many trajectories have not seen, unless there is nothing to see.
-        let floor = if certain(row) { 0.0 } else { 2.0 / n.max(2.0) };
+        let floor = if (states.certain)(row) { 0.0 } else { 2.0 * states.share / n.max(2.0) };
         let how = &How { span, floor, rows };
         let Some(whole) = state(density, &|_| true) else { return Ok(UNKNOWN) };
         check(problem, what, of, &whole)?;
@@ -425,7 +438,13 @@ pub fn sampled(
             | Nonlinear::Fidelity => convex(density, &whole, &parts, how),
         }
     };
-    densities.par_iter().enumerate().map(|row| at(row).inspect(|_| rows.one_more())).collect()
+    let of_row = |row: usize| {
+        let density = (states.at)(row);
+        let found = at(&density, row)?;
+        rows.one_more();
+        Ok((found, degrees(&density)))
+    };
+    (0..states.rows).into_par_iter().map(of_row).collect()
 }
 
 /// −f.

@@ -10,8 +10,10 @@
 //! What is known without sampling needs none of it: while nothing random has happened yet, for counts of channels that are
 //! off, and for numbers that all of H and of the jumps keep.
 
+use super::averages::Averages;
 use super::ergotropy::Bounded;
-use super::moments::Moments;
+use super::interval::{Confidence, margins};
+use super::sampled::student;
 use crate::problem::{Axis, Channel, Gate, Initial, Linear, Op, OpSum, Problem, Reach, Step, SubsystemId, Varied};
 
 /// Events that are added to those seen.
@@ -29,6 +31,8 @@ pub struct Scatter {
     pub mean: f64,
     /// Σd²/n of the deviations d.
     pub square: f64,
+    /// Σd³/n.
+    pub third: f64,
     /// Σd⁴/n.
     pub fourth: f64,
 }
@@ -70,40 +74,74 @@ impl Scatter {
         (sampled + self.unseen(span)).sqrt()
     }
 
-    /// Standard error of the variance, in which each deviation counts squared; `sampled` is the one without the unseen.
-    fn variance_error(&self, sampled: f64, span: f64) -> f64 {
+    /// Standard error of the variance, in which each deviation counts squared; `sampled` is the one without the unseen, which
+    /// happens to a share of all trajectories.
+    fn variance_error(&self, sampled: f64, span: f64, share: f64) -> f64 {
         let seen = if self.square > 0.0 { self.fourth / self.square } else { 0.0 };
         let unseen = MORE * (seen * seen + span.powi(4) * (-self.events(span)).exp()) / (self.n * self.n);
         // NaN, of a single trajectory, knows nothing.
-        (if sampled.is_nan() { 0.0 } else { sampled * sampled } + unseen).sqrt()
+        (if sampled.is_nan() { 0.0 } else { sampled * sampled } + share * share * unseen).sqrt()
     }
 }
 
 /// Standard errors of the linear averages of a run.
 #[derive(Clone, Debug)]
 pub struct Errors<'a> {
-    moments: &'a Moments,
+    averages: Averages<'a>,
     linear: Vec<Linear>,
     /// Of each linear average, the most by which two trajectories can differ.
     spans: Vec<f64>,
+    /// Its least and its greatest value.
+    ranges: Vec<(f64, f64)>,
     known: Known,
+    /// Standard errors that make an interval, of a normal mean and of one with so many trajectories.
+    z: f64,
+    t: f64,
 }
 
 impl<'a> Errors<'a> {
-    /// Of `moments`, which a run of `problem` has recorded.
-    pub fn new(problem: &Problem, moments: &'a Moments) -> Self {
+    /// Of what a run of `problem` has recorded.
+    pub fn new(problem: &Problem, averages: Averages<'a>, confidence: Confidence) -> Self {
         let linear = problem.linear();
         let spans = linear.iter().map(|l| span(problem, *l)).collect();
-        Self { moments, linear, spans, known: Known::new(problem) }
+        let ranges = linear.iter().map(|l| l.range(problem)).collect();
+        let n = averages.effective();
+        let z = confidence.errors(n);
+        let t = if n > 1.0 { student(z, n - 1.0) } else { f64::INFINITY };
+        Self { averages, linear, spans, ranges, known: Known::new(problem), z, t }
+    }
+
+    /// How many standard errors of a normal mean make an interval.
+    pub fn z(&self) -> f64 {
+        self.z
+    }
+
+    /// The interval of a number with this symmetric error.
+    pub fn about(&self, value: f64, se: f64) -> (f64, f64) {
+        let margin = if se == 0.0 { 0.0 } else { self.t * se };
+        (value - margin, value + margin)
+    }
+
+    /// The interval of the mean of linear average `slot` at `row`.
+    pub fn interval(&self, row: usize, slot: usize) -> (f64, f64) {
+        let index = row * self.spans.len() + slot;
+        let mean = self.averages.mean(index);
+        if self.known.number(index) {
+            return self.about(mean, self.mean(row, slot));
+        }
+        let seen = self.averages.scatter(index);
+        let (below, above) = margins(&seen, self.ranges[slot], self.spans[slot], self.t);
+        let share = self.averages.share();
+        (mean - share * below, mean + share * above)
     }
 
     /// Standard error of the mean of linear average `slot` at `row`.
     pub fn mean(&self, row: usize, slot: usize) -> f64 {
         let index = row * self.spans.len() + slot;
         if self.known.number(index) {
-            known(self.moments.mean_error(index))
+            known(self.averages.mean_error(index))
         } else {
-            self.moments.scatter(index).error(self.spans[slot])
+            self.averages.share() * self.averages.scatter(index).error(self.spans[slot])
         }
     }
 
@@ -112,8 +150,8 @@ impl<'a> Errors<'a> {
     pub fn variance_of(&self, row: usize, of: Varied) -> Option<f64> {
         let index = row * self.spans.len() + self.slot(of.spread())?;
         let within = match self.known.number(index) {
-            true => known(self.moments.mean_error(index)),
-            false => self.moments.scatter(index).error(0.0),
+            true => known(self.averages.mean_error(index)),
+            false => self.averages.share() * self.averages.scatter(index).error(0.0),
         };
         Some(self.variance(row, self.slot(of.mean())?) + within)
     }
@@ -126,11 +164,11 @@ impl<'a> Errors<'a> {
     /// Standard error of the variance of linear average `slot` between trajectories.
     fn variance(&self, row: usize, slot: usize) -> f64 {
         let index = row * self.spans.len() + slot;
-        let sampled = self.moments.variance_error(index);
+        let sampled = self.averages.variance_error(index);
         if self.known.number(index) {
             known(sampled)
         } else {
-            self.moments.scatter(index).variance_error(sampled, self.spans[slot])
+            self.averages.scatter(index).variance_error(sampled, self.spans[slot], self.averages.share())
         }
     }
 

@@ -6,6 +6,7 @@
 //! adds ln(2/α)·b/3n, where b is the size of such an event.
 
 use super::columns::{Accumulated, Z95};
+use super::interval::Confidence;
 use super::sampled::{self, normal_equivalent, student};
 use super::unseen::{Errors, local_rate};
 use crate::problem::{Linear, Nonlinear, Problem, Quantity, Recipe};
@@ -67,14 +68,15 @@ pub fn compare(
     false_alarm: f64,
 ) -> Verdict {
     let rows = sampled.rows.len();
-    let n = accumulated.moments.effective();
+    let averages = accumulated.averages();
+    let n = averages.effective();
     let quantities = &problem.quantities;
     let alpha = 0.5 * false_alarm / (rows * quantities.len()) as f64;
     let z_limit = Normal::standard().inverse_cdf(1.0 - 0.5 * alpha);
     let p_limit = 0.5 * false_alarm / quantities.len() as f64;
     let bernstein = (2.0 / alpha).ln() / (3.0 * n * z_limit);
     let linear = problem.linear();
-    let errors = Errors::new(problem, &accumulated.moments);
+    let errors = Errors::new(problem, averages, Confidence::Fixed);
     let comparisons = quantities.iter().map(|quantity| {
         let name = problem.column(quantity);
         let slot = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
@@ -89,16 +91,16 @@ pub fn compare(
         let (Some(mine), Some(theirs)) = (sampled.column(&name), exact.column(&name)) else { return comparison };
         for row in 0..rows {
             let index = row * linear.len() + slot;
-            let event = accumulated.moments.event_size(index).max(quantum(problem, linear[slot]));
+            let event = averages.event_size(index).max(averages.share() * quantum(problem, linear[slot]));
             let (estimate, truth) = (mine.value[row], theirs.value[row]);
             let se = mine.se.as_ref().map_or(0.0, |se| se[row]);
-            let sampled_error = |slot: usize| accumulated.moments.mean_error(row * linear.len() + slot);
+            let sampled_error = |slot: usize| averages.mean_error(row * linear.len() + slot);
             // Bernstein's part stands for the unseen, so linear averages are compared by what was seen.
             let seen = match errors.mean(row, slot) {
                 wide if wide > 0.0 => se * sampled_error(slot) / wide,
                 _ => se,
             };
-            let unchanged = accumulated.moments.variance(index) == 0.0;
+            let unchanged = averages.scatter(index).square == 0.0;
             comparison.unchanged += usize::from(unchanged);
             let z = match quantity.entry().recipe {
                 // 0/0 at the start, where no trajectory had any energy (which is compared itself), without any edge.
@@ -122,12 +124,12 @@ pub fn compare(
                 }
                 Recipe::Variance(varied) => {
                     let within = linear.iter().position(|l| *l == varied.spread());
-                    let seen = accumulated.moments.variance_error(index) + within.map_or(0.0, sampled_error);
+                    let seen = averages.variance_error(index) + within.map_or(0.0, sampled_error);
                     deviation(estimate - truth, seen, event * event * bernstein)
                 }
                 Recipe::Deviation(_) => deviation(
                     estimate * estimate - truth * truth,
-                    accumulated.moments.variance_error(index),
+                    averages.variance_error(index),
                     event * event * bernstein,
                 ),
                 Recipe::SpinLength(_) => deviation(estimate - truth, seen, event * bernstein / (2.0 * truth + 1.0)),
@@ -157,18 +159,12 @@ pub fn compare(
         comparison.passed = comparison.worst.0 <= z_limit && comparison.curve.is_none_or(|(.., p)| p >= p_limit);
         comparison
     });
-    Verdict {
-        comparisons: comparisons.collect(),
-        z_limit,
-        p_limit,
-        false_alarm,
-        trajectories: accumulated.moments.effective() as u64,
-    }
+    Verdict { comparisons: comparisons.collect(), z_limit, p_limit, false_alarm, trajectories: n as u64 }
 }
 
 /// Whether no trajectory had any energy to divide by.
 fn no_energy(problem: &Problem, accumulated: &Accumulated, index: usize) -> bool {
-    accumulated.moments.mean(index).abs() <= 1e-14 * problem.quantum()
+    accumulated.averages().mean(index).abs() <= 1e-14 * problem.quantum()
 }
 
 /// Degrees of freedom of the error of a nonlinear quantity.
@@ -214,14 +210,14 @@ fn deviation(difference: f64, se: f64, rare: f64) -> f64 {
 /// Hotelling's T² of one curve against `truth`, over the rows that enough trajectories move and in the directions that at
 /// least about a hundred of them do.
 fn curve(problem: &Problem, accumulated: &Accumulated, slot: usize, truth: &[f64]) -> Option<(f64, usize, f64)> {
-    let covariance = accumulated.covariance.as_ref()?;
+    let curve = accumulated.between_rows(slot)?;
     let n = accumulated.moments.effective();
-    let mean = covariance.mean(slot);
     // What differs between trajectories by rounding alone has no statistics, and what a few of them saw no normal law.
     let scale = truth.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
     let slots = problem.linear().len();
-    let variance = |r: usize| n * covariance.of_mean(slot, r, r);
-    let events = |r: usize| n * variance(r) / accumulated.moments.event_size(r * slots + slot).powi(2);
+    let averages = accumulated.averages();
+    let variance = |r: usize| n * curve.of_mean(r, r);
+    let events = |r: usize| n * variance(r) / averages.event_size(r * slots + slot).powi(2);
     let moves = |r: &usize| variance(*r) > (EXACT * scale).powi(2) && events(*r) >= EVENTS;
     let kept: Vec<usize> = (0..truth.len()).filter(moves).collect();
     if kept.is_empty() {
@@ -229,12 +225,11 @@ fn curve(problem: &Problem, accumulated: &Accumulated, slot: usize, truth: &[f64
     }
     // Where few trajectories make up the variance, the law is that of so few samples.
     let n = kept.iter().map(|r| events(*r)).fold(n, f64::min);
-    let sd = |r: usize| covariance.of_mean(slot, r, r).sqrt();
-    let correlation = Mat::from_fn(kept.len(), kept.len(), |i, j| {
-        covariance.of_mean(slot, kept[i], kept[j]) / (sd(kept[i]) * sd(kept[j]))
-    });
+    let sd = |r: usize| curve.of_mean(r, r).sqrt();
+    let correlation =
+        Mat::from_fn(kept.len(), kept.len(), |i, j| curve.of_mean(kept[i], kept[j]) / (sd(kept[i]) * sd(kept[j])));
     let eigen = correlation.self_adjoint_eigen(Side::Lower).ok()?;
-    let scores: Vec<f64> = kept.iter().map(|&r| (mean[r] - truth[r]) / sd(r)).collect();
+    let scores: Vec<f64> = kept.iter().map(|&r| (curve.mean[r] - truth[r]) / sd(r)).collect();
     let (mut statistic, mut degrees) = (0.0, 0);
     for k in 0..kept.len() {
         let lambda = eigen.S()[k];

@@ -273,7 +273,7 @@ impl<'a> RateEquation<'a> {
     /// The jumps of ensemble `e` in `step`; none in a pulse.
     fn jumps(&self, step: usize, e: usize) -> &[Jump] {
         match &self.ladder.steps[step] {
-            LadderStep::Evolve(jumps) => &jumps[e],
+            LadderStep::Evolve { jumps, .. } => &jumps[e],
             LadderStep::Flip(_) | LadderStep::Idle => &[],
         }
     }

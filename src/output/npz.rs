@@ -9,6 +9,7 @@ use crate::table::PartStates;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use num_complex::Complex64;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{BufWriter, Cursor, Write};
@@ -22,6 +23,11 @@ const SHOTS: &str = "\
 Single trajectories of a run of leyden, one entry each in the order of their numbers. Units are those of the input,
 hbar = 1. They are of the last row of observables.csv unless said otherwise.
 
+Where the probability that nothing ever happens is known, what is sampled are trajectories that jump at least once, and
+the others stand at the end, once for each energy that they can be found with: averages and histograms are to be taken
+with the weights, numpy.average(energy_mean, weights=weight).
+
+weight           n             probability that the entry stands for; they add up to 1
 energy_mean      n             <H_B> of the trajectory's state
 energy_outcome   n             one projective measurement of H_B in it
 released         n x releases  energy taken out of the battery by channels with `operator`, one column for each timed
@@ -118,6 +124,7 @@ impl Archive {
 /// When the archive cannot be encoded.
 pub fn shots_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> {
     let mut archive = Archive::new(SHOTS)?;
+    archive.add("weight", shots.weight.clone())?;
     archive.add("energy_mean", shots.energy_mean.clone())?;
     archive.add("energy_outcome", shots.energy_outcome.clone())?;
     archive.add_rows("released", &shots.released, shots.releases.len())?;
@@ -163,7 +170,7 @@ pub fn states_npz(battery: &Battery, rows: impl Iterator<Item = Vec<(DickeKey, f
 ///
 /// # Errors
 /// When the archive cannot be encoded.
-pub fn densities_npz(rows: &[&Density], parts: &[PartStates]) -> Result<Vec<u8>, RunError> {
+pub fn densities_npz(rows: &[Cow<Density>], parts: &[PartStates]) -> Result<Vec<u8>, RunError> {
     let about = if parts.is_empty() { BLOCKS.to_owned() } else { format!("{BLOCKS}\n{PARTS}") };
     let mut archive = Archive::new(&about)?;
     let labels: BTreeSet<&Label> = rows.iter().flat_map(|row| row.blocks.keys()).collect();

@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 macro_rules! ids {
     ($($(#[doc = $about:literal])+ $name:ident of $($entry:ty)+;)+) => {$(
         $(#[doc = $about])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         pub struct $name(usize);
 
         impl $name {

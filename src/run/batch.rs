@@ -9,7 +9,8 @@ use crate::estimate::moments::Moments;
 use crate::estimate::occupation::Occupation;
 use crate::problem::{Linear, Problem};
 use crate::stop::Stop;
-use crate::trajectory::{Recorder, run_batch};
+use crate::unravel::no_jump::Which;
+use crate::unravel::trajectory::{Recorder, run_batch};
 use crate::unravel::{Batch, States, Unraveling};
 use std::ops::Range;
 
@@ -20,18 +21,19 @@ pub(super) struct BatchResult {
     pub trajectories: u64,
 }
 
-/// Run trajectories `range`, whose density matrices go to `group`.
+/// Run trajectories `range` of those that `which` says, with these weights; their density matrices go to `group`.
 pub(super) fn run<U: Unraveling>(
     engine: &U,
     problem: &Problem,
     options: RunOptions,
+    which: (Which, Vec<f64>),
     range: Range<u64>,
     group: usize,
     stop: &Stop,
 ) -> Result<BatchResult, RunError> {
-    let mut batch = engine.start(options.seed, range.clone(), stop);
+    let (which, weights) = which;
+    let mut batch = engine.start_of(which, options.seed, range.clone(), stop);
     let trajectories = batch.trajectories();
-    let weights: Vec<f64> = (0..trajectories).map(|k| batch.weight(k)).collect();
     let (slots, rows) = (problem.linear().len(), problem.protocol.row_count());
     let kept = super::densities(engine, problem, options);
     let occupied = engine.is_diagonal() && (problem.needs_state() || options.states);
@@ -56,8 +58,12 @@ pub(super) fn run<U: Unraveling>(
             occupations: recorder.occupations,
             densities: recorder.densities,
             covariance,
+            no_jump: None,
         },
-        shots: recorder.shots.map(|shots| shots.finish(engine, &mut batch)),
+        shots: recorder.shots.map(|shots| match which {
+            Which::Never => shots.all_outcomes(&batch, &recorder.weights),
+            Which::Any | Which::Jumping(_) => shots.finish(engine, &mut batch),
+        }),
         trajectories: range.end - range.start,
     })
 }
@@ -142,20 +148,67 @@ impl<'a> ShotRecorder<'a> {
         }
     }
 
-    fn finish(mut self, engine: &impl Unraveling, batch: &mut impl Batch) -> Shots {
+    /// Conditional ⟨H_B⟩ at the end.
+    fn energies(&self, batch: &impl Batch) -> Vec<f64> {
         let mut energy = vec![0.0; batch.trajectories()];
         if let Some(slot) = self.problem.linear().iter().position(|l| *l == Linear::Energy) {
             batch.linear(slot, self.problem.protocol.steps.len() - 1, &mut energy);
         }
+        energy
+    }
+
+    fn finish(mut self, engine: &impl Unraveling, batch: &mut impl Batch) -> Shots {
+        let energy = self.energies(batch);
         self.shots.energy_outcome = energy.clone();
         if !engine.is_diagonal() {
             for (k, outcome) in self.shots.energy_outcome.iter_mut().enumerate() {
-                let share = batch.variate(k);
-                *outcome = batch.energy_outcome(k, share).unwrap_or(*outcome);
+                let mut left = batch.variate(k);
+                batch.energy_outcomes(k, &mut |energy, p| {
+                    if left >= 0.0 && p > 0.0 {
+                        *outcome = energy;
+                        left -= p;
+                    }
+                });
             }
         }
         self.shots.energy_mean = energy;
         self.shots.released = self.released.concat();
         self.shots
     }
+
+    /// Every trajectory once for each energy that it can be found with, instead of one that is drawn.
+    fn all_outcomes(self, batch: &impl Batch, weights: &[f64]) -> Shots {
+        let energy = self.energies(batch);
+        let channels = self.shots.channels;
+        let mut all = Shots { jumps: Vec::new(), ..self.shots.clone() };
+        for (k, weight) in weights.iter().enumerate() {
+            for (outcome, p) in distinct(batch, k).unwrap_or_else(|| vec![(energy[k], 1.0)]) {
+                all.weight.push(weight * p);
+                all.energy_mean.push(energy[k]);
+                all.energy_outcome.push(outcome);
+                all.released.extend(&self.released[k]);
+                all.jumps.extend(&self.shots.jumps[k * channels..][..channels]);
+            }
+        }
+        all
+    }
+}
+
+/// The energies that trajectory `k` can be found with, each once, with their probabilities; `None` of a definite energy.
+fn distinct(batch: &impl Batch, k: usize) -> Option<Vec<(f64, f64)>> {
+    let mut outcomes: Vec<(f64, f64)> = Vec::new();
+    batch.energy_outcomes(k, &mut |energy, p| {
+        if p > 0.0 {
+            outcomes.push((energy, p));
+        }
+    });
+    outcomes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    outcomes.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            kept.1 += later.1;
+        }
+        same
+    });
+    (!outcomes.is_empty()).then_some(outcomes)
 }

@@ -1,20 +1,27 @@
 //! Many trajectories: fixed-size batches on threads, merged in batch order, so that results depend on neither.
 
 mod batch;
+mod merger;
 mod shots;
+mod sums;
 
+pub use merger::{Batches, SoFar};
 pub use shots::Shots;
+pub use sums::Sums;
 
 use crate::density::GROUPS;
 use crate::error::RunError;
 use crate::estimate::columns::{Accumulated, battery_levels};
 use crate::estimate::functional::functional;
+use crate::estimate::interval::Confidence;
 use crate::problem::{Problem, Quantity, Reduction};
 use crate::stop::Stop;
 use crate::unravel::Unraveling;
 use crate::unravel::engine::Engine;
+use crate::unravel::no_jump::{NoJump, Which};
 use batch::BatchResult;
-use std::collections::BTreeMap;
+use merger::Merger;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,9 +55,16 @@ pub struct Outcome {
     pub interrupted: bool,
 }
 
-/// Told of each merged batch; returns whether to go on. Called in batch order, so that a decision taken here does
+impl Outcome {
+    /// What its intervals have to hold for: a run that did not come to its end may have been stopped for what was seen of it.
+    pub fn confidence(&self, options: RunOptions) -> Confidence {
+        if self.trajectories < options.trajectories { Confidence::Stopped } else { Confidence::Fixed }
+    }
+}
+
+/// Told of each batch that was added; returns whether to go on. Called in batch order, so that a decision taken here does
 /// not depend on threads.
-pub type Watch<'a> = dyn FnMut(u64, &Accumulated) -> bool + Send + 'a;
+pub type Watch<'a> = dyn FnMut(&SoFar) -> bool + Send + 'a;
 
 /// Jumps in a batch, to order of magnitude: long enough to amortise merging, short enough for progress.
 const BATCH_WORK: f64 = 2e6;
@@ -83,12 +97,28 @@ fn densities(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -
 /// Largest total size of averaged density matrices.
 const MOST_DENSITY_BYTES: f64 = 4e9;
 
-/// Bytes of the averaged density matrices of a run.
+/// Bytes of the averaged density matrices of one group of trajectories.
+pub fn group_bytes(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> f64 {
+    let kept = densities(engine, problem, options).into_iter();
+    16.0 * kept.map(|reduction| engine.density_elements(reduction)).sum::<f64>() * problem.protocol.row_count() as f64
+}
+
+/// Bytes of the averaged density matrices of a run, at most.
 pub fn density_bytes(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> f64 {
     let threads = if options.threads == 0 { rayon::current_num_threads() } else { options.threads };
-    let kept = densities(engine, problem, options).into_iter();
-    let elements: f64 = kept.map(|reduction| engine.density_elements(reduction)).sum();
-    16.0 * elements * problem.protocol.row_count() as f64 * (GROUPS + threads) as f64
+    let size = batch_size(engine, problem, options);
+    let elements = |reduction: usize| {
+        let matrix = engine.density_elements(reduction);
+        // A group of few trajectories keeps their vectors.
+        let group = |trajectories: f64| (trajectories * matrix.sqrt()).min(matrix);
+        let node = |batches: u64| {
+            let groups = batches.min(GROUPS as u64);
+            groups as f64 * group((batches / groups * size) as f64)
+        };
+        Sums::most(batches(engine, problem, options).end, node) + matrix * (1 + threads) as f64
+    };
+    let kept = densities(engine, problem, options).into_iter().map(elements).sum::<f64>();
+    16.0 * kept * problem.protocol.row_count() as f64
 }
 
 /// Whether the averaged density matrices that the quantities need fit into memory.
@@ -134,36 +164,51 @@ pub fn sample<U: Unraveling>(
     stop: &Stop,
     watch: &mut Watch<'_>,
 ) -> Result<Outcome, RunError> {
+    let all = batches(engine, problem, options);
+    let sampled = go_on(engine, problem, options, (Batches::default(), all), stop, watch)?;
+    conclude(engine, problem, options, sampled, stop)
+}
+
+/// The numbers of the batches that a whole run consists of.
+pub fn batches(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> Range<u64> {
+    0..options.trajectories.div_ceil(batch_size(engine, problem, options))
+}
+
+/// Add those of the batches `all` that are not in `done` yet, which begin where it ends. The numbers are those of the whole
+/// run, of which `all` may be a part.
+///
+/// # Errors
+/// As [`sample`].
+pub fn go_on<U: Unraveling>(
+    engine: &U,
+    problem: &Problem,
+    options: RunOptions,
+    (done, all): (Batches, Range<u64>),
+    stop: &Stop,
+    watch: &mut Watch<'_>,
+) -> Result<Batches, RunError> {
     let size = batch_size(engine, problem, options);
-    let batches = options.trajectories.div_ceil(size);
-    let next = AtomicU64::new(0);
-    let merger = Mutex::new(Merger {
-        waiting: BTreeMap::new(),
-        merged: 0,
-        finished: false,
-        failure: None,
-        outcome: Outcome {
-            accumulated: Accumulated::default(),
-            shots: options.shots.then(|| Shots::new(problem)),
-            trajectories: 0,
-            interrupted: false,
-        },
-        watch,
-    });
+    let no_jump = unless_interrupted(engine.no_jump(stop))?;
+    let known = no_jump.as_ref().map(|no_jump| never(engine, problem, options, no_jump, stop)).transpose();
+    let known = unless_interrupted(known)?.map(|known| known.accumulated);
+    let which = no_jump.as_ref().map_or(Which::Any, Which::Jumping);
+    let first = if done.is_empty() { all.start } else { done.end() };
+    let next = AtomicU64::new(first);
+    let merger = Mutex::new(Merger::new(done, (first, size), known.as_ref(), watch));
     let work = || {
         while !stop.is_requested() {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= batches {
+            if index >= all.end {
                 break;
             }
             let range = index * size..((index + 1) * size).min(options.trajectories);
-            let result = batch::run(engine, problem, options, range, index as usize % GROUPS, stop);
+            let weights = vec![1.0; (range.end - range.start) as usize];
+            let result = batch::run(engine, problem, options, (which, weights), range, index as usize % GROUPS, stop);
             if matches!(result, Err(RunError::Interrupted)) {
                 break;
             }
             let mut merger = merger.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            merger.take(index, result);
-            if merger.finished {
+            if !merger.take(index, result) {
                 break;
             }
         }
@@ -172,44 +217,46 @@ pub fn sample<U: Unraveling>(
         Ok(pool) => pool.scope(|scope| (0..pool.current_num_threads()).for_each(|_| scope.spawn(|_| work()))),
         Err(_) => work(), // the system grants no threads: this one will do
     }
-    let merger = merger.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(failure) = merger.failure {
-        return Err(failure);
-    }
-    let interrupted = !merger.finished && merger.merged < batches;
-    Ok(Outcome { interrupted, ..merger.outcome })
+    merger.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).end(all.end)
 }
 
-/// Merges batches strictly in order; early ones wait.
-struct Merger<'a, 'b> {
-    waiting: BTreeMap<u64, Result<BatchResult, RunError>>,
-    merged: u64,
-    finished: bool,
-    failure: Option<RunError>,
-    outcome: Outcome,
-    watch: &'a mut Watch<'b>,
+/// What batches 0 to wherever they end amount to, with the branch in which nothing ever happens.
+///
+/// # Errors
+/// As [`sample`].
+pub fn conclude<U: Unraveling>(
+    engine: &U,
+    problem: &Problem,
+    options: RunOptions,
+    sampled: Batches,
+    stop: &Stop,
+) -> Result<Outcome, RunError> {
+    // What was sampled before it was interrupted counts, and the branch has been followed before.
+    let patient = if sampled.interrupted { &Stop::default() } else { stop };
+    let no_jump = if sampled.is_empty() { None } else { engine.no_jump(patient)? };
+    let known = no_jump.map(|no_jump| never(engine, problem, options, &no_jump, patient)).transpose()?;
+    let (no_jump, without_jumps) = known.map(|known| (Box::new(known.accumulated), known.shots)).unzip();
+    Ok(sampled.outcome(problem, options, no_jump, without_jumps.flatten()))
 }
 
-impl Merger<'_, '_> {
-    fn take(&mut self, index: u64, result: Result<BatchResult, RunError>) {
-        self.waiting.insert(index, result);
-        while !self.finished
-            && let Some(result) = self.waiting.remove(&self.merged)
-        {
-            let result = match result {
-                Ok(result) => result,
-                Err(failure) => {
-                    (self.failure, self.finished) = (Some(failure), true);
-                    return;
-                }
-            };
-            self.merged += 1;
-            self.outcome.trajectories += result.trajectories;
-            self.outcome.accumulated.merge(result.accumulated);
-            if let (Some(mine), Some(theirs)) = (&mut self.outcome.shots, result.shots) {
-                mine.append(theirs);
-            }
-            self.finished = !(self.watch)(self.outcome.trajectories, &self.outcome.accumulated);
-        }
+/// Nothing where a stop came first: nothing will be sampled then.
+fn unless_interrupted<T>(found: Result<Option<T>, RunError>) -> Result<Option<T>, RunError> {
+    match found {
+        Err(RunError::Interrupted) => Ok(None),
+        found => found,
     }
+}
+
+/// What a batch of the states gives to which nothing ever happens.
+fn never<U: Unraveling>(
+    engine: &U,
+    problem: &Problem,
+    options: RunOptions,
+    no_jump: &NoJump,
+    stop: &Stop,
+) -> Result<BatchResult, RunError> {
+    let states = 0..no_jump.states() as u64;
+    let which = (Which::Never, no_jump.weights().collect());
+    let options = RunOptions { covariance: false, ..options };
+    batch::run(engine, problem, options, which, states, 0, stop)
 }

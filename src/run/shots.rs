@@ -1,10 +1,14 @@
 //! Single-shot results: one entry a trajectory.
 
 use crate::problem::{Problem, Step, StepId};
+use serde::{Deserialize, Serialize};
 
-/// What each trajectory ended with.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What each trajectory ended with. After those that were sampled come, where their probability is known, the ones in which
+/// nothing ever happens: once for each energy that they can be found with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shots {
+    /// Probability that each stands for: they add up to 1.
+    pub weight: Vec<f64>,
     /// Conditional ⟨H_B⟩ at the end.
     pub energy_mean: Vec<f64>,
     /// One projective measurement of H_B at the end. On the ladder it is the conditional mean.
@@ -30,11 +34,22 @@ impl Shots {
     /// Bytes that the shots of one trajectory take.
     pub fn bytes_each(problem: &Problem) -> u64 {
         let released = problem.protocol.repeat * releasing_steps(problem).len() as u64;
-        8 * (2 + released + problem.channels.len() as u64)
+        8 * (3 + released + problem.channels.len() as u64)
+    }
+
+    /// Weigh what was sampled against what is known of the trajectories without jumps, and append that.
+    pub(super) fn complete(&mut self, no_jump: Option<Self>) {
+        let known: f64 = no_jump.iter().flat_map(|known| &known.weight).sum();
+        let n = self.energy_mean.len();
+        self.weight = vec![(1.0 - known).max(0.0) / n as f64; n];
+        if let Some(known) = no_jump.filter(|_| n > 0) {
+            self.append(known);
+        }
     }
 
     /// Append later trajectories.
     pub fn append(&mut self, later: Self) {
+        self.weight.extend(later.weight);
         self.energy_mean.extend(later.energy_mean);
         self.energy_outcome.extend(later.energy_outcome);
         self.released.extend(later.released);

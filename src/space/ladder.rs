@@ -3,6 +3,7 @@
 
 use super::angular::Rung;
 use super::blocks::rotate::half_turns;
+use super::blocks::spin_states;
 use crate::battery::Battery;
 use crate::error::CompileError;
 use crate::problem::{
@@ -137,8 +138,13 @@ pub enum LadderStep {
     Flip(SubsystemId),
     /// A pulse that changes no population.
     Idle,
-    /// Evolution, with the jumps of each ensemble.
-    Evolve(Vec<Vec<Jump>>),
+    /// Evolution for some time, with the jumps of each ensemble.
+    Evolve {
+        /// How long.
+        duration: f64,
+        /// Of each ensemble.
+        jumps: Vec<Vec<Jump>>,
+    },
 }
 
 fn refuse(reason: String) -> CompileError {
@@ -188,14 +194,13 @@ impl Ladder {
                 Step::Reset { .. } => Err(refuse("resets are not carried".into())),
                 Step::Unitary(_) => Ok(LadderStep::Idle), // refused above
                 Step::Rotate { subsystem, axis, angle } => compile_rotation(problem, *subsystem, *axis, *angle),
-                Step::Evolve { active, .. } => Ok(LadderStep::Evolve(
-                    (0..cells.len())
-                        .map(|e| {
-                            let on = jumps.iter().filter(|(of, jump)| of.index() == e && active[jump.channel]);
-                            on.map(|(_, jump)| *jump).collect()
-                        })
-                        .collect(),
-                )),
+                Step::Evolve { active, duration, .. } => {
+                    let of = |e: usize| {
+                        let on = jumps.iter().filter(|(of, jump)| of.index() == e && active[jump.channel]);
+                        on.map(|(_, jump)| *jump).collect()
+                    };
+                    Ok(LadderStep::Evolve { duration: *duration, jumps: (0..cells.len()).map(of).collect() })
+                }
             })
             .collect::<Result<Vec<_>, _>>()?;
         let keys = Battery::of(problem).ok_or_else(|| refuse("the battery has too many ensembles".into()))?;
@@ -228,10 +233,27 @@ impl Ladder {
         self.jumps(step, e).iter().map(|jump| jump.lengthening(rung)).sum()
     }
 
+    /// The product states |J, M⟩ ⊗ … that it starts from, with their probabilities; `None` if there are more than `most`.
+    pub fn initial_states(&self, most: usize) -> Option<Vec<(f64, Vec<Rung>)>> {
+        let mut all = vec![(1.0, Vec::new())];
+        for (&cells, initial) in self.cells.iter().zip(&self.initial) {
+            let own = spin_states(cells, initial, most)?;
+            if all.len() * own.len() > most {
+                return None;
+            }
+            let joined = |(p, before): &(f64, Vec<Rung>), (q, two_j, up): &(f64, u64, u64)| {
+                let rung = Rung::new(cells, *two_j, 2 * *up as i64 - *two_j as i64);
+                (p * q, [&before[..], &[rung]].concat())
+            };
+            all = all.iter().flat_map(|one| own.iter().map(move |other| joined(one, other))).collect();
+        }
+        Some(all)
+    }
+
     /// The jumps of ensemble `e` during `step`; none in a pulse.
     fn jumps(&self, step: usize, e: SubsystemId) -> &[Jump] {
         match &self.steps[step] {
-            LadderStep::Evolve(jumps) => &jumps[e.index()],
+            LadderStep::Evolve { jumps, .. } => &jumps[e.index()],
             LadderStep::Flip(_) | LadderStep::Idle => &[],
         }
     }

@@ -4,6 +4,7 @@
 //! Nothing in a path depends on where the rows lie, but for rounding. Trajectories that have not jumped share one
 //! precomputed path (see `path.rs`).
 
+use super::no_jump::{LEAST_NORM, MOST_FOLLOWED, NoJump, Which};
 use super::path::Paths;
 use super::readout::{self, Vectors, View};
 use super::stream::Stream;
@@ -267,21 +268,55 @@ impl BlockJump {
 impl Unraveling for BlockJump {
     type Batch<'a> = BlockBatch<'a>;
 
-    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> BlockBatch<'_> {
+    fn start_of(&self, which: Which, seed: u64, trajectories: Range<u64>, stop: &Stop) -> BlockBatch<'_> {
         let walker = |trajectory: u64| {
             let mut stream = Stream::new(seed, trajectory);
-            let drawn = self.blocks.start.draw(&self.blocks, stream.rng());
-            let threshold = 1.0 - stream.uniform();
-            Walker {
+            let set_out = |stream, path, threshold, (local, psi)| Walker {
                 counts: vec![0; self.released.len()],
                 threshold,
-                local: self.local(drawn.block),
-                path: drawn.choice.filter(|choice| self.paths.open(self, *choice, &drawn)).map(|choice| (choice, 0)),
-                flight: Flight { psi: drawn.psi, norm: 1.0, time: 0.0, start: 0.0 },
+                local,
+                path,
+                flight: Flight { psi, norm: 1.0, time: 0.0, start: 0.0 },
                 stream,
+            };
+            let from = match which {
+                Which::Any => None,
+                Which::Jumping(no_jump) => Some(no_jump.draw(&mut stream)),
+                Which::Never => Some((trajectory as usize, LEAST_NORM)),
+            };
+            if let Some((choice, threshold)) = from
+                && let Some(origin) = self.paths.origin(choice)
+            {
+                return set_out(
+                    stream,
+                    Some((choice, 0)),
+                    threshold,
+                    (origin.local.clone(), origin.flight.psi.clone()),
+                );
             }
+            let drawn = self.blocks.start.draw(&self.blocks, stream.rng());
+            let threshold = 1.0 - stream.uniform();
+            let local = self.local(drawn.block);
+            let path = drawn.choice.filter(|choice| self.paths.open(self, *choice, (&local, &drawn.psi)));
+            set_out(stream, path.map(|choice| (choice, 0)), threshold, (local, drawn.psi))
         };
         BlockBatch { engine: self, walkers: trajectories.map(walker).collect(), begun: 0, stop: stop.clone() }
+    }
+
+    fn no_jump(&self, stop: &Stop) -> Result<Option<NoJump>, RunError> {
+        let Some(choices) = self.blocks.start.choices.filter(|choices| *choices <= MOST_FOLLOWED) else {
+            return Ok(None);
+        };
+        let Some(states) = self.blocks.start.mixture(&self.blocks, choices) else { return Ok(None) };
+        let mut initial = Vec::with_capacity(states.len());
+        for (choice, (weight, block, psi)) in states.into_iter().enumerate() {
+            if !self.paths.open(self, choice, (&self.local(block), &psi)) {
+                return Ok(None);
+            }
+            self.paths.rows(self, choice, stop)?;
+            initial.push((weight, self.paths.survival(choice)));
+        }
+        Ok(NoJump::new(initial))
     }
 
     fn density_elements(&self, reduction: usize) -> f64 {

@@ -3,6 +3,7 @@
 use super::banded::{self, BandedBatch, BandedJump};
 use super::block_jump::{BlockBatch, BlockJump};
 use super::ladder_jump::{LadderBatch, LadderJump};
+use super::no_jump::{NoJump, Which};
 use super::{Batch, States, Unraveling};
 use crate::battery::DickeKey;
 use crate::density::Density;
@@ -94,12 +95,16 @@ macro_rules! each {
 impl Unraveling for Engine {
     type Batch<'a> = EngineBatch<'a>;
 
-    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> EngineBatch<'_> {
+    fn start_of(&self, which: Which, seed: u64, trajectories: Range<u64>, stop: &Stop) -> EngineBatch<'_> {
         match self {
-            Self::Ladder(engine) => EngineBatch::Ladder(engine.start(seed, trajectories, stop)),
-            Self::Blocks(engine) => EngineBatch::Blocks(engine.start(seed, trajectories, stop)),
-            Self::Banded(engine) => EngineBatch::Banded(engine.start(seed, trajectories, stop)),
+            Self::Ladder(engine) => EngineBatch::Ladder(engine.start_of(which, seed, trajectories, stop)),
+            Self::Blocks(engine) => EngineBatch::Blocks(engine.start_of(which, seed, trajectories, stop)),
+            Self::Banded(engine) => EngineBatch::Banded(engine.start_of(which, seed, trajectories, stop)),
         }
+    }
+
+    fn no_jump(&self, stop: &Stop) -> Result<Option<NoJump>, RunError> {
+        each!(Self, self, engine => engine.no_jump(stop))
     }
 
     fn is_diagonal(&self) -> bool {
@@ -136,12 +141,8 @@ impl States for EngineBatch<'_> {
         each!(Self, self, batch => batch.cell(k))
     }
 
-    fn energy_outcome(&self, k: usize, share: f64) -> Option<f64> {
-        each!(Self, self, batch => batch.energy_outcome(k, share))
-    }
-
-    fn weight(&self, k: usize) -> f64 {
-        each!(Self, self, batch => batch.weight(k))
+    fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) {
+        each!(Self, self, batch => batch.energy_outcomes(k, take));
     }
 }
 

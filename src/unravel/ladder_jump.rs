@@ -6,6 +6,7 @@
 //! lowering then costs one exponential variate and one division and needs no draw to choose a channel. Budgets
 //! left over at a row or at the end of a step remain exponential, so a path never depends on the output grid.
 
+use super::no_jump::{MOST_FOLLOWED, NoJump, Which};
 use super::stream::Stream;
 use super::{Batch, States, Unraveling};
 use crate::battery::DickeKey;
@@ -176,16 +177,82 @@ pub struct LadderJump {
     ladder: Ladder,
     /// Stages of each ensemble during each timed step.
     stages: Vec<Option<Vec<Clocks>>>,
+    /// What happens to each initial state while no clock rings, if there are few.
+    quiet: Option<Vec<Quiet>>,
 }
+
+/// An initial state to which nothing happens.
+#[derive(Clone, Debug)]
+struct Quiet {
+    probability: f64,
+    rungs: Vec<Rung>,
+    /// What is used up of the fast and the slow budget of each ensemble by the end of the protocol.
+    used: Vec<[f64; 2]>,
+}
+
+/// Once so much is used up, some clock has rung as far as numbers go: e⁻¹⁰⁰.
+const SURE: f64 = 100.0;
 
 impl LadderJump {
     /// Take over a compiled problem.
     pub fn new(ladder: Ladder) -> Self {
         let stages = ladder.steps.iter().map(|step| match step {
-            LadderStep::Evolve(jumps) => Some(jumps.iter().map(|j| Clocks::new(j.iter().copied())).collect()),
+            LadderStep::Evolve { jumps, .. } => Some(jumps.iter().map(|j| Clocks::new(j.iter().copied())).collect()),
             LadderStep::Flip(_) | LadderStep::Idle => None,
         });
-        Self { stages: stages.collect(), ladder }
+        let mut engine = Self { stages: stages.collect(), quiet: None, ladder };
+        let states = engine.ladder.initial_states(MOST_FOLLOWED);
+        engine.quiet = states.map(|all| all.into_iter().map(|(p, rungs)| engine.quiet(p, rungs)).collect());
+        engine
+    }
+
+    fn quiet(&self, probability: f64, rungs: Vec<Rung>) -> Quiet {
+        let (mut now, mut used) = (rungs.clone(), vec![[0.0; 2]; rungs.len()]);
+        let cycles = (0..self.ladder.cycles).flat_map(|_| self.ladder.steps.iter().zip(&self.stages));
+        for (step, stages) in cycles {
+            if used.iter().flatten().sum::<f64>() > SURE {
+                break;
+            }
+            match (step, stages) {
+                (LadderStep::Flip(e), _) => now[e.index()].flip(),
+                (LadderStep::Evolve { duration, .. }, Some(stages)) => {
+                    for ((rung, stage), [fast, slow]) in now.iter().zip(stages).zip(&mut used) {
+                        *fast += duration * stage.fast_rate(rung);
+                        *slow += duration * stage.slow_rate(rung);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Quiet { probability, rungs, used }
+    }
+}
+
+impl Quiet {
+    /// Walks from here of which at least one clock rings before the end: clock by clock, each one rings as often as it does
+    /// among all trajectories in which it or a later one must, until one has; what follows is free.
+    fn ringing(&self, streams: Vec<Stream>) -> Vec<Walk> {
+        let mut left: f64 = self.used.iter().flatten().sum();
+        let mut must = true;
+        let mut budget = |stream: &mut Stream, used: f64| {
+            if !must || left <= 0.0 {
+                return stream.exponential();
+            }
+            // P(it rings | it or a later one does) = (1 − e^−used)/(1 − e^−left)
+            let (rings, some) = (-(-used).exp_m1(), -(-left).exp_m1());
+            left -= used;
+            let last = left <= 0.0;
+            if used > 0.0 && (last || stream.uniform() * some < rings) {
+                must = false;
+                return -(-stream.uniform() * rings).ln_1p();
+            }
+            used + stream.exponential()
+        };
+        let walk = |((rung, used), mut stream): ((&Rung, &[f64; 2]), Stream)| {
+            let [fast, slow] = used.map(|used| budget(&mut stream, used));
+            Walk { rung: *rung, time: 0.0, fast, slow, stream }
+        };
+        self.rungs.iter().zip(&self.used).zip(streams).map(walk).collect()
     }
 }
 
@@ -207,18 +274,46 @@ pub struct LadderBatch<'a> {
 impl Unraveling for LadderJump {
     type Batch<'a> = LadderBatch<'a>;
 
-    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> LadderBatch<'_> {
+    fn start_of(&self, which: Which, seed: u64, trajectories: Range<u64>, stop: &Stop) -> LadderBatch<'_> {
         let ensembles = self.ladder.cells.len() as u64;
-        let walker = |trajectory: u64| {
-            let walks = self.ladder.cells.iter().zip(&self.ladder.initial).enumerate();
-            let walks = walks.map(|(e, (&cells, initial))| {
-                let mut stream = Stream::new(seed, trajectory * ensembles + e as u64);
-                let rung = draw_initial(cells, initial, stream.rng());
-                Walk::new(rung, stream)
-            });
-            LadderWalker { walks: walks.collect(), counts: vec![0; self.ladder.released.len()] }
+        let stream = |trajectory: u64, e: usize| Stream::new(seed, trajectory * ensembles + e as u64);
+        let all = 0..self.ladder.cells.len();
+        let walks = |trajectory: u64| -> Vec<Walk> {
+            match (which, &self.quiet) {
+                (Which::Jumping(no_jump), Some(quiet)) => {
+                    let mut streams: Vec<Stream> = all.clone().map(|e| stream(trajectory, e)).collect();
+                    let (state, _) = no_jump.draw(&mut streams[0]);
+                    quiet[state].ringing(streams)
+                }
+                (Which::Never, Some(quiet)) => {
+                    let rungs = quiet[trajectory as usize].rungs.iter().enumerate();
+                    let never = |(e, rung): (usize, &Rung)| Walk {
+                        fast: f64::INFINITY,
+                        slow: f64::INFINITY,
+                        ..Walk::new(*rung, stream(trajectory, e))
+                    };
+                    rungs.map(never).collect()
+                }
+                _ => {
+                    let of_each = all.clone().zip(&self.ladder.cells).zip(&self.ladder.initial);
+                    let of_each = of_each.map(|((e, &cells), initial)| {
+                        let mut stream = stream(trajectory, e);
+                        let rung = draw_initial(cells, initial, stream.rng());
+                        Walk::new(rung, stream)
+                    });
+                    of_each.collect()
+                }
+            }
         };
+        let walker =
+            |trajectory: u64| LadderWalker { walks: walks(trajectory), counts: vec![0; self.ladder.released.len()] };
         LadderBatch { engine: self, walkers: trajectories.map(walker).collect(), stop: stop.clone() }
+    }
+
+    fn no_jump(&self, _: &Stop) -> Result<Option<NoJump>, RunError> {
+        let survives = |state: &Quiet| (-state.used.iter().flatten().sum::<f64>()).exp();
+        let of = |quiet: &Vec<Quiet>| quiet.iter().map(|state| (state.probability, survives(state))).collect();
+        Ok(self.quiet.as_ref().map(of).and_then(NoJump::new))
     }
 
     fn is_diagonal(&self) -> bool {
@@ -277,7 +372,7 @@ impl Batch for LadderBatch<'_> {
         match &self.engine.ladder.steps[step] {
             LadderStep::Idle => {}
             LadderStep::Flip(e) => self.walkers.iter_mut().for_each(|w| w.walks[e.index()].rung.flip()),
-            LadderStep::Evolve(_) => self.walkers.iter_mut().for_each(|w| w.counts.fill(0)),
+            LadderStep::Evolve { .. } => self.walkers.iter_mut().for_each(|w| w.counts.fill(0)),
         }
         Ok(())
     }

@@ -8,14 +8,17 @@ pub mod banded;
 pub mod block_jump;
 pub mod engine;
 pub mod ladder_jump;
+pub mod no_jump;
 mod path;
 mod readout;
 pub mod stream;
+pub mod trajectory;
 
 use crate::battery::DickeKey;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::stop::Stop;
+use no_jump::{NoJump, Which};
 use std::ops::Range;
 
 /// The conditional states of a batch of trajectories at one time.
@@ -37,16 +40,9 @@ pub trait States {
         None
     }
 
-    /// A projective measurement of H_B in trajectory `k`, whose outcome the uniform variate `share` decides; `None` if
-    /// every state is one of definite energy.
-    fn energy_outcome(&self, _k: usize, _share: f64) -> Option<f64> {
-        None
-    }
-
-    /// Statistical weight of trajectory `k`, 1 in plain sampling.
-    fn weight(&self, _k: usize) -> f64 {
-        1.0
-    }
+    /// What a projective measurement of H_B in trajectory `k` can give: `take` hears of energies with their probabilities,
+    /// one energy more than once. Of none if every state is one of definite energy.
+    fn energy_outcomes(&self, _k: usize, _take: &mut dyn FnMut(f64, f64)) {}
 }
 
 /// What an unraveling does to a batch of states.
@@ -83,8 +79,22 @@ pub trait Unraveling: Sync {
     where
         Self: 'a;
 
-    /// Draw the initial states of `trajectories`, each from its own random stream. `stop` ends their evolution.
-    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> Self::Batch<'_>;
+    /// Draw the initial states of `trajectories`, each from its own random stream, or those of which is asked for. `stop`
+    /// ends their evolution.
+    fn start_of(&self, which: Which, seed: u64, trajectories: Range<u64>, stop: &Stop) -> Self::Batch<'_>;
+
+    /// The same of trajectories as they come.
+    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> Self::Batch<'_> {
+        self.start_of(Which::Any, seed, trajectories, stop)
+    }
+
+    /// How likely it is that nothing ever happens; `None` where that cannot be had, or is not worth the while.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`]; [`RunError::Numerics`] when a state is none any more.
+    fn no_jump(&self, _stop: &Stop) -> Result<Option<NoJump>, RunError> {
+        Ok(None)
+    }
 
     /// Whether every state is one of a definite cell (J, M), so that averages are kept as occupations.
     fn is_diagonal(&self) -> bool {

@@ -2,18 +2,18 @@
 //! jumped yet. Where jumps are rare this is most of the work.
 
 use super::block_jump::{BlockJump, Local};
+use super::no_jump::LEAST_NORM;
 use crate::error::RunError;
 use crate::evolve::{Flight, Workspace};
 use crate::problem::{Axis, Gate, Initial, SubsystemId};
 use crate::protocol::{Evolve, Moment, Span, walk};
-use crate::space::blocks::{Drawn, rotate};
+use crate::space::blocks::rotate;
 use crate::stop::Stop;
+use num_complex::Complex64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Largest memory of one path.
 const MOST_BYTES: f64 = 64e6;
-/// A uniform variate is a multiple of 2⁻⁵³: no trajectory survives this.
-const LEAST_NORM: f64 = 1e-17;
 
 /// The state at a row, or at the start.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ pub struct Row {
 #[derive(Debug, Default)]
 struct Path {
     origin: OnceLock<Row>,
-    rows: OnceLock<Vec<Row>>,
+    /// Its rows, and ‖ψ‖² at the end of the protocol.
+    rows: OnceLock<(Vec<Row>, f64)>,
     /// Held by whoever makes the rows.
     making: Mutex<()>,
 }
@@ -44,24 +45,34 @@ impl Paths {
         Self((0..choices.unwrap_or(0)).map(|_| Path::default()).collect())
     }
 
-    /// Whether trajectories that start in `drawn`, number `choice`, may share a path.
-    pub fn open(&self, engine: &BlockJump, choice: usize, drawn: &Drawn) -> bool {
+    /// Whether trajectories that start in this vector of a block, number `choice`, may share a path.
+    pub fn open(&self, engine: &BlockJump, choice: usize, (local, psi): (&Arc<Local>, &[Complex64])) -> bool {
         let Some(path) = self.0.get(choice) else { return false };
         let rows = engine.blocks.problem().protocol.row_count() as f64;
-        if rows * 16.0 * drawn.psi.len() as f64 * self.0.len() as f64 > MOST_BYTES {
+        if rows * 16.0 * psi.len() as f64 * self.0.len() as f64 > MOST_BYTES {
             return false;
         }
         path.origin.get_or_init(|| Row {
-            flight: Flight { psi: drawn.psi.clone(), norm: 1.0, time: 0.0, start: 0.0 },
-            local: engine.local(drawn.block),
+            flight: Flight { psi: psi.to_vec(), norm: 1.0, time: 0.0, start: 0.0 },
+            local: local.clone(),
             values: Vec::new(),
         });
         true
     }
 
+    /// Where a path that is [open](Self::open) begins.
+    pub fn origin(&self, choice: usize) -> Option<&Row> {
+        self.0.get(choice)?.origin.get()
+    }
+
+    /// Probability to stay on a path whose rows are known until the protocol ends; 0 where something else ends it first.
+    pub fn survival(&self, choice: usize) -> f64 {
+        self.0[choice].rows.get().map_or(0.0, |(_, survival)| *survival)
+    }
+
     /// The state at row number `passed` − 1 of a path that has been made so far; `None` at its start.
     pub fn row(&self, choice: usize, passed: usize) -> Option<&Row> {
-        self.0[choice].rows.get()?.get(passed.checked_sub(1)?)
+        self.0[choice].rows.get()?.0.get(passed.checked_sub(1)?)
     }
 
     /// All rows of a path, which is [open](Self::open), up to the first reset or to where no trajectory can still be on it.
@@ -70,24 +81,25 @@ impl Paths {
     /// [`RunError::Interrupted`], and then it is not made; [`RunError::Numerics`].
     pub fn rows(&self, engine: &BlockJump, choice: usize, stop: &Stop) -> Result<&[Row], RunError> {
         let path = &self.0[choice];
-        if let Some(rows) = path.rows.get() {
+        if let Some((rows, _)) = path.rows.get() {
             return Ok(rows);
         }
         let _making = path.making.lock().unwrap_or_else(|e| e.into_inner());
-        let rows = match (path.rows.get(), path.origin.get()) {
+        let found = match (path.rows.get(), path.origin.get()) {
             (None, Some(origin)) => follow(engine, origin, stop)?,
-            _ => Vec::new(),
+            _ => (Vec::new(), 0.0),
         };
-        Ok(path.rows.get_or_init(|| rows))
+        Ok(&path.rows.get_or_init(|| found).0)
     }
 }
 
-fn follow(engine: &BlockJump, origin: &Row, stop: &Stop) -> Result<Vec<Row>, RunError> {
+fn follow(engine: &BlockJump, origin: &Row, stop: &Stop) -> Result<(Vec<Row>, f64), RunError> {
     let (flight, local) = (origin.flight.clone(), origin.local.clone());
     let mut path = Followed { engine, flight, local, work: Workspace::default(), stop, rows: Vec::new() };
     match walk(&engine.blocks.problem().protocol, stop, &mut path) {
         Err(Ended::Failed(error)) => Err(error),
-        Ok(()) | Err(Ended::Left) => Ok(path.rows),
+        Ok(()) => Ok((path.rows, path.flight.norm)),
+        Err(Ended::Left) => Ok((path.rows, 0.0)),
     }
 }
 

@@ -84,26 +84,18 @@ impl<V: Vectors> States for V {
         into.count(group, weights.iter().sum());
     }
 
-    fn energy_outcome(&self, k: usize, share: f64) -> Option<f64> {
+    fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) {
         let of = self.blocks();
         let View { block, psi, norm } = self.view(k);
-        let slot = of.linear.iter().position(|l| *l == Linear::Energy)?;
-        let mut left = share * norm;
-        let mut outcome = None;
-        let mut take = |energy: f64, weight: f64| {
-            if left >= 0.0 && weight > 0.0 {
-                outcome = Some(energy);
-                left -= weight;
-            }
-        };
+        let Some(slot) = of.linear.iter().position(|l| *l == Linear::Energy) else { return };
+        let mut of_weight = |energy: f64, weight: f64| take(energy, weight / norm);
         if of.problem().battery_hamiltonian().is_some() {
             let last = of.reductions.len() - 1; // the battery's state, in the eigenbasis of its Hamiltonian
-            block.reducer(of, last).populations(psi, &mut take);
+            block.reducer(of, last).populations(psi, &mut of_weight);
         } else {
             let energies = &block.observable(of, slot, 0).diagonal;
-            energies.iter().zip(psi).for_each(|(energy, x)| take(*energy, x.norm_sqr()));
+            energies.iter().zip(psi).for_each(|(energy, x)| of_weight(*energy, x.norm_sqr()));
         }
-        outcome
     }
 }
 

@@ -3,7 +3,7 @@
 
 use leyden::input;
 use leyden::problem::{Problem, Quantity, Unit};
-use leyden::run::{self, Outcome, RunOptions};
+use leyden::run::{self, Outcome, RunOptions, Shots};
 use leyden::space::ladder::Ladder;
 use leyden::stop::Stop;
 use leyden::unravel::ladder_jump::LadderJump;
@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Chance that the whole suite fails with a correct program, whenever draws change.
 const ALPHA: f64 = 1e-3;
 /// Upper bound of the number K of comparisons that all test files make together, and its share of one file.
-const COMPARISONS: usize = 6000;
-const FILES: usize = 4;
+const COMPARISONS: usize = 9000;
+const FILES: usize = 6;
 /// Comparisons made so far in this file.
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
@@ -91,7 +91,17 @@ pub fn options(trajectories: u64, seed: u64) -> RunOptions {
 /// Sample.
 pub fn run(problem: &Problem, options: RunOptions) -> Outcome {
     let engine = LadderJump::new(Ladder::compile(problem).unwrap());
-    run::sample(&engine, problem, options, &Stop::default(), &mut |_, _| true).unwrap()
+    run::sample(&engine, problem, options, &Stop::default(), &mut |_| true).unwrap()
+}
+
+/// Mean over all trajectories of a number of each shot, of which `n` were sampled, and its standard error.
+pub fn of_shots(shots: &Shots, n: u64, values: &[f64]) -> (f64, f64) {
+    let mean = values.iter().zip(&shots.weight).map(|(x, w)| x * w).sum();
+    let sampled = &values[..n as usize];
+    let (n, share) = (n as f64, n as f64 * shots.weight[0]);
+    let centre = sampled.iter().sum::<f64>() / n;
+    let variance = sampled.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, share * (variance / n).sqrt())
 }
 
 /// The power of an energy or a rate that a quantity is.

@@ -203,7 +203,7 @@ fn check_trajectories_of(seed: u64, problem: Problem, trajectories: u64) {
     for representation in Representation::ALL {
         let Ok((_, engine)) = Engine::new(&problem, Some(representation)) else { continue };
         let exact = leyden::exact::solve(&problem, Some(representation), &Stop::default()).unwrap();
-        let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
+        let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_| true).unwrap();
         let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
         for column in &sampled.columns {
             let Some((lo, hi)) = &column.bounds else { continue };
@@ -253,8 +253,8 @@ fn check_banded(seed: u64) -> [usize; 3] {
         let Ok(compiled) = Blocks::compile(&problem, style) else { return 0 };
         let Ok(banded) = BandedJump::new(compiled) else { return 0 };
         let stored = BlockJump::new(Blocks::compile(&problem, style).unwrap());
-        let a = run::sample(&stored, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
-        let b = run::sample(&banded, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
+        let a = run::sample(&stored, &problem, options, &Stop::default(), &mut |_| true).unwrap();
+        let b = run::sample(&banded, &problem, options, &Stop::default(), &mut |_| true).unwrap();
         let (a_shots, b_shots) = (a.shots.unwrap(), b.shots.unwrap());
         assert_eq!(a_shots.jumps, b_shots.jumps, "{seed}, {style:?}\n{}", problem.describe());
         for slot in 0..problem.protocol().row_count() * problem.linear().len() {
@@ -292,7 +292,7 @@ fn short_pulses_are_not_overlooked() {
         let (_, engine) = Engine::new(&problem, None).unwrap();
         let options =
             RunOptions { trajectories: 4, seed: 1, threads: 1, shots: false, covariance: false, states: false };
-        let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_, _| true).unwrap();
+        let outcome = run::sample(&engine, &problem, options, &Stop::default(), &mut |_| true).unwrap();
         let sampled = columns::table(&problem, &outcome.accumulated).unwrap();
         assert!((at_end(&sampled) - expected).abs() < 1e-9, "width {width}: {}", at_end(&sampled));
     }

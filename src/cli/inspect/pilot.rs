@@ -1,14 +1,14 @@
 //! A pilot run: what a trajectory and its evaluation cost, seen in a fraction of a second and in little memory.
 
-use crate::density::GROUPS;
 use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated};
 use crate::estimate::evaluation::Evaluation;
 use crate::problem::Problem;
 use crate::run::{self, RunOptions};
 use crate::stop::Stop;
-use crate::trajectory::{Recorder, run_batch};
 use crate::unravel::engine::Engine;
+use crate::unravel::no_jump::Which;
+use crate::unravel::trajectory::{Recorder, run_batch};
 use crate::unravel::{Batch, Unraveling};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -52,7 +52,7 @@ pub fn affordable(problem: &Problem, engine: &Engine) -> Option<Problem> {
 
 /// Bytes of the density matrices of one group.
 fn group_bytes(engine: &Engine, problem: &Problem) -> f64 {
-    run::density_bytes(engine, problem, options(1, 0)) / (GROUPS + 1) as f64
+    run::group_bytes(engine, problem, options(1, 0))
 }
 
 fn options(trajectories: u64, seed: u64) -> RunOptions {
@@ -68,8 +68,12 @@ pub fn pilot(problem: &Problem, engine: &Engine, seed: u64) -> Result<Pilot, Run
     let seconds = |since: Instant| since.elapsed().as_secs_f64();
     let mut reached = Reached::default();
     let stop = Stop::after(FIRST);
-    let mut batch = engine.start(seed, 0..1, &stop);
-    match run_batch(problem, &mut batch, &stop, &mut reached) {
+    let one = |reached: &mut Reached| {
+        let no_jump = engine.no_jump(&stop)?;
+        let mut batch = engine.start_of(no_jump.as_ref().map_or(Which::Any, Which::Jumping), seed, 0..1, &stop);
+        run_batch(problem, &mut batch, &stop, reached)
+    };
+    match one(&mut reached) {
         Err(RunError::Interrupted) => {
             let share = reached.rows as f64 / problem.protocol.row_count().max(1) as f64;
             let each = seconds(started) / if share > 0.0 { share } else { 1.0 };
@@ -77,7 +81,6 @@ pub fn pilot(problem: &Problem, engine: &Engine, seed: u64) -> Result<Pilot, Run
         }
         other => other?,
     }
-    drop(batch);
     let first = seconds(started);
     let averages = 40.0 * (problem.protocol.row_count() * problem.linear().len()) as f64;
     let group = group_bytes(engine, problem);
@@ -93,7 +96,7 @@ pub fn pilot(problem: &Problem, engine: &Engine, seed: u64) -> Result<Pilot, Run
     let mut n = ((0.2 * MORE.as_secs_f64() / first) as u64).clamp(2, most.max(2));
     loop {
         let began = Instant::now();
-        let outcome = run::sample(engine, problem, options(n, seed), &stop, &mut |_, _| true)?;
+        let outcome = run::sample(engine, problem, options(n, seed), &stop, &mut |_| true)?;
         if outcome.trajectories > 0 && outcome.trajectories >= pilot.made {
             pilot.each = seconds(began) / outcome.trajectories as f64;
             pilot.made = outcome.trajectories;
@@ -117,7 +120,8 @@ fn evaluation(problem: &Problem, accumulated: &Accumulated) -> Result<Option<f64
         all.store(of, Ordering::Relaxed);
     };
     let began = Instant::now();
-    let how = Evaluation { threads: 1, stop: Stop::after(EVALUATION), progress: Some(&progress) };
+    let how =
+        Evaluation { threads: 1, stop: Stop::after(EVALUATION), progress: Some(&progress), ..Evaluation::default() };
     let table = columns::evaluate(problem, accumulated, &how);
     let took = began.elapsed().as_secs_f64();
     match table {

@@ -30,7 +30,7 @@ fn cost(cells: u64, problem: &Problem) -> Result<Cost, Box<dyn Error>> {
     let run = |trajectories: u64| -> Result<_, RunError> {
         let options = RunOptions { trajectories, seed: 1, threads: 1, shots: false, covariance: false, states: false };
         let started = Instant::now();
-        let outcome = run::sample(&engine, problem, options, &interrupt::stop(), &mut |_, _| true)?;
+        let outcome = run::sample(&engine, problem, options, &interrupt::stop(), &mut |_| true)?;
         match outcome.interrupted {
             true => Err(RunError::Interrupted),
             false => Ok((started.elapsed().as_secs_f64(), outcome)),
@@ -40,11 +40,11 @@ fn cost(cells: u64, problem: &Problem) -> Result<Cost, Box<dyn Error>> {
     let (one, _) = run(2)?;
     let n = ((0.5 / one * 2.0) as u64).clamp(4, 4000);
     let (seconds, outcome) = run(n)?;
-    let moments = &outcome.accumulated.moments;
+    let averages = outcome.accumulated.averages();
     let slots = problem.linear().len();
     let rows = || (0..problem.protocol.row_count()).map(|row| row * slots);
-    let largest = rows().map(|at| moments.mean(at).abs()).fold(0.0, f64::max);
-    let variance = rows().map(|at| moments.variance(at)).fold(0.0, f64::max);
+    let largest = rows().map(|at| averages.mean(at).abs()).fold(0.0, f64::max);
+    let variance = rows().map(|at| averages.sampling_variance(at)).fold(0.0, f64::max);
     let needed = (variance / (0.01 * largest).powi(2)).ceil().max(1.0);
     let trajectory = seconds / n as f64;
     let work = representation.style().and_then(|style| exact::blocks::work(problem, style).ok());

@@ -13,7 +13,10 @@ const OMEGA: f64 = 1.3;
 /// The function of the state behind a quantity.
 fn sampled(problem: &Problem, quantity: &Quantity, densities: &[&Density]) -> Result<Vec<Bounded>, RunError> {
     let (what, of) = quantity.nonlinear().unwrap();
-    super::sampled(problem, what, of, densities, &|_| false, &Rows::default())
+    let at = |row: usize| Cow::Borrowed(densities[row]);
+    let states = States { rows: densities.len(), at: &at, share: 1.0, certain: &|_| false };
+    let found = super::sampled(problem, what, of, &states, &Rows::default())?;
+    Ok(found.into_iter().map(|(found, _)| found).collect())
 }
 
 /// A pure state in a block, or of each of several cells.

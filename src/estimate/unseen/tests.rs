@@ -8,7 +8,7 @@ use statrs::distribution::{Binomial, Discrete};
 /// `seen` ones among `n` numbers that are 0 otherwise.
 fn ones(seen: u64, n: u64) -> Scatter {
     let (p, q) = (seen as f64 / n as f64, (n - seen) as f64 / n as f64);
-    Scatter { n: n as f64, mean: p, square: p * q, fourth: p * q * (p.powi(3) + q.powi(3)) }
+    Scatter { n: n as f64, mean: p, square: p * q, third: p * q * (q - p), fourth: p * q * (p.powi(3) + q.powi(3)) }
 }
 
 /// Of n trajectories each shows an event with probability p: the chance that p lies within 1.96 errors, summed over all
@@ -36,7 +36,7 @@ fn regular_errors_are_those_of_the_textbook() {
         let found = ones(n / 2, n);
         assert!(found.error(1.0) / found.sampled_error() < 1.01, "{n}");
         // Normal numbers, μ₄ = 3μ₂², that could be a hundred times as large.
-        let normal = Scatter { n: n as f64, mean: 3.0, square: 1.0, fourth: 3.0 };
+        let normal = Scatter { n: n as f64, mean: 3.0, square: 1.0, third: 0.0, fourth: 3.0 };
         assert!(normal.error(100.0) / normal.sampled_error() < 1.01, "{n}");
         assert_eq!(Scatter { n: 32.0, ..normal }.of_few(), 1.0);
     }
@@ -48,12 +48,12 @@ fn no_event_is_no_certainty() {
     for mean in [0.0, 1.0, 1e-9] {
         for noise in [0.0, 1e-17, 1e-15] {
             let square = f64::powi(noise, 2);
-            let found = Scatter { n: 1e4, mean, square, fourth: 3.0 * square * square };
+            let found = Scatter { n: 1e4, mean, square, third: 0.0, fourth: 3.0 * square * square };
             let error = found.error(2.0);
             assert!((error - 2.0 * 2.0 / 1e4).abs() < 1e-6, "{mean} {noise}: {error}");
         }
     }
-    let single = Scatter { n: 1.0, mean: 0.5, square: 0.0, fourth: 0.0 };
+    let single = Scatter { n: 1.0, mean: 0.5, square: 0.0, third: 0.0, fourth: 0.0 };
     assert!(single.error(1.0) == 2.0 && single.sampled_error().is_nan());
 }
 

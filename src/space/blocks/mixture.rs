@@ -83,17 +83,8 @@ impl Part {
             Source::Joint(kets) if kets.len() > most => return None,
             Source::Joint(kets) => kets.clone(),
             Source::Spin { cells, diagonal, axis } => {
-                let mut all = Vec::new();
-                for pairs in occupied_pairs(*cells, diagonal) {
-                    let two_j = cells - 2 * pairs;
-                    if all.len() > most {
-                        return None;
-                    }
-                    let up = (0..=two_j).map(|up| (up, spin_weight(*cells, diagonal, two_j, up)));
-                    let occupied = up.filter(|(_, p)| *p > 0.0);
-                    all.extend(occupied.map(|(up, p)| (p, vec![two_j], turned(two_j, up as usize, *axis))));
-                }
-                all
+                let states = spin_states(*cells, diagonal, most)?.into_iter();
+                states.map(|(p, two_j, up)| (p, vec![two_j], turned(two_j, up as usize, *axis))).collect()
             }
             Source::Dicke { two_j, two_m } if *two_j == cells as u64 => {
                 let up = ((cells as i64 + two_m) / 2) as u32;
@@ -149,6 +140,19 @@ fn occupied_pairs(cells: u64, diagonal: &Initial) -> std::ops::RangeInclusive<u6
         other if other.cell().is_some_and(|(p, _)| p == 0.0 || p == 1.0) => 0..=0,
         _ => 0..=cells / 2,
     }
+}
+
+/// The probability, 2J and J + M of each |J, M⟩ in a product state of N cells; `None` if there are more than `most`.
+pub fn spin_states(cells: u64, diagonal: &Initial, most: usize) -> Option<Vec<(f64, u64, u64)>> {
+    let mut all = Vec::new();
+    for two_j in occupied_pairs(cells, diagonal).map(|pairs| cells - 2 * pairs) {
+        if all.len() > most {
+            return None;
+        }
+        let up = (0..=two_j).map(|up| (spin_weight(cells, diagonal, two_j, up), two_j, up));
+        all.extend(up.filter(|(p, ..)| *p > 0.0).take(most + 1));
+    }
+    (all.len() <= most).then_some(all)
 }
 
 /// ⊕_J ν_J Σ_M p^{N/2+M}(1−p)^{N/2−M} R|M⟩⟨M|R†, or one |J, M⟩.

@@ -29,7 +29,7 @@ pub use initial::{Drawn, Part, Start, parts, place};
 pub use lattice::Lattice;
 pub use layout::{FEWEST_CELLS, Layout, Monomial, Slot, SlotOp};
 pub use measure::Observable;
-pub use mixture::PartState;
+pub use mixture::{PartState, spin_states};
 pub use reduce::{Piece, Reducer};
 
 use crate::error::CompileError;

@@ -6,21 +6,23 @@
 mod kernel;
 mod polynomial;
 
+use super::no_jump::{LEAST_NORM, MOST_FOLLOWED, NoJump, Which};
 use super::readout::{self, Vectors, View};
 use super::stream::Stream;
 use super::{Batch, Unraveling};
 use crate::error::RunError;
 use crate::evolve::{Flight, Propagator, Workspace, spacings};
 use crate::problem::{Problem, Reach, Step};
-use crate::space::blocks::{Bands, Block, BlockStep, Blocks, Drawn, Frame, Key, Slot, rotate};
+use crate::space::blocks::{Bands, Block, BlockId, BlockStep, Blocks, Drawn, Frame, Key, Slot, rotate};
 use crate::stop::Stop;
+use crate::unravel::trajectory::{Recorder, run_batch};
 use num_complex::Complex64;
 use polynomial::{BandWorkspace, End, Strip};
 use pulp::{Arch, Simd, WithSimd};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 /// The engine.
 #[derive(Debug)]
@@ -33,6 +35,23 @@ pub struct BandedJump {
     /// Propagators of stiff blocks.
     stiff: RwLock<HashMap<(Key, usize), Arc<Propagator>>>,
     spacings: Vec<Vec<(f64, u64)>>,
+    /// The pure states that it starts from, if they are few, and how likely it is that nothing happens to them.
+    initial: OnceLock<Option<Vec<(f64, BlockId, Vec<Complex64>)>>>,
+    no_jump: OnceLock<Option<NoJump>>,
+}
+
+/// ‖ψ‖² at the end of each timed step, 0 once something has happened.
+struct Survival(Vec<f64>);
+
+impl Recorder<BandedBatch<'_>> for Survival {
+    fn row(&mut self, _: &BandedBatch, _: usize, _: usize) {}
+
+    fn step_end(&mut self, batch: &BandedBatch, _: usize) {
+        for (left, walker) in self.0.iter_mut().zip(&batch.walkers) {
+            let jumped = *left == 0.0 || walker.counts.iter().any(|count| *count > 0);
+            *left = if jumped { 0.0 } else { walker.state.norm };
+        }
+    }
 }
 
 /// A batch of trajectories.
@@ -96,12 +115,21 @@ impl BandedJump {
         let problem = blocks.problem();
         let released = problem.channel_ids().map(|c| problem.released_per_jump(c)).collect();
         let spacings = (0..blocks.stages.len()).map(|stage| spacings(problem, &blocks.steps, stage)).collect();
-        Ok(Self { released, bands, arch: Arch::new(), stiff: RwLock::default(), spacings, blocks })
+        let (initial, no_jump) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { released, bands, arch: Arch::new(), stiff: RwLock::default(), spacings, initial, no_jump, blocks })
     }
 
     /// The compiled problem.
     pub fn blocks(&self) -> &Blocks {
         &self.blocks
+    }
+
+    fn initial(&self) -> Option<&[(f64, BlockId, Vec<Complex64>)]> {
+        let made = || {
+            let choices = self.blocks.start.choices.filter(|choices| *choices <= MOST_FOLLOWED)?;
+            self.blocks.start.mixture(&self.blocks, choices)
+        };
+        self.initial.get_or_init(made).as_deref()
     }
 
     /// From a vector of a block to the lattice.
@@ -256,11 +284,22 @@ impl WithSimd for Evolution<'_> {
 impl Unraveling for BandedJump {
     type Batch<'a> = BandedBatch<'a>;
 
-    fn start(&self, seed: u64, trajectories: Range<u64>, stop: &Stop) -> BandedBatch<'_> {
+    fn start_of(&self, which: Which, seed: u64, trajectories: Range<u64>, stop: &Stop) -> BandedBatch<'_> {
         let walker = |trajectory: u64| {
             let mut stream = Stream::new(seed, trajectory);
-            let Drawn { block, psi, .. } = self.blocks.start.draw(&self.blocks, stream.rng());
-            let threshold = 1.0 - stream.uniform();
+            let of_state = |choice: usize| self.initial().map(|states| (states[choice].1, states[choice].2.clone()));
+            let from = match which {
+                Which::Any => None,
+                Which::Jumping(no_jump) => Some(no_jump.draw(&mut stream)),
+                Which::Never => Some((trajectory as usize, LEAST_NORM)),
+            };
+            let (block, psi, threshold) = match from.and_then(|(choice, at)| Some((of_state(choice)?, at))) {
+                Some(((block, psi), threshold)) => (block, psi, threshold),
+                None => {
+                    let Drawn { block, psi, .. } = self.blocks.start.draw(&self.blocks, stream.rng());
+                    (block, psi, 1.0 - stream.uniform())
+                }
+            };
             let block = self.blocks.get(block);
             Walker {
                 counts: vec![0; self.released.len()],
@@ -273,6 +312,23 @@ impl Unraveling for BandedJump {
             }
         };
         BandedBatch { engine: self, walkers: trajectories.map(walker).collect(), stop: stop.clone() }
+    }
+
+    fn no_jump(&self, stop: &Stop) -> Result<Option<NoJump>, RunError> {
+        if let Some(known) = self.no_jump.get() {
+            return Ok(known.clone());
+        }
+        let resets = self.blocks.steps.iter().any(|step| matches!(step, BlockStep::Reset(..)));
+        let found = match self.initial().filter(|_| !resets) {
+            Some(states) => {
+                let mut batch = self.start_of(Which::Never, 0, 0..states.len() as u64, stop);
+                let mut survival = Survival(vec![1.0; states.len()]);
+                run_batch(self.blocks.problem(), &mut batch, stop, &mut survival)?;
+                NoJump::new(states.iter().map(|(p, ..)| *p).zip(survival.0).collect())
+            }
+            None => None,
+        };
+        Ok(self.no_jump.get_or_init(|| found).clone())
     }
 
     fn density_elements(&self, reduction: usize) -> f64 {
