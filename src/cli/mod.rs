@@ -1,11 +1,13 @@
 //! The command line: a thin shell, one file a command.
 
 mod common;
+mod cut;
 mod exact;
 mod export;
 mod help;
 mod inspect;
 mod interrupt;
+mod merge;
 mod plot;
 mod print;
 mod reproduce;
@@ -32,6 +34,8 @@ struct Cli {
 enum Command {
     /// Sample trajectories
     Run(run::RunArgs),
+    /// Make one run of the parts that `run --part` has sampled
+    Merge(merge::MergeArgs),
     /// Solve the same input exactly, without error bars
     Exact(exact::ExactArgs),
     /// The state reached as t → ∞, or the cycle that a repeated protocol settles in, exactly
@@ -117,6 +121,7 @@ pub fn main() -> ExitCode {
     interrupt::listen();
     let outcome = match &command {
         Command::Run(args) => run::run(args),
+        Command::Merge(args) => merge::merge(args),
         Command::Exact(args) => exact::exact(args),
         Command::Steady(args) => exact::steady(args),
         Command::Meanfield(args) => exact::mean_field(args),

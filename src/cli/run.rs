@@ -2,6 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Outcome};
+use super::cut::{self, Cut, CutArgs, Start};
 use super::interrupt;
 use super::print::note;
 use super::screen;
@@ -10,19 +11,22 @@ use crate::density::Density;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns::{self, Accumulated, Z95, battery_levels};
 use crate::estimate::evaluation::Evaluation;
+use crate::estimate::interval::Confidence;
 use crate::input::Input;
 use crate::output::folder::{Finished, RunFolder};
 use crate::output::npz;
 use crate::output::table as files;
 use crate::problem::Problem;
-use crate::run::{self, RunOptions, Shots};
+use crate::run::{self, Batches, RunOptions, Shots, SoFar};
 use crate::space::choose::{Representation, choose};
 use crate::table::Table;
 use crate::unravel::engine::Engine;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, json};
+use std::borrow::Cow;
 use std::io::IsTerminal;
+use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -39,10 +43,12 @@ pub struct RunArgs {
     target_error: Option<(String, String)>,
     /// Do not keep single shots (shots.npz)
     #[arg(long)]
-    no_shots: bool,
+    pub no_shots: bool,
     /// Keep the averaged battery state at every row (states.npz)
     #[arg(long)]
-    states: bool,
+    pub states: bool,
+    #[command(flatten)]
+    pub cut: CutArgs,
 }
 
 /// How to sample, for every command that does.
@@ -85,15 +91,14 @@ impl Target {
         }
     }
 
-    /// Largest error of the column over its rows: the standard error, or a quarter of the 95 % interval.
+    /// Largest error of the column over its rows, a quarter of the 95 % interval: of that which holds whenever a run is
+    /// stopped, so that stopping at a small error is no way to be wrong more often.
     fn worst(&self, problem: &Problem, accumulated: &Accumulated) -> Result<f64, RunError> {
-        let table = columns::table(problem, accumulated)?;
+        let how = Evaluation { confidence: Confidence::Stopped, ..Evaluation::default() };
+        let table = columns::evaluate(problem, accumulated, &how)?;
         let Some(column) = table.column(&self.column) else { return Ok(f64::NAN) };
-        let errors: Vec<f64> = match (&column.bounds, &column.se) {
-            (Some((lo, hi)), _) => lo.iter().zip(hi).map(|(lo, hi)| (hi - lo) / (2.0 * Z95)).collect(),
-            (None, Some(se)) => se.clone(),
-            (None, None) => Vec::new(),
-        };
+        let intervals = column.bounds.iter().flat_map(|(lo, hi)| lo.iter().zip(hi));
+        let errors: Vec<f64> = intervals.map(|(lo, hi)| (hi - lo) / (2.0 * Z95)).collect();
         let empty = |row: usize| column.value[row].is_nan();
         Ok(errors
             .iter()
@@ -136,53 +141,130 @@ pub fn run(args: &RunArgs) -> Outcome {
     identity.insert("target_error".into(), json!(args.target_error.as_ref().map(|(q, e)| format!("{q}={e}"))));
     identity.insert("representation".into(), json!(representation.to_string()));
     identity.insert("unraveling".into(), json!("jump"));
+    let out = args.input.out("");
+    let part = args.cut.part;
+    let mut cut = Cut::new(&args.cut, &out, cut::identity(&identity, (&input, args), part));
+    let done = match cut.start(&args.cut, &out, (&identity, args.input.force))? {
+        Start::From(batches) => batches,
+        Start::Finished(text) => {
+            note!("{text}");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    if let Some(part) = part {
+        identity.insert("part".into(), json!(part.to_string()));
+    }
     let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len()) + shot_bytes;
     let folder = args.input.claim("", identity, expected)?;
     common::only_exact(&input);
 
     let (n, seed) = (options.trajectories, options.seed);
     note!("{}: {representation} representation, {n} trajectories, seed {seed}", problem.title);
-    let outcome = sample(problem, &engine, options, target.as_ref())?;
-    if outcome.trajectories == 0 {
-        return Err(RunError::Interrupted.into());
+    let mut all = run::batches(&engine, problem, options);
+    if let Some(part) = part {
+        all = part.batches(&all);
+        note!(
+            "part {part} of them: batches {} to {} of {}",
+            all.start,
+            all.end,
+            run::batches(&engine, problem, options).end
+        );
     }
-    let (table, left_out) = evaluate(problem, &outcome.accumulated, options.threads)?;
-    let mut facts = Map::new();
-    facts.insert("interrupted".into(), json!(outcome.interrupted || !left_out.is_empty()));
-    if !left_out.is_empty() {
-        facts.insert("left_out".into(), json!(left_out));
+    if !done.is_empty() {
+        note!("goes on after {} trajectories", done.trajectories());
     }
-    let finished = write(folder, &input, &outcome, &table, (started, options), facts)?;
-    screen::print_end(problem, &table, "", &finished);
-    warn_undersampled(&table);
-    let cutoffs = check_cutoffs(problem, &table);
-    let seconds = started.elapsed().as_secs_f64();
-    screen::print_place(&format!("{} trajectories in {seconds:.2} s; results", outcome.trajectories), &finished);
-    if !left_out.is_empty() {
-        note!("interrupted while it was evaluated: without {}, everything else was kept", left_out.join(", "));
-        return Ok(ExitCode::from(interrupt::STATUS));
+    let batches = sample_from(problem, &engine, options, target.as_ref(), (done, all), Some(&mut cut))?;
+    if batches.interrupted() {
+        cut.interrupted(&batches);
     }
-    if outcome.interrupted {
-        note!("interrupted: {} of {} trajectories were kept", outcome.trajectories, options.trajectories);
-        return Ok(ExitCode::from(interrupt::STATUS));
+    if part.is_some() {
+        return match batches.interrupted() {
+            true => cut::part_interrupted(),
+            false => cut.part(folder, &batches, common::environment(started, threads(options))),
+        };
     }
-    if let Some(target) = &target {
-        let worst = target.worst(problem, &outcome.accumulated)?;
-        if !(worst <= target.error) {
-            note!(
-                "the error of {} is still {worst:.3e} after all trajectories, above {:.3e}",
-                target.column,
-                target.error
-            );
-            return Ok(ExitCode::from(1));
+    let run = Sampled { input: &input, engine: &engine, options, target: target.as_ref(), started };
+    let status = run.finish(folder, batches, Some(&cut))?;
+    Ok(status)
+}
+
+/// Number of threads that are used.
+pub fn threads(options: RunOptions) -> usize {
+    if options.threads == 0 { rayon::current_num_threads() } else { options.threads }
+}
+
+/// A run whose batches are there.
+pub struct Sampled<'a> {
+    pub input: &'a Input,
+    pub engine: &'a Engine,
+    pub options: RunOptions,
+    pub target: Option<&'a Target>,
+    pub started: Instant,
+}
+
+impl Sampled<'_> {
+    /// Evaluate them, write the folder and print the end; where a run was cut up, `cut` says how.
+    ///
+    /// # Errors
+    /// When there is nothing to evaluate, or something cannot be written.
+    pub fn finish(&self, mut folder: RunFolder, batches: Batches, cut: Option<&Cut>) -> Outcome {
+        let Self { input, options, target, started, .. } = *self;
+        let problem = &input.problem;
+        if let Some(cut) = cut.filter(|_| !batches.interrupted()) {
+            cut.keep(&mut folder, &batches)?;
         }
+        let outcome = run::conclude(self.engine, problem, options, batches, &interrupt::stop())?;
+        if outcome.trajectories == 0 {
+            return Err(RunError::Interrupted.into());
+        }
+        // A target might have stopped it earlier.
+        let confidence = if target.is_some() { Confidence::Stopped } else { outcome.confidence(options) };
+        let (table, left_out) = evaluate(problem, &outcome.accumulated, (options.threads, confidence))?;
+        let mut facts = Map::new();
+        facts.insert("intervals".into(), json!(confidence.to_string()));
+        facts.insert("interrupted".into(), json!(outcome.interrupted || !left_out.is_empty()));
+        if !left_out.is_empty() {
+            facts.insert("left_out".into(), json!(left_out));
+        }
+        let finished = write(folder, input, &outcome, &table, (started, options), facts)?;
+        screen::print_end(problem, &table, "", &finished);
+        warn_undersampled(&table);
+        let cutoffs = check_cutoffs(problem, &table);
+        let seconds = started.elapsed().as_secs_f64();
+        screen::print_place(&format!("{} trajectories in {seconds:.2} s; results", outcome.trajectories), &finished);
+        if !left_out.is_empty() {
+            note!("interrupted while it was evaluated: without {}, everything else was kept", left_out.join(", "));
+            return Ok(ExitCode::from(interrupt::STATUS));
+        }
+        if outcome.interrupted {
+            note!("interrupted: {} of {} trajectories were kept", outcome.trajectories, options.trajectories);
+            return Ok(ExitCode::from(interrupt::STATUS));
+        }
+        if let Some(cut) = cut {
+            cut.done();
+        }
+        if let Some(target) = target {
+            let worst = target.worst(problem, &outcome.accumulated)?;
+            if !(worst <= target.error) {
+                note!(
+                    "the error of {} is still {worst:.3e} after all trajectories, above {:.3e}",
+                    target.column,
+                    target.error
+                );
+                return Ok(ExitCode::from(1));
+            }
+        }
+        Ok(ExitCode::from(u8::from(!cutoffs)))
     }
-    Ok(ExitCode::from(u8::from(!cutoffs)))
 }
 
 /// The table of what was sampled. What is not linear in the state, and takes long, is left out and named where an
 /// interruption leaves no time for it.
-fn evaluate(problem: &Problem, accumulated: &Accumulated, threads: usize) -> Result<(Table, Vec<String>), RunError> {
+fn evaluate(
+    problem: &Problem,
+    accumulated: &Accumulated,
+    (threads, confidence): (usize, Confidence),
+) -> Result<(Table, Vec<String>), RunError> {
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows evaluated  {eta} left") {
         bar.set_style(style);
@@ -198,7 +280,7 @@ fn evaluate(problem: &Problem, accumulated: &Accumulated, threads: usize) -> Res
             note!("{done}/{all} rows evaluated");
         }
     };
-    let how = Evaluation { threads, stop: interrupt::evaluation(), progress: Some(&progress) };
+    let how = Evaluation { threads, stop: interrupt::evaluation(), progress: Some(&progress), confidence };
     let found = columns::evaluate(problem, accumulated, &how);
     bar.finish_and_clear();
     match found {
@@ -207,7 +289,8 @@ fn evaluate(problem: &Problem, accumulated: &Accumulated, threads: usize) -> Res
             rest.quantities.retain(|quantity| !quantity.needs_state());
             let nonlinear = problem.quantities.iter().filter(|quantity| quantity.needs_state());
             let left_out = nonlinear.map(|quantity| problem.column(quantity)).collect();
-            Ok((columns::table(&rest, &accumulated.linear_part(problem, &rest))?, left_out))
+            let how = Evaluation { confidence, ..Evaluation::default() };
+            Ok((columns::evaluate(&rest, &accumulated.linear_part(problem, &rest), &how)?, left_out))
         }
         table => Ok((table?, Vec::new())),
     }
@@ -257,25 +340,45 @@ pub fn cut_off(problem: &Problem, table: &Table) -> Vec<(bool, String)> {
 }
 
 /// Sample with progress on the standard error stream; an interruption ends it early.
-pub fn sample(
+///
+/// # Errors
+/// As [`run::sample`].
+pub fn sample(problem: &Problem, engine: &Engine, options: RunOptions) -> Result<run::Outcome, RunError> {
+    let all = run::batches(engine, problem, options);
+    let batches = sample_from(problem, engine, options, None, (Batches::default(), all), None)?;
+    run::conclude(engine, problem, options, batches, &interrupt::stop())
+}
+
+/// Sample those of the batches `all` that are not `done`.
+fn sample_from(
     problem: &Problem,
     engine: &Engine,
     options: RunOptions,
     target: Option<&Target>,
-) -> Result<run::Outcome, RunError> {
+    (done, all): (Batches, Range<u64>),
+    mut cut: Option<&mut Cut>,
+) -> Result<Batches, RunError> {
     let stop = interrupt::stop();
     let mut progress = Progress::new(problem, options.trajectories);
     let size = run::batch_size(engine, problem, options);
     let (mut next_check, mut failed) = (4u64, None);
-    let mut watch = |done: u64, accumulated: &Accumulated| {
+    // Fixed trajectory counts, growing by a quarter: deciding costs little, and does not depend on threads or on where the
+    // run was cut.
+    let later = |check: u64| check * 5 / 4 + 1;
+    while next_check <= done.end() {
+        next_check = later(next_check);
+    }
+    let mut watch = |so_far: &SoFar| {
         interrupt::keep();
-        progress.update(done, accumulated);
-        // Fixed trajectory counts, growing by a quarter: deciding costs little, and not depending on threads.
+        progress.update(so_far);
+        if let Some(cut) = &mut cut {
+            cut.tick(so_far);
+        }
         if let Some(target) = target
-            && done / size >= next_check
+            && so_far.trajectories() / size >= next_check
         {
-            next_check = (done / size).max(next_check) * 5 / 4 + 1;
-            return match target.worst(problem, accumulated) {
+            next_check = later(next_check);
+            return match target.worst(problem, &so_far.accumulated()) {
                 Ok(worst) => !(worst <= target.error),
                 Err(error) => {
                     failed = Some(error);
@@ -285,11 +388,11 @@ pub fn sample(
         }
         true
     };
-    let outcome = run::sample(engine, problem, options, &stop, &mut watch);
+    let batches = run::go_on(engine, problem, options, (done, all), &stop, &mut watch);
     progress.finish();
     match failed {
         Some(error) => Err(error),
-        None => outcome,
+        None => batches,
     }
 }
 
@@ -313,15 +416,13 @@ fn write(
         let kept = run::reductions(problem, options);
         let battery = problem.battery_reduction();
         let first = kept.iter().position(|reduction| *reduction == battery).unwrap_or(0);
-        let rows: Vec<&Density> = outcome.accumulated.densities.iter().skip(first).step_by(kept.len()).collect();
+        let rows = (first..outcome.accumulated.densities.len()).step_by(kept.len());
+        let rows: Vec<Cow<Density>> = rows.map(|index| outcome.accumulated.density(index)).collect();
         folder.write("states.npz", &npz::densities_npz(&rows, &table.states)?)?;
     } else if options.states {
         let (battery, _) = battery_levels(problem)?;
-        let rows = outcome.accumulated.occupations.iter().map(|o| {
-            let cells = o.clone().states();
-            let total: f64 = cells.iter().map(|(_, h)| h[0] + h[1]).sum();
-            cells.into_iter().map(|(key, h)| (key, (h[0] + h[1]) / total)).collect()
-        });
+        let rows = 0..outcome.accumulated.occupations.len();
+        let rows = rows.map(|row| outcome.accumulated.occupied(row).probabilities().collect());
         folder.write("states.npz", &npz::states_npz(&battery, rows)?)?;
     } else if !table.states.is_empty() {
         folder.write("states.npz", &npz::parts_npz(&table.states)?)?;
@@ -330,8 +431,7 @@ fn write(
     common::draw(&mut folder, &problem.title, &[(&legend, table)])?;
     facts.insert("trajectories".into(), json!(outcome.trajectories));
     facts.insert("representation_why".into(), json!(choose(problem).explain()));
-    let threads = if options.threads == 0 { rayon::current_num_threads() } else { options.threads };
-    Ok(folder.finish(facts, common::environment(started, threads))?)
+    Ok(folder.finish(facts, common::environment(started, threads(options)))?)
 }
 
 fn warn_undersampled(table: &Table) {
@@ -369,14 +469,15 @@ impl<'a> Progress<'a> {
         Self { problem, bar, total, started: now, shown: now, plain }
     }
 
-    fn update(&mut self, done: u64, accumulated: &Accumulated) {
+    fn update(&mut self, so_far: &SoFar) {
+        let done = so_far.trajectories();
         self.bar.set_position(done);
         let every = if self.plain { Duration::from_secs(5) } else { Duration::from_millis(250) };
         if self.shown.elapsed() < every {
             return;
         }
         self.shown = Instant::now();
-        let message = self.main_error(accumulated);
+        let message = self.main_error(&so_far.linear());
         if self.plain {
             let elapsed = self.started.elapsed().as_secs_f64();
             let rate = done as f64 / elapsed;
@@ -396,7 +497,7 @@ impl<'a> Progress<'a> {
         let Some(main) = self.problem.quantities.first() else { return String::new() };
         let slot = linear.iter().position(|l| *l == main.linear()).unwrap_or(0);
         let rows = self.problem.protocol.row_count();
-        let errors = (0..rows).map(|row| accumulated.moments.mean_error(row * linear.len() + slot));
+        let errors = (0..rows).map(|row| accumulated.averages().mean_error(row * linear.len() + slot));
         format!("error of ⟨{}⟩ ≤ {:.2e}", self.problem.column(main), errors.fold(0.0, f64::max))
     }
 

@@ -1,5 +1,7 @@
 //! What is left behind: the folder of a run, its tables and pictures.
 
+#[cfg(feature = "cli")]
+pub mod checkpoint;
 #[cfg(feature = "figures")]
 pub mod correlations;
 #[cfg(feature = "figures")]

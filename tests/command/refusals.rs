@@ -56,7 +56,7 @@ fn mistakes_in_the_file_are_shown_where_they_stand() {
 #[test]
 fn what_would_not_fit_is_refused_with_its_cost() {
     let place = Place::new();
-    place.refuses("run aging.toml --trajectories 1000000000 --out run", &["288.000 GB", "--no-shots"]);
+    place.refuses("run aging.toml --trajectories 1000000000 --out run", &["296.000 GB", "--no-shots"]);
     place.refuses("run aging.toml --trajectories 0 --out run", &["--trajectories"]);
     place.refuses("run aging.toml --trajectories 1.5e0 --out run", &["--trajectories", "a whole number", "1e4"]);
     place.refuses("run aging.toml --trajectories many --out run", &["--trajectories", "such as 10000 or 1e4"]);

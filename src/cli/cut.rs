@@ -1,0 +1,281 @@
+//! How a run is cut up: checkpoints from which it goes on, and parts that are merged.
+
+use super::common::{self, Outcome};
+use super::interrupt;
+use super::print::note;
+use super::run::RunArgs;
+use crate::error::RunError;
+use crate::input::Input;
+use crate::output::checkpoint::Checkpoint;
+use crate::output::folder::{RunFolder, manifest, sha256};
+use crate::run::{Batches, SoFar};
+use clap::Args;
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The file of a part in its folder, and that of a result which can go on.
+pub const PART: &str = "part.bin";
+const CHECKPOINT: &str = "checkpoint.bin";
+
+/// Keys of the manifest in which a run may differ from the one that it goes on with.
+const MAY_DIFFER: [&str; 2] = ["trajectories_asked", "target_error"];
+
+/// Arguments of `leyden run` that cut it up.
+#[derive(Debug, Args)]
+pub struct CutArgs {
+    /// Write a checkpoint beside the output folder at this interval, such as 60s, 5m or 1h, from which --resume goes on
+    #[arg(long, value_name = "TIME", value_parser = parse_interval)]
+    checkpoint: Option<Duration>,
+    /// Go on from the checkpoint of the same run, or start it where there is none; it may ask for more trajectories
+    #[arg(long)]
+    resume: bool,
+    /// Sample part K of N of the run, such as 3/16; `leyden merge` makes the run of them
+    #[arg(long, value_name = "K/N", value_parser = parse_part, conflicts_with = "target_error")]
+    pub part: Option<Part>,
+}
+
+impl CutArgs {
+    /// Whether anything of this run is to be put together with something else of it.
+    fn is_asked_for(&self) -> bool {
+        self.checkpoint.is_some() || self.resume || self.part.is_some()
+    }
+}
+
+/// Part `number` of `of`, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    number: u64,
+    of: u64,
+}
+
+impl Part {
+    /// Its share of the batches.
+    pub fn batches(self, all: &Range<u64>) -> Range<u64> {
+        let cut = |k: u64| all.start + (u128::from(k) * u128::from(all.end - all.start) / u128::from(self.of)) as u64;
+        cut(self.number - 1)..cut(self.number)
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let expected = "expected a time such as 60s, 5m or 1h";
+    let place = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(place);
+    let seconds = match unit {
+        "s" | "" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(expected.into()),
+    };
+    match number.parse::<f64>() {
+        Ok(x) if x >= 0.0 && x * seconds < 1e9 => Ok(Duration::from_secs_f64(x * seconds)),
+        _ => Err(expected.into()),
+    }
+}
+
+fn parse_part(text: &str) -> Result<Part, String> {
+    let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    match numbers {
+        Some((number, of)) if (1..=of).contains(&number) => Ok(Part { number, of }),
+        Some((number, of)) => Err(format!("expected a part from 1/{of} to {of}/{of}, not {number}/{of}")),
+        None => Err("expected a part such as 3/16".into()),
+    }
+}
+
+/// Where a run stands, and where that is written.
+pub struct Cut {
+    /// How often it is written; `None` if not at all.
+    interval: Option<Duration>,
+    last: Instant,
+    /// Beside the folder of the run.
+    file: PathBuf,
+    /// What makes the run the same as another.
+    identity: Map<String, Value>,
+    /// Why the last checkpoint could not be written.
+    failure: Option<RunError>,
+}
+
+/// What a command goes on from.
+pub enum Start {
+    /// These batches.
+    From(Batches),
+    /// The run is at its end; the text says so.
+    Finished(String),
+}
+
+/// What makes a checkpoint one of a run: what the manifest says, what is kept, and the program to the last bit.
+pub fn identity(
+    of_run: &Map<String, Value>,
+    (input, args): (&Input, &RunArgs),
+    part: Option<Part>,
+) -> Map<String, Value> {
+    let mut identity = of_run.clone();
+    MAY_DIFFER.iter().for_each(|key| drop(identity.remove(*key)));
+    identity.insert("shots".into(), json!(input.run.shots && !args.no_shots));
+    identity.insert("states".into(), json!(args.states));
+    // What a part needs to be merged: the whole run, and where its input is from.
+    if let Some(part) = part {
+        identity.insert("part".into(), json!(part.to_string()));
+        identity.insert("run".into(), Value::Object(of_run.clone()));
+        identity.insert("input_path".into(), json!(input.path));
+        identity.insert("overrides".into(), json!(args.input.parameters));
+    }
+    if args.cut.is_asked_for() {
+        let program = std::env::current_exe().and_then(fs::read).map(|bytes| sha256(&bytes));
+        identity.insert("executable".into(), json!(program.ok()));
+    }
+    identity
+}
+
+impl Cut {
+    /// For a run whose result is to be in `out`.
+    pub fn new(args: &CutArgs, out: &Path, identity: Map<String, Value>) -> Self {
+        let mut file = out.as_os_str().to_owned();
+        file.push(".checkpoint");
+        let interval = args.checkpoint.or(args.resume.then_some(Duration::from_secs(60)));
+        Self { interval, last: Instant::now(), file: file.into(), identity, failure: None }
+    }
+
+    /// What there is to go on from.
+    ///
+    /// # Errors
+    /// When a checkpoint is damaged or of another run, and when there is one but nobody asked to go on from it.
+    pub fn start(&self, args: &CutArgs, out: &Path, asked: (&Map<String, Value>, bool)) -> Result<Start, RunError> {
+        let (of_run, force) = asked;
+        let kept = out.join(CHECKPOINT);
+        let found = [&self.file, &kept].into_iter().find(|file| file.exists());
+        if !args.resume {
+            let left = self.file.exists() && !force;
+            return match left {
+                true => Err(RunError::Request(format!(
+                    "{} is the checkpoint of a run that was not finished: --resume goes on from it, --force begins anew",
+                    self.file.display()
+                ))),
+                false => Ok(Start::From(Batches::default())),
+            };
+        }
+        if let Some(done) = manifest(out).filter(|done| done.get("interrupted") == Some(&Value::Bool(false))) {
+            let same = |key: &String| done.get(key) == of_run.get(key);
+            if of_run.keys().all(same) {
+                return Ok(Start::Finished(format!("{} is finished: there is nothing to go on with", out.display())));
+            }
+        }
+        let Some(file) = found else { return Ok(Start::From(Batches::default())) };
+        let checkpoint = Checkpoint::read(file)?;
+        match checkpoint.differs(&self.identity) {
+            Some(difference) => {
+                let text = format!("{} is of another run: {difference}", file.display());
+                Err(RunError::Request(text))
+            }
+            None => Ok(Start::From(checkpoint.batches)),
+        }
+    }
+
+    fn checkpoint(&self, batches: &Batches) -> Checkpoint {
+        Checkpoint { identity: self.identity.clone(), batches: batches.clone() }
+    }
+
+    /// Write a checkpoint if it is time.
+    pub fn tick(&mut self, so_far: &SoFar) {
+        if self.interval.is_some_and(|interval| self.last.elapsed() >= interval) {
+            self.write(so_far.batches());
+            self.last = Instant::now();
+        }
+    }
+
+    fn write(&mut self, batches: &Batches) {
+        if let Err(error) = self.checkpoint(batches).write(&self.file)
+            && self.failure.is_none()
+        {
+            note!("warning: no checkpoint: {error}");
+            self.failure = Some(error);
+        }
+    }
+
+    /// Write what an interrupted run goes on from.
+    pub fn interrupted(&mut self, batches: &Batches) {
+        if self.interval.is_some() {
+            self.write(batches);
+            if self.failure.is_none() {
+                note!("--resume goes on from {}", self.file.display());
+            }
+        }
+    }
+
+    /// Keep in the result what a run with more trajectories goes on from.
+    pub fn keep(&self, folder: &mut RunFolder, batches: &Batches) -> Result<(), RunError> {
+        match self.interval {
+            Some(_) => folder.write(CHECKPOINT, &self.checkpoint(batches).encode()?),
+            None => Ok(()),
+        }
+    }
+
+    /// The result is where it was to be: its checkpoint has done its work.
+    pub fn done(&self) {
+        let _ = fs::remove_file(&self.file);
+    }
+
+    /// Write the folder of a part.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn part(&self, mut folder: RunFolder, batches: &Batches, environment: Value) -> Outcome {
+        let bytes = self.checkpoint(batches).encode()?;
+        folder.write(PART, &bytes)?;
+        let mut facts = Map::new();
+        facts.insert("interrupted".into(), json!(false));
+        facts.insert("trajectories".into(), json!(batches.trajectories()));
+        let finished = folder.finish(facts, environment)?;
+        self.done();
+        let size = common::bytes(bytes.len() as f64);
+        note!("{} trajectories, {size}, in {}", batches.trajectories(), finished.place.display());
+        Ok(std::process::ExitCode::SUCCESS)
+    }
+}
+
+/// What to do where an interruption leaves a part unfinished.
+pub fn part_interrupted() -> Outcome {
+    note!("interrupted: the part is not finished");
+    Ok(std::process::ExitCode::from(interrupt::STATUS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_make_the_whole() {
+        for (batches, of) in [(10, 3), (7, 7), (3, 8), (1_000_003, 16)] {
+            let mut at = 0;
+            for number in 1..=of {
+                let part = Part { number, of }.batches(&(0..batches));
+                assert_eq!(part.start, at);
+                at = part.end;
+            }
+            assert_eq!(at, batches);
+        }
+    }
+
+    #[test]
+    fn intervals_and_parts_are_read() {
+        for (text, seconds) in [("60s", 60.0), ("5m", 300.0), ("1h", 3600.0), ("0.5", 0.5)] {
+            assert_eq!(parse_interval(text).unwrap(), Duration::from_secs_f64(seconds));
+        }
+        for text in ["", "soon", "5 parsecs", "-1s", "nan"] {
+            assert!(parse_interval(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_part("3/16").unwrap(), Part { number: 3, of: 16 });
+        for text in ["0/4", "5/4", "3", "a/b", "1/0"] {
+            assert!(parse_part(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `leyden merge`: the run that parts are parts of.
+
+use super::InputArgs;
+use super::common::{self, Outcome};
+use super::cut::PART;
+use super::print::note;
+use super::run::Sampled;
+use crate::error::RunError;
+use crate::input;
+use crate::output::checkpoint::Checkpoint;
+use crate::run::{self, Batches, RunOptions};
+use crate::space::choose::Representation;
+use clap::Args;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Arguments of `leyden merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The folders of all parts, in any order
+    #[arg(required = true, value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// Output folder [default: the one that the whole run would have]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Number of threads to evaluate with [default: all cores]; no result depends on it
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    threads: Option<u64>,
+    /// Replace what is in the output folder also if it is the result of another input or command; it is kept as
+    /// NAME.previous
+    #[arg(long)]
+    force: bool,
+}
+
+/// A part, and how its folder is called.
+struct Part {
+    folder: String,
+    identity: Map<String, Value>,
+    batches: Batches,
+}
+
+/// Merge the parts and write the folder of the whole run.
+pub fn merge(args: &MergeArgs) -> Outcome {
+    let started = Instant::now();
+    let mut parts = Vec::with_capacity(args.folders.len());
+    for folder in &args.folders {
+        let Checkpoint { identity, batches } = Checkpoint::read(&folder.join(PART))?;
+        parts.push(Part { folder: folder.display().to_string(), identity, batches });
+    }
+    parts.sort_by_key(|part| (part.batches.start(), part.batches.after()));
+    same_run(&parts)?;
+    let identity = parts[0].identity.clone();
+
+    let whole: Map<String, Value> = kept(&identity, "run")?;
+    let (path, text): (PathBuf, String) = (kept(&identity, "input_path")?, kept(&whole, "input")?);
+    let parameters: Vec<(String, String)> = kept(&identity, "overrides")?;
+    let input = input::parse(&path.display().to_string(), &text, &parameters)?;
+    let options = RunOptions {
+        trajectories: kept(&whole, "trajectories_asked")?,
+        seed: kept(&whole, "seed")?,
+        threads: args.threads.unwrap_or(0) as usize,
+        shots: kept(&identity, "shots")?,
+        covariance: false,
+        states: kept(&identity, "states")?,
+    };
+    let representation: Representation =
+        kept::<String>(&whole, "representation")?.parse().map_err(RunError::Request)?;
+    let (_, engine) = common::engine(&input, Some(representation))?;
+    let (n, all) = (parts.len(), run::batches(&engine, &input.problem, options));
+    let batches = joined(parts, all.end, options.trajectories)?;
+
+    let place = InputArgs { file: path, parameters, out: args.out.clone(), force: args.force };
+    let expected = common::expected_bytes(input.problem.protocol.row_count(), input.problem.quantities.len());
+    let folder = place.claim("", whole, expected)?;
+    note!("{}: {} trajectories in {n} parts", input.problem.title, options.trajectories);
+    Sampled { input: &input, engine: &engine, options, target: None, started }.finish(folder, batches, None)
+}
+
+/// What a part says of its run.
+fn kept<T: DeserializeOwned>(identity: &Map<String, Value>, key: &str) -> Result<T, RunError> {
+    let value = identity.get(key).and_then(|value| T::deserialize(value).ok());
+    value.ok_or_else(|| {
+        RunError::Request(format!("a part does not say its `{key}`: it was not written by `run --part`"))
+    })
+}
+
+/// Whether all parts are of one run.
+fn same_run(parts: &[Part]) -> Result<(), RunError> {
+    let of = |part: &Part| {
+        let mut identity = part.identity.clone();
+        identity.remove("part");
+        Checkpoint { identity, batches: Batches::default() }
+    };
+    let first = of(&parts[0]);
+    for part in &parts[1..] {
+        if let Some(difference) = first.differs(&of(part).identity) {
+            let text = format!("{} is of another run than {}: {difference}", part.folder, parts[0].folder);
+            return Err(RunError::Request(text));
+        }
+    }
+    Ok(())
+}
+
+/// The batches of all parts, in the order of their numbers: each once, up to `end`.
+fn joined(parts: Vec<Part>, end: u64, trajectories: u64) -> Result<Batches, RunError> {
+    let (mut all, mut at, mut before) = (Batches::default(), 0, String::new());
+    for Part { folder, batches, .. } in parts {
+        if batches.start() < at {
+            return Err(RunError::Request(format!(
+                "{folder} and {before} hold the same batches from {}",
+                batches.start()
+            )));
+        }
+        if batches.start() > at {
+            return Err(missing(at, batches.start(), end));
+        }
+        (at, before) = (batches.after(), folder);
+        all.append(batches);
+    }
+    if at < end || all.trajectories() < trajectories {
+        return Err(missing(at, end, end));
+    }
+    Ok(all)
+}
+
+fn missing(from: u64, to: u64, of: u64) -> RunError {
+    RunError::Request(format!("the part that holds batches {from} to {to} of {of} is missing"))
+}
