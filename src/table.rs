@@ -93,6 +93,7 @@ fn rounded(value: f64, place: i32) -> String {
 }
 
 /// So many significant digits, without zeros at the end.
+#[cfg(any(feature = "cli", test))]
 pub(crate) fn significant(value: f64, digits: i32) -> String {
     let text = rounded(value, exponent(value) + 1 - digits);
     let (number, power) = text.split_at(text.find('e').unwrap_or(text.len()));

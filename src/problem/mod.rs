@@ -43,6 +43,7 @@ pub use limits::{MOST_CELLS, MOST_ROWS};
 pub use normal_order::Acting;
 pub use operator::{Factor, Op, OpSum, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
 pub use protocol::{Axis, Protocol, Row, Step, even_rows, log_rows};
+#[cfg(feature = "input")]
 pub(crate) use quantity::MOST_STATES;
 pub use quantity::{
     Basis, BatteryKinds, Chosen, ChosenId, Entry, Kinds, Linear, Nonlinear, Part, Place, Quantity, Recipe, Reduction,

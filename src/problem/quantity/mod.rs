@@ -9,6 +9,7 @@ mod of_state;
 mod range;
 mod scope;
 
+#[cfg(feature = "input")]
 pub(crate) use chosen::MOST_STATES;
 pub(super) use chosen::check_chosen;
 pub use chosen::{Chosen, ChosenId, Place};
