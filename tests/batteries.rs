@@ -369,6 +369,17 @@ fn intervals_of_entropy_cover_where_jumps_are_rare() {
     }
 }
 
+/// A parameter stands for a state as it does elsewhere.
+#[test]
+fn words_stand_for_states_to_compare_with() {
+    let text = "[parameters]\ntarget = \"ghz\"\n[subsystems]\nW = { cells = 3, graph = \"none\" }\n[initial]\nW = \"target\"\n\
+                [protocol]\nsteps = [{ name = \"w\", evolve = 1, samples = 1 }]\n\
+                [observe]\nquantities = [{ name = \"like\", fidelity = \"target\", of = [\"W\"] }]\n";
+    close(last(&solve(text), "like"), 1.0);
+    let other = input::parse("words", text, &[("target".into(), "bell".into())]).map(|_| ()).unwrap_err().to_string();
+    assert!(other.contains("bell"), "{other}");
+}
+
 /// Gates and pulses do not keep few quanta, wherever the limited part stands among what they act on.
 #[test]
 fn few_quanta_are_not_turned() {

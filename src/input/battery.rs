@@ -5,7 +5,6 @@ use super::error::InputError;
 use super::expression;
 use super::operator::Context;
 use super::parameters::Scope;
-use super::protocol::names;
 use super::subsystems::Parts;
 use crate::problem::{Acting, OpSum, ProblemBuilder, SubsystemId, Zero};
 
@@ -20,10 +19,12 @@ pub(super) fn battery<'s>(
     builder: &mut ProblemBuilder,
 ) -> Result<(), InputError> {
     section.allow("key", &["of", "hamiltonian", "zero"])?;
-    let members = match section.get("of") {
-        Some(of) => members(of, "the battery", parts)?,
+    let members: Vec<SubsystemId> = match section.get("of") {
         None if section.get("hamiltonian").is_some() => (0..parts.all.len()).map(SubsystemId::new).collect(),
-        None => members(section.need("of", "of = [\"B\"]")?, "the battery", parts)?,
+        _ => {
+            let of = section.need("of", "of = [\"B\"]")?;
+            parts.members(of, "the battery")?.into_iter().map(|(id, _)| id).collect()
+        }
     };
     builder.battery(members.iter().copied());
     let Some(item) = section.get("hamiltonian") else {
@@ -88,24 +89,5 @@ fn zero<'s>(section: &Table<'s>, scope: &Scope<'s>) -> Result<Zero, InputError> 
                 .map(|_| Zero::Ground)
                 .map_err(|_| text.at.error(format!("`{}` is no place for the zero of energy", text.text), expected))
         }
-    }
-}
-
-/// The subsystems in a list of names, each once and at least one.
-pub(super) fn members(of: &Item<'_>, what: &str, parts: &Parts) -> Result<Vec<SubsystemId>, InputError> {
-    let known = parts.names();
-    let mut members = Vec::new();
-    for (name, at) in names(of, "subsystem", &known)? {
-        for id in parts.named(known[name], at)? {
-            if members.contains(&id) {
-                let message = format!("the subsystem `{}` is named twice", parts.all[id].name);
-                return Err(at.error(message, "each once"));
-            }
-            members.push(id);
-        }
-    }
-    match members.is_empty() {
-        true => Err(of.at.error(format!("{what} is made of nothing"), "at least one subsystem")),
-        false => Ok(members),
     }
 }

@@ -70,7 +70,8 @@ pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) ->
     if let Some(item) = table.get("fidelity") {
         let of = places(table.need("of", "of = [\"B\"]")?, parts, &[])?;
         let state = expression::parse(item.text("a pure state such as `ghz` or `ket(1, 0, i)` in quotes")?)?;
-        let levels: Vec<usize> = of.iter().flat_map(|place| factors(place, parts)).collect();
+        let levels: Vec<usize> =
+            of.iter().flat_map(|(e, cell)| parts.all[*e].factors(*cell)).map(|(_, levels)| levels).collect();
         let states: f64 = levels.iter().map(|n| *n as f64).product();
         if states > MOST_STATES {
             let at = table.need("of", "of = [\"B\"]")?.at;
@@ -80,16 +81,6 @@ pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) ->
         return Ok(Figure::Number(function(Nonlinear::Fidelity, of, 0, Some(Arc::new(psi)))));
     }
     Err(table.at.error("this asks for nothing", EXAMPLES))
-}
-
-/// Number of levels of each tensor factor of a place.
-fn factors((e, cell): &Place, parts: &Parts) -> Vec<usize> {
-    let part = &parts.all[*e];
-    match &part.kind {
-        Kind::Ensemble { .. } | Kind::Network { .. } => vec![2; cell.map_or(part.cells() as usize, |_| 1)],
-        Kind::Mode { cutoff } => vec![*cutoff],
-        Kind::Levels { energies } => vec![energies.len()],
-    }
 }
 
 /// `["A", "B:0"]`: subsystems, and cells of networks by their numbers; none of them among those `taken`.

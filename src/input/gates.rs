@@ -6,9 +6,8 @@ use super::expression;
 use super::numpy;
 use super::operator::Context;
 use super::parameters::Scope;
-use super::protocol::names;
 use super::subsystems::Parts;
-use crate::problem::{Acting, Gate, MOST_JOINT, SubsystemId, is_unitary};
+use crate::problem::{Acting, Gate, SubsystemId, is_unitary};
 use faer::Mat;
 use ndarray::Ix2;
 use std::path::Path;
@@ -41,25 +40,12 @@ pub(super) fn gate<'s>(item: &Item<'s>, scope: &Scope<'s>, parts: &Parts, folder
 fn saved<'s>(item: &Item<'s>, parts: &Parts, folder: &Path) -> Result<Gate, InputError> {
     let table = item.table("a gate", item.at)?;
     table.allow("key of a gate", &["file", "on"])?;
-    let known = parts.names();
     let on = table.need("on", "on = [\"A\", \"B\"]")?;
-    let mut over: Vec<SubsystemId> = Vec::new();
-    for (name, at) in names(on, "subsystem", &known)? {
-        for id in parts.named(known[name], at)? {
-            if over.contains(&id) {
-                return Err(at.error(format!("`{}` is named twice", parts.all[id].name), "each once"));
-            }
-            over.push(id);
-        }
-    }
-    if over.is_empty() {
-        return Err(on.at.error("a gate on nothing", "at least one subsystem"));
-    }
+    let over: Vec<SubsystemId> = parts.members(on, "a gate")?.into_iter().map(|(id, _)| id).collect();
     let ln: f64 = over.iter().map(|id| parts.all[*id].ln_dimension()).sum();
-    let most = MOST_STATES.min(MOST_JOINT);
-    if ln > (most as f64).ln() + 1e-9 {
+    if ln > (MOST_STATES as f64).ln() + 1e-9 {
         let message = format!("a gate on 10^{:.1} states", ln / std::f64::consts::LN_10);
-        return Err(on.at.error(message, format!("subsystems of at most {most} states together")));
+        return Err(on.at.error(message, format!("subsystems of at most {MOST_STATES} states together")));
     }
     let d = ln.exp().round() as usize;
     let file = table.need("file", "file = \"u.npy\"")?;

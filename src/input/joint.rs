@@ -5,10 +5,9 @@ use super::error::{InputError, Span};
 use super::expression::{self, Expr, Node};
 use super::numpy;
 use super::operator::Context;
-use super::parameters::{Scope, Value};
-use super::protocol::names;
+use super::parameters::Scope;
 use super::subsystems::Parts;
-use crate::problem::{Acting, JointState, Kind, MOST_JOINT, OpSum, ProblemBuilder, SubsystemId};
+use crate::problem::{Acting, JointState, Kind, MOST_JOINT, OpSum, ProblemBuilder, SubsystemId, ghz, w};
 use faer::Mat;
 use ndarray::{Array1, Array2, Ix1, Ix2};
 use ndarray_npy::ReadNpyError;
@@ -50,21 +49,16 @@ impl<'s> States<'_, 's> {
     /// The first that is no state of what it is over.
     pub(super) fn section(&self, item: &Item<'s>, builder: &mut ProblemBuilder) -> Result<(), InputError> {
         let tables = if item.is_list() { item.list("a list of joint states")? } else { vec![item.clone()] };
-        let known = self.parts.names();
         let mut taken: Vec<SubsystemId> = Vec::new();
         for item in tables {
             let table = item.table("a joint state", item.at)?;
             table.allow("key of a joint state", &["over", "state", "file"])?;
-            let mut over = Vec::new();
-            for (name, at) in names(table.need("over", "over = [\"A\", \"B\"]")?, "subsystem", &known)? {
-                for id in self.parts.named(known[name], at)? {
-                    if over.contains(&id) || taken.contains(&id) {
-                        let message = format!("`{}` starts in two joint states", self.parts.all[id].name);
-                        return Err(at.error(message, "each subsystem once"));
-                    }
-                    over.push(id);
-                }
+            let members = self.parts.members(table.need("over", "over = [\"A\", \"B\"]")?, "a joint state")?;
+            if let Some((id, at)) = members.iter().find(|(id, _)| taken.contains(id)) {
+                let message = format!("`{}` starts in two joint states", self.parts.all[*id].name);
+                return Err(at.error(message, "each subsystem once"));
             }
+            let over: Vec<SubsystemId> = members.into_iter().map(|(id, _)| id).collect();
             let state = match (table.get("state"), table.get("file")) {
                 (Some(state), None) => {
                     let state = expression::parse(state.text("a joint state in quotes")?)?;
@@ -96,7 +90,7 @@ impl<'s> States<'_, 's> {
         let state = expression::parse(item.text("a state in quotes")?)?;
         let word = match &state.node {
             Node::Call { name, .. } => *name,
-            Node::Name(name) => self.meant(name),
+            Node::Name(name) => self.scope.meant(name),
             _ => return Ok(None),
         };
         match JOINT.contains(&word) {
@@ -105,18 +99,10 @@ impl<'s> States<'_, 's> {
         }
     }
 
-    /// The word that a parameter stands for, or the word itself.
-    fn meant<'a>(&'a self, name: &'a str) -> &'a str {
-        match self.scope.get(name) {
-            Some(Value::Word(word)) => word,
-            _ => name,
-        }
-    }
-
     fn word(&self, state: &Expr<'s>, over: &[SubsystemId]) -> Result<JointState, InputError> {
         let (word, at, arguments) = match &state.node {
             Node::Call { name, name_at, arguments } => (*name, *name_at, arguments.as_slice()),
-            Node::Name(name) => (self.meant(name), state.at, [].as_slice()),
+            Node::Name(name) => (self.scope.meant(name), state.at, [].as_slice()),
             _ => return Err(state.at.error("this is no joint state", usage("ghz"))),
         };
         let number = |argument: &Expr<'s>| self.scope.number_of(argument).map(|found| found.value);
@@ -266,22 +252,20 @@ pub(super) fn ket_of<'s>(
     let cells = levels.iter().all(|n| *n == 2);
     let (word, arguments) = match &state.node {
         Node::Call { name, arguments, .. } => (*name, arguments.as_slice()),
-        Node::Name(name) => (*name, [].as_slice()),
+        Node::Name(name) => (scope.meant(name), [].as_slice()),
         _ => ("", [].as_slice()),
     };
-    let state = match (word, arguments) {
-        ("ket", [_, ..]) => return amplitudes(arguments, scope, parts, d, state.at),
-        ("bell", []) if cells && levels.len() == 2 => JointState::ghz(2),
-        ("ghz", []) if cells && levels.len() >= 2 => JointState::ghz(levels.len()),
-        ("w", []) if cells && levels.len() >= 2 => JointState::w(levels.len()),
+    match (word, arguments) {
+        ("ket", [_, ..]) => amplitudes(arguments, scope, parts, d, state.at),
+        ("bell", []) if cells && levels.len() == 2 => Ok(ghz(2)),
+        ("ghz", []) if cells && levels.len() >= 2 => Ok(ghz(levels.len())),
+        ("w", []) if cells && levels.len() >= 2 => Ok(w(levels.len())),
         _ => {
             let message = format!("`{}` is no pure state of this part", state.at.text());
-            return Err(state.at.error(message, format!("`ket(…)` of {d} amplitudes; of cells `bell`, `ghz` or `w`")));
+            Err(scope
+                .origin(state)
+                .error(message, format!("`ket(…)` of {d} amplitudes; of cells `bell`, `ghz` or `w`")))
         }
-    };
-    match state {
-        JointState::Kets(kets) => Ok(kets[0].1.clone()),
-        JointState::GroundState(_) | JointState::Gibbs { .. } => Ok(Vec::new()),
     }
 }
 

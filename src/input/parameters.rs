@@ -290,6 +290,14 @@ impl<'s> Scope<'s> {
         self.index.get(name).and_then(|&at| self.values[at].as_ref())
     }
 
+    /// The word that a parameter stands for, or the name itself.
+    pub(super) fn meant<'a>(&'a self, name: &'a str) -> &'a str {
+        match self.get(name) {
+            Some(Value::Word(word)) => word,
+            _ => name,
+        }
+    }
+
     /// Where the value of an expression was decided: the definition behind a lone name.
     pub(super) fn origin(&self, expression: &Expr<'s>) -> Span<'s> {
         let (mut node, mut at) = (&expression.node, expression.at);

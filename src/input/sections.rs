@@ -232,7 +232,7 @@ fn space<'s>(
     section.allow("key", &["at_most", "of"])?;
     let most = scope.number(section.need("at_most", "at_most = 2")?)?.whole("the most quanta", 0..=MOST_QUANTA)?;
     let of: Vec<SubsystemId> = match section.get("of") {
-        Some(of) => super::battery::members(of, "the space of few quanta", parts)?,
+        Some(of) => parts.members(of, "the space of few quanta")?.into_iter().map(|(id, _)| id).collect(),
         None => (0..parts.all.len()).map(SubsystemId::new).collect(),
     };
     builder.at_most(most, of);

@@ -5,6 +5,7 @@ use super::error::{InputError, Span, shown};
 use super::expression;
 use super::operator::subsystem;
 use super::parameters::{Scope, identifier};
+use super::protocol::names;
 use crate::problem::{Kind, MOST_CELLS, Subsystem, SubsystemId};
 
 /// A network is held cell by cell; far fewer than this fit in memory.
@@ -39,6 +40,25 @@ impl Parts {
         match self.group(name) {
             Some(members) => Ok(members.to_vec()),
             None => Ok(vec![subsystem(&self.all, name, at)?]),
+        }
+    }
+
+    /// The subsystems in a list of names with their places, each once and at least one; `what` is made of them.
+    pub(super) fn members<'s>(&self, of: &Item<'s>, what: &str) -> Result<Vec<(SubsystemId, Span<'s>)>, InputError> {
+        let known = self.names();
+        let mut members: Vec<(SubsystemId, Span<'s>)> = Vec::new();
+        for (name, at) in names(of, "subsystem", &known)? {
+            for id in self.named(known[name], at)? {
+                if members.iter().any(|(other, _)| *other == id) {
+                    let message = format!("the subsystem `{}` is named twice", self.all[id].name);
+                    return Err(at.error(message, "each once"));
+                }
+                members.push((id, at));
+            }
+        }
+        match members.is_empty() {
+            true => Err(of.at.error(format!("{what} is made of nothing"), "at least one subsystem")),
+            false => Ok(members),
         }
     }
 }

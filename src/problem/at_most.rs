@@ -55,17 +55,10 @@ pub(super) fn check_at_most(problem: &Problem) -> Result<(), ModelError> {
             );
             return invalid(text);
         };
-        let factors = problem.factors_of(&joint.over.iter().map(|e| (*e, None)).collect::<Vec<_>>());
-        let held = |mut index: usize| -> usize {
-            let level = |&(e, _, levels): &(SubsystemId, usize, usize)| {
-                let level = index % levels;
-                index /= levels;
-                if of.contains(&e) { level } else { 0 }
-            };
-            factors.iter().rev().map(level).sum()
+        let held = |state: Vec<(SubsystemId, usize)>| -> usize {
+            state.iter().filter(|(e, _)| of.contains(e)).map(|(_, level)| level).sum()
         };
-        let there = kets.iter().flat_map(|(_, ket)| ket.iter().enumerate()).filter(|(_, x)| x.norm() > 1e-150);
-        most += there.map(|(index, _)| held(index)).max().unwrap_or(0) as f64;
+        most += problem.occupied(&joint.over, kets).map(held).max().unwrap_or(0) as f64;
     }
     if most > *quanta as f64 {
         return invalid(format!("the state at the start has up to {most} quanta, and the space at most {quanta}"));

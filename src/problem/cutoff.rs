@@ -109,21 +109,15 @@ impl Problem {
         let Some(Joint { over, state: JointState::Kets(kets) }) = self.joint.get(number) else {
             return held(&part.kind, &Initial::Joint(number), level);
         };
-        let factors = self.factors_of(&over.iter().map(|e| (*e, None)).collect::<Vec<_>>());
-        let holds = |mut index: usize| -> f64 {
-            let of_factor = |&(e, _, levels): &(SubsystemId, usize, usize)| {
-                let own = index % levels;
-                index /= levels;
-                match part.kind {
-                    _ if e != subsystem => 0.0,
-                    Kind::Levels { .. } => f64::from(u8::from(own == level)),
-                    _ => own as f64,
-                }
-            };
-            factors.iter().rev().map(of_factor).sum()
+        let holds = |state: Vec<(SubsystemId, usize)>| -> f64 {
+            let own = state.iter().filter(|(e, _)| *e == subsystem).map(|(_, own)| *own);
+            match part.kind {
+                Kind::Levels { .. } => own.map(|own| f64::from(u8::from(own == level))).sum(),
+                _ => own.sum::<usize>() as f64,
+            }
         };
-        let there = kets.iter().flat_map(|(_, ket)| ket.iter().enumerate()).filter(|(_, x)| x.norm() > 1e-150);
-        there.fold((f64::INFINITY, 0.0), |(lo, hi), (index, _)| (holds(index).min(lo), holds(index).max(hi)))
+        let held = self.occupied(over, kets).map(holds);
+        held.fold((f64::INFINITY, 0.0), |(lo, hi), held| (held.min(lo), held.max(hi)))
     }
 
     fn moves(&self, places: &[Place]) -> Option<Vec<Move>> {

@@ -39,6 +39,19 @@ pub struct Joint {
     pub state: JointState,
 }
 
+/// The amplitudes of (|0…0⟩ + |1…1⟩)/√2 of so many cells.
+pub(crate) fn ghz(cells: usize) -> Vec<Complex64> {
+    let last = (1usize << cells) - 1;
+    let half = Complex64::from(0.5f64.sqrt());
+    (0..=last).map(|i| if i == 0 || i == last { half } else { Complex64::ZERO }).collect()
+}
+
+/// Those of one excitation spread evenly over so many cells.
+pub(crate) fn w(cells: usize) -> Vec<Complex64> {
+    let each = Complex64::from((cells as f64).sqrt().recip());
+    (0..1usize << cells).map(|i| if i.count_ones() == 1 { each } else { Complex64::ZERO }).collect()
+}
+
 impl JointState {
     /// A pure state of norm 1.
     pub fn ket(amplitudes: Vec<Complex64>) -> Self {
@@ -47,15 +60,12 @@ impl JointState {
 
     /// (|0…0⟩ + |1…1⟩)/√2 of so many cells; of two a Bell state.
     pub fn ghz(cells: usize) -> Self {
-        let last = (1usize << cells) - 1;
-        let half = Complex64::from(0.5f64.sqrt());
-        Self::ket((0..=last).map(|i| if i == 0 || i == last { half } else { Complex64::ZERO }).collect())
+        Self::ket(ghz(cells))
     }
 
     /// One excitation spread evenly over so many cells.
     pub fn w(cells: usize) -> Self {
-        let each = Complex64::from((cells as f64).sqrt().recip());
-        Self::ket((0..1usize << cells).map(|i| if i.count_ones() == 1 { each } else { Complex64::ZERO }).collect())
+        Self::ket(w(cells))
     }
 
     /// A density matrix, as a mixture of its eigenvectors.

@@ -13,6 +13,7 @@ mod commutators;
 mod correlation;
 mod cutoff;
 mod describe;
+mod digits;
 mod envelope;
 pub mod function;
 mod gate;
@@ -32,6 +33,7 @@ pub use at_most::AtMost;
 pub use battery::{BatteryHamiltonian, Zero};
 pub use build::ProblemBuilder;
 pub use correlation::{Correlation, MOST_DELAYS, Regression, When};
+pub(crate) use digits::digits;
 pub use envelope::{Drive, Envelope, Piece};
 pub use gate::Gate;
 pub use ids::{ChannelId, ObservableId, StepId, SubsystemId};
@@ -39,6 +41,8 @@ pub use ids::{ChannelId, ObservableId, StepId, SubsystemId};
 pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
 pub use joint::{Joint, JointState, MOST_JOINT};
+#[cfg(feature = "input")]
+pub(crate) use joint::{ghz, w};
 pub use limits::{MOST_CELLS, MOST_ROWS};
 pub use normal_order::Acting;
 pub use operator::{Factor, Op, OpSum, Term, a, ad, n, sm, sp, sx, sy, sz, transition};
@@ -120,6 +124,17 @@ impl Subsystem {
             true => self.cells() as f64 * self.energy,
             false => self.uneven.iter().sum(),
         }
+    }
+
+    /// The tensor factors, each a cell, the mode or the levels, or one cell of them: its number and how many levels it has.
+    pub(crate) fn factors(&self, cell: Option<usize>) -> impl Iterator<Item = (usize, usize)> {
+        let levels = match &self.kind {
+            Kind::Ensemble { .. } | Kind::Network { .. } => 2,
+            Kind::Mode { cutoff } => *cutoff,
+            Kind::Levels { energies } => energies.len(),
+        };
+        let cells = cell.map_or(0..self.cells() as usize, |cell| cell..cell + 1);
+        cells.map(move |cell| (cell, levels))
     }
 
     /// ln of the Hilbert space dimension.

@@ -3,13 +3,12 @@
 use super::blocks::{Layout, Monomial, Slot};
 use crate::battery::ln_multiplicity;
 use crate::density::eigen;
-use crate::problem::{OpSum, Problem, SubsystemId};
+use crate::problem::{OpSum, Problem, SubsystemId, digits};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::matrix_free::eigen::{PartialEigenParams, partial_self_adjoint_eigen, partial_self_adjoint_eigen_scratch};
 use faer::sparse::{SparseColMat, Triplet};
 use faer::{Mat, Par};
 use num_complex::Complex64;
-use std::collections::HashMap;
 
 /// Most states that an operator is written out in.
 const MOST_STATES: usize = 1 << 14;
@@ -38,14 +37,8 @@ pub fn slots_of(layout: &Layout, of: &[SubsystemId]) -> Vec<usize> {
 }
 
 /// The level of each of these slots in product state `index`, the first slot the most significant digit.
-pub fn levels_at(layout: &Layout, slots: &[usize], mut index: usize) -> Vec<usize> {
-    let mut found = vec![0; slots.len()];
-    for (level, slot) in found.iter_mut().zip(slots).rev() {
-        let levels = layout.slots[*slot].levels(0);
-        *level = index % levels;
-        index /= levels;
-    }
-    found
+pub fn levels_at(layout: &Layout, slots: &[usize], index: usize) -> Vec<usize> {
+    digits(index, &slots.iter().map(|slot| layout.slots[*slot].levels(0)).collect::<Vec<_>>())
 }
 
 /// What an operator on the slots `slots` makes of one product state of theirs: the new one, and its amplitude.
@@ -107,25 +100,10 @@ pub fn coupled(layout: &Layout, slots: &[usize], terms: &[Monomial]) -> Result<V
     Ok(all)
 }
 
-/// The same for one set of spins.
-fn sets(layout: &Layout, (slots, two_j): (&[usize], &[u64]), terms: &[Monomial], counts: &[usize]) -> Vec<Coupled> {
-    let d: usize = counts.iter().product();
-    let read = |mut code: usize| -> Vec<usize> {
-        let mut levels: Vec<usize> = counts
-            .iter()
-            .rev()
-            .map(|n| {
-                let level = code % n;
-                code /= n;
-                level
-            })
-            .collect();
-        levels.reverse();
-        levels
-    };
-    let code = |levels: &[usize]| levels.iter().zip(counts).fold(0, |code, (level, n)| code * n + level);
-    let mut entries = Vec::new();
-    // Sets that are joined share a root.
+/// Which of `d` states these pairs join, directly or through others: the set of each state and its place in it, and how
+/// many sets there are.
+pub fn joined(d: usize, pairs: impl Iterator<Item = (usize, usize)>) -> (Vec<(usize, usize)>, usize) {
+    // Sets that are joined share a root, the first of their states.
     let mut root: Vec<usize> = (0..d).collect();
     fn find(root: &mut [usize], mut of: usize) -> usize {
         while root[of] != of {
@@ -134,12 +112,35 @@ fn sets(layout: &Layout, (slots, two_j): (&[usize], &[u64]), terms: &[Monomial],
         }
         of
     }
+    for (a, b) in pairs {
+        let (a, b) = (find(&mut root, a), find(&mut root, b));
+        root[a.max(b)] = a.min(b);
+    }
+    let mut sizes: Vec<usize> = Vec::new();
+    let mut numbers = vec![0; d];
+    let places = (0..d)
+        .map(|state| {
+            let first = find(&mut root, state);
+            if first == state {
+                numbers[first] = sizes.len();
+                sizes.push(0);
+            }
+            let set = numbers[first];
+            sizes[set] += 1;
+            (set, sizes[set] - 1)
+        })
+        .collect();
+    (places, sizes.len())
+}
+
+/// The same for one set of spins.
+fn sets(layout: &Layout, (slots, two_j): (&[usize], &[u64]), terms: &[Monomial], counts: &[usize]) -> Vec<Coupled> {
+    let d: usize = counts.iter().product();
+    let code = |levels: &[usize]| levels.iter().zip(counts).fold(0, |code, (level, n)| code * n + level);
+    let mut entries = Vec::new();
     for from in 0..d {
-        for (levels, amplitude) in images(layout, (slots, two_j), terms, &read(from)) {
-            let to = code(&levels);
-            entries.push((to, from, amplitude));
-            let (a, b) = (find(&mut root, to), find(&mut root, from));
-            root[a.max(b)] = a.min(b);
+        for (levels, amplitude) in images(layout, (slots, two_j), terms, &digits(from, counts)) {
+            entries.push((code(&levels), from, amplitude));
         }
     }
     let copies = |(slot, j): (&usize, &u64)| match layout.slots[*slot] {
@@ -147,19 +148,12 @@ fn sets(layout: &Layout, (slots, two_j): (&[usize], &[u64]), terms: &[Monomial],
         _ => 0.0,
     };
     let ln_copies = slots.iter().zip(two_j).map(copies).sum();
-    let mut found: Vec<Coupled> = Vec::new();
-    let mut places: HashMap<usize, usize> = HashMap::new();
-    let place: Vec<(usize, usize)> = (0..d)
-        .map(|state| {
-            let of = find(&mut root, state);
-            let set = *places.entry(of).or_insert_with(|| {
-                found.push(Coupled { two_j: two_j.to_vec(), ln_copies, states: Vec::new(), entries: Vec::new() });
-                found.len() - 1
-            });
-            found[set].states.push(read(state));
-            (set, found[set].states.len() - 1)
-        })
-        .collect();
+    let (place, count) = joined(d, entries.iter().map(|(to, from, _)| (*to, *from)));
+    let empty = Coupled { two_j: two_j.to_vec(), ln_copies, states: Vec::new(), entries: Vec::new() };
+    let mut found = vec![empty; count];
+    for (state, (set, _)) in place.iter().enumerate() {
+        found[*set].states.push(digits(state, counts));
+    }
     for (to, from, value) in entries {
         found[place[from].0].entries.push((place[to].1, place[from].1, value));
     }

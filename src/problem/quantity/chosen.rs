@@ -40,16 +40,7 @@ pub struct ChosenId {
 impl Problem {
     /// The tensor factors of places: each cell, mode or multi-level system with its number of levels.
     pub(crate) fn factors_of(&self, places: &[Place]) -> Vec<(SubsystemId, usize, usize)> {
-        let of = |&(id, cell): &Place| {
-            let part = &self.subsystems[id];
-            let levels = match &part.kind {
-                Kind::Ensemble { .. } | Kind::Network { .. } => 2,
-                Kind::Mode { cutoff } => *cutoff,
-                Kind::Levels { energies } => energies.len(),
-            };
-            let cells = cell.map_or(0..part.cells() as usize, |cell| cell..cell + 1);
-            cells.map(move |cell| (id, cell, levels)).collect::<Vec<_>>()
-        };
+        let of = |&(id, cell): &Place| self.subsystems[id].factors(cell).map(move |(cell, levels)| (id, cell, levels));
         places.iter().flat_map(of).collect()
     }
 

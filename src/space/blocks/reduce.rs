@@ -8,7 +8,8 @@ use super::own::Eigenbasis;
 use super::{Blocks, Slot};
 use crate::battery::ln_multiplicity;
 use crate::density::{BlockShape, Density, GroupSum, Label};
-use crate::problem::{Kind, Reduction, SubsystemId};
+use crate::problem::{Kind, Reduction, SubsystemId, digits};
+use crate::space::energies::slots_of;
 use faer::Mat;
 use num_complex::Complex64;
 use std::collections::BTreeMap;
@@ -161,7 +162,7 @@ type PartBlock = (Space, BTreeMap<Vec<usize>, Vec<(u32, u32)>>);
 /// The joint state of whole subsystems, `in_energies` in the eigenbasis of the battery's own Hamiltonian. With the rest in
 /// one product state every charge of the part is definite, so the part falls into blocks by spins and charges too.
 fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId], in_energies: bool) -> Vec<Piece> {
-    let slots: Vec<usize> = parts.iter().flat_map(|e| of.layout.of[e.index()].clone()).collect();
+    let slots = slots_of(&of.layout, parts);
     let owner: Vec<SubsystemId> = parts.iter().flat_map(|e| of.layout.of[e.index()].clone().map(move |_| *e)).collect();
     let layout = Layout { slots: slots.iter().map(|s| of.layout.slots[*s]).collect(), at_most: None, of: Vec::new() };
     let charges: Vec<Charge> = of.charges.iter().map(|c| c.restricted(&slots)).collect();
@@ -255,14 +256,9 @@ fn few_slots(of: &Blocks, block: &Block, label: Label, slots: &[(SubsystemId, us
         slots.iter().for_each(|(_, slot)| levels[*slot] = 0);
         vectors.entry(levels.clone()).or_default().push((place, state as u32));
     }
-    let energy = |mut place: usize| -> f64 {
-        let own = slots.iter().zip(&counts).rev();
-        own.map(|((e, slot), count)| {
-            let level = place % count;
-            place /= count;
-            level_energy(of, block, *e, *slot, level)
-        })
-        .sum()
+    let energy = |place: usize| -> f64 {
+        let own = slots.iter().zip(digits(place, &counts));
+        own.map(|((e, slot), level)| level_energy(of, block, *e, *slot, level)).sum()
     };
     let energies = (0..counts.iter().product()).map(energy).collect();
     Piece { label, shape: BlockShape { ln_copies: 0.0, energies }, how: How::Trace(vectors.into_values().collect()) }
