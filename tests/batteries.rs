@@ -401,6 +401,22 @@ fn few_quanta_are_not_turned() {
     }
 }
 
+/// A pulse about z turns phases alone.
+#[test]
+fn few_quanta_are_turned_about_z() {
+    let problem = read(
+        "[subsystems]\nA = { mode = 3 }\nC = { cells = 2, graph = \"linear\" }\n[space]\nat_most = 2\n[initial]\nC = \"ket(1, 1, 1, 0)\"\n\
+         [hamiltonian]\nterms = [\"0.7*(sp(C, 0)*a(A) + sm(C, 0)*ad(A))\", \"0.4*(a(A) + ad(A))\", \"hop(C)\"]\n\
+         [protocol]\nsteps = [{ name = \"a\", evolve = 0.5, samples = 1 }, { pulse = \"rotate(C, z, 0.8)\" },\n\
+         { name = \"b\", evolve = 0.5, samples = 1 }]\n[observe]\nquantities = [\"energy(C)\", \"photons\", \"purity\"]\n",
+    );
+    let (here, whole) =
+        (exact::solve(&problem, None, &Stop::default()).unwrap(), exact::naive::solve(&problem).unwrap());
+    for (a, b) in here.columns.iter().zip(&whole.columns) {
+        a.value.iter().zip(&b.value).for_each(|(x, y)| close(*x, *y));
+    }
+}
+
 /// Dephasing changes the energy of cells that interact, by no definite amount.
 #[test]
 fn what_keeps_product_states_releases_no_definite_energy_of_others() {

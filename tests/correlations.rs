@@ -315,7 +315,13 @@ fn mistakes_are_shown_where_they_are() {
         "`steady`, `start`, `end`",
         "now",
     );
-    refused(&format!("g = {{ a = \"n(B)\", b = \"n(B)\", from = \"steady\", {times} }}"), "settles in a cycle", "g");
+    refused(
+        &format!("g = {{ a = \"n(B)\", b = \"n(B)\", from = \"steady\", {times} }}"),
+        "settles in a cycle",
+        "steady",
+    );
+    let steady = format!("g = {{ a = \"n(B)\", b = \"n(B)\", from = \"steady\", step = \"wait\", {times} }}");
+    refused(&steady, "settles in a cycle", "steady");
     let with = |rest: &str| format!("g = {{ a = \"n(B)\", b = \"n(B)\", from = \"end\", {rest} }}");
     refused(&with("step = \"wiat\", times = [1]"), "did you mean `wait`?", "wiat");
     refused(&with("step = \"drive\", times = [1]"), "changes with time, by drive push", "\"drive\"");

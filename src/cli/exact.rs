@@ -133,7 +133,13 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
     screen::print_end(problem, &table, what, &finished);
     screen::print_place(&screen::rows(&table), &finished);
     if correlated.len() < input.correlations.len() {
-        note!("note: only correlations with `from = \"steady\"` are of a steady state; `leyden exact` gives them all");
+        note!(
+            "note: {}; `leyden exact` gives all of [correlations]",
+            match args.time_average {
+                true => "an average over all time is no state that correlations begin from",
+                false => "only correlations with `from = \"steady\"` are of a steady state",
+            }
+        );
     }
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
 }

@@ -37,6 +37,7 @@ pub(super) fn correlations<'s>(
         table.allow("key of a correlation", &KEYS)?;
         let from = table.need("from", "from = \"steady\"` or `\"end\"")?;
         let word = expression::parse(from.text("`steady`, `start` or `end`")?)?;
+        let from_at = scope.origin(&word);
         let from = match scope.choice("state to begin from", &word, &["steady", "start", "end"])? {
             "steady" => When::Steady,
             "start" => When::Start,
@@ -58,8 +59,12 @@ pub(super) fn correlations<'s>(
             delays: delays(&table, scope)?,
             normalised: table.get("normalised").map(Item::boolean).transpose()?.unwrap_or(false),
         };
-        let at = table.entry("step").map_or(entry.key_at, |step| step.value.at);
-        correlation.regression(problem).map_err(|error| at.error(error.to_string(), ""))?;
+        let at = table.get("step").map_or(entry.key_at, |step| step.at);
+        correlation.generator(problem).map_err(|error| at.error(error.to_string(), ""))?;
+        correlation
+            .check_start(problem)
+            .map_err(|error| from_at.error(error.to_string(), "`start` or `end`, of the last cycle"))?;
+        correlation.regression(problem).map_err(|error| entry.key_at.error(error.to_string(), ""))?;
         Ok((entry.key.to_owned(), correlation))
     };
     section.entries().iter().map(one).collect()

@@ -1,7 +1,7 @@
 //! Spaces of few quanta: states with at most so many quanta in some of the subsystems, every operator O standing for POP with
 //! the projector P on them.
 
-use super::{Gate, Initial, JointState, Kind, Problem, Step, SubsystemId};
+use super::{Axis, Gate, Initial, JointState, Kind, Problem, Step, SubsystemId};
 use crate::error::ModelError;
 
 /// The most quanta that are kept, excited cells, photons and numbers of levels added up.
@@ -65,6 +65,8 @@ pub(super) fn check_at_most(problem: &Problem) -> Result<(), ModelError> {
     }
     for step in &problem.protocol.steps {
         let touched = match step {
+            // About z it turns phases alone.
+            Step::Rotate { axis: Axis::Z, .. } => None,
             Step::Rotate { subsystem, .. } => Some((*subsystem, "a pulse turns")),
             Step::Unitary(Gate::Matrix { over, .. }) => {
                 over.iter().find(|e| of.contains(e)).map(|e| (*e, "a gate from a matrix acts on"))

@@ -62,18 +62,31 @@ impl Correlation {
     /// [`ModelError`] for an operator that does not fit its subsystem, delays that are negative or do not rise, a step that
     /// is not timed, a generator that changes with time, or the steady state of a protocol that repeats.
     pub fn regression(&self, problem: &Problem) -> Result<Regression, ModelError> {
-        let invalid = |text: String| Err(ModelError::Invalid(text));
         let c = self.c.clone().unwrap_or_else(|| OpSum::scalar(Complex64::ONE));
         let operators = [&self.a, &self.b, &c];
         operators.iter().try_for_each(|sum| check_sum(problem, sum, "the operator of a correlation"))?;
+        self.check_delays()?;
+        let step = self.generator(problem)?;
+        self.check_start(problem)?;
+        let acting = Acting::on(&problem.subsystems);
+        Ok(Regression { step, operators: operators.map(|sum| acting.simplified(sum)) })
+    }
+
+    fn check_delays(&self) -> Result<(), ModelError> {
         let rising = self.delays.windows(2).all(|pair| pair[0] < pair[1]);
         let good = self.delays.iter().all(|tau| tau.is_finite() && *tau >= 0.0);
-        if !(rising && good && (1..=MOST_DELAYS).contains(&(self.delays.len() as u64))) {
-            return invalid(format!(
+        match rising && good && (1..=MOST_DELAYS).contains(&(self.delays.len() as u64)) {
+            true => Ok(()),
+            false => Err(ModelError::Invalid(format!(
                 "the {} delays of a correlation are not from 1 to {MOST_DELAYS} finite, rising numbers ≥ 0",
                 self.delays.len()
-            ));
+            ))),
         }
+    }
+
+    /// Index of the step in the protocol whose generator it is, one that does not change with time.
+    pub(crate) fn generator(&self, problem: &Problem) -> Result<usize, ModelError> {
+        let invalid = |text: String| Err(ModelError::Invalid(text));
         let steps = &problem.protocol.steps;
         let last = steps.iter().rposition(|step| matches!(step, Step::Evolve { .. })).unwrap_or(0);
         let step = self.step.map_or(last, StepId::index);
@@ -89,10 +102,17 @@ impl Correlation {
                 "the generator of step {name} changes with time, by {what}: a correlation needs one that does not"
             ));
         }
-        if self.from == When::Steady && problem.protocol.repeat > 1 {
-            return invalid("a protocol that repeats settles in a cycle, in which no state is steady".into());
+        Ok(step)
+    }
+
+    /// Whether there is a state such as it begins from.
+    pub(crate) fn check_start(&self, problem: &Problem) -> Result<(), ModelError> {
+        match self.from == When::Steady && problem.protocol.repeat > 1 {
+            true => {
+                let text = "a protocol that repeats settles in a cycle, in which no state is steady";
+                Err(ModelError::Invalid(text.into()))
+            }
+            false => Ok(()),
         }
-        let acting = Acting::on(&problem.subsystems);
-        Ok(Regression { step, operators: operators.map(|sum| acting.simplified(sum)) })
     }
 }

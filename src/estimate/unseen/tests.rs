@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::estimate::columns::Z95;
-use crate::problem::{ChannelId, Kind, Quantity};
+use crate::problem::{ChannelId, Factor, Gate, Kind, Quantity};
 use statrs::distribution::{Binomial, Discrete};
 
 /// `seen` ones among `n` numbers that are 0 otherwise.
@@ -94,6 +94,22 @@ fn what_is_known_needs_no_sampling() {
     assert_eq!(of(Linear::SpinSquared(c)), [true; 4]);
     assert_eq!(of(Linear::SpinSquared(d)), [true, false, false, false]);
     assert_eq!(of(Linear::Jumps(late)), [true, true, true, false]);
+}
+
+/// Gates on an ensemble are made of collective operators, which keep J; there is none on one of its cells alone.
+#[test]
+fn gates_keep_the_spin_of_an_ensemble() {
+    let gated = |site: Option<usize>| {
+        let mut p = Problem::builder("gate");
+        let c = p.ensemble("C", 4, 1.0);
+        let generator = OpSum::from_factor(Factor { subsystem: c, site, op: Op::X });
+        p.initial(c, Initial::Excited).collective("loss", OpSum::of(c, Op::Lower), 1.0);
+        p.evolve("first", 1.0, 1).unitary(Gate::Exponential(generator * 0.3)).evolve("second", 1.0, 1);
+        p.observe([Quantity::SpinLength(c)]).build()
+    };
+    assert!(gated(Some(0)).is_err());
+    let known = Known::new(&gated(None).unwrap());
+    assert!(known.numbers.iter().all(|known| *known) && known.certain == [true, false, false, false]);
 }
 
 /// A start that is drawn is uncertain at once; a term that changes the quanta, however it is written, moves the energy.
