@@ -39,6 +39,29 @@ fn foreseen(input: &str, trajectories: u64) -> (f64, f64) {
     (sampling + line.and_then(|line| after(line, "about ")).map_or(0.0, seconds), each)
 }
 
+/// What is kept and what correlates is listed as the quantities are.
+#[test]
+fn states_and_correlations_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("light.toml");
+    let text = "[subsystems]\nW = { cells = 2, graph = \"linear\" }\nA = { mode = 3 }\n[channels]\nleak = { operator = \"a(A)\", rate = 1 }\n\
+                [protocol]\nsteps = [{ name = \"shine\", evolve = 1, samples = 1 }]\n\
+                [observe]\nquantities = [\"energy\", { name = \"rho\", state = [\"W:0\", \"A\"] }]\n[correlations]\n\
+                g2 = { a = \"n(A)\", b = \"a(A)\", c = \"ad(A)\", from = \"steady\", until = 5, samples = 50, normalised = true }\n\
+                late = { a = \"ad(A)\", b = \"a(A)\", from = \"end\", times = [0, 2.5] }\n";
+    std::fs::write(&input, text).unwrap();
+    let text = said(&["inspect", input.to_str().unwrap()]);
+    for line in [
+        "quantities      energy, top_level\n",
+        "  rho           averaged density matrix of W:0, A\n",
+        "correlations    by `leyden exact`, and those from the steady state by `leyden steady`\n",
+        "  g2            ⟨C(t)A(t+τ)B(t)⟩ of C = ad(A), A = n(A), B = a(A) from the steady state of shine, 51 delays up to 5, normalised\n",
+        "  late          ⟨A(t+τ)B(t)⟩ of A = ad(A), B = a(A) from the end of shine, 2 delays up to 2.5\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
+
 /// Runs of some seconds: `cargo test --release --test inspect -- --ignored`, on a machine that does nothing else.
 #[test]
 #[ignore = "two minutes, and a clock"]

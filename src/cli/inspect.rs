@@ -58,8 +58,14 @@ pub fn inspect(args: &InspectArgs) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let trajectories = args.trajectories.unwrap_or(input.run.trajectories);
-    say!("{}\n\n{}", problem.title, problem.describe());
-
+    say!("{}\n\n{}", problem.title, problem.describe().trim_end());
+    if !input.correlations.is_empty() {
+        say!("{:<15} by `leyden exact`, and those from the steady state by `leyden steady`", "correlations");
+    }
+    for (name, of) in &input.correlations {
+        say!("{:<15} {}", format!("  {name}"), problem.correlation_text(of));
+    }
+    say!("");
     for subsystem in problem.subsystems.iter().filter(|s| matches!(s.kind, Kind::Ensemble { .. })) {
         say!("{:<15} permutations of the {} cells of {}", "symmetry", subsystem.cells(), subsystem.name);
     }

@@ -1,6 +1,9 @@
 //! A problem in words, as it was understood.
 
-use super::{AtMost, Envelope, Factor, Gate, Initial, Kind, Op, OpSum, Problem, Reach, Step, SubsystemId, Zero};
+use super::{
+    AtMost, Chosen, Correlation, Envelope, Factor, Gate, Initial, Kind, Op, OpSum, Place, Problem, Reach, Step,
+    StepId, SubsystemId, When, Zero,
+};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -190,7 +193,40 @@ impl Problem {
         }
         let columns: Vec<String> = self.quantities.iter().map(|q| self.column(q)).collect();
         line("quantities", columns.join(", "));
+        for number in &self.kept_states {
+            let Chosen { name, places, .. } = &self.chosen[*number];
+            let place = |(e, cell): &Place| {
+                let name = &self.subsystems[*e].name;
+                cell.map_or_else(|| name.clone(), |cell| format!("{name}:{cell}"))
+            };
+            let places: Vec<String> = places.iter().map(place).collect();
+            line(&format!("  {name}"), format!("averaged density matrix of {}", places.join(", ")));
+        }
         text
+    }
+
+    /// A two-time correlation in words.
+    pub fn correlation_text(&self, of: &Correlation) -> String {
+        let operator = |sum: &OpSum| self.operator_text(sum);
+        let (a, b) = (operator(&of.a), operator(&of.b));
+        let mean = match &of.c {
+            None => format!("⟨A(t+τ)B(t)⟩ of A = {a}, B = {b}"),
+            Some(c) => format!("⟨C(t)A(t+τ)B(t)⟩ of C = {}, A = {a}, B = {b}", operator(c)),
+        };
+        let from = match of.from {
+            When::Steady => "from the steady state",
+            When::Start => "from the start",
+            When::End => "from the end",
+        };
+        let last = self.protocol.steps.iter().rposition(|step| matches!(step, Step::Evolve { .. }));
+        let step = of.step.or(last.map(StepId::new)).map_or("", |step| self.protocol.name(step));
+        let normalised = if of.normalised { ", normalised" } else { "" };
+        let until = of.delays.last().copied().unwrap_or(0.0);
+        format!("{mean} {from} of {step}, {} delays up to {until}{normalised}", of.delays.len())
+    }
+
+    fn names(&self, of: &[SubsystemId]) -> String {
+        of.iter().map(|&e| self.subsystems[e].name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     fn gate_text(&self, gate: &Gate) -> String {
