@@ -66,10 +66,12 @@ impl<B: Batch> Recorder<B> for Reader {
         assert!((energy - mean).abs() < 1e-8 * total, "{energy} by the density matrix, {mean} by the averages");
         for k in 0..trajectories {
             let (mut total, mut mean) = (0.0, 0.0);
-            batch.energy_outcomes(k, &mut |outcome, p| {
-                assert!(self.spectrum.iter().any(|level| (level - outcome).abs() < 1e-9), "{outcome}");
-                (total, mean) = (total + p, mean + p * outcome);
-            });
+            batch
+                .energy_outcomes(k, &mut |outcome, p| {
+                    assert!(self.spectrum.iter().any(|level| (level - outcome).abs() < 1e-9), "{outcome}");
+                    (total, mean) = (total + p, mean + p * outcome);
+                })
+                .unwrap();
             assert!((total - 1.0).abs() < 1e-9 && (mean - energies[k]).abs() < 1e-8, "{mean} {}", energies[k]);
         }
     }

@@ -369,6 +369,38 @@ fn intervals_of_entropy_cover_where_jumps_are_rare() {
     }
 }
 
+/// A battery Hamiltonian with too large a set of states is not measured; one that keeps a number of quanta is, whatever
+/// else acts.
+#[test]
+fn single_shots_measure_what_can_be_measured() {
+    let text = |cells: usize, own: &str, h: &str| {
+        format!(
+            "[subsystems]\nB = {{ cells = {cells}, graph = \"linear\" }}\n[battery]\nhamiltonian = [\"{own}\"]\nzero = \"as written\"\n\
+             [initial]\nB = \"cell(0.5, 0.3)\"\n[hamiltonian]\nterms = [\"{h}\"]\n[channels]\nl = {{ each = \"sm(B)\", rate = 0.1 }}\n\
+             [protocol]\nsteps = [{{ name = \"w\", evolve = 0.01, samples = 1 }}]\n[observe]\nquantities = [\"energy\"]\n"
+        )
+    };
+    let shots = |problem: &Problem, shots: bool| {
+        leyden::sample(problem, &leyden::Sampling { trajectories: 40, shots, ..Default::default() })
+    };
+    let large = read(&text(13, "n(B) + 0.3*sx(B) + 0.2*bonds(sz, sz, B)", "0.2*sx(B)"));
+    let message = shots(&large, true).map(|_| ()).unwrap_err().to_string();
+    assert!(message.contains("8192 states") && message.contains("more than 4096; keep no single shots"), "{message}");
+    assert!(!message.contains("--no-shots"), "the library knows of no command: {message}");
+    // Exchange splits the 64 states of six cells by their quanta, although the drive does not keep these.
+    let own = "n(B) + 0.3*(bonds(sx, sx, B) + bonds(sy, sy, B))";
+    let problem = read(&text(6, own, "0.2*sx(B)"));
+    let blocks = Blocks::compile(&problem, Style { spins: false, charges: false }).unwrap();
+    assert_eq!(leyden::space::blocks::most_coupled(&blocks, &blocks.get(blocks.block_of(&[0; 6], &[0; 6]))), 20);
+    let outcomes = shots(&problem, true).unwrap().shots.unwrap().energy_outcome;
+    // Levels of free fermions: Σ(1 + 1.2 cos(πk/7)) over the occupied ones.
+    let levels: Vec<f64> = (1..=6).map(|k| 1.0 + 1.2 * (std::f64::consts::PI * f64::from(k) / 7.0).cos()).collect();
+    let all: Vec<f64> =
+        (0..64u32).map(|s| (0..6).filter(|k| s >> k & 1 == 1).map(|k| levels[k]).sum::<f64>()).collect();
+    assert!(outcomes.iter().all(|x| all.iter().any(|level| (level - x).abs() < 1e-9)), "{outcomes:?}");
+    assert!(outcomes.iter().any(|x| (x - outcomes[0]).abs() > 0.1));
+}
+
 /// A parameter stands for a state as it does elsewhere.
 #[test]
 fn words_stand_for_states_to_compare_with() {

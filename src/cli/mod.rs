@@ -18,6 +18,7 @@ mod sweep;
 mod verify;
 
 use crate::error::RunError;
+use crate::unravel::NO_SHOTS;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -78,6 +79,9 @@ impl Command {
                 "; choose another folder with --out, or replace what is there with --force"
             }
             (Some(RunError::NoLimit { .. }), _) => "; the average over all time is given with --time-average",
+            (Some(RunError::TooLarge { advice, .. }), Self::Run(_)) if advice == NO_SHOTS => {
+                ": `--no-shots`, or `shots = false` in [run]"
+            }
             (Some(RunError::TooLarge { .. }), Self::Exact(_) | Self::Steady(_)) => "; `leyden run` samples it",
             (Some(RunError::TooLarge { .. }), Self::Export(_)) => {
                 "; -p makes it smaller, --small as small as in [verify]"

@@ -1,8 +1,8 @@
 //! A problem in words, as it was understood.
 
 use super::{
-    AtMost, Chosen, Correlation, Envelope, Factor, Gate, Initial, Kind, Op, OpSum, Place, Problem, Reach, Step,
-    StepId, SubsystemId, When, Zero,
+    AtMost, Chosen, Correlation, Envelope, Factor, Gate, Initial, Kind, Op, OpSum, Place, Problem, Reach, Step, StepId,
+    SubsystemId, When, Zero,
 };
 use num_complex::Complex64;
 use std::fmt::Write;

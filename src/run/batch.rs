@@ -60,10 +60,11 @@ pub(super) fn run<U: Unraveling>(
             covariance,
             no_jump: None,
         },
-        shots: recorder.shots.map(|shots| match which {
-            Which::Never => shots.all_outcomes(&batch, &recorder.weights),
-            Which::Any | Which::Jumping(_) => shots.finish(engine, &mut batch),
-        }),
+        shots: match (recorder.shots, which) {
+            (None, _) => None,
+            (Some(shots), Which::Never) => Some(shots.all_outcomes(&batch, &recorder.weights)?),
+            (Some(shots), Which::Any | Which::Jumping(_)) => Some(shots.finish(engine, &mut batch)?),
+        },
         trajectories: range.end - range.start,
     })
 }
@@ -157,7 +158,7 @@ impl<'a> ShotRecorder<'a> {
         energy
     }
 
-    fn finish(mut self, engine: &impl Unraveling, batch: &mut impl Batch) -> Shots {
+    fn finish(mut self, engine: &impl Unraveling, batch: &mut impl Batch) -> Result<Shots, RunError> {
         let energy = self.energies(batch);
         self.shots.energy_outcome = energy.clone();
         if !engine.is_diagonal() {
@@ -168,21 +169,21 @@ impl<'a> ShotRecorder<'a> {
                         *outcome = energy;
                         left -= p;
                     }
-                });
+                })?;
             }
         }
         self.shots.energy_mean = energy;
         self.shots.released = self.released.concat();
-        self.shots
+        Ok(self.shots)
     }
 
     /// Every trajectory once for each energy that it can be found with, instead of one that is drawn.
-    fn all_outcomes(self, batch: &impl Batch, weights: &[f64]) -> Shots {
+    fn all_outcomes(self, batch: &impl Batch, weights: &[f64]) -> Result<Shots, RunError> {
         let energy = self.energies(batch);
         let channels = self.shots.channels;
         let mut all = Shots { jumps: Vec::new(), ..self.shots.clone() };
         for (k, weight) in weights.iter().enumerate() {
-            for (outcome, p) in distinct(batch, k).unwrap_or_else(|| vec![(energy[k], 1.0)]) {
+            for (outcome, p) in distinct(batch, k)?.unwrap_or_else(|| vec![(energy[k], 1.0)]) {
                 all.weight.push(weight * p);
                 all.energy_mean.push(energy[k]);
                 all.energy_outcome.push(outcome);
@@ -190,18 +191,18 @@ impl<'a> ShotRecorder<'a> {
                 all.jumps.extend(&self.shots.jumps[k * channels..][..channels]);
             }
         }
-        all
+        Ok(all)
     }
 }
 
 /// The energies that trajectory `k` can be found with, each once, with their probabilities; `None` of a definite energy.
-fn distinct(batch: &impl Batch, k: usize) -> Option<Vec<(f64, f64)>> {
+fn distinct(batch: &impl Batch, k: usize) -> Result<Option<Vec<(f64, f64)>>, RunError> {
     let mut outcomes: Vec<(f64, f64)> = Vec::new();
     batch.energy_outcomes(k, &mut |energy, p| {
         if p > 0.0 {
             outcomes.push((energy, p));
         }
-    });
+    })?;
     outcomes.sort_by(|a, b| a.0.total_cmp(&b.0));
     outcomes.dedup_by(|later, kept| {
         let same = later.0 == kept.0;
@@ -210,5 +211,5 @@ fn distinct(batch: &impl Batch, k: usize) -> Option<Vec<(f64, f64)>> {
         }
         same
     });
-    (!outcomes.is_empty()).then_some(outcomes)
+    Ok((!outcomes.is_empty()).then_some(outcomes))
 }

@@ -138,10 +138,11 @@ pub fn check_memory(engine: &impl Unraveling, problem: &Problem, options: RunOpt
     })
 }
 
-/// Whether everything that is asked of the averaged state can be had, before anything is sampled.
+/// Whether everything that is asked of the averaged state and of single shots can be had, before anything is sampled.
 ///
 /// # Errors
-/// Which quantity cannot be had and why, or [`RunError::TooLarge`] (see [`check_memory`]).
+/// Which quantity cannot be had and why, or [`RunError::TooLarge`] (see [`check_memory`] and
+/// [`Unraveling::check_measured`]).
 pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<(), RunError> {
     if let Engine::Ladder(_) = engine {
         return if problem.needs_state() || options.states { battery_levels(problem).map(|_| ()) } else { Ok(()) };
@@ -149,7 +150,8 @@ pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<
     for (what, of) in problem.quantities.iter().filter_map(Quantity::nonlinear) {
         functional(problem, what, of)?;
     }
-    check_memory(engine, problem, options)
+    check_memory(engine, problem, options)?;
+    if options.shots { engine.check_measured() } else { Ok(()) }
 }
 
 /// Run trajectories 0..n of `problem`. `stop` ends the run: batches that are complete are kept, those under way are

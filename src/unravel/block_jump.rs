@@ -323,6 +323,10 @@ impl Unraveling for BlockJump {
         readout::density_elements(&self.blocks, reduction)
     }
 
+    fn check_measured(&self) -> Result<(), RunError> {
+        readout::check_measured(&self.blocks)
+    }
+
     fn work(&self) -> f64 {
         *self.work.get_or_init(|| {
             let drawn = self.blocks.start.draw(&self.blocks, Stream::new(0, 0).rng());

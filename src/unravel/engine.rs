@@ -115,6 +115,10 @@ impl Unraveling for Engine {
         each!(Self, self, engine => engine.density_elements(reduction))
     }
 
+    fn check_measured(&self) -> Result<(), RunError> {
+        each!(Self, self, engine => engine.check_measured())
+    }
+
     fn work(&self) -> f64 {
         each!(Self, self, engine => engine.work())
     }
@@ -141,8 +145,8 @@ impl States for EngineBatch<'_> {
         each!(Self, self, batch => batch.cell(k))
     }
 
-    fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) {
-        each!(Self, self, batch => batch.energy_outcomes(k, take));
+    fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {
+        each!(Self, self, batch => batch.energy_outcomes(k, take))
     }
 }
 

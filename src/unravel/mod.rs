@@ -14,6 +14,8 @@ mod readout;
 pub mod stream;
 pub mod trajectory;
 
+pub use readout::NO_SHOTS;
+
 use crate::battery::DickeKey;
 use crate::density::Density;
 use crate::error::RunError;
@@ -42,7 +44,12 @@ pub trait States {
 
     /// What a projective measurement of H_B in trajectory `k` can give: `take` hears of energies with their probabilities,
     /// one energy more than once. Of none if every state is one of definite energy.
-    fn energy_outcomes(&self, _k: usize, _take: &mut dyn FnMut(f64, f64)) {}
+    ///
+    /// # Errors
+    /// As [`Unraveling::check_measured`], of the state that `k` has come to.
+    fn energy_outcomes(&self, _k: usize, _take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {
+        Ok(())
+    }
 }
 
 /// What an unraveling does to a batch of states.
@@ -104,6 +111,14 @@ pub trait Unraveling: Sync {
     /// Complex numbers in one row and one group of the density matrix number `reduction`, at most.
     fn density_elements(&self, _reduction: usize) -> f64 {
         0.0
+    }
+
+    /// Whether the eigenstates of H_B are few enough to measure it, among the states that the first trajectory starts in.
+    ///
+    /// # Errors
+    /// [`RunError::TooLarge`] with the number of states that a battery Hamiltonian of the problem's own couples.
+    fn check_measured(&self) -> Result<(), RunError> {
+        Ok(())
     }
 
     /// Jumps of one trajectory, to order of magnitude: what sizes a batch.

@@ -5,7 +5,7 @@ use super::stream::Stream;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::problem::{Initial, Kind, Linear, Reduction, SubsystemId};
-use crate::space::blocks::{Block, BlockId, Blocks, parts, place};
+use crate::space::blocks::{Block, BlockId, Blocks, MOST_MEASURED, most_coupled, parts, place};
 use num_complex::Complex64;
 use std::collections::HashMap;
 
@@ -84,11 +84,15 @@ impl<V: Vectors> States for V {
         into.count(group, weights.iter().sum());
     }
 
-    fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) {
+    fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {
         let of = self.blocks();
         let View { block, psi, norm } = self.view(k);
-        let Some(slot) = of.linear.iter().position(|l| *l == Linear::Energy) else { return };
-        let mut of_weight = |energy: f64, weight: f64| take(energy, weight / norm);
+        let Some(slot) = of.linear.iter().position(|l| *l == Linear::Energy) else { return Ok(()) };
+        let mut unknown = false;
+        let mut of_weight = |energy: f64, weight: f64| {
+            unknown |= energy.is_nan() && weight > 0.0; // it was not worked out
+            take(energy, weight / norm);
+        };
         if of.problem().battery_hamiltonian().is_some() {
             let last = of.reductions.len() - 1; // the battery's state, in the eigenbasis of its Hamiltonian
             block.reducer(of, last).populations(psi, &mut of_weight);
@@ -96,6 +100,34 @@ impl<V: Vectors> States for V {
             let energies = &block.observable(of, slot, 0).diagonal;
             energies.iter().zip(psi).for_each(|(energy, x)| of_weight(*energy, x.norm_sqr()));
         }
+        if unknown { Err(not_measured(most_coupled(of, block))) } else { Ok(()) }
+    }
+}
+
+/// What to do where H_B cannot be measured.
+pub const NO_SHOTS: &str = "keep no single shots";
+
+fn not_measured(states: usize) -> RunError {
+    RunError::TooLarge {
+        what: "the single shots, measurements of the battery's own Hamiltonian,".into(),
+        needed: format!("the eigenstates of {states} states that it couples with each other"),
+        limit: MOST_MEASURED.to_string(),
+        advice: NO_SHOTS.into(),
+    }
+}
+
+/// Whether H_B can be measured in the states that the first trajectory of seed 0 starts in.
+///
+/// # Errors
+/// [`RunError::TooLarge`] with their number.
+pub fn check_measured(of: &Blocks) -> Result<(), RunError> {
+    if !of.linear.contains(&Linear::Energy) {
+        return Ok(());
+    }
+    let start = of.start.draw(of, Stream::new(0, 0).rng());
+    match most_coupled(of, &of.get(start.block)) {
+        states if states > MOST_MEASURED => Err(not_measured(states)),
+        _ => Ok(()),
     }
 }
 

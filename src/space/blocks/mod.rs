@@ -30,7 +30,8 @@ pub use lattice::Lattice;
 pub use layout::{FEWEST_CELLS, Layout, Monomial, Slot, SlotOp};
 pub use measure::Observable;
 pub use mixture::{PartState, spin_states};
-pub use reduce::{Piece, Reducer};
+pub use own::MOST_MEASURED;
+pub use reduce::{Piece, Reducer, most_coupled};
 
 use crate::error::CompileError;
 use crate::problem::{

@@ -29,7 +29,7 @@ pub struct Piece {
 enum How {
     /// Of each state of the rest: (place in the part, place in the block), summed over as |v⟩⟨v|.
     Trace(Vec<Vec<(u32, u32)>>),
-    /// The same, and then turned into another basis, whose vectors are the columns of this.
+    /// The same, and then turned into this basis.
     Turned(Vec<Vec<(u32, u32)>>, Arc<Eigenbasis>),
     /// ρ(out) += c·ψ_a ψ_b*.
     Entries(Vec<(u32, u32, u32, f64)>),
@@ -84,7 +84,7 @@ impl Piece {
             How::Turned(vectors, basis) => {
                 let mut own = Mat::<Complex64>::zeros(d, d);
                 trace(vectors, &mut |row, column, x| own[(row, column)] += x);
-                let turned = basis.vectors.adjoint() * own * &basis.vectors;
+                let turned = basis.turned_matrix(own.as_ref());
                 for (row, line) in sums.chunks_exact_mut(d).enumerate() {
                     line.iter_mut().enumerate().for_each(|(column, x)| *x += turned[(row, column)]);
                 }
@@ -164,23 +164,7 @@ type PartBlock = (Space, BTreeMap<Vec<usize>, Vec<(u32, u32)>>);
 fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId], in_energies: bool) -> Vec<Piece> {
     let slots = slots_of(&of.layout, parts);
     let owner: Vec<SubsystemId> = parts.iter().flat_map(|e| of.layout.of[e.index()].clone().map(move |_| *e)).collect();
-    let layout = Layout { slots: slots.iter().map(|s| of.layout.slots[*s]).collect(), at_most: None, of: Vec::new() };
-    let charges: Vec<Charge> = of.charges.iter().map(|c| c.restricted(&slots)).collect();
-    let two_j: Vec<u64> = slots.iter().map(|s| block.space.key.two_j[*s]).collect();
-    let mut found: BTreeMap<Vec<i64>, PartBlock> = BTreeMap::new();
-    let mut levels = vec![0; block.space.levels.len()];
-    for state in 0..block.dimension() {
-        block.space.read(state, &mut levels);
-        let inner: Vec<usize> = slots.iter().map(|s| levels[*s]).collect();
-        let outer: Vec<usize> = (0..levels.len()).filter(|s| !slots.contains(s)).map(|s| levels[s]).collect();
-        let Key { charges: values, .. } = key_of(&layout, &charges, &two_j, &inner);
-        let (space, vectors) = found.entry(values.clone()).or_insert_with(|| {
-            (Space::new(&layout, &charges, Key { two_j: two_j.clone(), charges: values }), BTreeMap::new())
-        });
-        if let Some(place) = space.index(&inner) {
-            vectors.entry(outer).or_default().push((place as u32, state as u32));
-        }
-    }
+    let found = part_blocks(of, block, &slots);
     let spins = || slots.iter().filter(|s| matches!(of.layout.slots[**s], Slot::Spin { .. }));
     let copies = |slot: &usize| match of.layout.slots[*slot] {
         Slot::Spin { cells } => ln_multiplicity(cells, (cells - block.space.key.two_j[*slot]) / 2),
@@ -203,6 +187,37 @@ fn joint(of: &Blocks, block: &Block, parts: &[SubsystemId], in_energies: bool) -
         Piece { label, shape, how: How::Trace(vectors.into_values().collect()) }
     };
     found.into_iter().map(piece).collect()
+}
+
+/// The largest number of states of the battery that its own Hamiltonian couples with each other, among those that `block`
+/// reaches; 0 where it has none of its own.
+pub fn most_coupled(of: &Blocks, block: &Block) -> usize {
+    let Some(own) = &of.own else { return 0 };
+    let slots = slots_of(&of.layout, &of.problem().battery);
+    let sizes = part_blocks(of, block, &slots).into_values().map(|(space, _)| own.most_coupled(of, &slots, &space));
+    sizes.max().unwrap_or(0)
+}
+
+/// The blocks of a part with these slots that `block` reaches, by their charges.
+fn part_blocks(of: &Blocks, block: &Block, slots: &[usize]) -> BTreeMap<Vec<i64>, PartBlock> {
+    let layout = Layout { slots: slots.iter().map(|s| of.layout.slots[*s]).collect(), at_most: None, of: Vec::new() };
+    let charges: Vec<Charge> = of.charges.iter().map(|c| c.restricted(slots)).collect();
+    let two_j: Vec<u64> = slots.iter().map(|s| block.space.key.two_j[*s]).collect();
+    let mut found: BTreeMap<Vec<i64>, PartBlock> = BTreeMap::new();
+    let mut levels = vec![0; block.space.levels.len()];
+    for state in 0..block.dimension() {
+        block.space.read(state, &mut levels);
+        let inner: Vec<usize> = slots.iter().map(|s| levels[*s]).collect();
+        let outer: Vec<usize> = (0..levels.len()).filter(|s| !slots.contains(s)).map(|s| levels[s]).collect();
+        let Key { charges: values, .. } = key_of(&layout, &charges, &two_j, &inner);
+        let (space, vectors) = found.entry(values.clone()).or_insert_with(|| {
+            (Space::new(&layout, &charges, Key { two_j: two_j.clone(), charges: values }), BTreeMap::new())
+        });
+        if let Some(place) = space.index(&inner) {
+            vectors.entry(outer).or_default().push((place as u32, state as u32));
+        }
+    }
+    found
 }
 
 pub(super) fn level_energy(of: &Blocks, block: &Block, e: SubsystemId, slot: usize, level: usize) -> f64 {

@@ -335,6 +335,10 @@ impl Unraveling for BandedJump {
         readout::density_elements(&self.blocks, reduction)
     }
 
+    fn check_measured(&self) -> Result<(), RunError> {
+        readout::check_measured(&self.blocks)
+    }
+
     fn work(&self) -> f64 {
         // Jumps, each as dear as some ladder jumps a state: the first block's states stand for all.
         (jumps(self.blocks.problem()) + 1.0) * (10.0 + 0.5 * readout::first_states(&self.blocks) as f64)
