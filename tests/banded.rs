@@ -4,7 +4,7 @@ mod common;
 
 use common::{example, options};
 use leyden::models::{Dephased, Part};
-use leyden::problem::{Axis, Initial, OpSum, Problem, Quantity, n, sm, sp, sx, sy, sz};
+use leyden::problem::{Axis, Initial, Kind, OpSum, Problem, Quantity, a, ad, n, sm, sp, sx, sy, sz};
 use leyden::run::{self, Outcome};
 use leyden::space::blocks::Blocks;
 use leyden::space::choose::Representation;
@@ -13,6 +13,7 @@ use leyden::unravel::Unraveling;
 use leyden::unravel::banded::BandedJump;
 use leyden::unravel::block_jump::BlockJump;
 use num_complex::Complex64;
+use std::f64::consts::PI;
 
 fn sample(engine: &impl Unraveling, problem: &Problem, trajectories: u64) -> Outcome {
     run::sample(engine, problem, options(trajectories, 9), &Stop::default(), &mut |_| true).unwrap()
@@ -103,6 +104,29 @@ fn chargers_take_the_same_paths() {
         (include_str!("../examples/charger_3.toml"), "N_C=8 N_B=2 gamma_up=2 t_end=0.5 samples=7"),
     ] {
         assert_same_paths(&example(text, sizes), 64);
+    }
+}
+
+/// Quanta come and go in pairs: half of the places of the lattice are never met.
+#[test]
+fn parities_take_the_same_paths() {
+    let mut p = Problem::builder("twisted about x");
+    let b = p.ensemble("B", 24, 1.0);
+    p.hamiltonian(sx(b) * sx(b) * 0.05 + sz(b) * 0.2);
+    p.collective("release", sm(b), 0.05).each("loss", b, sm(b), 0.3).each("dephasing", b, sz(b), 0.1);
+    p.evolve("first", 1.0, 3).rotate(b, Axis::X, PI).evolve("second", 0.5, 2);
+    p.observe([Quantity::Magnetisation(b), Quantity::Energy, Quantity::Ergotropy]);
+    let twisted = p.build().unwrap();
+    let mut p = Problem::builder("a mode that is squeezed while it is emptied into an ensemble");
+    let (c, m) = (p.ensemble("C", 3, 1.0), p.subsystem("A", Kind::Mode { cutoff: 14 }, 1.0));
+    p.hamiltonian((ad(m) * ad(m) + a(m) * a(m)) * 0.3 + (sp(c) * a(m) + sm(c) * ad(m)) * 0.7);
+    p.collective("leak", a(m), 0.4).each("loss", c, sm(c), 0.2);
+    p.evolve("squeeze", 1.5, 4).observe([Quantity::EnergyOf(m), Quantity::EnergyOf(c), Quantity::Ergotropy]);
+    let squeezed = p.build().unwrap();
+    for problem in [&twisted, &squeezed] {
+        let charges = blocks(problem).describe_charges();
+        assert!(charges.iter().any(|charge| charge.starts_with("the parity")), "{charges:?}");
+        assert_same_paths(problem, 64);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Operators on a [`Lattice`] as bands: y\[i + offset\] += c·v\[i\]·x\[i\], with v a product of functions of the levels.
 
 use super::basis::Key;
+use super::charges::Charge;
 use super::lattice::{Lattice, changes};
 use super::layout::{Monomial, Slot, SlotOp};
 use super::{Blocks, JumpOperator, Stage, cell_matrix};
@@ -52,6 +53,8 @@ pub struct BandJump {
 pub struct Bands {
     /// Where the states lie.
     pub lattice: Lattice,
+    /// Of each charge, whether it counts modulo 2.
+    parities: Vec<bool>,
     /// The distinct chains.
     pub chains: Vec<Chain>,
     /// The bands of all operators.
@@ -81,7 +84,9 @@ impl Bands {
         }
         let lattice = Lattice::new(of)?;
         let (generators, jumps) = (Vec::new(), Vec::new());
-        let mut bands = Self { lattice, chains: Vec::new(), all: Vec::new(), generators, jumps, real: true, margin: 0 };
+        let parities = of.charges.iter().map(Charge::is_parity).collect();
+        let (chains, all) = (Vec::new(), Vec::new());
+        let mut bands = Self { lattice, parities, chains, all, generators, jumps, real: true, margin: 0 };
         for (stage, kind) in of.stages.iter().enumerate() {
             let generator = bands.operator(of, &of.generator_terms(stage));
             bands.generators.push(generator);
@@ -115,7 +120,7 @@ impl Bands {
                     };
                     first.iter().map(of_factor).sum()
                 }
-                _ => charge.weight(slot).unwrap_or(0) * quanta[slot],
+                _ => charge.of_quantum(slot).unwrap_or(0) * quanta[slot],
             };
             slots.map(shift).sum()
         });
@@ -151,7 +156,8 @@ impl Bands {
     /// The block that a jump leads to.
     pub fn after(&self, key: &mut Key, jump: &BandJump) {
         key.two_j.iter_mut().zip(&jump.two_j).for_each(|(j, change)| *j = j.saturating_add_signed(*change));
-        key.charges.iter_mut().zip(&jump.charges).for_each(|(c, change)| *c += change);
+        let changes = key.charges.iter_mut().zip(&jump.charges).zip(&self.parities);
+        changes.for_each(|((c, change), parity)| *c = if *parity { (*c + change).rem_euclid(2) } else { *c + change });
     }
 
     /// The largest distance over which an operator moves amplitudes.

@@ -40,10 +40,19 @@ impl Charge {
         if self.parity { sum.rem_euclid(2) } else { sum }
     }
 
+    /// Whether it counts modulo 2.
+    pub fn is_parity(&self) -> bool {
+        self.parity
+    }
+
     /// The weight of one quantum of a slot that is no multi-level system; a parity has none that could be solved for.
     pub fn weight(&self, index: usize) -> Option<i64> {
+        self.of_quantum(index).filter(|_| !self.parity)
+    }
+
+    /// What one quantum of a slot adds that is no multi-level system.
+    pub fn of_quantum(&self, index: usize) -> Option<i64> {
         match self.weights[index] {
-            _ if self.parity => None,
             Weights::Quanta(weight) => Some(weight),
             Weights::Levels(_) => None,
         }

@@ -3,7 +3,7 @@
 //!
 //! One axis for each slot but those that the charges determine: a charger and one battery of N_B cells with a definite
 //! total excitation have N_B + 1 places, whatever N_C is. The lattice is as large as the largest spins need, so that it
-//! is the same in all blocks.
+//! is the same in all blocks. A parity determines no slot: half of the places stay empty.
 
 use super::basis::Key;
 use super::layout::Slot;
@@ -43,11 +43,12 @@ impl Lattice {
         }
         let slots = &of.layout.slots;
         let weight = |charge: usize, slot: usize| of.charges[charge].weight(slot);
+        let counting = || (0..of.charges.len()).filter(|charge| !of.charges[*charge].is_parity());
         let alone = |charge: usize, slot: usize| {
-            let others = (0..of.charges.len()).filter(|c| *c != charge);
-            matches!(weight(charge, slot), Some(1 | -1)) && others.into_iter().all(|c| weight(c, slot) == Some(0))
+            let mut others = counting().filter(|c| *c != charge);
+            matches!(weight(charge, slot), Some(1 | -1)) && others.all(|c| weight(c, slot) == Some(0))
         };
-        let solved = (0..of.charges.len()).map(|charge| {
+        let solved = counting().map(|charge| {
             let fit = (0..slots.len()).filter(|slot| alone(charge, *slot));
             let slot = fit.max_by_key(|slot| slots[*slot].most_levels())?;
             Some(Solved { slot, charge, weight: weight(charge, slot)? })

@@ -352,6 +352,11 @@ impl Blocks {
         !self.charges.is_empty()
     }
 
+    /// Whether charges other than parities do so, of which a walk meets many values.
+    pub fn has_numbers(&self) -> bool {
+        self.charges.iter().any(|charge| !charge.is_parity())
+    }
+
     /// The charges in words.
     pub fn describe_charges(&self) -> Vec<String> {
         let mut names = vec![String::new(); self.layout.slots.len()];

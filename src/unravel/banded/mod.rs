@@ -97,7 +97,7 @@ const LARGEST: f64 = 1e100;
 pub fn pays(blocks: &Blocks) -> bool {
     let spins = blocks.layout.slots.iter().any(|slot| matches!(slot, Slot::Spin { .. }));
     let states = readout::first_states(blocks);
-    let changes = blocks.changes_spin() || blocks.has_charges();
+    let changes = blocks.changes_spin() || blocks.has_numbers();
     spins && states >= if changes { MANY_STATES } else { MANY_IN_ONE }
 }
 
