@@ -49,6 +49,9 @@ fn suggestion(known: &[String]) -> String {
 /// Stands for the representation where no trajectory can follow the problem, whatever the representation.
 pub const TRAJECTORY: &str = "trajectory";
 
+/// Stands for the representation where every one was asked, and the reason names them all.
+pub const NONE: &str = "smallest";
+
 /// A representation that cannot carry a problem exactly, with the reason.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[error("the {representation} representation cannot carry this problem exactly: {reason}")]

@@ -516,7 +516,7 @@ fn mistakes_are_located() {
         ("[initial]\njoint = { over = [\"B\"] }\n", "{ over = [\"B\"] }", "in a file"),
         ("[space]\nat_most = 1.5\n", "1.5", "whole number"),
         ("[space]\nat_most = 1\nof = [\"Q\"]\n", "Q", "unknown subsystem"),
-        ("[space]\nat_most = 1\n[initial]\nB = \"excited\"\n", "subsystems", "up to 2 quanta"),
+        ("[space]\nat_most = 1\n[initial]\nB = \"excited\"\n", "at_most", "up to 2 quanta"),
         ("[initial]\njoint = { over = [\"B\"], file = \"nan.npy\" }\n", "nan.npy", "differs from its adjoint"),
     ];
     let steps = |gate: &str| {

@@ -80,11 +80,16 @@ impl InputArgs {
 }
 
 /// The engine for an input, in the representation asked for or the smallest.
-pub fn engine(input: &Input, requested: Option<Representation>) -> Result<(Representation, Engine), Box<dyn Error>> {
-    Engine::new(&input.problem, requested).map_err(|error| match requested {
-        Some(_) => error.into(),
-        None => input.too_large(&error).into(),
-    })
+pub fn engine(input: &Input, requested: Option<Representation>) -> Result<(Representation, Engine), InputError> {
+    Engine::new(&input.problem, requested).map_err(|error| input.refused(&error))
+}
+
+/// An error with the place in the input of what no representation carries.
+pub fn placed(input: &Input, error: RunError) -> Box<dyn Error> {
+    match error {
+        RunError::Compile(error) => input.refused(&error).into(),
+        other => other.into(),
+    }
 }
 
 /// What makes a run the same as another, as the manifest holds it.

@@ -54,7 +54,8 @@ pub fn exact(args: &ExactArgs) -> Outcome {
     result(&args.input, &input, ("exact", &name, "exact"), |input| {
         // First what is more likely to be refused.
         let correlated = correlated(input, args.representation, |_| true)?;
-        Ok((exact::solve(&input.problem, representation, &interrupt::stop())?, correlated))
+        let solved = exact::solve(&input.problem, representation, &interrupt::stop());
+        Ok((solved.map_err(|error| common::placed(input, error))?, correlated))
     })
 }
 
@@ -123,7 +124,7 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
             note!("{error}\nnote: averaged over time along trajectories instead");
             return sampled(args, &input, folder, started);
         }
-        Some(Err(error)) => return Err(error.into()),
+        Some(Err(error)) => return Err(common::placed(&input, error)),
         None => return sampled(args, &input, folder, started),
     };
     // An average over what goes on for ever is no state to begin from.
@@ -161,7 +162,7 @@ fn sampled(args: &SteadyArgs, input: &Input, folder: RunFolder, started: Instant
     };
     let found = settled(problem, args.exact.representation, options, &interrupt::stop(), &mut told);
     spinner.finish_and_clear();
-    let Settled { table, window: (from, until) } = found?;
+    let Settled { table, window: (from, until) } = found.map_err(|error| common::placed(input, error))?;
     let what = format!(
         "average of {trajectories} trajectories from t = {} to {}",
         significant(from, 6),

@@ -225,7 +225,13 @@ impl Search<'_> {
         input.run.seed = seed_of(input.run.seed, number);
         let timed = wanted.iter().any(|column| column == TAU);
         only(&mut input.problem, &wanted, timed);
-        let Some(mut table) = solve_point(&input, self.sweep.solve, self.stop)? else { return Ok(None) };
+        let solved = solve_point(&input, self.sweep.solve, self.stop).map_err(|error| match error {
+            RunError::Compile(error) => {
+                RunError::Request(input.refused(&error).to_string().trim_start_matches("error: ").to_owned())
+            }
+            other => other,
+        });
+        let Some(mut table) = solved? else { return Ok(None) };
         if timed {
             let tau = time_to_charge(&input.problem, &table)?;
             table.push_exact(TAU.into(), vec![tau; table.rows.len()]);

@@ -66,7 +66,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     let spinner = common::spinner(&format!("{}: exact", problem.title));
     let exact = exact::solve(problem, None, &interrupt::stop());
     spinner.finish_and_clear();
-    let exact = exact?;
+    let exact = exact.map_err(|error| common::placed(&input, error))?;
     let outcome = sample(problem, &engine, options)?;
     if outcome.interrupted {
         note!("interrupted after {} of {} trajectories: no verdict", outcome.trajectories, options.trajectories);

@@ -58,7 +58,7 @@ pub use error::{InputError, Place};
 pub use parameters::Value;
 pub use sweep::{Optimise, Solve, Sweep, SweepAxis, TAU};
 
-use crate::error::{CompileError, TRAJECTORY};
+use crate::error::{CompileError, NONE, TRAJECTORY};
 use crate::problem::{Correlation, Kind, Problem};
 use document::Table;
 use error::Source;
@@ -111,8 +111,9 @@ impl Default for RunSettings {
 }
 
 impl Input {
-    /// A problem that no representation has room for, at the place where its largest subsystem is given.
-    pub fn too_large(&self, error: &CompileError) -> InputError {
+    /// A problem that no representation carries, at the place of what is in the way: what the full space cannot hold, which
+    /// holds everything that there is room for, or else the largest subsystem.
+    pub fn refused(&self, error: &CompileError) -> InputError {
         let size = |name: &str| {
             let part = self
                 .problem
@@ -127,9 +128,19 @@ impl Input {
         if error.representation == TRAJECTORY {
             return self.places.locate(&error.reason, "a rate of at least 0");
         }
+        if error.representation != NONE {
+            return self.places.locate(&error.to_string(), "");
+        }
+        let decisive = error.reason.rsplit_once("full: ").map_or(&error.reason[..], |(_, reason)| reason);
+        let too_many = decisive.contains("more than 2^") && !decisive.contains("so many quanta");
+        let at = self.places.find(decisive).filter(|_| !too_many);
+        if let Some(at) = at {
+            let message = format!("no representation carries this problem: {}", error.reason);
+            return InputError { message, expected: String::new(), ..at.clone() };
+        }
         let message = format!("no representation has room for this problem: {}", error.reason);
         match self.sizes.iter().max_by_key(|(name, _)| size(name)) {
-            Some((_, place)) => InputError { message, expected: "a smaller size".into(), ..place.clone() },
+            Some((_, at)) => InputError { message, expected: "a smaller size".into(), ..at.clone() },
             None => self.places.locate(&message, "a smaller one"),
         }
     }

@@ -12,7 +12,7 @@ pub(super) struct Places {
 }
 
 /// What messages call the sections.
-const WORDS: [(&str, &str); 12] = [
+const WORDS: [(&str, &str); 13] = [
     ("Hamiltonian", "hamiltonian"),
     ("battery", "battery"),
     ("output row", "protocol"),
@@ -23,6 +23,7 @@ const WORDS: [(&str, &str); 12] = [
     ("column", "observe"),
     ("quantit", "observe"),
     ("title", "title"),
+    ("starts in", "initial"),
     ("channel", "channels"),
     ("drive", "drives"),
 ];
@@ -48,6 +49,18 @@ impl Places {
         // Subsystems have short names that are words elsewhere: what is named with its kind comes first, then sections.
         let (subsystems, mut phrases): (Vec<_>, Vec<_>) =
             phrases.into_iter().partition(|(phrase, _)| !phrase.contains(' '));
+        for entry in named("initial").iter().flat_map(Table::entries) {
+            phrases.push((format!("state of {}", entry.key), template(entry.key_at)));
+        }
+        let asked = named("observe").and_then(|section| section.get("quantities")?.list("").ok());
+        for item in asked.iter().flatten() {
+            let table = item.is_table().then(|| item.table("", item.at).ok()).flatten();
+            let name = table.map_or_else(|| item.text("").ok(), |table| table.get("name")?.text("").ok());
+            phrases.extend(name.map(|name| (format!("`{}`", name.text), template(name.at))));
+        }
+        let most = named("space").and_then(|space| Some(template(space.entry("at_most")?.key_at)));
+        let limited = ["the space", "a space", "of at most so many quanta"];
+        phrases.extend(most.iter().flat_map(|most| limited.map(|phrase| (phrase.to_owned(), most.clone()))));
         for (word, section) in WORDS {
             phrases.extend(root.entry(section).map(|entry| (word.to_owned(), template(entry.key_at))));
         }
@@ -56,8 +69,14 @@ impl Places {
         Self { phrases, start: template(start) }
     }
 
-    /// `message` at the place that it speaks of.
+    /// `message` at the place that it speaks of, or else at the beginning.
     pub(super) fn locate(&self, message: &str, expected: &str) -> InputError {
+        let place = self.find(message).unwrap_or(&self.start);
+        InputError { message: message.to_owned(), expected: expected.to_owned(), ..place.clone() }
+    }
+
+    /// The place that `message` speaks of.
+    pub(super) fn find(&self, message: &str) -> Option<&InputError> {
         let names = |phrase: &str| {
             let inside = |c: char| c.is_alphanumeric() || c == '_';
             message.match_indices(phrase).any(|(at, _)| {
@@ -68,8 +87,7 @@ impl Places {
                 !before.is_some_and(inside) && (stem || !after.is_some_and(inside))
             })
         };
-        let found = self.phrases.iter().find(|(phrase, _)| names(phrase)).map_or(&self.start, |(_, place)| place);
-        InputError { message: message.to_owned(), expected: expected.to_owned(), ..found.clone() }
+        self.phrases.iter().find(|(phrase, _)| names(phrase)).map(|(_, place)| place)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::blocks::{Blocks, Style};
 use super::ladder::Ladder;
-use crate::error::CompileError;
+use crate::error::{CompileError, NONE};
 use crate::problem::Problem;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -103,7 +103,7 @@ pub fn choose(problem: &Problem) -> Choice {
 /// Why no representation carries the problem, one after another.
 pub fn refusal(problem: &Problem) -> CompileError {
     let reasons = choose(problem).verdicts.into_iter().filter_map(|(r, v)| Some(format!("{r}: {}", v.err()?)));
-    CompileError { representation: "smallest", reason: reasons.collect::<Vec<_>>().join("; ") }
+    CompileError { representation: NONE, reason: reasons.collect::<Vec<_>>().join("; ") }
 }
 
 fn ladder(problem: &Problem) -> Result<String, CompileError> {

@@ -78,6 +78,22 @@ fn what_would_not_fit_is_refused_with_its_cost() {
             "^^^",
         ],
     );
+    // Whatever the command, the place in the file is shown.
+    for command in ["exact", "steady", "verify"] {
+        place.refuses(
+            &format!("{command} driven.toml -p N=30000000 --out run"),
+            &["no representation has room", "-p N=30000000", "^^^"],
+        );
+    }
+    // What is in the way is not the size.
+    let two = "[subsystems]\nB = { cells = 2, graph = \"linear\" }\n[battery]\nhamiltonian = [\"bonds(sz, sz, B)\"]\n\
+               [initial]\nB = \"ground_state\"\n[protocol]\nsteps = [{ name = \"w\", evolve = 1, samples = 1 }]\n\
+               [observe]\nquantities = [\"energy\"]\n";
+    fs::write(place.path("two.toml"), two).unwrap();
+    for command in ["run", "exact", "steady"] {
+        let says = &["no representation carries", "its lowest level has 2 states", "two.toml:6:1", "^"];
+        place.refuses(&format!("{command} two.toml --out run"), says);
+    }
     let chain = "[subsystems]\nB = { cells = 13, graph = \"linear\" }\n[battery]\nhamiltonian = [\"n(B) + 0.3*sx(B)\"]\nzero = \"as written\"\n\
                  [hamiltonian]\nterms = [\"0.2*sx(B)\"]\n[protocol]\nsteps = [{ name = \"w\", evolve = 1, samples = 1 }]\n\
                  [observe]\nquantities = [\"energy\", \"energy(B, 0)\"]\n";
