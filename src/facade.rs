@@ -115,10 +115,12 @@ pub fn solve(problem: &Problem) -> Result<Table, RunError> {
     exact::solve(problem, None, &Stop::default())
 }
 
-/// The state that is reached from the initial one as t → ∞, or the cycle in which a repeated protocol settles.
+/// The state that is reached from the initial one as t → ∞, or the cycle in which a repeated protocol settles, exactly.
 ///
 /// # Errors
-/// When there is no limit, no representation carries the problem, or it is too large.
+/// When there is no limit, no representation carries the problem, or it is too large; where no equation could be solved
+/// ([`RunError::TooLarge`], [`RunError::Unsolved`]), [`settled`](crate::settled::settled) averages over time along
+/// trajectories.
 pub fn steady(problem: &Problem) -> Result<Table, RunError> {
     exact::steady(problem, None, &Stop::default())
 }

@@ -123,6 +123,13 @@ fn with_error(value: f64, se: f64) -> String {
     format!("{mantissa}({error})e{size}")
 }
 
+impl Table {
+    /// Whether any of it has an error.
+    pub fn is_sampled(&self) -> bool {
+        self.columns.iter().any(|column| column.se.is_some() || column.bounds.is_some())
+    }
+}
+
 impl Column {
     /// The quantity at row `row`. Panics beyond the last, as a slice does.
     pub fn at(&self, row: usize) -> Entry {

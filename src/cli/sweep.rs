@@ -18,6 +18,7 @@ use crate::output::summary::{Number, charging_time, csv};
 use crate::output::sweep::{Grid, GridAxis};
 use crate::problem::{Problem, Quantity};
 use crate::run::{self, RunOptions};
+use crate::settled::settled;
 use crate::stop::Stop;
 use crate::table::Table;
 use crate::unravel::engine::Engine;
@@ -93,6 +94,8 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     if done == 0 {
         return Err(RunError::Interrupted.into());
     }
+    let sampled: Vec<usize> = (0..count).filter(|k| grid.points[*k].as_ref().is_some_and(Table::is_sampled)).collect();
+    grid.align();
     folder.write("sweep.csv", grid.csv().as_bytes())?;
     if let Some(figure) = grid.figure(&input.problem.title) {
         folder.write("sweep.svg", figure.svg()?.as_bytes())?;
@@ -105,9 +108,12 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     facts.insert("points".into(), json!(done));
     facts.insert("points_asked".into(), json!(count));
     facts.insert("interrupted".into(), json!(done < count || stop.is_requested()));
-    if sweep.solve == Solve::Trajectories {
+    if sweep.solve == Solve::Trajectories || !sampled.is_empty() {
         let seeds: Vec<u64> = (0..count).map(|k| seed_of(input.run.seed, k)).collect();
         facts.insert("seeds".into(), json!(seeds));
+    }
+    if sweep.solve == Solve::Steady && !sampled.is_empty() {
+        facts.insert("sampled".into(), json!(sampled.iter().map(|k| grid.name(*k)).collect::<Vec<_>>()));
     }
     let finished = folder.finish(facts, common::environment(started, pool.current_num_threads()))?;
     for number in &summary {
@@ -117,6 +123,9 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
         }
     }
     screen::print_place(&format!("{done} points"), &finished);
+    if sweep.solve == Solve::Steady && !sampled.is_empty() {
+        note!("{}", averaged(&grid, &sampled, input.run.trajectories));
+    }
     if done < count || stop.is_requested() {
         note!("interrupted after {done} of {count} points; they are kept");
         return Ok(ExitCode::from(interrupt::STATUS));
@@ -127,6 +136,22 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
         (Some(first), more) => note!("error: at {first}; and at {} further points", more - 1),
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// Points that are named one by one.
+const MOST_NAMED: usize = 8;
+
+/// Which steady states were sampled.
+fn averaged(grid: &Grid, sampled: &[usize], trajectories: u64) -> String {
+    let mut names: Vec<String> = sampled.iter().take(MOST_NAMED).map(|k| grid.name(*k)).collect();
+    if sampled.len() > MOST_NAMED {
+        names.push(format!("and {} more", sampled.len() - MOST_NAMED));
+    }
+    format!(
+        "note: not solved for, averaged over time along {trajectories} trajectories: {}; what changes more slowly than their \
+         errors show goes unnoticed",
+        names.join("; ")
+    )
 }
 
 /// The parameters of a sweep as its grid and its pictures take them.
@@ -148,17 +173,21 @@ fn grid_axis(axis: &input::SweepAxis) -> GridAxis {
     }
 }
 
-/// What is done at one point of a sweep, whatever the point.
+/// What is done at one point of a sweep, whatever the point. A steady state that cannot be solved for is sampled.
 pub fn solve_point(input: &Input, how: Solve, stop: &Stop) -> Result<Option<Table>, RunError> {
-    let problem = &input.problem;
+    let (problem, trajectories, seed) = (&input.problem, input.run.trajectories, input.run.seed);
+    // The points share the threads.
+    let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: false, states: false };
     match how {
         Solve::Exact => exact::solve(problem, None, stop).map(Some),
-        Solve::Steady => exact::steady(problem, None, stop).map(Some),
+        Solve::Steady => match exact::steady(problem, None, stop) {
+            Err(RunError::Unsolved(_) | RunError::TooLarge { .. }) if problem.protocol.repeat == 1 => {
+                settled(problem, None, options, stop, &mut |_| {}).map(|found| Some(found.table))
+            }
+            solved => solved.map(Some),
+        },
         Solve::MeanField => Theory::of(problem)?.stopped_by(stop).solve().map(Some),
         Solve::Trajectories => {
-            let (trajectories, seed) = (input.run.trajectories, input.run.seed);
-            // The points share the threads.
-            let options = RunOptions { trajectories, seed, threads: 1, shots: false, covariance: false, states: false };
             let (_, engine) = Engine::new(problem, None)?;
             let outcome = run::sample(&engine, problem, options, stop, &mut |_| true)?;
             let how = Evaluation { threads: 1, stop: stop.clone(), ..Evaluation::default() };

@@ -3,7 +3,7 @@
 use super::figure::{Axis, Figure, Heat, Mark, Panel, Point, Scale, Series};
 use super::pictures::{label, points};
 use super::table::{csv, from_csv};
-use crate::table::Table;
+use crate::table::{Column, Table};
 
 /// Lines that one panel can hold.
 const MOST_LINES: usize = 8;
@@ -55,6 +55,23 @@ impl Grid {
         let place = self.place(point);
         let named = self.axes.iter().zip(place).map(|(axis, k)| format!("{} = {}", axis.name, axis.values[k]));
         named.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Give exact points errors of 0 in the columns in which sampled points beside them have errors.
+    pub fn align(&mut self) {
+        let all = || self.points.iter().flatten().flat_map(|table| &table.columns);
+        let having = |has: &dyn Fn(&Column) -> bool| -> Vec<String> {
+            all().filter(|column| has(column)).map(|column| column.name.clone()).collect()
+        };
+        let (errors, bounds) = (having(&|c| c.se.is_some()), having(&|c| c.bounds.is_some()));
+        for column in self.points.iter_mut().flatten().flat_map(|table| &mut table.columns) {
+            if errors.contains(&column.name) {
+                column.se.get_or_insert_with(|| vec![0.0; column.value.len()]);
+            }
+            if bounds.contains(&column.name) {
+                column.bounds.get_or_insert_with(|| (column.value.clone(), column.value.clone()));
+            }
+        }
     }
 
     /// `sweep.csv`: the parameters, then each row as in `observables.csv`; points that were not finished are left out.
@@ -208,6 +225,17 @@ mod tests {
         assert_eq!(Grid::read(grid(1, 2, 1).axes, lines), None);
         assert_eq!(Grid::read(vec![axis("c", 2), axis("b", 2)], lines), None);
         assert_eq!(grid(2, 2, 1).name(3), "a = 2, b = 2");
+    }
+
+    #[test]
+    fn exact_points_beside_sampled_ones_have_no_error() {
+        let mut grid = grid(2, 1, 1);
+        if let Some(Some(table)) = grid.points.last_mut() {
+            (table.columns[0].se, table.columns[0].bounds) = (Some(vec![0.5]), Some((vec![20.0], vec![22.0])));
+        }
+        grid.align();
+        let lines = "a,b,time,step,cycle,W,W_se,W_lo,W_hi\n1,1,0,s,0,11,0,11,11\n2,1,0,s,0,21,0.5,20,22\n";
+        assert_eq!(grid.csv(), lines);
     }
 
     #[test]

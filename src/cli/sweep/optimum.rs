@@ -3,7 +3,7 @@
 use super::Search;
 use crate::error::RunError;
 use crate::estimate::columns::Z95;
-use crate::input::{Optimise, Solve};
+use crate::input::Optimise;
 use crate::output::summary::Number;
 use crate::output::sweep::Grid;
 use crate::table::{Entry, Table};
@@ -46,8 +46,9 @@ fn along(
     let where_ = named(fixed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let (best_name, place_name) = (format!("{goal}{where_}"), format!("{}_at_{goal}{where_}", axis.name));
     let sign = if aim.largest { -1.0 } else { 1.0 };
-    if search.sweep.solve == Solve::Trajectories {
-        let entry = |k: usize| Some(grid.points[start + k * stride].as_ref()?.column(&aim.quantity)?.last());
+    let on_line = |k: usize| grid.points[start + k * stride].as_ref();
+    if (0..numbers.len()).any(|k| on_line(k).is_some_and(Table::is_sampled)) {
+        let entry = |k: usize| Some(on_line(k)?.column(&aim.quantity)?.last());
         let entries = numbers.iter().enumerate().filter_map(|(k, x)| Some((*x, entry(k)?)));
         let entries: Vec<(f64, Entry)> = entries.filter(|(_, entry)| entry.value.is_finite()).collect();
         let value = |k: &usize| sign * entries[*k].1.value;
@@ -63,7 +64,7 @@ fn along(
     let of = |table: &Table| table.column(&aim.quantity).and_then(|c| c.value.last().copied());
     let mut known: Vec<(f64, f64)> = Vec::new();
     for (k, x) in numbers.iter().enumerate() {
-        let value = grid.points[start + k * stride].as_ref().and_then(of).unwrap_or(f64::NAN);
+        let value = on_line(k).and_then(of).unwrap_or(f64::NAN);
         if value.is_finite() {
             known.push((if axis.log { x.ln() } else { *x }, sign * value));
         }

@@ -97,7 +97,7 @@ pub(super) fn summary(grid: &Grid, bests: &[Option<Best>], aim: &Optimise) -> Ve
     let Some(point) = done.iter().copied().rev().max_by(|a, b| value(a).total_cmp(&value(b))) else { return numbers };
     let Some(found) = &bests[point] else { return numbers };
     numbers.extend(pair(found, ""));
-    let sampled = grid.points[point].as_ref().is_some_and(|t| t.columns.iter().any(|c| c.se.is_some()));
+    let sampled = grid.points[point].as_ref().is_some_and(Table::is_sampled);
     for (slot, axis) in grid.axes.iter().enumerate() {
         let Some(x) = &axis.numbers else { continue };
         let here = x[grid.place(point)[slot]];
