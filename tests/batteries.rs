@@ -369,6 +369,84 @@ fn intervals_of_entropy_cover_where_jumps_are_rare() {
     }
 }
 
+/// Fresh subsystems in states that are written out, or are those of a Hamiltonian: in the full space, and in every
+/// representation that says that it carries them.
+#[test]
+fn resets_to_written_states_are_those_of_the_full_space() {
+    let cells = |graph: &str, initial: &str, reset: &str, h: &str| {
+        format!(
+            "[subsystems]\nB = {{ {graph} }}\nL = {{ levels = [0.0, 1.0, 2.5] }}\nA = {{ mode = 3 }}\n[initial]\nB = \"{initial}\"\n\
+             [hamiltonian]\nterms = [{h}, \"n(A) + 0.3*(a(A) + ad(A))\"]\n\
+             [channels]\nloss = {{ each = \"sm(B)\", rate = 0.4 }}\nlift = {{ operator = \"sp(B)*a(A)\", rate = 0.7 }}\n\
+             fall = {{ operator = \"|0><2|(L)*ad(A)\", rate = 0.9 }}\n\
+             [protocol]\nrepeat = 2\nsteps = [{{ name = \"one\", evolve = 0.6, samples = 1 }}, {{ reset = \"B\", to = \"{reset}\" }},\n\
+             {{ reset = \"L\", to = \"ket(1, 0, i)\" }}, {{ reset = \"A\", to = \"gibbs(0.9, H)\" }},\n\
+             {{ name = \"two\", evolve = 0.5, samples = 1 }}, {{ reset = \"A\", to = \"ground_state(H)\" }},\n\
+             {{ name = \"three\", evolve = 0.5, samples = 1 }}]\n[observe]\nquantities = [\"energy\", \"energy(A)\", \"energy(B)\"]\n"
+        )
+    };
+    let network = "cells = 2, graph = \"linear\"";
+    let exchange = "\"0.5*hop(B)\"";
+    let mut carried = Vec::new();
+    for (text, representations) in [
+        (cells(network, "ground", "w", exchange), &[Representation::Sectors, Representation::Full][..]),
+        (cells(network, "ground", "ket(0, 1, i, 0)", exchange), &[Representation::Sectors, Representation::Full]),
+        (cells(network, "plus", "bell", exchange), &[Representation::Full]),
+        (cells(network, "ground", "gibbs(0.7, H)", "\"0.5*hop(B) + 0.2*n(B, 0)\""), &[Representation::Sectors]),
+        (
+            cells("spins = 2", "ground", "ground_state(H)", "\"0.8*n(B) + 0.5*sx(B)\""),
+            &[Representation::Symmetric, Representation::Full],
+        ),
+        (cells("spins = 3", "excited", "gibbs(1.3, H)", "\"n(B) + 0.2*sx(B)\""), &[Representation::Symmetric]),
+    ] {
+        let problem = read(&text);
+        let whole = exact::naive::solve(&problem).unwrap();
+        let sampled = sampled(&problem, 4000, 5);
+        for representation in representations {
+            let here = exact::solve(&problem, Some(*representation), &Stop::default());
+            let here = here.unwrap_or_else(|e| panic!("{representation}: {e}\n{text}"));
+            for (a, b) in here.columns.iter().zip(&whole.columns) {
+                a.value.iter().zip(&b.value).for_each(|(x, y)| close(*x, *y));
+            }
+            carried.push(*representation);
+        }
+        for (a, b) in sampled.columns.iter().zip(&whole.columns) {
+            let se = a.se.as_ref().unwrap();
+            for (row, (x, y)) in a.value.iter().zip(&b.value).enumerate() {
+                // 126 numbers, each beyond five errors once in 10⁶.
+                assert!((x - y).abs() <= 5.0 * se[row] + 1e-9 && se[row] < 0.05, "{} {row}: {x} {y}\n{text}", a.name);
+            }
+        }
+    }
+    for representation in [Representation::Symmetric, Representation::Sectors, Representation::Full] {
+        assert!(carried.contains(&representation));
+    }
+}
+
+/// Where a reset cannot be carried, or stands for nothing, the reason is said.
+#[test]
+fn resets_that_are_not_carried_say_why() {
+    let text = |reset: &str| {
+        format!(
+            "[subsystems]\nB = {{ spins = 3 }}\nC = {{ cell = true }}\n[hamiltonian]\nterms = [\"0.3*(sp(B)*sm(C) + sm(B)*sp(C))\"]\n\
+             [channels]\nl = {{ each = \"sm(B)\", rate = 1 }}\n\
+             [protocol]\nsteps = [{{ reset = \"B\", to = \"{reset}\" }}, {{ name = \"w\", evolve = 1, samples = 1 }}]\n\
+             [observe]\nquantities = [\"energy\"]\n"
+        )
+    };
+    let problem = read(&text("ghz"));
+    let refused = |representation| Blocks::compile(&problem, representation).map(|_| ()).unwrap_err().reason;
+    assert!(refused(Style { spins: true, charges: true }).contains("a state of B is given cell by cell"));
+    assert!(refused(Style { spins: false, charges: true }).contains("no charge"));
+    for (reset, says) in [("ground_state", "whole battery"), ("gibbs(1, H)", "`C`"), ("ket(1, 0)", "2 amplitudes")] {
+        let message = input::parse("reset", &text(reset), &[]).map(|_| ()).expect_err(reset).to_string();
+        assert!(message.contains(says) && message.contains("reset:"), "{message}");
+    }
+    let few = text("w").replace("[hamiltonian]", "[space]\nat_most = 1\n[hamiltonian]");
+    let message = input::parse("few", &few, &[]).map(|_| ()).unwrap_err().to_string();
+    assert!(message.contains("a reset adds quanta to B"), "{message}");
+}
+
 /// A battery Hamiltonian with too large a set of states is not measured; one that keeps a number of quanta is, whatever
 /// else acts.
 #[test]

@@ -173,6 +173,27 @@ steps = [{ name = "w", evolve = 1.5, samples = 3 }]
 quantities = ["energy", "energy_var", "ergotropy", "photons(A)", "energy(B)", { name = "mixed", entropy = ["C"] }]
 "#;
 
+/// Fresh subsystems in states that are written out.
+const FRESH: &str = r#"
+[subsystems]
+A = { mode = 3 }
+B = { cells = 2, graph = "linear" }
+L = { levels = [0.0, 1.0, 2.5] }
+[hamiltonian]
+battery = false
+terms = ["n(A) + 0.3*(a(A) + ad(A))", "0.4*hop(B)"]
+[channels]
+lift = { operator = "sp(B, 0)*a(A)", rate = 0.7 }
+fall = { operator = "|0><2|(L)*ad(A)", rate = 0.9 }
+[protocol]
+repeat = 2
+steps = [ { name = "one", evolve = 0.6, samples = 1 }, { reset = "B", to = "ket(0, 1, i, 0)" }, { reset = "L", to = "ket(1, 0, i)" },
+          { reset = "A", to = "gibbs(0.9, H)" }, { name = "two", evolve = 0.5, samples = 1 },
+          { reset = "A", to = "ground_state(H)" }, { name = "three", evolve = 0.4, samples = 1 } ]
+[observe]
+quantities = ["energy", "photons", "energy(B)", "purity"]
+"#;
+
 fn written(name: &str, text: &str) -> Problem {
     leyden::input::parse(name, text, &[]).unwrap_or_else(|e| panic!("{e}")).problem
 }
@@ -188,6 +209,7 @@ fn all() -> Vec<Problem> {
         bright(),
         written("entangled", ENTANGLED),
         written("few", FEW),
+        written("fresh", FRESH),
     ]
 }
 

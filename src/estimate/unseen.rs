@@ -321,7 +321,6 @@ impl<'a> History<'a> {
             problem,
             chance: !problem.initial.iter().all(pure),
             moved: problem.initial.iter().map(|state| !has_definite_quanta(state)).collect(),
-            // J of what starts in a joint state need not have one value.
             turned: problem.initial.iter().map(|state| !is_pure(state)).collect(),
             by_h: changed(&problem.hamiltonian),
             by_drive: problem.drives.iter().map(|drive| changed(&drive.operator)).collect(),
@@ -412,7 +411,8 @@ fn is_pure(state: &Initial) -> bool {
         Initial::Thermal { ratio } | Initial::Rotated { ratio, .. } => *ratio == 0.0,
         Initial::Cell { excited, coherence } => (excited * (1.0 - excited) - coherence.norm_sqr()).abs() <= 1e-12,
         Initial::Populations(levels) => levels.contains(&1.0),
-        Initial::Joint(_) => false,
+        // J need not have one value.
+        Initial::Joint(_) | Initial::Alone(_) => false,
     }
 }
 
@@ -423,7 +423,7 @@ fn has_definite_quanta(state: &Initial) -> bool {
         Initial::Thermal { ratio } => *ratio == 0.0,
         Initial::Cell { excited, .. } => *excited == 0.0 || *excited == 1.0,
         Initial::Populations(levels) => levels.contains(&1.0),
-        Initial::Coherent(_) | Initial::Rotated { .. } | Initial::Joint(_) => false,
+        Initial::Coherent(_) | Initial::Rotated { .. } | Initial::Joint(_) | Initial::Alone(_) => false,
     }
 }
 

@@ -296,7 +296,8 @@ fn initial(n: f64, initial: &Initial) -> [f64; MOMENTS] {
         | Initial::Coherent(_)
         | Initial::Populations(_)
         | Initial::Rotated { .. }
-        | Initial::Joint(_) => [f64::NAN; MOMENTS],
+        | Initial::Joint(_)
+        | Initial::Alone(_) => [f64::NAN; MOMENTS],
         Initial::Ground => product(-1.0),
         Initial::Excited => product(1.0),
         Initial::Thermal { ratio } => product((ratio - 1.0) / (ratio + 1.0)),

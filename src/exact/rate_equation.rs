@@ -79,7 +79,8 @@ impl Space {
             | Initial::Coherent(_)
             | Initial::Populations(_)
             | Initial::Rotated { .. }
-            | Initial::Joint(_) => {}
+            | Initial::Joint(_)
+            | Initial::Alone(_) => {}
             Initial::Thermal { ratio: 0.0 } => pure(n / 2.0, -n / 2.0),
             Initial::Thermal { ratio } => {
                 for (p, &(j, m)) in p.iter_mut().zip(&self.states) {

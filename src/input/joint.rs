@@ -6,8 +6,9 @@ use super::expression::{self, Expr, Node};
 use super::numpy;
 use super::operator::Context;
 use super::parameters::Scope;
+use super::states::initial;
 use super::subsystems::Parts;
-use crate::problem::{Acting, JointState, Kind, MOST_JOINT, OpSum, ProblemBuilder, SubsystemId, ghz, w};
+use crate::problem::{Acting, Initial, JointState, Kind, MOST_JOINT, OpSum, ProblemBuilder, SubsystemId, ghz, w};
 use faer::Mat;
 use ndarray::{Array1, Array2, Ix1, Ix2};
 use ndarray_npy::ReadNpyError;
@@ -79,11 +80,22 @@ impl<'s> States<'_, 's> {
         Ok(())
     }
 
+    /// The state of one subsystem, which it starts in or is reset to.
+    ///
+    /// # Errors
+    /// When it is no state of the subsystem.
+    pub(super) fn of(&self, item: &Item<'s>, subsystem: SubsystemId) -> Result<Initial, InputError> {
+        match self.written(item, &[subsystem])? {
+            Some(state) => Ok(Initial::Alone(state)),
+            None => initial(item, self.scope, &self.parts.all[subsystem], self.folder),
+        }
+    }
+
     /// The state that `text` writes out, if it begins with one of [`JOINT`].
     ///
     /// # Errors
     /// When it is no state of `over`.
-    pub(super) fn written(&self, item: &Item<'s>, over: &[SubsystemId]) -> Result<Option<JointState>, InputError> {
+    fn written(&self, item: &Item<'s>, over: &[SubsystemId]) -> Result<Option<JointState>, InputError> {
         if item.is_table() {
             return Ok(None);
         }
@@ -200,8 +212,7 @@ impl<'s> States<'_, 's> {
             } else if own > 0 {
                 let other = term.factors.iter().find(|f| !over.contains(&f.subsystem));
                 let name = other.map_or("", |f| &self.parts.all[f.subsystem].name);
-                let message =
-                    format!("a term of `[hamiltonian]` acts on `{name}` too, which does not start in this state");
+                let message = format!("a term of `[hamiltonian]` acts on `{name}` too, which is not in this state");
                 return Err(at.error(message, format!("`joint = {{ over = [… , \"{name}\"], state = … }}`")));
             }
         }

@@ -4,11 +4,10 @@ use super::document::{Item, Table};
 use super::error::{InputError, Span};
 use super::expression::{self, Node};
 use super::gates::gate;
+use super::joint::States;
 use super::parameters::{Number, Scope, identifier};
-use super::states::initial;
 use super::subsystems::Parts;
 use crate::problem::{Axis, Kind, MOST_ROWS, Protocol, Step, even_rows, log_rows};
-use std::path::Path;
 
 /// A step with the channels that it names, where it names any.
 pub(super) struct ListedStep<'s> {
@@ -30,11 +29,10 @@ const STEP_EXAMPLE: &str = "`{ name = \"storage\", evolve = 0.5, samples = 5 }` 
 /// Number of cycles and the steps of one.
 pub(super) fn protocol<'s>(
     section: &Table<'s>,
-    scope: &Scope<'s>,
-    parts: &Parts,
+    states: &States<'_, 's>,
     (channels, drives): (&[&str], &[&str]),
-    folder: &Path,
 ) -> Result<(u64, Vec<ListedStep<'s>>), InputError> {
+    let States { scope, parts, folder, .. } = *states;
     section.allow("key", &["repeat", "steps"])?;
     let steps = section.need("steps", "steps = [ { name = \"storage\", evolve = 0.5, samples = 5 } ]")?;
     let repeat_at = section.get("repeat").map_or(steps.at, |item| item.at);
@@ -63,7 +61,7 @@ pub(super) fn protocol<'s>(
                 let target = table.need("reset", "reset = \"C\"")?.text("the name of a subsystem")?;
                 let to = table.need("to", "to = \"excited\"")?;
                 let fresh = |subsystem| {
-                    let state = initial(to, scope, &parts.all[subsystem], folder)?;
+                    let state = states.of(to, subsystem)?;
                     Ok(timeless(Step::Reset { subsystem, state }))
                 };
                 parts.named(target.text, target.at)?.into_iter().map(fresh).collect::<Result<_, _>>()?

@@ -12,7 +12,6 @@ use super::parameters::{Scope, identifier};
 use super::places::Places;
 use super::protocol::{ListedStep, protocol};
 use super::quantities::quantities;
-use super::states::initial;
 use super::subsystems::{Parts, subsystems};
 use crate::problem::function::{Expression, Function};
 use crate::problem::{Acting, Envelope, Kind, OpSum, Problem, ProblemBuilder, Quantity, Step, SubsystemId};
@@ -100,9 +99,16 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             }
         }
     }
+    let states = States {
+        in_time: in_time.iter().map(|(_, operator, _)| operator.clone()).collect(),
+        scope,
+        parts: &parts,
+        battery: builder.battery_so_far(),
+        hamiltonian: builder.hamiltonian_so_far().clone(),
+        folder,
+    };
     if let Some(section) = root.section("initial")? {
-        let varying: Vec<OpSum> = in_time.iter().map(|(_, operator, _)| operator.clone()).collect();
-        initial_states(&section, (scope, folder), &parts, varying, &mut builder)?;
+        initial_states(&section, &states, &mut builder)?;
     }
     let drives = root.section("drives")?;
     let drive_names = drives.as_ref().map(Table::keys).unwrap_or_default();
@@ -110,7 +116,7 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     let channel_names = channels.as_ref().map(Table::keys).unwrap_or_default();
     let timed =
         required("protocol", "`[protocol]` with `steps = [ { name = \"storage\", evolve = 0.5, samples = 5 } ]`")?;
-    let (repeat, steps) = protocol(&timed, scope, &parts, (&channel_names, &drive_names), folder)?;
+    let (repeat, steps) = protocol(&timed, &states, (&channel_names, &drive_names))?;
     let step_names: Vec<&str> = steps.iter().map(|s| name(&s.step)).collect();
     let mut driven = Vec::new();
     for entry in drives.iter().flat_map(Table::entries) {
@@ -245,31 +251,15 @@ const MOST_QUANTA: u64 = 1_000_000;
 /// The state that each subsystem starts in, alone or with others.
 fn initial_states<'s>(
     section: &Table<'s>,
-    (scope, folder): (&Scope<'s>, &Path),
-    parts: &Parts,
-    in_time: Vec<OpSum>,
+    states: &States<'_, 's>,
     builder: &mut ProblemBuilder,
 ) -> Result<(), InputError> {
-    let states = States {
-        in_time,
-        scope,
-        parts,
-        battery: builder.battery_so_far(),
-        hamiltonian: builder.hamiltonian_so_far().clone(),
-        folder,
-    };
+    let parts = states.parts;
     let mut alone: Vec<(SubsystemId, Span<'s>)> = Vec::new();
     let is_joint = |entry: &Entry<'s>| entry.key == "joint" && !parts.names().contains(&"joint");
     for entry in section.entries().iter().filter(|entry| !is_joint(entry)) {
         for id in parts.named(entry.key, entry.key_at)? {
-            match states.written(&entry.value, &[id])? {
-                Some(state) => {
-                    builder.joint([id], state);
-                }
-                None => {
-                    builder.initial(id, initial(&entry.value, scope, &parts.all[id], folder)?);
-                }
-            }
+            builder.initial(id, states.of(&entry.value, id)?);
             alone.push((id, entry.key_at));
         }
     }

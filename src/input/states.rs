@@ -3,7 +3,6 @@
 use super::document::Item;
 use super::error::{InputError, Span, shown};
 use super::expression::{self, Expr, Node};
-use super::joint::JOINT;
 use super::numpy;
 use super::operator::Context;
 use super::parameters::{Number, Scope, Value};
@@ -55,7 +54,7 @@ fn usage(word: &str) -> &'static str {
     }
 }
 
-/// The initial state of `part`; relative file names start from `folder`.
+/// The state that `part` starts in or is reset to; relative file names start from `folder`.
 pub(super) fn initial<'s>(
     item: &Item<'s>,
     scope: &Scope<'s>,
@@ -69,14 +68,6 @@ pub(super) fn initial<'s>(
     let state = expression::parse(item.text(EXAMPLES)?)?;
     let (word, word_at, arguments) = match &state.node {
         Node::Call { name, name_at, arguments } if ALL.contains(name) => (*name, *name_at, arguments.as_slice()),
-        Node::Call { name, name_at, .. } if JOINT.contains(name) => {
-            let message = format!("`{name}` is a state that the protocol may begin with, not one to be reset to");
-            return Err(name_at.error(message, EXAMPLES));
-        }
-        Node::Name(name) if JOINT.contains(name) && scope.get(name).is_none() => {
-            let message = format!("`{name}` is a state that the protocol may begin with, not one to be reset to");
-            return Err(state.at.error(message, EXAMPLES));
-        }
         Node::Call { name, name_at, .. } => {
             return Err(name_at.unknown("initial state", name, ALL));
         }

@@ -107,16 +107,20 @@ fn parts(problem: &Problem) -> String {
 /// A state that several subsystems start in together.
 fn joint_state(problem: &Problem, Joint { over, state }: &Joint) -> String {
     let names: Vec<String> = over.iter().map(|e| format!("${}$", name(&problem.subsystems[*e].name))).collect();
-    let state = match state {
+    let state = shared_state(problem, state);
+    let verb = if over.len() == 1 { "starts" } else { "start together" };
+    format!("\n\\noindent {} {verb} in {state}.\\\\", names.join(", "))
+}
+
+fn shared_state(problem: &Problem, state: &JointState) -> String {
+    match state {
         JointState::Kets(kets) if kets.len() == 1 => "a pure state".into(),
         JointState::Kets(kets) => format!("a mixture of {} states", kets.len()),
         JointState::GroundState(operator) => format!("the ground state of ${}$", inline(problem, operator)),
         JointState::Gibbs { operator, beta } => {
             format!("the Gibbs state of $\\beta = {}$ of ${}$", number(*beta), inline(problem, operator))
         }
-    };
-    let verb = if over.len() == 1 { "starts" } else { "start together" };
-    format!("\n\\noindent {} {verb} in {state}.\\\\", names.join(", "))
+    }
 }
 
 /// The protocol in words.
@@ -139,7 +143,11 @@ fn protocol(problem: &Problem) -> String {
             format!("an instantaneous unitary of {} states on {}", matrix.nrows(), names.join(", "))
         }
         Step::Reset { subsystem, state: fresh } => {
-            format!("${}$ is replaced by a fresh one, {}", symbol(*subsystem), state(fresh))
+            let fresh = match fresh {
+                Initial::Alone(state) => format!("in {}", shared_state(problem, state)),
+                other => state(other),
+            };
+            format!("${}$ is replaced by a fresh one, {fresh}", symbol(*subsystem))
         }
         Step::Evolve { name: step, duration, active, driven, .. } => {
             let channels = problem.channels.iter().zip(active).filter(|(c, on)| **on && c.rate > 0.0);
@@ -290,7 +298,7 @@ fn state(initial: &Initial) -> String {
             number(*excited),
             complex(*coherence)
         ),
-        Initial::Joint(_) => "in the state below".into(),
+        Initial::Joint(_) | Initial::Alone(_) => "in the state below".into(),
         Initial::Fock(n) => format!("in the Fock state $|{n}\\rangle$"),
         Initial::Coherent(alpha) => format!("in the coherent state $\\alpha = {}$", complex(*alpha)),
         Initial::Populations(p) => {

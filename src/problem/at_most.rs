@@ -23,8 +23,13 @@ impl Problem {
     fn most_at_start(&self, e: SubsystemId, state: &Initial) -> f64 {
         match (&self.subsystems[e].kind, state) {
             (Kind::Levels { .. }, Initial::Populations(p)) => p.iter().rposition(|p| *p > 0.0).unwrap_or(0) as f64,
+            (Kind::Levels { .. }, Initial::Alone(JointState::Kets(kets))) => {
+                self.occupied(&[e], kets).flatten().map(|(_, level)| level).max().unwrap_or(0) as f64
+            }
+            // Of the eigenstates of a Hamiltonian no most can be told.
+            (_, Initial::Alone(JointState::GroundState(_) | JointState::Gibbs { .. })) => f64::INFINITY,
             (Kind::Levels { .. }, _) => 0.0,
-            (kind, state) => super::cutoff::held(kind, state, 0).1,
+            (_, state) => self.held(e, state, 0).1,
         }
     }
 }

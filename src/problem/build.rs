@@ -85,6 +85,9 @@ impl ProblemBuilder {
 
     /// Initial state of a subsystem.
     pub fn initial(&mut self, subsystem: SubsystemId, state: Initial) -> &mut Self {
+        if let Initial::Alone(state) = state {
+            return self.joint([subsystem], state);
+        }
         if let Some(slot) = self.problem.initial.get_mut(subsystem.index()) {
             *slot = state;
         }
@@ -410,14 +413,16 @@ fn multiply_out(problem: &mut Problem) {
         own.operator = whole.simplified(&own.operator);
     }
     for step in &mut protocol.steps {
-        if let Step::Unitary(Gate::Exponential(generator)) = step {
-            *generator = whole.simplified(generator);
+        match step {
+            Step::Unitary(Gate::Exponential(generator)) => *generator = whole.simplified(generator),
+            Step::Reset { state: Initial::Alone(state), .. } => {
+                state.operator_mut().into_iter().for_each(|operator| *operator = whole.simplified(operator));
+            }
+            _ => {}
         }
     }
     for Joint { state, .. } in joint {
-        if let JointState::GroundState(operator) | JointState::Gibbs { operator, .. } = state {
-            *operator = whole.simplified(operator);
-        }
+        state.operator_mut().into_iter().for_each(|operator| *operator = whole.simplified(operator));
     }
     for drive in drives {
         drive.operator = whole.simplified(&drive.operator);

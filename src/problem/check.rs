@@ -3,6 +3,7 @@
 use super::describe::state_text;
 use super::gate::check_gate;
 use super::initial::is_unitary;
+use super::joint::check_state;
 use super::limits::{MOST_CELLS, MOST_ROWS, check_energies, check_rates, check_rows, range};
 use super::quantity::{check_chosen, check_columns, check_quantity};
 use super::{
@@ -328,7 +329,10 @@ pub(super) fn check_protocol(problem: &Problem) -> Result<(), ModelError> {
                 Some(part) if matches!(state, Initial::Joint(_)) => {
                     return Err(ModelError::Invalid(format!("{} cannot be reset to a joint state", part.name)));
                 }
-                Some(part) => check_initial(part, state)?,
+                Some(part) => match state {
+                    Initial::Alone(state) => check_state(problem, &[*subsystem], state)?,
+                    other => check_initial(part, other)?,
+                },
                 None => return Err(ModelError::Invalid("a reset of a subsystem that does not exist".into())),
             },
             Step::Evolve { name, duration, rows, .. } => {

@@ -93,21 +93,23 @@ impl Problem {
                 _ => 1,
             };
             let room = if let Kind::Mode { .. } = part.kind { f64::INFINITY } else { part.cells() as f64 };
-            let start = |level| match state {
-                Initial::Joint(number) => self.held_together(subsystem, *number, level),
-                state => held(&part.kind, state, level),
-            };
-            let place = |level| Place { subsystem, level, room, start: start(level) };
+            let place = |level| Place { subsystem, level, room, start: self.held(subsystem, state, level) };
             places.extend((0..levels).map(place));
         }
         Some(places)
     }
 
-    /// Least and most quanta, or weight of one level, of a subsystem in a joint state.
-    fn held_together(&self, subsystem: SubsystemId, number: usize, level: usize) -> (f64, f64) {
+    /// Least and most quanta, or weight of one level, of a subsystem in a state that it starts in or is reset to.
+    pub(super) fn held(&self, subsystem: SubsystemId, state: &Initial, level: usize) -> (f64, f64) {
         let part = &self.subsystems[subsystem];
-        let Some(Joint { over, state: JointState::Kets(kets) }) = self.joint.get(number) else {
-            return held(&part.kind, &Initial::Joint(number), level);
+        let alone = [subsystem];
+        let (over, kets) = match state {
+            Initial::Joint(number) => match self.joint.get(*number) {
+                Some(Joint { over, state: JointState::Kets(kets) }) => (&over[..], kets),
+                _ => return held(&part.kind, state, level),
+            },
+            Initial::Alone(JointState::Kets(kets)) => (&alone[..], kets),
+            other => return held(&part.kind, other, level),
         };
         let holds = |state: Vec<(SubsystemId, usize)>| -> f64 {
             let own = state.iter().filter(|(e, _)| *e == subsystem).map(|(_, own)| *own);
@@ -170,8 +172,7 @@ impl Problem {
                 Step::Reset { subsystem, state } => (*subsystem, Some(state)),
             };
             for (p, place) in places.iter().enumerate().filter(|(_, place)| place.subsystem == subsystem) {
-                let most =
-                    fresh.map_or(place.room, |state| held(&self.subsystems[subsystem].kind, state, place.level).1);
+                let most = fresh.map_or(place.room, |state| self.held(subsystem, state, place.level).1);
                 moves.extend([Move { change: at(p, 1.0), most: most * cycles }, often(at(p, -1.0))]);
             }
         }
@@ -180,7 +181,7 @@ impl Problem {
 }
 
 /// Least and most quanta of a state, or weight of one level.
-pub(super) fn held(kind: &Kind, state: &Initial, level: usize) -> (f64, f64) {
+fn held(kind: &Kind, state: &Initial, level: usize) -> (f64, f64) {
     let cells = match kind {
         Kind::Ensemble { cells } => *cells as f64,
         Kind::Network { cells, .. } => *cells as f64,

@@ -1,8 +1,8 @@
 //! A problem in words, as it was understood.
 
 use super::{
-    AtMost, Chosen, Correlation, Envelope, Factor, Gate, Initial, Kind, Op, OpSum, Place, Problem, Reach, Step, StepId,
-    SubsystemId, When, Zero,
+    AtMost, Chosen, Correlation, Envelope, Factor, Gate, Initial, Joint, Kind, Op, OpSum, Place, Problem, Reach, Step,
+    StepId, SubsystemId, When, Zero,
 };
 use num_complex::Complex64;
 use std::fmt::Write;
@@ -33,6 +33,7 @@ pub(super) fn state_text(state: &Initial) -> String {
         Initial::Cell { excited, coherence } => format!("cell({excited}, {})", coefficient(*coherence)),
         Initial::Fock(n) => format!("fock({n})"),
         Initial::Joint(_) => "a joint state".into(),
+        Initial::Alone(state) => state.name(),
         Initial::Coherent(alpha) => format!("coherent({})", coefficient(*alpha)),
         Initial::Populations(p) if p.len() <= 8 => format!("populations {p:?}"),
         Initial::Populations(p) => format!("populations of {} levels", p.len()),
@@ -114,7 +115,10 @@ impl Problem {
                 Kind::Levels { energies } => format!("{} levels", energies.len()),
             };
             let start = match initial {
-                Initial::Joint(number) => self.joint[*number].state.name(),
+                Initial::Joint(number) => match &self.joint[*number] {
+                    Joint { over, state } if over.len() > 1 => format!("{} of {}", state.name(), self.names(over)),
+                    Joint { state, .. } => state.name(),
+                },
                 other => state_text(other),
             };
             let energy = match subsystem.uneven.is_empty() {
@@ -126,9 +130,7 @@ impl Problem {
         for (subsystem, tilt) in self.subsystems.iter().zip(&self.tilt).filter(|(_, tilt)| **tilt != 0.0) {
             line("mean field", format!("{} starts turned by {tilt} about y", subsystem.name));
         }
-        let names =
-            |of: &[SubsystemId]| of.iter().map(|&e| self.subsystems[e].name.as_str()).collect::<Vec<_>>().join(", ");
-        line("battery", names(&self.battery));
+        line("battery", self.names(&self.battery));
         if let Some(own) = &self.battery_hamiltonian {
             let zero = match own.zero {
                 Zero::Ground => ", its lowest level counting 0",
@@ -137,7 +139,7 @@ impl Problem {
             line("  H_B", format!("{}{zero}", self.operator_text(&own.operator)));
         }
         if let Some(AtMost { quanta, of }) = &self.at_most {
-            line("space", format!("at most {quanta} quanta in {}", names(of)));
+            line("space", format!("at most {quanta} quanta in {}", self.names(of)));
         }
         line("equation", "dρ/dt = −i[H, ρ] + Σ rate·D[L]ρ,  D[L]ρ = LρL† − ½(L†Lρ + ρL†L)".into());
         line("  H", self.operator_text(&self.hamiltonian));
@@ -233,8 +235,7 @@ impl Problem {
         match gate {
             Gate::Exponential(generator) => format!("exp(−i·({}))", self.operator_text(generator)),
             Gate::Matrix { over, matrix } => {
-                let names: Vec<&str> = over.iter().map(|e| self.subsystems[*e].name.as_str()).collect();
-                format!("a unitary of {} states on {}", matrix.nrows(), names.join(", "))
+                format!("a unitary of {} states on {}", matrix.nrows(), self.names(over))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Initial states of subsystems.
 
-use super::OpSum;
+use super::{JointState, OpSum};
 use faer::Mat;
 use num_complex::Complex64;
 use rand::SeedableRng;
@@ -43,6 +43,8 @@ pub enum Initial {
     Populations(Vec<f64>),
     /// Part of a joint state, by its number among those of the problem.
     Joint(usize),
+    /// A state such as several may share, of one subsystem alone.
+    Alone(JointState),
     /// U ρ U† with the product Gibbs state ρ of ratio q on the cells of a network; basis (g, e) a cell, cell 0 the most
     /// significant digit.
     Rotated {

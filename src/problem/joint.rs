@@ -100,6 +100,23 @@ impl JointState {
         Ok(JointState::Kets(Arc::new(kept.map(ket).collect())))
     }
 
+    /// The Hamiltonian that it is a state of, if it is one.
+    pub(crate) fn operator_mut(&mut self) -> Option<&mut OpSum> {
+        match self {
+            JointState::Kets(_) => None,
+            JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => Some(operator),
+        }
+    }
+
+    /// The same in another unit of time, in which rates count `factor` times as much.
+    pub(super) fn scale(&mut self, factor: f64) {
+        if let JointState::Gibbs { beta, .. } = self {
+            *beta /= factor;
+        }
+        let terms = self.operator_mut().into_iter().flat_map(|operator| &mut operator.terms);
+        terms.for_each(|term| term.coefficient *= factor);
+    }
+
     /// Whether there is nothing to draw.
     pub fn is_pure(&self) -> bool {
         match self {
@@ -112,8 +129,8 @@ impl JointState {
     /// What it is called in inputs.
     pub fn name(&self) -> String {
         match self {
-            JointState::Kets(kets) if kets.len() == 1 => "a pure joint state".into(),
-            JointState::Kets(kets) => format!("a joint mixture of {} states", kets.len()),
+            JointState::Kets(kets) if kets.len() == 1 => "a pure state".into(),
+            JointState::Kets(kets) => format!("a mixture of {} states", kets.len()),
             JointState::GroundState(_) => "ground_state".into(),
             JointState::Gibbs { beta, .. } => format!("gibbs({beta})"),
         }
@@ -134,40 +151,7 @@ pub(super) fn check_joint(problem: &Problem) -> Result<(), ModelError> {
             }
             seen.push(*id);
         }
-        let names: Vec<&str> = over.iter().map(|id| problem.subsystems[*id].name.as_str()).collect();
-        let names = names.join(", ");
-        match state {
-            JointState::Kets(kets) => {
-                let ln: f64 = over.iter().map(|id| problem.subsystems[*id].ln_dimension()).sum();
-                if over.is_empty() || ln > (MOST_JOINT as f64).ln() + 1e-9 {
-                    return invalid(format!("the joint state of {names} has more than {MOST_JOINT} amplitudes"));
-                }
-                let d = ln.exp().round() as usize;
-                if let Some((_, ket)) = kets.iter().find(|(_, ket)| ket.len() != d) {
-                    return invalid(format!("the joint state of {names} has {} amplitudes, expected {d}", ket.len()));
-                }
-                let total: f64 = kets.iter().map(|(p, _)| *p).sum();
-                let norm = |ket: &[Complex64]| ket.iter().map(|x| x.norm_sqr()).sum::<f64>();
-                let good = kets.iter().all(|(p, ket)| *p >= 0.0 && (norm(ket) - 1.0).abs() <= TOLERANCE);
-                if !good || !((total - 1.0).abs() <= TOLERANCE) {
-                    return invalid(format!("the joint state of {names} has a norm or a trace other than 1"));
-                }
-            }
-            JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => {
-                let what = format!("the Hamiltonian whose state {names} starts in");
-                check_sum(problem, operator, &what)?;
-                check_hermitian(problem, operator, &what)?;
-                if let Some(other) = operator.factors().find(|f| !over.contains(&f.subsystem)) {
-                    let other = &problem.subsystems[other.subsystem].name;
-                    return invalid(format!("{what} acts on {other} too, which does not start in it"));
-                }
-                if let JointState::Gibbs { beta, .. } = state
-                    && !beta.is_finite()
-                {
-                    return invalid(format!("the inverse temperature of {names} is {beta}, expected a finite number"));
-                }
-            }
-        }
+        check_state(problem, over, state)?;
     }
     let lost = problem.initial.iter().zip(&problem.subsystems).find(|(state, _)| match state {
         Initial::Joint(number) => *number >= problem.joint.len(),
@@ -177,6 +161,46 @@ pub(super) fn check_joint(problem: &Problem) -> Result<(), ModelError> {
         Some((_, part)) => invalid(format!("{} starts in a joint state that there is not", part.name)),
         None => Ok(()),
     }
+}
+
+/// Whether it is a state of these subsystems.
+pub(super) fn check_state(problem: &Problem, over: &[SubsystemId], state: &JointState) -> Result<(), ModelError> {
+    let invalid = |text: String| Err(ModelError::Invalid(text));
+    let names: Vec<&str> = over.iter().map(|id| problem.subsystems[*id].name.as_str()).collect();
+    let names = names.join(", ");
+    match state {
+        JointState::Kets(kets) => {
+            let ln: f64 = over.iter().map(|id| problem.subsystems[*id].ln_dimension()).sum();
+            if over.is_empty() || ln > (MOST_JOINT as f64).ln() + 1e-9 {
+                return invalid(format!("the state of {names} has more than {MOST_JOINT} amplitudes"));
+            }
+            let d = ln.exp().round() as usize;
+            if let Some((_, ket)) = kets.iter().find(|(_, ket)| ket.len() != d) {
+                return invalid(format!("the state of {names} has {} amplitudes, expected {d}", ket.len()));
+            }
+            let total: f64 = kets.iter().map(|(p, _)| *p).sum();
+            let norm = |ket: &[Complex64]| ket.iter().map(|x| x.norm_sqr()).sum::<f64>();
+            let good = kets.iter().all(|(p, ket)| *p >= 0.0 && (norm(ket) - 1.0).abs() <= TOLERANCE);
+            if !good || !((total - 1.0).abs() <= TOLERANCE) {
+                return invalid(format!("the state of {names} has a norm or a trace other than 1"));
+            }
+        }
+        JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => {
+            let what = format!("the Hamiltonian that {names} is in a state of");
+            check_sum(problem, operator, &what)?;
+            check_hermitian(problem, operator, &what)?;
+            if let Some(other) = operator.factors().find(|f| !over.contains(&f.subsystem)) {
+                let other = &problem.subsystems[other.subsystem].name;
+                return invalid(format!("{what} acts on {other} too, which is not in it"));
+            }
+            if let JointState::Gibbs { beta, .. } = state
+                && !beta.is_finite()
+            {
+                return invalid(format!("the inverse temperature of {names} is {beta}, expected a finite number"));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Problem {

@@ -1,6 +1,6 @@
 //! The same problem in another unit of time.
 
-use super::{JointState, Kind, Problem, Step};
+use super::{Initial, Kind, Problem, Step};
 
 impl Problem {
     /// The same physics with rates that count `factor` times as much, energies and frequencies among them, and times that
@@ -16,15 +16,7 @@ impl Problem {
         }
         let own = problem.battery_hamiltonian.iter_mut().flat_map(|own| &mut own.operator.terms);
         own.for_each(|term| term.coefficient *= factor);
-        for joint in &mut problem.joint {
-            match &mut joint.state {
-                JointState::Kets(_) | JointState::GroundState(_) => {}
-                JointState::Gibbs { beta, .. } => *beta /= factor,
-            }
-            if let JointState::GroundState(operator) | JointState::Gibbs { operator, .. } = &mut joint.state {
-                operator.terms.iter_mut().for_each(|term| term.coefficient *= factor);
-            }
-        }
+        problem.joint.iter_mut().for_each(|joint| joint.state.scale(factor));
         problem.hamiltonian.terms.iter_mut().for_each(|term| term.coefficient *= factor);
         problem.drives.iter_mut().for_each(|drive| drive.envelope = drive.envelope.in_units(factor));
         for channel in &mut problem.channels {
@@ -42,9 +34,13 @@ impl Problem {
             }
         }
         for step in &mut problem.protocol.steps {
-            if let Step::Evolve { duration, rows, .. } = step {
-                *duration /= factor;
-                rows.iter_mut().for_each(|row| *row /= factor);
+            match step {
+                Step::Evolve { duration, rows, .. } => {
+                    *duration /= factor;
+                    rows.iter_mut().for_each(|row| *row /= factor);
+                }
+                Step::Reset { state: Initial::Alone(state), .. } => state.scale(factor),
+                _ => {}
             }
         }
         problem

@@ -279,7 +279,8 @@ pub fn draw_initial(cells: u64, initial: &Initial, rng: &mut impl Rng) -> Rung {
         | Initial::Coherent(_)
         | Initial::Populations(_)
         | Initial::Rotated { .. }
-        | Initial::Joint(_) => Rung::new(cells, cells, -n),
+        | Initial::Joint(_)
+        | Initial::Alone(_) => Rung::new(cells, cells, -n),
         Initial::Thermal { ratio } => {
             let excited = match Binomial::new(cells, ratio / (1.0 + ratio)) {
                 Ok(binomial) => rng.sample(binomial),

@@ -253,9 +253,9 @@ impl BlockJump {
 
     /// Replace a subsystem by a fresh one.
     fn reset(&self, walker: &mut Walker, step: usize) {
-        let BlockStep::Reset(subsystem, state) = &self.blocks.steps[step] else { return };
+        let BlockStep::Reset(subsystem, fresh) = &self.blocks.steps[step] else { return };
         let Walker { flight, local, stream, .. } = walker;
-        if let Some((block, psi)) = readout::reset(&self.blocks, &local.block, &flight.psi, (*subsystem, state), stream)
+        if let Some((block, psi)) = readout::reset(&self.blocks, &local.block, &flight.psi, (*subsystem, fresh), stream)
         {
             walker.threshold /= walker.flight.norm;
             walker.flight.psi = psi;

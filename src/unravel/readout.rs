@@ -4,8 +4,8 @@ use super::States;
 use super::stream::Stream;
 use crate::density::Density;
 use crate::error::RunError;
-use crate::problem::{Initial, Kind, Linear, Reduction, SubsystemId};
-use crate::space::blocks::{Block, BlockId, Blocks, MOST_MEASURED, most_coupled, parts, place};
+use crate::problem::{Kind, Linear, Reduction, SubsystemId};
+use crate::space::blocks::{Block, BlockId, Blocks, MOST_MEASURED, Part, most_coupled, place};
 use num_complex::Complex64;
 use std::collections::HashMap;
 
@@ -186,13 +186,13 @@ pub fn first_states(of: &Blocks) -> usize {
     of.start.draw(of, Stream::new(0, 0).rng()).psi.len()
 }
 
-/// Replace a subsystem by a fresh one in `state`: its old state is measured in the product basis, which nobody looks
+/// Replace a subsystem by a fresh one, in the product of the states of `parts`: its old state is measured in the product basis, which nobody looks
 /// at. Returns the new block and its vector of norm 1; `None` if ψ = 0.
 pub fn reset(
     of: &Blocks,
     block: &Block,
     psi: &[Complex64],
-    (subsystem, state): (SubsystemId, &Initial),
+    (subsystem, parts): (SubsystemId, &[Part]),
     stream: &mut Stream,
 ) -> Option<(BlockId, Vec<Complex64>)> {
     let layout = &of.layout;
@@ -217,7 +217,7 @@ pub fn reset(
     let (old, weight) = &found[stream.choose(&weights)?];
     let mut two_j = space.key.two_j.clone();
     let mut fresh = vec![(vec![0; slots.len()], Complex64::ONE)];
-    for part in parts(of.problem(), layout, subsystem, state) {
+    for part in parts {
         let (spins, ket, _) = part.draw(layout, stream.rng());
         place(&mut two_j, &part.slots, &spins);
         let inner = part.slots[0] - slots.start..part.slots[0] + part.slots.len() - slots.start;

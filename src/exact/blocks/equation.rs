@@ -3,8 +3,8 @@
 use super::{MOST_ELEMENTS, initial};
 use crate::error::RunError;
 use crate::evolve::{MOST_ORDER as ORDER, settled};
-use crate::problem::{Envelope, Initial, SubsystemId};
-use crate::space::blocks::{Block, BlockId, Blocks, Sparse, rotate};
+use crate::problem::Envelope;
+use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, Sparse, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
 use std::collections::HashMap;
@@ -218,8 +218,10 @@ impl<'b> Equation<'b> {
     ///
     /// # Errors
     /// As [`Equation::new`].
-    pub fn reset(&mut self, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
-        self.rho = initial::replaced(self.blocks, &self.reached, &self.place, &self.rho, subsystem, state)?;
+    pub fn reset(&mut self, step: usize) -> Result<(), RunError> {
+        if let BlockStep::Reset(subsystem, parts) = &self.blocks.steps[step] {
+            self.rho = initial::replaced(self.blocks, &self.reached, &self.place, &self.rho, (*subsystem, parts))?;
+        }
         Ok(())
     }
 }

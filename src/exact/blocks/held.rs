@@ -36,7 +36,7 @@ pub trait Held {
     ///
     /// # Errors
     /// When the state cannot be held.
-    fn reset(&mut self, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError>;
+    fn reset(&mut self, step: usize) -> Result<(), RunError>;
 
     /// Evolve in `stage` from `from` to `until`, times since the step began.
     ///
@@ -64,8 +64,8 @@ impl<S: Held> Evolve for Read<'_, '_, S> {
         self.state.pulse(step)
     }
 
-    fn reset(&mut self, _: usize, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
-        self.state.reset(subsystem, state)
+    fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
+        self.state.reset(step)
     }
 
     fn begin(&mut self, span: &Span) -> Result<(), RunError> {
@@ -111,8 +111,8 @@ impl Held for Equation<'_> {
         Equation::pulse(self, step)
     }
 
-    fn reset(&mut self, subsystem: SubsystemId, state: &Initial) -> Result<(), RunError> {
-        Equation::reset(self, subsystem, state)
+    fn reset(&mut self, step: usize) -> Result<(), RunError> {
+        Equation::reset(self, step)
     }
 
     fn evolve(&mut self, stage: usize, from: f64, until: f64) -> Result<(), RunError> {

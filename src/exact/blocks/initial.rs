@@ -2,8 +2,8 @@
 
 use super::equation::Density;
 use crate::error::RunError;
-use crate::problem::{Initial, Kind, SubsystemId};
-use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, PartState, parts, place, rotate};
+use crate::problem::{Kind, SubsystemId};
+use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, Part, PartState, place, rotate};
 use num_complex::Complex64;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,14 +21,13 @@ type Fresh = (Vec<u64>, Vec<usize>, Vec<usize>, Complex64);
 /// The averaged state of some slots: one matrix for each set of spins.
 type PartMixture = (Vec<usize>, Vec<PartState>);
 
-fn mixtures(blocks: &Blocks, subsystem: SubsystemId, state: &Initial) -> Vec<PartMixture> {
-    let parts = parts(blocks.problem(), &blocks.layout, subsystem, state);
-    parts.into_iter().map(|part| (part.slots.clone(), part.density(&blocks.layout))).collect()
+fn mixtures(blocks: &Blocks, parts: &[Part]) -> Vec<PartMixture> {
+    parts.iter().map(|part| (part.slots.clone(), part.density(&blocks.layout))).collect()
 }
 
 /// What the system starts in.
 fn start(blocks: &Blocks) -> Vec<PartMixture> {
-    blocks.start.parts().iter().map(|part| (part.slots.clone(), part.density(&blocks.layout))).collect()
+    mixtures(blocks, blocks.start.parts())
 }
 
 /// Every product of one occupied state of each part, as 2J and levels.
@@ -109,8 +108,8 @@ pub fn neighbours(of: &Blocks, block: &Block) -> BTreeSet<BlockId> {
                     found.extend(to);
                 }
             }
-            BlockStep::Reset(subsystem, state) => {
-                let fresh = mixtures(of, *subsystem, state);
+            BlockStep::Reset(_, parts) => {
+                let fresh = mixtures(of, parts);
                 for index in 0..block.dimension() {
                     block.space.read(index, &mut levels);
                     let mut two_j = block.space.key.two_j.clone();
@@ -176,12 +175,11 @@ pub fn replaced(
     reached: &[Arc<Block>],
     places: &HashMap<BlockId, usize>,
     rho: &Density,
-    subsystem: SubsystemId,
-    state: &Initial,
+    (subsystem, parts): (SubsystemId, &[Part]),
 ) -> Result<Density, RunError> {
     let slots = of.layout.of[subsystem.index()].clone();
     let mut fresh: Vec<Fresh> = vec![(vec![], vec![], vec![], Complex64::ONE)];
-    for (_, states) in mixtures(of, subsystem, state) {
+    for (_, states) in mixtures(of, parts) {
         let mut longer = Vec::new();
         for (two_j, a, b, c) in &fresh {
             for part in &states {

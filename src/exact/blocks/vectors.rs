@@ -6,7 +6,7 @@ use super::MOST_ELEMENTS;
 use super::held::Held;
 use crate::error::RunError;
 use crate::evolve::{Flight, Propagator, Workspace, norm_sqr, spacings};
-use crate::problem::{Initial, Step, SubsystemId};
+use crate::problem::Step;
 use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
@@ -152,7 +152,7 @@ impl Held for Vectors<'_> {
     }
 
     /// Problems that replace a subsystem are not held as vectors.
-    fn reset(&mut self, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
+    fn reset(&mut self, _: usize) -> Result<(), RunError> {
         Err(RunError::Request("a subsystem that is replaced calls for a density matrix".into()))
     }
 

@@ -89,7 +89,7 @@ impl<'p> Steps<'p> {
                 return Ok(self.space.rotate(&rho, *subsystem, *axis, *angle)?);
             }
             Step::Unitary(gate) => return self.space.gate(&rho, gate),
-            Step::Reset { subsystem, state } => return Ok(self.space.reset(&rho, *subsystem, state)?),
+            Step::Reset { subsystem, state } => return self.space.reset(&rho, *subsystem, state),
             Step::Evolve { rows, active, driven, .. } => (rows, active, driven),
         };
         let (drives, rates) = (self.drives(driven), self.rates(active));

@@ -223,9 +223,12 @@ impl<'p> FullSpace<'p> {
         rho: &Array2<Complex64>,
         subsystem: SubsystemId,
         fresh: &Initial,
-    ) -> Result<Array2<Complex64>, ModelError> {
+    ) -> Result<Array2<Complex64>, RunError> {
         let range = self.factors_of(subsystem)?;
-        let fresh = state(&self.problem.subsystems[subsystem], fresh)?.to_dense();
+        let fresh = match fresh {
+            Initial::Alone(state) => self.joint(&[subsystem], state)?,
+            other => state(&self.problem.subsystems[subsystem], other)?.to_dense(),
+        };
         let size = |factors: Range<usize>| self.dims[factors].iter().product::<usize>();
         let (own, after) = (size(range.clone()), size(range.end..self.dims.len()));
         // A basis index is (before, own, after).

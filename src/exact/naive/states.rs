@@ -41,7 +41,7 @@ impl FullSpace<'_> {
     }
 
     /// The density matrix of a joint state.
-    fn joint(&self, over: &[SubsystemId], state: &JointState) -> Result<Array2<Complex64>, RunError> {
+    pub(super) fn joint(&self, over: &[SubsystemId], state: &JointState) -> Result<Array2<Complex64>, RunError> {
         let d: usize = self.cells(over).map(|k| self.dims()[k]).product();
         let mut rho = Array2::zeros((d, d));
         let mut add = |p: f64, ket: &dyn Fn(usize) -> Complex64| {

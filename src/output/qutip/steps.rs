@@ -4,7 +4,7 @@ use super::super::function::Python;
 use super::correlations::Asked;
 use super::{number, quoted};
 use crate::problem::{
-    Axis, Envelope, Gate, Initial, Joint, JointState, Kind, Problem, Step, Subsystem, When, even_rows,
+    Axis, Envelope, Gate, Initial, Joint, JointState, Kind, Problem, Step, Subsystem, SubsystemId, When, even_rows,
 };
 use faer::Mat;
 use num_complex::Complex64;
@@ -78,7 +78,11 @@ fn statement(problem: &Problem, step: &Step) -> String {
         }
         Step::Reset { subsystem, state: fresh } => {
             let part = &problem.subsystems[*subsystem];
-            format!("reset(rho, {}, {})", quoted(&part.name), state(part, fresh))
+            let fresh = match fresh {
+                Initial::Alone(state) => shared(problem, &[*subsystem], state).1,
+                other => state(part, other),
+            };
+            format!("reset(rho, {}, {fresh})", quoted(&part.name))
         }
         Step::Evolve { name, duration, rows, active, driven } => {
             let samples = rows.len() - 1;
@@ -92,6 +96,12 @@ fn statement(problem: &Problem, step: &Step) -> String {
 
 /// The names and the density matrix of subsystems that start in one state.
 fn joint(problem: &Problem, Joint { over, state }: &Joint) -> String {
+    let (names, state) = shared(problem, over, state);
+    format!("([{names}], {state})")
+}
+
+/// The names of subsystems, and the density matrix of a state of theirs.
+fn shared(problem: &Problem, over: &[SubsystemId], state: &JointState) -> (String, String) {
     let names: Vec<String> = over.iter().map(|e| quoted(&problem.subsystems[*e].name)).collect();
     let names = names.join(", ");
     let state = match state {
@@ -109,7 +119,7 @@ fn joint(problem: &Problem, Joint { over, state }: &Joint) -> String {
             format!("gibbs_state({beta:?}, {}, {names})", super::whole(problem, operator, None))
         }
     };
-    format!("([{names}], {state})")
+    (names, state)
 }
 
 /// A matrix as nested lists.
@@ -157,7 +167,7 @@ fn state(subsystem: &Subsystem, initial: &Initial) -> String {
         Initial::Rotated { ratio, unitary } => {
             format!("rotated({name}, {ratio:?}, {})", rows(unitary))
         }
-        Initial::Ground | Initial::Excited | Initial::Cell { .. } | Initial::Joint(_) => {
+        Initial::Ground | Initial::Excited | Initial::Cell { .. } | Initial::Joint(_) | Initial::Alone(_) => {
             format!("qt.fock_dm({size}, 0)")
         }
     }

@@ -1,7 +1,7 @@
 //! Networks whose cells cannot be told apart, such as the complete graph: stored like an ensemble.
 
 use crate::problem::{
-    Basis, Factor, Gate, Initial, JointState, Kind, Op, OpSum, Part, Problem, Quantity, Reach, Step, SubsystemId, Term,
+    Basis, Factor, Gate, Initial, Kind, Op, OpSum, Part, Problem, Quantity, Reach, Step, SubsystemId, Term,
 };
 use num_complex::Complex64;
 use std::collections::BTreeMap;
@@ -58,13 +58,26 @@ pub fn as_ensembles(problem: &Problem) -> Result<Problem, String> {
                 Step::Unitary(Gate::Matrix { over, .. }) if over.contains(&e) => {
                     return refuse("a gate is given cell by cell");
                 }
+                Step::Reset { subsystem, state: Initial::Alone(state) } if *subsystem == e => {
+                    match state.operator_mut() {
+                        None => return refuse("the state that they are reset to is given cell by cell"),
+                        Some(operator) => match whole(operator) {
+                            Some(sum) => *operator = sum,
+                            None => {
+                                return refuse(
+                                    "the Hamiltonian that they are reset to a state of treats them differently",
+                                );
+                            }
+                        },
+                    }
+                }
                 _ => {}
             }
         }
         for joint in turned.joint.iter_mut().filter(|joint| joint.over.contains(&e)) {
-            match &mut joint.state {
-                JointState::Kets(_) => return refuse("their initial state is given cell by cell"),
-                JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => match whole(operator) {
+            match joint.state.operator_mut() {
+                None => return refuse("their initial state is given cell by cell"),
+                Some(operator) => match whole(operator) {
                     Some(sum) => *operator = sum,
                     None => return refuse("the Hamiltonian that they start in a state of treats them differently"),
                 },

@@ -164,12 +164,20 @@ fn cell_kets(excited: f64, coherence: Complex64) -> Vec<(f64, Ket)> {
     kets
 }
 
-/// The parts of one subsystem that starts in `initial`.
-pub fn parts(problem: &Problem, layout: &Layout, subsystem: SubsystemId, initial: &Initial) -> Vec<Part> {
+/// The parts of one subsystem in the state `initial`, or why it is none there.
+pub(super) fn parts(
+    problem: &Problem,
+    layout: &Layout,
+    subsystem: SubsystemId,
+    initial: &Initial,
+) -> Result<Vec<Part>, String> {
+    if let Initial::Alone(state) = initial {
+        return Ok(vec![shared_part(problem, layout, &[subsystem], state)?]);
+    }
     let slots = layout.of[subsystem.index()].clone();
     let one = |source: Source| vec![Part { slots: slots.clone().collect(), source }];
     let level = |level: usize| Source::Kets(vec![(1.0, vec![(vec![level], Complex64::ONE)])]);
-    match (&problem.subsystems[subsystem].kind, initial) {
+    Ok(match (&problem.subsystems[subsystem].kind, initial) {
         (Kind::Ensemble { cells }, _) if layout.is_spin(subsystem) => one(match initial.cell() {
             None => Source::Spin { cells: *cells, diagonal: initial.clone(), axis: None },
             Some((excited, coherence)) => {
@@ -201,7 +209,7 @@ pub fn parts(problem: &Problem, layout: &Layout, subsystem: SubsystemId, initial
         }
         (Kind::Levels { .. }, Initial::Populations(p)) => one(populations(p)),
         _ => one(level(0)),
-    }
+    })
 }
 
 fn populations(weights: &[f64]) -> Source {
@@ -249,9 +257,10 @@ impl Start {
     pub(super) fn new(problem: &Problem, layout: &Layout) -> Result<Self, String> {
         let all = problem.subsystem_ids().zip(&problem.initial);
         let alone = all.filter(|(_, initial)| !matches!(initial, Initial::Joint(_)));
-        let mut parts: Vec<Part> = alone.flat_map(|(e, initial)| parts(problem, layout, e, initial)).collect();
-        for joint in &problem.joint {
-            parts.push(joint_part(problem, layout, joint)?);
+        let alone = alone.map(|(e, initial)| parts(problem, layout, e, initial)).collect::<Result<Vec<_>, _>>()?;
+        let mut parts = alone.concat();
+        for Joint { over, state } in &problem.joint {
+            parts.push(shared_part(problem, layout, over, state)?);
         }
         let choices = parts.iter().try_fold(1usize, |product, part| product.checked_mul(part.choices()?));
         Ok(Self { parts, choices: choices.filter(|n| *n <= MOST_CHOICES) })
@@ -352,25 +361,26 @@ fn product_ket(layout: &Layout, slots: &[usize], amplitudes: &[Complex64]) -> Ke
     there.map(|(index, x)| (levels_at(layout, slots, index), *x)).collect()
 }
 
-/// A joint state in these slots, or why it is none there.
-fn joint_part(problem: &Problem, layout: &Layout, joint: &Joint) -> Result<Part, String> {
-    let slots = slots_of(layout, &joint.over);
+/// A state of these subsystems in their slots, or why it is none there.
+fn shared_part(problem: &Problem, layout: &Layout, over: &[SubsystemId], state: &JointState) -> Result<Part, String> {
+    let slots = slots_of(layout, over);
     let of = |operator: &OpSum| coupled(layout, &slots, &layout.monomials(operator));
-    let kets = match &joint.state {
+    let kets = match state {
         JointState::Kets(kets) => {
-            if let Some(e) = joint.over.iter().find(|e| layout.is_spin(**e)) {
-                let name = &problem.subsystems[*e].name;
-                return Err(format!("{name} starts in a joint state that is given cell by cell"));
+            if let Some(e) = over.iter().find(|e| layout.is_spin(**e)) {
+                return Err(format!("a state of {} is given cell by cell", problem.subsystems[*e].name));
             }
             let norm = |ket: &[Complex64]| ket.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
             let scaled = |ket: &[Complex64]| ket.iter().map(|x| x / norm(ket)).collect::<Vec<_>>();
             let spins = vec![0; slots.len()];
             kets.iter().map(|(p, ket)| (*p, spins.clone(), product_ket(layout, &slots, &scaled(ket)))).collect()
         }
-        JointState::GroundState(operator) => of(operator).and_then(|sets| ground_state(&sets)).map_err(|why| {
-            format!("the ground state that {} starts in: {why}", problem.subsystems[joint.over[0]].name)
-        })?,
-        JointState::Gibbs { operator, beta } => of(operator).and_then(|sets| gibbs_state(&sets, *beta))?,
+        JointState::GroundState(operator) => of(operator)
+            .and_then(|sets| ground_state(&sets))
+            .map_err(|why| format!("the ground state of {}: {why}", problem.subsystems[over[0]].name))?,
+        JointState::Gibbs { operator, beta } => of(operator)
+            .and_then(|sets| gibbs_state(&sets, *beta))
+            .map_err(|why| format!("the Gibbs state of {}: {why}", problem.subsystems[over[0]].name))?,
     };
     Ok(Part { slots, source: Source::Joint(kets) })
 }
@@ -387,24 +397,12 @@ pub(super) fn constrain(problem: &Problem, layout: &Layout, constraints: &mut Co
             Initial::Cell { coherence, .. } if *coherence != Complex64::ZERO => constraints.neutral(layout, slots),
             Initial::Coherent(_) | Initial::Rotated { .. } => constraints.neutral(layout, slots),
             Initial::Dicke { .. } => constraints.uniform(layout, slots),
+            Initial::Alone(state) => constrain_shared(&[subsystem], state, layout, constraints),
             _ => {}
         }
     }
     for Joint { over, state } in &problem.joint {
-        match state {
-            // Its eigenstates lie within sets of states that it couples.
-            JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => {
-                constraints.conserve(layout, &layout.monomials(operator));
-            }
-            JointState::Kets(kets) => {
-                let slots = slots_of(layout, over);
-                for (_, ket) in kets.iter() {
-                    let ket = product_ket(layout, &slots, ket);
-                    let others = ket.iter().skip(1).map(|(levels, _)| (&levels[..], &ket[0].0[..]));
-                    others.for_each(|pair| constraints.equal(layout, &slots, pair));
-                }
-            }
-        }
+        constrain_shared(over, state, layout, constraints);
     }
     for step in &problem.protocol.steps {
         if let Step::Rotate { subsystem, axis, angle } = step {
@@ -414,6 +412,24 @@ pub(super) fn constrain(problem: &Problem, layout: &Layout, constraints: &mut Co
                 Some(turns) if turns % 2 == 0 => {}
                 Some(_) => constraints.flip(slots),
                 None => constraints.neutral(layout, slots),
+            }
+        }
+    }
+}
+
+/// The same of a state of these subsystems.
+fn constrain_shared(over: &[SubsystemId], state: &JointState, layout: &Layout, constraints: &mut Constraints) {
+    match state {
+        // Its eigenstates lie within sets of states that it couples.
+        JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => {
+            constraints.conserve(layout, &layout.monomials(operator));
+        }
+        JointState::Kets(kets) => {
+            let slots = slots_of(layout, over);
+            for (_, ket) in kets.iter() {
+                let ket = product_ket(layout, &slots, ket);
+                let others = ket.iter().skip(1).map(|(levels, _)| (&levels[..], &ket[0].0[..]));
+                others.for_each(|pair| constraints.equal(layout, &slots, pair));
             }
         }
     }

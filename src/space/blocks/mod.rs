@@ -25,7 +25,7 @@ pub use bands::{BandJump, Banded, Bands, MOST_DIAGONALS};
 pub use basis::{Key, Space};
 pub use block::{Block, BlockId, Jump, Sparse, adjoint};
 pub use frame::{Covered, Diagonal, Frame, Prepared};
-pub use initial::{Drawn, Part, Start, parts, place};
+pub use initial::{Drawn, Part, Start, place};
 pub use lattice::Lattice;
 pub use layout::{FEWEST_CELLS, Layout, Monomial, Slot, SlotOp};
 pub use measure::Observable;
@@ -35,8 +35,7 @@ pub use reduce::{Piece, Reducer, most_coupled};
 
 use crate::error::CompileError;
 use crate::problem::{
-    Axis, Basis, Channel, Envelope, Initial, Kind, Linear, Op, OpSum, Pair, Problem, Reach, Reduction, Step,
-    SubsystemId,
+    Axis, Basis, Channel, Envelope, Kind, Linear, Op, OpSum, Pair, Problem, Reach, Reduction, Step, SubsystemId,
 };
 use charges::{Charge, Constraints};
 use num_complex::Complex64;
@@ -118,8 +117,8 @@ pub enum BlockStep {
     Rotate(SubsystemId, Axis, f64),
     /// The gate of this number.
     Unitary(usize),
-    /// Replace a subsystem by a fresh one.
-    Reset(SubsystemId, Initial),
+    /// Replace a subsystem by a fresh one, in the product of these states.
+    Reset(SubsystemId, Vec<Part>),
     /// Evolve in this stage.
     Evolve(usize),
 }
@@ -235,7 +234,7 @@ impl Blocks {
                 return Err(refuse(style, "no charge is conserved or shifted by definite amounts".into()));
             }
         }
-        let (stages, steps) = stages(problem);
+        let (stages, steps) = stages(problem, &layout).map_err(|reason| refuse(style, reason))?;
         let battery = problem.battery_reduction();
         let blocks = Self {
             start: Start::new(problem, &layout).map_err(|reason| refuse(style, reason))?,
@@ -517,27 +516,32 @@ fn rates(problem: &Problem) -> Vec<Rate> {
 }
 
 /// The distinct stages, and what each step does.
-fn stages(problem: &Problem) -> (Vec<Stage>, Vec<BlockStep>) {
+fn stages(problem: &Problem, layout: &Layout) -> Result<(Vec<Stage>, Vec<BlockStep>), String> {
     let mut stages: Vec<Stage> = Vec::new();
     let mut gates = 0..;
-    let steps = problem.protocol.steps.iter().map(|step| match step {
-        Step::Rotate { subsystem, axis, angle } => BlockStep::Rotate(*subsystem, *axis, *angle),
-        Step::Unitary(_) => BlockStep::Unitary(gates.next().unwrap_or_default()),
-        Step::Reset { subsystem, state } => BlockStep::Reset(*subsystem, state.clone()),
-        Step::Evolve { active, driven, .. } => {
-            let on = || problem.drives.iter().enumerate().filter(|(d, _)| driven[*d]);
-            let constant = on().filter_map(|(d, drive)| drive.envelope.constant().map(|value| (d, value))).collect();
-            let varying = on().filter(|(_, drive)| drive.envelope.constant().is_none());
-            let varying = varying.map(|(d, drive)| (d, drive.envelope.clone())).collect();
-            let rates = rates(problem).into_iter().filter(|rate| active[rate.channel]).collect();
-            let stage = Stage { active: active.clone(), constant, varying, rates };
-            let place = stages.iter().position(|s| *s == stage).unwrap_or_else(|| {
-                stages.push(stage);
-                stages.len() - 1
-            });
-            BlockStep::Evolve(place)
-        }
-    });
-    let steps = steps.collect();
-    (stages, steps)
+    let compiled = |step: &Step| -> Result<BlockStep, String> {
+        Ok(match step {
+            Step::Rotate { subsystem, axis, angle } => BlockStep::Rotate(*subsystem, *axis, *angle),
+            Step::Unitary(_) => BlockStep::Unitary(gates.next().unwrap_or_default()),
+            Step::Reset { subsystem, state } => {
+                BlockStep::Reset(*subsystem, initial::parts(problem, layout, *subsystem, state)?)
+            }
+            Step::Evolve { active, driven, .. } => {
+                let on = || problem.drives.iter().enumerate().filter(|(d, _)| driven[*d]);
+                let constant =
+                    on().filter_map(|(d, drive)| drive.envelope.constant().map(|value| (d, value))).collect();
+                let varying = on().filter(|(_, drive)| drive.envelope.constant().is_none());
+                let varying = varying.map(|(d, drive)| (d, drive.envelope.clone())).collect();
+                let rates = rates(problem).into_iter().filter(|rate| active[rate.channel]).collect();
+                let stage = Stage { active: active.clone(), constant, varying, rates };
+                let place = stages.iter().position(|s| *s == stage).unwrap_or_else(|| {
+                    stages.push(stage);
+                    stages.len() - 1
+                });
+                BlockStep::Evolve(place)
+            }
+        })
+    };
+    let steps = problem.protocol.steps.iter().map(compiled).collect::<Result<_, _>>()?;
+    Ok((stages, steps))
 }

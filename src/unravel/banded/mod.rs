@@ -393,9 +393,9 @@ impl Batch for BandedBatch<'_> {
                     };
                     engine.set(walker, block, psi);
                 }
-                BlockStep::Reset(subsystem, state) => {
+                BlockStep::Reset(subsystem, fresh) => {
                     let Walker { block, psi, stream, .. } = walker;
-                    if let Some((id, psi)) = readout::reset(blocks, block, psi, (*subsystem, state), stream) {
+                    if let Some((id, psi)) = readout::reset(blocks, block, psi, (*subsystem, fresh), stream) {
                         walker.threshold /= walker.state.norm;
                         walker.state.norm = 1.0;
                         engine.set(walker, blocks.get(id), psi);
