@@ -5,8 +5,8 @@ use leyden::output::correlations;
 use leyden::output::qutip::script;
 use leyden::output::table::from_csv;
 use leyden::problem::{
-    Axis, ChannelId, Correlation, Envelope, Initial, Kind, Problem, ProblemBuilder, Quantity, RateMatrix, StepId,
-    SubsystemId, When, a, ad, haar_unitary, n, sm, sp, sx, sy, sz, transition,
+    Axis, ChannelId, Correlation, Envelope, Factor, Initial, JointState, Kind, Op, OpSum, Problem, ProblemBuilder,
+    Quantity, RateMatrix, StepId, SubsystemId, When, a, ad, haar_unitary, n, sm, sp, sx, sy, sz, transition,
 };
 use num_complex::Complex64;
 use std::f64::consts::PI;
@@ -322,20 +322,37 @@ fn correlations_are_in_the_script() {
     assert!(!script(&problem, &[], "out.csv").unwrap().contains("correlat"));
 }
 
+/// One of two cells that decay together: half of the state stays dark, so that there are several steady states.
+fn dark() -> (Problem, Vec<(String, Correlation)>) {
+    let mut p = Problem::builder("half of it stays dark");
+    let b = p.subsystem("B", Kind::Network { cells: 2, edges: vec![(0, 1)] }, 1.0);
+    let cell = |site, op| OpSum::from_factor(Factor { subsystem: b, site: Some(site), op });
+    p.hamiltonian(n(b) * 0.3).collective("light", sm(b), 1.0);
+    let ket = [0.0, 0.0, 1.0, 0.0].map(Complex64::from);
+    p.joint([b], JointState::ket(ket.into())).evolve("wait", 1.0, 1).observe([Quantity::Energy]);
+    let of = Correlation::new(cell(0, Op::Raise), cell(1, Op::Lower), vec![0.0, 0.5, 2.0]);
+    (p.build().unwrap(), vec![("dark".to_owned(), of)])
+}
+
 /// Needs QuTiP as the next one does.
 #[test]
 #[ignore = "needs QuTiP"]
 fn qutip_agrees_about_correlations() {
+    for (problem, all) in [correlated(), dark()] {
+        same_correlations(&problem, &all);
+    }
+}
+
+fn same_correlations(problem: &Problem, all: &[(String, Correlation)]) {
     let python = std::env::var("LEYDEN_PYTHON").unwrap_or_else(|_| "python3".into());
     let folder = tempfile::tempdir().unwrap();
-    let (problem, all) = correlated();
-    std::fs::write(folder.path().join("script"), script(&problem, &all, "result.csv").unwrap()).unwrap();
+    std::fs::write(folder.path().join("script"), script(problem, all, "result.csv").unwrap()).unwrap();
     let run = Command::new(&python).args(["-W", "ignore", "script"]).current_dir(folder.path()).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let table = std::fs::read_to_string(folder.path().join("result_correlations.csv")).unwrap();
-    for (theirs, (name, of)) in correlations::from_csv(&table).unwrap().iter().zip(&all) {
+    for (theirs, (name, of)) in correlations::from_csv(&table).unwrap().iter().zip(all) {
         assert_eq!((&theirs.name, &theirs.delays), (name, &of.delays));
-        for (x, y) in naive::correlation(&problem, of).unwrap().iter().zip(&theirs.values) {
+        for (x, y) in naive::correlation(problem, of).unwrap().iter().zip(&theirs.values) {
             assert!((x - y).norm() < 1e-7 && x.norm() > 1e-3, "{name}: {x} here, {y} by QuTiP");
         }
     }

@@ -379,13 +379,28 @@ def evolve(rho, cycle, step, times, on, driven=()):
     return rho
 
 
+def settled(L, rho):
+    """The steady state that rho settles in, one of several if need be: s/(s - L) rho as s goes to 0."""
+    from scipy.sparse import identity, linalg
+
+    A = L.to("csr").data.as_scipy().tocsc()
+    s = 1e-7 * linalg.norm(A, 1)
+    solve = linalg.splu(s * identity(A.shape[0], format="csc") - A).solve
+    x = qt.operator_to_vector(rho)
+    v = x.full()[:, 0]
+    for _ in range(3):  # what decays at a rate r is left as (s/r)^3
+        v = s * solve(v)
+    found = qt.vector_to_operator(qt.Qobj(v.reshape(-1, 1), dims=x.dims))
+    return found / found.tr()
+
+
 def correlate(A, B, C, rho, delays, on, driven=(), steady=False, normalised=False):
     """Tr[A exp(L tau)(B rho C)] at each delay; normalised, it is divided by Tr[A exp(L tau) rho] Tr[B rho C]."""
     H_step = qt.QobjEvo([H, *(drives[name] for name in driven)])(0)
     c_ops = [op for name in on for op in channels[name]]
-    if steady:
-        rho = qt.steadystate(H_step, c_ops)  # if there are several, it need not be the one that rho settles in
     L, options = qt.liouvillian(H_step, c_ops), {**OPTIONS, "store_states": True}
+    if steady:
+        rho = settled(L, rho)
     times = delays if delays[0] == 0 else [0.0, *delays]
     later = lambda X: np.array([(A @ Y).tr() for Y in qt.mesolve(L, X, times, options=options).states])[-len(delays) :]
     X = B @ rho @ C
