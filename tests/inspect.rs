@@ -52,7 +52,7 @@ fn states_and_correlations_are_listed() {
     std::fs::write(&input, text).unwrap();
     let text = said(&["inspect", input.to_str().unwrap()]);
     for line in [
-        "quantities      energy, top_level\n",
+        "quantities      energy, top_level_A\n",
         "  rho           averaged density matrix of W:0, A\n",
         "correlations    by `leyden exact`, and those from the steady state by `leyden steady`\n",
         "  g2            ⟨C(t)A(t+τ)B(t)⟩ of C = ad(A), A = n(A), B = a(A) from the steady state of shine, 51 delays up to 5, normalised\n",

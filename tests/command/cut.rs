@@ -42,7 +42,7 @@ fn files(place: &Place, folder: &str) -> std::collections::BTreeMap<String, Vec<
     let mut all = result(&place.path(folder));
     if all.remove("checkpoint.bin").is_some() {
         let mut manifest: Value = serde_json::from_slice(&all["manifest.json"]).unwrap();
-        manifest["files"].as_object_mut().unwrap().remove("checkpoint.bin").unwrap();
+        manifest["files"].as_object_mut().unwrap().shift_remove("checkpoint.bin").unwrap();
         all.insert("manifest.json".into(), manifest.to_string().into_bytes());
     }
     all

@@ -87,11 +87,11 @@ fn what_would_not_fit_is_refused_with_its_cost() {
     }
     // What is in the way is not the size.
     let two = "[subsystems]\nB = { cells = 2, graph = \"linear\" }\n[battery]\nhamiltonian = [\"bonds(sz, sz, B)\"]\n\
-               [initial]\nB = \"ground_state\"\n[protocol]\nsteps = [{ name = \"w\", evolve = 1, samples = 1 }]\n\
+               [hamiltonian]\nbattery = true\n[initial]\nB = \"ground_state\"\n[protocol]\nsteps = [{ name = \"w\", evolve = 1, samples = 1 }]\n\
                [observe]\nquantities = [\"energy\"]\n";
     fs::write(place.path("two.toml"), two).unwrap();
     for command in ["run", "exact", "steady"] {
-        let says = &["no representation carries", "its lowest level has 2 states", "two.toml:6:1", "^"];
+        let says = &["no representation carries", "its lowest level has 2 states", "two.toml:8:1", "^"];
         place.refuses(&format!("{command} two.toml --out run"), says);
     }
     let chain = "[subsystems]\nB = { cells = 13, graph = \"linear\" }\n[battery]\nhamiltonian = [\"n(B) + 0.3*sx(B)\"]\nzero = \"as written\"\n\
