@@ -105,7 +105,7 @@ fn all_rows_and_trajectories_carry_their_errors() {
     let output = leyden(folder.path(), "sweep cell.toml --out out");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let rows = table(&folder.path().join("out/sweep.csv"));
-    assert_eq!(rows[0], ["gamma", "time", "step", "cycle", "energy", "energy_se"]);
+    assert_eq!(rows[0], ["gamma", "time", "step", "cycle", "energy", "energy_se", "energy_lo", "energy_hi"]);
     assert_eq!(rows.len(), 1 + 2 * 3);
     let number = |row: usize, k: usize| rows[row][k].parse::<f64>().unwrap();
     for row in 1..rows.len() {
@@ -163,6 +163,8 @@ fn sampled_points_have_seeds_of_their_own_whatever_the_threads() {
         )
         .replace("gamma = { values = [0.1, 0.5] }\n", "")
         .replace("samples = 2", "samples = 8")
+        // One that decays alone would need no sampling.
+        .replace("[channels]\n", "[channels]\nnoise = { each = \"sz(B)\", rate = 5 }\n")
         .replace("max energy over theta", "max energy over time");
     let folder = place(&format!("{sampled}[run]\ntrajectories = 400\n"));
     for (out, threads) in [("one", 1), ("three", 3)] {
@@ -175,7 +177,7 @@ fn sampled_points_have_seeds_of_their_own_whatever_the_threads() {
     }
     // Equal parameters, different draws: two of three 400-shot averages agree by chance with probability < 0.1.
     let rows = table(&folder.path().join("one/sweep.csv"));
-    assert_eq!(rows[0], ["theta", "time", "step", "cycle", "energy", "energy_se"]);
+    assert_eq!(rows[0], ["theta", "time", "step", "cycle", "energy", "energy_se", "energy_lo", "energy_hi"]);
     assert!(rows[1][4] != rows[2][4] || rows[2][4] != rows[3][4], "{rows:?}");
     let manifest = fs::read_to_string(folder.path().join("one/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
