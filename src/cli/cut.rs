@@ -107,7 +107,7 @@ pub struct Cut {
 /// What a command goes on from.
 pub enum Start {
     /// These batches.
-    From(Batches),
+    From(Box<Batches>),
     /// The run is at its end; the text says so.
     Finished(String),
 }
@@ -160,7 +160,7 @@ impl Cut {
                     "{} is the checkpoint of a run that was not finished: --resume goes on from it, --force begins anew",
                     self.file.display()
                 ))),
-                false => Ok(Start::From(Batches::default())),
+                false => Ok(Start::From(Box::default())),
             };
         }
         if let Some(done) = manifest(out).filter(|done| done.get("interrupted") == Some(&Value::Bool(false))) {
@@ -169,14 +169,14 @@ impl Cut {
                 return Ok(Start::Finished(format!("{} is finished: there is nothing to go on with", out.display())));
             }
         }
-        let Some(file) = found else { return Ok(Start::From(Batches::default())) };
+        let Some(file) = found else { return Ok(Start::From(Box::default())) };
         let checkpoint = Checkpoint::read(file)?;
         match checkpoint.differs(&self.identity) {
             Some(difference) => {
                 let text = format!("{} is of another run: {difference}", file.display());
                 Err(RunError::Request(text))
             }
-            None => Ok(Start::From(checkpoint.batches)),
+            None => Ok(Start::From(Box::new(checkpoint.batches))),
         }
     }
 

@@ -145,7 +145,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let part = args.cut.part;
     let mut cut = Cut::new(&args.cut, &out, cut::identity(&identity, (&input, args), part));
     let done = match cut.start(&args.cut, &out, (&identity, args.input.force))? {
-        Start::From(batches) => batches,
+        Start::From(batches) => *batches,
         Start::Finished(text) => {
             note!("{text}");
             return Ok(ExitCode::SUCCESS);

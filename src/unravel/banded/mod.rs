@@ -36,9 +36,12 @@ pub struct BandedJump {
     stiff: RwLock<HashMap<(Key, usize), Arc<Propagator>>>,
     spacings: Vec<Vec<(f64, u64)>>,
     /// The pure states that it starts from, if they are few, and how likely it is that nothing happens to them.
-    initial: OnceLock<Option<Vec<(f64, BlockId, Vec<Complex64>)>>>,
+    initial: OnceLock<Option<Vec<InitialState>>>,
     no_jump: OnceLock<Option<NoJump>>,
 }
+
+/// The probability of a pure initial state, its block and its vector.
+type InitialState = (f64, BlockId, Vec<Complex64>);
 
 /// ‖ψ‖² at the end of each timed step, 0 once something has happened.
 struct Survival(Vec<f64>);
@@ -124,7 +127,7 @@ impl BandedJump {
         &self.blocks
     }
 
-    fn initial(&self) -> Option<&[(f64, BlockId, Vec<Complex64>)]> {
+    fn initial(&self) -> Option<&[InitialState]> {
         let made = || {
             let choices = self.blocks.start.choices.filter(|choices| *choices <= MOST_FOLLOWED)?;
             self.blocks.start.mixture(&self.blocks, choices)
