@@ -318,7 +318,7 @@ fn the_screen_tells_values_with_errors_what_they_are_and_where_the_rest_is() {
         let line = part.lines().find(|line| line.starts_with("  M ")).unwrap();
         let (value, rest) = line.trim_start_matches("  M").trim().split_once('(').unwrap();
         let digits = value.split('.').nth(1).unwrap().len() as i32;
-        let error = rest.trim_end_matches(')').parse::<f64>().unwrap() / 10f64.powi(digits);
+        let error = rest.split(')').next().unwrap().parse::<f64>().unwrap() / 10f64.powi(digits);
         assert!((value.parse::<f64>().unwrap() - cell("M", row)).abs() <= 0.5 / 10f64.powi(digits) + 1e-12, "{line}");
         assert!((error - cell("M_se", row)).abs() <= 0.5 / 10f64.powi(digits) + 1e-12, "{line}");
         assert!(

@@ -95,7 +95,7 @@ fn what_would_not_fit_is_refused_with_its_cost() {
         place.refuses(&format!("{command} two.toml --out run"), says);
     }
     let chain = "[subsystems]\nB = { cells = 13, graph = \"linear\" }\n[battery]\nhamiltonian = [\"n(B) + 0.3*sx(B)\"]\nzero = \"as written\"\n\
-                 [hamiltonian]\nterms = [\"0.2*sx(B)\"]\n[protocol]\nsteps = [{ name = \"w\", evolve = 1, samples = 1 }]\n\
+                 [hamiltonian]\nterms = [\"0.2*sx(B)\"]\nbattery = false\n[protocol]\nsteps = [{ name = \"w\", evolve = 1, samples = 1 }]\n\
                  [observe]\nquantities = [\"energy\", \"energy(B, 0)\"]\n";
     fs::write(place.path("chain.toml"), chain).unwrap();
     place.refuses("run chain.toml --out run", &["8192 states", "more than 4096", "`--no-shots`", "`shots = false`"]);
