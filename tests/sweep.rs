@@ -224,24 +224,26 @@ fn what_cannot_be_swept_is_refused_before_anything_is_written() {
 }
 
 /// Steady states that are too large to be solved for are sampled, and the others stand beside them without an error: N cells
-/// that are pumped with 1 and decay with 3 hold N/4 quanta.
+/// that are driven with Ω and decay with γ = Ω hold N·Ω²/(γ² + 2Ω²) = N/3 quanta.
 #[test]
 fn steady_states_that_are_too_large_are_sampled() {
-    let text = "[parameters]\nN = 2\n[subsystems]\nB = { spins = \"N\" }\n[channels]\nloss = { each = \"sm(B)\", rate = 3 }\n\
-                pump = { each = \"sp(B)\", rate = 1 }\n[protocol]\nsteps = [{ name = \"settle\", evolve = 2, samples = 1 }]\n\
+    let text = "[parameters]\nN = 2\n[subsystems]\nB = { spins = \"N\" }\n[hamiltonian]\nterms = [\"0.5*sx(B)\"]\n\
+                battery = false\n[channels]\nloss = { each = \"sm(B)\", rate = 1 }\n[protocol]\n\
+                steps = [{ name = \"settle\", evolve = 2, samples = 1 }]\n\
                 [observe]\nquantities = [\"energy\"]\n[run]\ntrajectories = 64\n\
-                [sweep]\nN = { values = [4, 1200] }\nsolve = \"steady\"\n";
+                [sweep]\nN = { values = [4, 320] }\nsolve = \"steady\"\n";
     let folder = place(text);
     let output = leyden(folder.path(), "sweep cell.toml --out out");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("averaged over time along 64 trajectories: N = 1200;"), "{said}");
+    assert!(said.contains("averaged over time along 64 trajectories: N = 320;"), "{said}");
     let rows = table(&folder.path().join("out/sweep.csv"));
-    assert_eq!(rows[0], ["N", "time", "step", "cycle", "energy", "energy_se"]);
+    assert_eq!(rows[0], ["N", "time", "step", "cycle", "energy", "energy_se", "energy_lo", "energy_hi"]);
     let number = |row: usize, k: usize| rows[row][k].parse::<f64>().unwrap();
-    assert!((number(1, 4) - 1.0).abs() < 1e-9 && number(1, 5) == 0.0, "{rows:?}");
-    // A standard error of some √(N·3/16)/√(64·…): five of them fail once in 10⁶.
-    assert!((number(2, 4) - 300.0).abs() < 5.0 * number(2, 5) && number(2, 5) < 2.0 && number(2, 5) > 0.0, "{rows:?}");
+    assert!((number(1, 4) - 4.0 / 3.0).abs() < 1e-8 && number(1, 5) == 0.0, "{rows:?}");
+    // Five standard errors fail once in 10⁶.
+    let (energy, se) = (number(2, 4), number(2, 5));
+    assert!((energy - 320.0 / 3.0).abs() < 5.0 * se && se > 0.0 && se < 2.0, "{rows:?}");
     let manifest = fs::read_to_string(folder.path().join("out/manifest.json")).unwrap();
-    assert!(manifest.contains("\"sampled\"") && manifest.contains("N = 1200"), "{manifest}");
+    assert!(manifest.contains("\"sampled\"") && manifest.contains("N = 320"), "{manifest}");
 }

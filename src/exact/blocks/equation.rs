@@ -7,7 +7,7 @@ use crate::problem::Envelope;
 use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, Sparse, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Norm × length of one Taylor polynomial; the sum loses at most a factor e⁸ to cancellation.
@@ -91,6 +91,7 @@ impl<'b> Equation<'b> {
             limit: format!("{MOST_ELEMENTS}"),
             advice: "sample it".into(),
         };
+        let mut known: HashSet<BlockId> = ids.iter().copied().collect();
         while next < ids.len() {
             stop.check()?;
             let block = blocks.get(ids[next]);
@@ -99,7 +100,7 @@ impl<'b> Equation<'b> {
                 return Err(too_large(size));
             }
             for target in initial::neighbours(blocks, &block) {
-                if !ids.contains(&target) {
+                if known.insert(target) {
                     ids.push(target);
                 }
             }
