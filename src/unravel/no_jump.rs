@@ -9,7 +9,7 @@ pub(super) const MOST_FOLLOWED: usize = 64;
 /// A uniform variate is a multiple of 2⁻⁵³: no trajectory survives this norm².
 pub(super) const LEAST_NORM: f64 = 1e-17;
 /// Below this probability the branch is left to sampling, which sees it often enough or not at all.
-const LEAST: f64 = 0.1;
+pub(super) const LEAST: f64 = 0.1;
 /// Closer to 1 a probability is one of nothing but rounding.
 const ROUNDING: f64 = 1e-12;
 
