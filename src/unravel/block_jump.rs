@@ -4,7 +4,7 @@
 //! Nothing in a path depends on where the rows lie, but for rounding. Trajectories that have not jumped share one
 //! precomputed path (see `path.rs`).
 
-use super::no_jump::{LEAST_NORM, MOST_FOLLOWED, NoJump, Which};
+use super::no_jump::{LEAST_SURVIVAL, MOST_FOLLOWED, NoJump, Which};
 use super::path::Paths;
 use super::readout::{self, Vectors, View};
 use super::stream::Stream;
@@ -282,7 +282,7 @@ impl Unraveling for BlockJump {
             let from = match which {
                 Which::Any => None,
                 Which::Jumping(no_jump) => Some(no_jump.draw(&mut stream)),
-                Which::Never => Some((trajectory as usize, LEAST_NORM)),
+                Which::Never => Some((trajectory as usize, LEAST_SURVIVAL)),
             };
             if let Some((choice, threshold)) = from
                 && let Some(origin) = self.paths.origin(choice)

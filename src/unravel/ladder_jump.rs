@@ -229,11 +229,10 @@ impl LadderJump {
 }
 
 impl Quiet {
-    /// Walks from here of which at least one clock rings before the end: clock by clock, each one rings as often as it does
-    /// among all trajectories in which it or a later one must, until one has; what follows is free.
-    fn ringing(&self, streams: Vec<Stream>) -> Vec<Walk> {
+    /// Walks from here, of which at least one clock `must` ring before the end: clock by clock, each one rings as often as it
+    /// does among all trajectories in which it or a later one must, until one has; what follows is free.
+    fn walks(&self, streams: Vec<Stream>, mut must: bool) -> Vec<Walk> {
         let mut left: f64 = self.used.iter().flatten().sum();
-        let mut must = true;
         let mut budget = |stream: &mut Stream, used: f64| {
             if !must || left <= 0.0 {
                 return stream.exponential();
@@ -282,8 +281,8 @@ impl Unraveling for LadderJump {
             match (which, &self.quiet) {
                 (Which::Jumping(no_jump), Some(quiet)) => {
                     let mut streams: Vec<Stream> = all.clone().map(|e| stream(trajectory, e)).collect();
-                    let (state, _) = no_jump.draw(&mut streams[0]);
-                    quiet[state].ringing(streams)
+                    let state = no_jump.draw_state(&mut streams[0]);
+                    quiet[state].walks(streams, no_jump.survival(state) > 0.0)
                 }
                 (Which::Never, Some(quiet)) => {
                     let rungs = quiet[trajectory as usize].rungs.iter().enumerate();

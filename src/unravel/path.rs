@@ -2,7 +2,6 @@
 //! jumped yet. Where jumps are rare this is most of the work.
 
 use super::block_jump::{BlockJump, Local};
-use super::no_jump::LEAST_NORM;
 use crate::error::RunError;
 use crate::evolve::{Flight, Workspace};
 use crate::problem::{Axis, Gate, Initial, SubsystemId};
@@ -12,6 +11,8 @@ use crate::stop::Stop;
 use num_complex::Complex64;
 use std::sync::{Arc, Mutex, OnceLock};
 
+/// A uniform variate is a multiple of 2⁻⁵³: no trajectory survives this norm².
+const LEAST_NORM: f64 = 1e-17;
 /// Largest memory of one path.
 const MOST_BYTES: f64 = 64e6;
 

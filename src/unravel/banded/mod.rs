@@ -6,7 +6,7 @@
 mod kernel;
 mod polynomial;
 
-use super::no_jump::{LEAST, LEAST_NORM, MOST_FOLLOWED, NoJump, Which};
+use super::no_jump::{LEAST_SURVIVAL, MOST_FOLLOWED, NoJump, Which};
 use super::readout::{self, Vectors, View};
 use super::stream::Stream;
 use super::{Batch, Unraveling};
@@ -294,9 +294,7 @@ impl Unraveling for BandedJump {
             let from = match which {
                 Which::Any => None,
                 Which::Jumping(no_jump) => Some(no_jump.draw(&mut stream)),
-                // Of a single state nothing is asked once it is not worth the while; what is left of it may take for ever.
-                Which::Never if self.initial().is_some_and(|states| states.len() == 1) => Some((0, LEAST)),
-                Which::Never => Some((trajectory as usize, LEAST_NORM)),
+                Which::Never => Some((trajectory as usize, LEAST_SURVIVAL)),
             };
             let (block, psi, threshold) = match from.and_then(|(choice, at)| Some((of_state(choice)?, at))) {
                 Some(((block, psi), threshold)) => (block, psi, threshold),
