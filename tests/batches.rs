@@ -7,6 +7,7 @@ use common::{example, options};
 use leyden::RunError;
 use leyden::density::Density;
 use leyden::problem::{Axis, Initial, Problem, Quantity, n, sm, sp, sx, sz};
+use leyden::protocol::Moment;
 use leyden::run::{self, Outcome, RunOptions};
 use leyden::space::blocks::Blocks;
 use leyden::space::choose::Representation;
@@ -14,6 +15,7 @@ use leyden::space::ladder::Ladder;
 use leyden::stop::Stop;
 use leyden::unravel::banded::BandedJump;
 use leyden::unravel::block_jump::BlockJump;
+use leyden::unravel::click::Click;
 use leyden::unravel::engine::Engine;
 use leyden::unravel::ladder_jump::LadderJump;
 use leyden::unravel::no_jump::Which;
@@ -44,7 +46,8 @@ struct Reader {
 }
 
 impl<B: Batch> Recorder<B> for Reader {
-    fn row(&mut self, batch: &B, _: usize, step: usize) {
+    fn row(&mut self, batch: &B, moment: &Moment) -> Result<(), RunError> {
+        let step = moment.step;
         self.rows += 1;
         let trajectories = batch.trajectories();
         let weights: Vec<f64> = (0..trajectories).map(|k| 1.0 + k as f64).collect();
@@ -74,6 +77,7 @@ impl<B: Batch> Recorder<B> for Reader {
                 .unwrap();
             assert!((total - 1.0).abs() < 1e-9 && (mean - energies[k]).abs() < 1e-8, "{mean} {}", energies[k]);
         }
+        Ok(())
     }
 }
 
@@ -208,6 +212,7 @@ fn a_trajectory_can_be_stopped_on_blocks() {
 /// An unraveling of one trajectory a batch, all of which fail but the first.
 struct Failing;
 
+#[derive(Clone)]
 struct FailingBatch(u64);
 
 impl States for FailingBatch {
@@ -236,6 +241,16 @@ impl Batch for FailingBatch {
 
     fn variate(&mut self, _: usize) -> f64 {
         0.5
+    }
+
+    fn keep_clicks(&mut self) {}
+
+    fn clicks(&self, _: usize) -> &[Click] {
+        &[]
+    }
+
+    fn alone(&self, _: usize) -> Self {
+        self.clone()
     }
 }
 

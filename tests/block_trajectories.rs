@@ -8,6 +8,7 @@ use leyden::RunError;
 use leyden::estimate::columns;
 use leyden::evolve::{Flight, Propagator, Workspace};
 use leyden::problem::{Kind, Problem, Quantity, even_rows, n, sm, sx, sz};
+use leyden::protocol::Moment;
 use leyden::run::{self, Outcome, RunOptions};
 use leyden::space::blocks::Blocks;
 use leyden::space::choose::Representation;
@@ -38,8 +39,9 @@ fn run(problem: &Problem, options: RunOptions) -> Outcome {
 struct Counts(Vec<Vec<u64>>);
 
 impl<B: Batch> Recorder<B> for Counts {
-    fn row(&mut self, batch: &B, _: usize, _: usize) {
+    fn row(&mut self, batch: &B, _: &Moment) -> Result<(), RunError> {
         self.0.push((0..batch.trajectories()).map(|k| batch.counts(k)[0]).collect());
+        Ok(())
     }
 }
 

@@ -3,9 +3,11 @@
 mod common;
 
 use common::*;
+use leyden::RunError;
 use leyden::battery::Battery;
 use leyden::exact::{naive, rate_equation::RateEquation};
 use leyden::problem::{Axis, ChannelId, Initial, Problem, ProblemBuilder, Quantity, SubsystemId, n, sm, sp, sz};
+use leyden::protocol::Moment;
 use leyden::run::{self, RunOptions};
 use leyden::space::ladder::{Ladder, draw_initial};
 use leyden::stop::Stop;
@@ -50,7 +52,7 @@ struct Inspector {
 const EFFECTS: [(i64, bool); 5] = [(-1, true), (-1, false), (0, true), (1, true), (1, false)];
 
 impl<B: Batch> Recorder<B> for Inspector {
-    fn row(&mut self, batch: &B, _row: usize, _step: usize) {
+    fn row(&mut self, batch: &B, _: &Moment) -> Result<(), RunError> {
         let first = self.before.is_empty();
         for k in 0..batch.trajectories() {
             let (two_j, up) = self.battery.states(batch.cell(k).unwrap())[0];
@@ -77,6 +79,7 @@ impl<B: Batch> Recorder<B> for Inspector {
             self.single_jumps += usize::from(jumps.iter().sum::<i64>() == 1);
             self.before[k] = (two_j, two_m, counts);
         }
+        Ok(())
     }
 }
 

@@ -122,6 +122,7 @@ pub fn identity(
     MAY_DIFFER.iter().for_each(|key| drop(identity.remove(*key)));
     identity.insert("shots".into(), json!(input.run.shots && !args.no_shots));
     identity.insert("states".into(), json!(args.states));
+    identity.insert("record".into(), json!(args.record));
     // What a part needs to be merged: the whole run, and where its input is from.
     if let Some(part) = part {
         identity.insert("part".into(), json!(part.to_string()));

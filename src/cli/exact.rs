@@ -4,6 +4,7 @@ use super::InputArgs;
 use super::common::{self, Outcome};
 use super::interrupt;
 use super::print::note;
+use super::record;
 use super::run::check_cutoffs;
 use super::screen;
 use super::summary::summary;
@@ -55,7 +56,9 @@ pub fn exact(args: &ExactArgs) -> Outcome {
         // First what is more likely to be refused.
         let correlated = correlated(input, args.representation, |_| true)?;
         let solved = exact::solve(&input.problem, representation, &interrupt::stop());
-        Ok((solved.map_err(|error| common::placed(input, error))?, correlated))
+        let table = solved.map_err(|error| common::placed(input, error))?;
+        let recorded = record::exact(input, args.representation).map_err(|error| common::placed(input, error))?;
+        Ok(Solved { table, correlated, recorded })
     })
 }
 
@@ -130,9 +133,11 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
     // An average over what goes on for ever is no state to begin from.
     let of_the_state = |from| from == When::Steady && !args.time_average;
     let correlated = correlated(&input, args.exact.representation, of_the_state)?;
-    let finished = write(folder, &problem.title, &table, &correlated, what, (None, Map::new()), started)?;
-    screen::print_end(problem, &table, what, &finished);
-    screen::print_place(&screen::rows(&table), &finished);
+    let solved = Solved { correlated, ..Solved::only(table) };
+    let finished = write(folder, &problem.title, &solved, what, (None, Map::new()), started)?;
+    let Solved { table, correlated, .. } = &solved;
+    screen::print_end(problem, table, what, &finished);
+    screen::print_place(&screen::rows(table), &finished);
     if correlated.len() < input.correlations.len() {
         note!(
             "note: {}; `leyden exact` gives all of [correlations]",
@@ -170,12 +175,14 @@ fn sampled(args: &SteadyArgs, input: &Input, folder: RunFolder, started: Instant
     );
     let facts = json!({ "trajectories": trajectories, "seed": seed, "from": from, "until": until });
     let facts = Map::from_iter([("sampled".to_owned(), facts)]);
-    let finished = write(folder, &problem.title, &table, &[], &what, (None, facts), started)?;
-    screen::print_end(problem, &table, &what, &finished);
-    screen::print_place(&screen::rows(&table), &finished);
+    let solved = Solved::only(table);
+    let finished = write(folder, &problem.title, &solved, &what, (None, facts), started)?;
+    let table = &solved.table;
+    screen::print_end(problem, table, &what, &finished);
+    screen::print_place(&screen::rows(table), &finished);
     note!("note: what changes so slowly that the errors hide it until t = {} goes unnoticed", significant(until, 6));
     common::only_exact(input);
-    Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
+    Ok(ExitCode::from(u8::from(!check_cutoffs(problem, table))))
 }
 
 /// `leyden meanfield`: the mean-field theory that fits the problem.
@@ -183,7 +190,7 @@ pub fn mean_field(args: &InputArgs) -> Outcome {
     let input = args.read()?;
     let theory = Theory::of(&input.problem).map_err(|error| input.located(&error))?.stopped_by(&interrupt::stop());
     let status =
-        result(args, &input, ("meanfield", theory.name(), "mean field"), |_| Ok((theory.solve()?, Vec::new())))?;
+        result(args, &input, ("meanfield", theory.name(), "mean field"), |_| Ok(Solved::only(theory.solve()?)))?;
     common::only_exact(&input);
     let missing = theory.missing();
     if !missing.is_empty() {
@@ -219,7 +226,7 @@ fn result(
     args: &InputArgs,
     input: &Input,
     (command, representation, legend): (&str, &str, &str),
-    solve: impl FnOnce(&Input) -> Result<(Table, Vec<Correlated>), Box<dyn Error>>,
+    solve: impl FnOnce(&Input) -> Result<Solved, Box<dyn Error>>,
 ) -> Outcome {
     let started = Instant::now();
     let problem = &input.problem;
@@ -227,20 +234,35 @@ fn result(
     let spinner = common::spinner(&format!("{}: {legend}", problem.title));
     let solved = solve(input);
     spinner.finish_and_clear();
-    let (table, correlated) = solved?;
-    let summary = if command == "exact" { summary(problem, &table) } else { None };
-    let finished = write(folder, &problem.title, &table, &correlated, legend, (summary, Map::new()), started)?;
-    screen::print_end(problem, &table, "", &finished);
-    screen::print_place(&screen::rows(&table), &finished);
-    Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
+    let solved = solved?;
+    let table = &solved.table;
+    let summary = if command == "exact" { summary(problem, table) } else { None };
+    let finished = write(folder, &problem.title, &solved, legend, (summary, Map::new()), started)?;
+    screen::print_end(problem, table, "", &finished);
+    screen::print_place(&screen::rows(table), &finished);
+    Ok(ExitCode::from(u8::from(!check_cutoffs(problem, table))))
+}
+
+/// What was solved for.
+struct Solved {
+    table: Table,
+    correlated: Vec<Correlated>,
+    /// Tables of single runs that the equation gives, by their names.
+    recorded: Vec<(&'static str, String)>,
+}
+
+impl Solved {
+    /// A table alone.
+    fn only(table: Table) -> Self {
+        Self { table, correlated: Vec::new(), recorded: Vec::new() }
+    }
 }
 
 /// Write tables, pictures and manifest. A single state at t = ∞ has no picture.
 fn write(
     mut folder: RunFolder,
     title: &str,
-    table: &Table,
-    correlated: &[Correlated],
+    Solved { table, correlated, recorded }: &Solved,
     legend: &str,
     (summary, facts): (Option<String>, Map<String, serde_json::Value>),
     started: Instant,
@@ -261,5 +283,6 @@ fn write(
         folder.write("correlations.svg", figure.svg()?.as_bytes())?;
         folder.write("correlations.png", &figure.png()?)?;
     }
+    record::write_exact(&mut folder, title, recorded)?;
     Ok(folder.finish(facts, common::environment(started, 1))?)
 }

@@ -4,6 +4,7 @@ use super::InputArgs;
 use super::common::{self, Outcome};
 use super::cut::PART;
 use super::print::note;
+use super::record::RecordArgs;
 use super::run::Sampled;
 use crate::error::RunError;
 use crate::input;
@@ -56,7 +57,8 @@ pub fn merge(args: &MergeArgs) -> Outcome {
     let whole: Map<String, Value> = kept(&identity, "run")?;
     let (path, text): (PathBuf, String) = (kept(&identity, "input_path")?, kept(&whole, "input")?);
     let parameters: Vec<(String, String)> = kept(&identity, "overrides")?;
-    let input = input::parse(&path.display().to_string(), &text, &parameters)?;
+    let mut input = input::parse(&path.display().to_string(), &text, &parameters)?;
+    kept::<RecordArgs>(&identity, "record")?.apply(&mut input)?;
     let options = RunOptions {
         trajectories: kept(&whole, "trajectories_asked")?,
         seed: kept(&whole, "seed")?,

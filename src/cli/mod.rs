@@ -10,6 +10,7 @@ mod interrupt;
 mod merge;
 mod plot;
 mod print;
+mod record;
 mod reproduce;
 mod run;
 mod screen;

@@ -10,6 +10,7 @@ use crate::output::figure::Figure;
 use crate::output::files::replace_file;
 use crate::output::folder::{Lock, manifest};
 use crate::output::pictures;
+use crate::output::single_figures;
 use crate::output::sweep::Grid;
 use crate::output::table::from_csv;
 use crate::table::Table;
@@ -48,6 +49,21 @@ pub fn plot(folder: &Path) -> Outcome {
         let all = all.ok_or_else(|| request(format!("{shown}/correlations.csv is not a table of correlations")))?;
         pictures.push(("correlations", correlations::figure(text_of("title"), &all)));
     }
+    let title = text_of("title");
+    let mut draw_again = |stem: &'static str, tables: [&str; 2], figure: &dyn Fn(&str, &str) -> Option<Figure>| {
+        if !folder.join(tables[0]).exists() {
+            return Ok::<(), RunError>(());
+        }
+        let [first, second] = tables.map(|name| if name.is_empty() { Ok(String::new()) } else { read(folder, name) });
+        let found = figure(&first?, &second?);
+        pictures
+            .push((stem, found.ok_or_else(|| request(format!("{shown}/{} is not the table of a run", tables[0])))?));
+        Ok(())
+    };
+    draw_again("paths", ["paths.csv", "path_jumps.csv"], &|a, b| single_figures::paths(title, a, b))?;
+    let maps = ["distributions.csv", "quantiles.csv"];
+    draw_again("distributions", maps, &|a, b| single_figures::distributions(title, a, b))?;
+    draw_again("passages", ["passages.csv", ""], &|a, _| single_figures::passages(title, a))?;
     for (stem, figure) in pictures {
         let (svg, png) = (figure.svg()?, figure.png()?);
         for (name, bytes) in [(format!("{stem}.svg"), svg.as_bytes()), (format!("{stem}.png"), &png)] {

@@ -5,6 +5,7 @@ use super::common::{self, Outcome};
 use super::cut::{self, Cut, CutArgs, Start};
 use super::interrupt;
 use super::print::note;
+use super::record::{self, RecordArgs};
 use super::screen;
 use super::summary::summary;
 use crate::density::Density;
@@ -47,6 +48,8 @@ pub struct RunArgs {
     /// Keep the averaged battery state at every row (states.npz)
     #[arg(long)]
     pub states: bool,
+    #[command(flatten)]
+    pub record: RecordArgs,
     #[command(flatten)]
     pub cut: CutArgs,
 }
@@ -112,7 +115,8 @@ impl Target {
 /// Sample `input` and write its folder.
 pub fn run(args: &RunArgs) -> Outcome {
     let started = Instant::now();
-    let input = args.input.read()?;
+    let mut input = args.input.read()?;
+    args.record.apply(&mut input)?;
     let problem = &input.problem;
     let target = Target::parse(problem, &args.target_error)?;
     let (representation, engine) = common::engine(&input, args.sampling.representation)?;
@@ -141,6 +145,9 @@ pub fn run(args: &RunArgs) -> Outcome {
     identity.insert("target_error".into(), json!(args.target_error.as_ref().map(|(q, e)| format!("{q}={e}"))));
     identity.insert("representation".into(), json!(representation.to_string()));
     identity.insert("unraveling".into(), json!("jump"));
+    if !args.record.is_empty() {
+        identity.insert("record".into(), json!(args.record));
+    }
     let out = args.input.out("");
     let part = args.cut.part;
     let mut cut = Cut::new(&args.cut, &out, cut::identity(&identity, (&input, args), part));
@@ -154,7 +161,9 @@ pub fn run(args: &RunArgs) -> Outcome {
     if let Some(part) = part {
         identity.insert("part".into(), json!(part.to_string()));
     }
-    let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len()) + shot_bytes;
+    let expected = common::expected_bytes(problem.protocol.row_count(), problem.quantities.len())
+        + shot_bytes
+        + record::expected_bytes(problem);
     let folder = args.input.claim("", identity, expected)?;
     common::only_exact(&input);
 
@@ -226,6 +235,7 @@ impl Sampled<'_> {
         if !left_out.is_empty() {
             facts.insert("left_out".into(), json!(left_out));
         }
+        record::write(&mut folder, problem, &outcome, confidence)?;
         let finished = write(folder, input, &outcome, &table, (started, options), facts)?;
         screen::print_end(problem, &table, "", &finished);
         warn_undersampled(&table);
@@ -409,7 +419,7 @@ fn write(
     if let Some(summary) = summary(problem, table) {
         folder.write("summary.csv", summary.as_bytes())?;
     }
-    if let Some(shots) = &outcome.shots {
+    if let Some(shots) = outcome.shots.as_ref().filter(|_| options.shots) {
         folder.write("shots.npz", &npz::shots_npz(problem, shots)?)?;
     }
     if options.states && !outcome.accumulated.densities.is_empty() {

@@ -5,6 +5,7 @@ use super::averages::Averages;
 use super::covariance::Covariance;
 use super::ergotropy::{self, Bounded};
 use super::evaluation::{Evaluation, Rows};
+use super::histogram::Histogram;
 use super::moments::Moments;
 use super::occupation::{Occupation, Occupied};
 use super::sampled;
@@ -33,6 +34,11 @@ pub struct Accumulated {
     pub densities: Vec<Density>,
     /// Covariance between rows, when asked for.
     pub covariance: Option<Covariance>,
+    /// Distributions that the record of single runs asks for: index row·distributions + distribution.
+    pub histograms: Vec<Histogram>,
+    /// Moments of the numbers of jumps, in groups of trajectories: index (timed step over all cycles)·channels + channel;
+    /// empty unless they are asked for.
+    pub counting: Vec<Moments>,
     /// The branch in which nothing ever happens, where its probability is known; all else is then the rest, trajectories
     /// that jump. Its weights are probabilities.
     pub no_jump: Option<Box<Accumulated>>,
@@ -73,20 +79,19 @@ impl Accumulated {
             (mine @ None, theirs) => *mine = theirs,
             _ => {}
         }
-        if self.densities.is_empty() {
-            self.densities = later.densities;
-        } else {
-            for (mine, theirs) in self.densities.iter_mut().zip(later.densities) {
-                mine.merge(theirs);
-            }
-        }
-        if self.occupations.is_empty() {
-            self.occupations = later.occupations;
-        } else {
-            for (mine, theirs) in self.occupations.iter_mut().zip(later.occupations) {
-                mine.merge(theirs);
-            }
-        }
+        each(&mut self.densities, later.densities, Density::merge);
+        each(&mut self.occupations, later.occupations, Occupation::merge);
+        each(&mut self.histograms, later.histograms, |mine, theirs| mine.merge(&theirs));
+        each(&mut self.counting, later.counting, |mine, theirs| mine.merge(&theirs));
+    }
+}
+
+/// Add each of these to its own, or take them where there are none yet.
+fn each<T>(mine: &mut Vec<T>, theirs: Vec<T>, add: impl Fn(&mut T, T)) {
+    if mine.is_empty() {
+        *mine = theirs;
+    } else {
+        mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| add(mine, theirs));
     }
 }
 

@@ -92,15 +92,8 @@ mod tests {
     use super::*;
     use statrs::distribution::{Binomial, Discrete};
 
-    /// What `k` of `n` trajectories with the number 1, and 0 of all others, look like.
-    fn counted(k: f64, n: f64) -> Scatter {
-        let (p, q) = (k / n, 1.0 - k / n);
-        let pq = p * q;
-        Scatter { n, mean: p, square: pq, third: pq * (q - p), fourth: pq * (p.powi(3) + q.powi(3)) }
-    }
-
     fn of_counts(k: f64, n: f64, z: f64) -> (f64, f64) {
-        let (below, above) = margins(&counted(k, n), (0.0, 1.0), 1.0, z);
+        let (below, above) = margins(&Scatter::of_share(k / n, n), (0.0, 1.0), 1.0, z);
         (k / n - below, k / n + above)
     }
 

@@ -40,6 +40,9 @@ impl Moments {
 
     /// Add trajectories recorded after these.
     pub fn merge(&mut self, later: &Self) {
+        if later.weight == 0.0 {
+            return;
+        }
         if self.weight == 0.0 {
             *self = later.clone();
             return;

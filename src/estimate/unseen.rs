@@ -38,6 +38,12 @@ pub struct Scatter {
 }
 
 impl Scatter {
+    /// Of `n` numbers of which a part `p` is 1 and the rest 0.
+    pub fn of_share(p: f64, n: f64) -> Self {
+        let (q, pq) = (1.0 - p, p * (1.0 - p));
+        Self { n, mean: p, square: pq, third: pq * (q - p), fourth: pq * (p.powi(3) + q.powi(3)) }
+    }
+
     /// How many events make up the scatter of numbers that can differ by `span`: nμ₂²/μ₄, which is K for K equal ones among
     /// many numbers. What differs by rounding alone shows no event.
     pub fn events(&self, span: f64) -> f64 {

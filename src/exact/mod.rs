@@ -15,7 +15,7 @@ pub mod theory;
 mod tests;
 
 use crate::error::{CompileError, RunError};
-use crate::problem::{Correlation, Problem};
+use crate::problem::{ChannelId, Correlation, Problem};
 use crate::space::blocks::Style;
 use crate::space::choose::{Representation, refusal, smallest};
 use crate::stop::Stop;
@@ -65,6 +65,33 @@ pub fn correlation(
 ) -> Result<Vec<Complex64>, RunError> {
     let style = requested.map(|r| r.style().unwrap_or(Style { spins: true, charges: true }));
     blocks::correlation(problem, of, style, stop)
+}
+
+/// Mean, variance, Fano factor, third and fourth cumulant of the number of jumps of each channel in each timed step over all
+/// cycles, step by step and channel by channel; the ladder stands for spins J in blocks.
+///
+/// # Errors
+/// As [`solve`].
+pub fn counting(problem: &Problem, requested: Option<Representation>, stop: &Stop) -> Result<Vec<[f64; 5]>, RunError> {
+    blocks::counting(problem, style_of(problem, requested)?, stop)
+}
+
+/// The probability at each row that a channel has not jumped since the run began.
+///
+/// # Errors
+/// As [`solve`].
+pub fn no_jump(
+    problem: &Problem,
+    channel: ChannelId,
+    requested: Option<Representation>,
+    stop: &Stop,
+) -> Result<Vec<f64>, RunError> {
+    blocks::no_jump(problem, channel.index(), style_of(problem, requested)?, stop)
+}
+
+/// The blocks of the representation requested, or of the smallest.
+fn style_of(problem: &Problem, requested: Option<Representation>) -> Result<Style, CompileError> {
+    Ok(chosen(problem, requested)?.style().unwrap_or(Style { spins: true, charges: true }))
 }
 
 /// The representation requested, or the smallest that carries the problem.

@@ -42,6 +42,7 @@ mod parameters;
 mod places;
 mod protocol;
 mod quantities;
+mod record;
 mod sections;
 #[cfg(test)]
 mod shipped_tests;
@@ -59,7 +60,7 @@ pub use parameters::Value;
 pub use sweep::{Optimise, Solve, Sweep, SweepAxis, TAU};
 
 use crate::error::{CompileError, NONE, TRAJECTORY};
-use crate::problem::{Correlation, Kind, Problem};
+use crate::problem::{Correlation, Kind, Problem, Record};
 use document::Table;
 use error::Source;
 use parameters::{Definition, Scope};
@@ -77,6 +78,8 @@ pub struct Input {
     pub problem: Problem,
     /// What every parameter stands for, in the order of the file.
     pub parameters: Vec<(String, Value)>,
+    /// What `[record]` asks to be kept of single runs, by `leyden run` alone.
+    pub record: Record,
     /// The correlations of `[correlations]` with their names, for the exact side alone.
     pub correlations: Vec<(String, Correlation)>,
     /// How to sample it.
@@ -208,6 +211,7 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
     let problem = sections::problem(source.name(), &root, &scope)?;
     let folder = Path::new(path_for_messages).parent().unwrap_or(Path::new(""));
     let correlations = correlations::correlations(&root, &scope, &problem, folder)?;
+    let record = record::record(&root, &scope, &problem)?;
     let run = run_settings(&root, &scope)?;
     let verify = verify(&source, &root, &plain)?;
     let sweep = root.section("sweep")?.map(|section| sweep::sweep(&section, &scope, &problem)).transpose()?;
@@ -220,6 +224,7 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
         problem,
         parameters: scope.list(),
         correlations,
+        record,
         run,
         verify,
         sweep,

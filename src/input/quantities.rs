@@ -35,7 +35,7 @@ pub(super) fn quantities<'s>(
     let mut states: Vec<(String, Vec<Place>)> = Vec::new();
     section.allow("key", &["quantities"])?;
     let list = section.need("quantities", "quantities = [\"energy\", \"ergotropy\"]")?;
-    let (mut found, every) = (Vec::new(), Quantity::every());
+    let mut found = Vec::new();
     for item in list.list("a list of quantities: `[\"energy\", \"M\"]`")? {
         if item.is_table() {
             let table = item.table("an observable", item.at)?;
@@ -64,63 +64,8 @@ pub(super) fn quantities<'s>(
             observables.push(observable);
             continue;
         }
-        let (name, name_at, argument) = match &expression.node {
-            Node::Name(name) => (*name, expression.at, None),
-            Node::Call { name, name_at, arguments } => match arguments.as_slice() {
-                [argument] => match argument.node {
-                    Node::Name(of) if CLOCKS.iter().any(|(clock, _)| *clock == of) => {
-                        let message = format!("`{name}` is not asked for at a time");
-                        return Err(argument.at.error(message, format!("`{name}`, which has a value at every row")));
-                    }
-                    Node::Name(of) => (*name, *name_at, Some((of, argument.at))),
-                    _ => return Err(argument.at.error("this is no name", "the name of a subsystem, step or channel")),
-                },
-                _ if names().contains(name) => return Err(too_many(&expression, name, arguments, parts)),
-                _ => (*name, *name_at, None),
-            },
-            _ => return Err(no_quantity(expression.at)),
-        };
-        if NAMES.contains(&name) {
-            return Err(no_quantity(expression.at));
-        }
-        let plain = |q: &&Quantity| q.entry().name == name && !q.entry().scope.is_named();
-        let called: Vec<Quantity> = every.iter().filter(plain).cloned().collect();
-        let of_battery = |q: &&Quantity| matches!(q.entry().scope, Scope::Battery(_));
-        let fitting = called.iter().find(|q| of_battery(q) == argument.is_none());
-        let Some(asked) = fitting.or(called.first()) else {
-            return Err(as_column(name, name_at, parts, steps, channels)
-                .unwrap_or_else(|| name_at.unknown("quantity", name, names())));
-        };
-        let at = expression.at;
-        match (asked.entry().scope, argument) {
-            (Scope::Battery(_), None) => found.push((asked.clone(), at)),
-            (Scope::Battery(_), Some((_, of_at))) => {
-                return Err(of_at.error(format!("`{name}` is of the whole battery"), "no name after it"));
-            }
-            (Scope::Subsystem { kinds, .. }, Some((of, of_at))) => {
-                let id = subsystem(parts, of, of_at)?;
-                if !kinds.fits(&parts[id].kind) {
-                    let message = format!("`{of}` is {}", parts[id].kind.described());
-                    return Err(of_at.error(message, format!("{}, `{name}` is of nothing else", kinds.name())));
-                }
-                found.push((asked.of(id.index()), at));
-            }
-            (Scope::Subsystem { named: true, .. }, None) => {
-                return Err(name_at.error(format!("`{name}` is of one subsystem"), format!("`{name}(B)`")));
-            }
-            (Scope::Subsystem { kinds, .. }, None) => found.push((asked.of(only(name, kinds, parts, at)?), at)),
-            (Scope::Step(_), None) => found.push((asked.clone(), at)),
-            (Scope::Step(_), Some((of, of_at))) => found.push((asked.of(timed_step(steps, of, of_at)?), at)),
-            (Scope::Own(_) | Scope::Chosen(_), _) => {}
-            (Scope::Channel(_), None) if channels.is_empty() => {
-                return Err(name_at.error("there are no channels", format!("no `{name}`")));
-            }
-            (Scope::Channel(_), None) => found.extend((0..channels.len()).map(|channel| (asked.of(channel), at))),
-            (Scope::Channel(_), Some((of, of_at))) => match channels.iter().position(|c| *c == of) {
-                Some(channel) => found.push((asked.of(channel), at)),
-                None => return Err(of_at.unknown("channel", of, channels.iter().copied())),
-            },
-        }
+        let all = standard(&expression, parts, steps, channels)?;
+        found.extend(all.into_iter().map(|quantity| (quantity, expression.at)));
     }
     // What a cutoff cuts off is always watched.
     let modes = (0..parts.len()).filter(|id| matches!(parts[*id].kind, Kind::Mode { .. }));
@@ -134,6 +79,71 @@ pub(super) fn quantities<'s>(
         return Err(list.at.error("no quantity is asked for", "at least one, such as `energy`"));
     }
     Ok(AskedFor { quantities: found, observables, chosen: functions, states })
+}
+
+/// The quantities of the table that an expression such as `energy` or `jumps(loss)` asks for: `jumps` alone is of every channel.
+pub(super) fn standard<'s>(
+    expression: &Expr<'s>,
+    parts: &[Subsystem],
+    steps: &[&str],
+    channels: &[&str],
+) -> Result<Vec<Quantity>, InputError> {
+    let every = Quantity::every();
+    let (name, name_at, argument) = match &expression.node {
+        Node::Name(name) => (*name, expression.at, None),
+        Node::Call { name, name_at, arguments } => match arguments.as_slice() {
+            [argument] => match argument.node {
+                Node::Name(of) if CLOCKS.iter().any(|(clock, _)| *clock == of) => {
+                    let message = format!("`{name}` is not asked for at a time");
+                    return Err(argument.at.error(message, format!("`{name}`, which has a value at every row")));
+                }
+                Node::Name(of) => (*name, *name_at, Some((of, argument.at))),
+                _ => return Err(argument.at.error("this is no name", "the name of a subsystem, step or channel")),
+            },
+            _ if names().contains(name) => return Err(too_many(expression, name, arguments, parts)),
+            _ => (*name, *name_at, None),
+        },
+        _ => return Err(no_quantity(expression.at)),
+    };
+    if NAMES.contains(&name) {
+        return Err(no_quantity(expression.at));
+    }
+    let plain = |q: &&Quantity| q.entry().name == name && !q.entry().scope.is_named();
+    let called: Vec<Quantity> = every.iter().filter(plain).cloned().collect();
+    let of_battery = |q: &&Quantity| matches!(q.entry().scope, Scope::Battery(_));
+    let fitting = called.iter().find(|q| of_battery(q) == argument.is_none());
+    let Some(asked) = fitting.or(called.first()) else {
+        return Err(as_column(name, name_at, parts, steps, channels)
+            .unwrap_or_else(|| name_at.unknown("quantity", name, names())));
+    };
+    match (asked.entry().scope, argument) {
+        (Scope::Battery(_), Some((_, of_at))) => {
+            Err(of_at.error(format!("`{name}` is of the whole battery"), "no name after it"))
+        }
+        (Scope::Subsystem { kinds, .. }, Some((of, of_at))) => {
+            let id = subsystem(parts, of, of_at)?;
+            if !kinds.fits(&parts[id].kind) {
+                let message = format!("`{of}` is {}", parts[id].kind.described());
+                return Err(of_at.error(message, format!("{}, `{name}` is of nothing else", kinds.name())));
+            }
+            Ok(vec![asked.of(id.index())])
+        }
+        (Scope::Subsystem { named: true, .. }, None) => {
+            Err(name_at.error(format!("`{name}` is of one subsystem"), format!("`{name}(B)`")))
+        }
+        (Scope::Subsystem { kinds, .. }, None) => Ok(vec![asked.of(only(name, kinds, parts, expression.at)?)]),
+        (Scope::Battery(_) | Scope::Step(_), None) => Ok(vec![asked.clone()]),
+        (Scope::Step(_), Some((of, of_at))) => Ok(vec![asked.of(timed_step(steps, of, of_at)?)]),
+        (Scope::Own(_) | Scope::Chosen(_), _) => Ok(Vec::new()),
+        (Scope::Channel(_), None) if channels.is_empty() => {
+            Err(name_at.error("there are no channels", format!("no `{name}`")))
+        }
+        (Scope::Channel(_), None) => Ok((0..channels.len()).map(|channel| asked.of(channel)).collect()),
+        (Scope::Channel(_), Some((of, of_at))) => match channels.iter().position(|c| *c == of) {
+            Some(channel) => Ok(vec![asked.of(channel)]),
+            None => Err(of_at.unknown("channel", of, channels.iter().copied())),
+        },
+    }
 }
 
 /// `{ name = "sigma_y", expect = "sy(A)" }`: an operator, or the real and imaginary part of one that is not Hermitian.

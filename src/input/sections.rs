@@ -21,7 +21,7 @@ use rand_distr::{Distribution, StandardNormal};
 use std::path::Path;
 
 /// All sections there are.
-pub(super) const SECTIONS: [&str; 17] = [
+pub(super) const SECTIONS: [&str; 18] = [
     "title",
     "parameters",
     "subsystems",
@@ -36,6 +36,7 @@ pub(super) const SECTIONS: [&str; 17] = [
     "protocol",
     "observe",
     "correlations",
+    "record",
     "run",
     "verify",
     "sweep",

@@ -17,6 +17,9 @@ pub mod npz;
 pub mod pictures;
 #[cfg(feature = "cli")]
 pub mod qutip;
+#[cfg(feature = "figures")]
+pub mod single_figures;
+pub mod single_runs;
 pub mod summary;
 #[cfg(feature = "figures")]
 pub mod sweep;

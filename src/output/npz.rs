@@ -35,6 +35,22 @@ released         n x releases  energy taken out of the battery by channels with 
 released_cycle   releases      the cycle of each column, from 0
 released_step    releases      its step in the protocol, from 0, pulses and resets counted
 jumps_NAME       n             jumps of the channel NAME in the whole run
+passages         n x passages  when each first passage of [record] happens, in their order; infinite if it does not
+";
+
+const JUMPS: &str = "\
+Every jump of every trajectory of a run of leyden, one entry each: trajectory by trajectory in the order of time. Where
+the probability that nothing ever happens is known, it is the trajectories that jump which were sampled: `weight` in
+shots.npz is what each of them stands for.
+
+trajectory     jumps     number of the trajectory, the entry in shots.npz
+time           jumps     time since the run began
+step           jumps     index of the step in the protocol, from 0, pulses and resets counted
+cycle          jumps     from 0
+channel        jumps     index in channels
+two_j_before   jumps     2J before the jump, of the first ensemble that the channel acts on; -1 where cells have no J
+two_j_after    jumps     2J after it
+channels       channels  their names, in UTF-8, each filled up with zeros to the longest
 ";
 
 const DICKE: &str = "\
@@ -134,6 +150,30 @@ pub fn shots_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> 
         let own = shots.jumps.iter().skip(c).step_by(shots.channels.max(1)).copied().collect();
         archive.add(&format!("jumps_{}", channel.name), own)?;
     }
+    archive.add_rows("passages", &shots.passages, problem.record.first_passage.len())?;
+    archive.finish()
+}
+
+/// `jumps.npz`: trajectory, time, step, cycle, channel, two_j_before and two_j_after of every jump, and the channels' names.
+///
+/// # Errors
+/// When the archive cannot be encoded.
+pub fn jumps_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> {
+    let all = &shots.all_jumps;
+    let each = shots.jumps_of.iter().enumerate();
+    let mut archive = Archive::new(JUMPS)?;
+    archive.add("trajectory", each.flat_map(|(k, n)| (0..*n).map(move |_| k as u64)).collect())?;
+    archive.add("time", all.iter().map(|jump| jump.time).collect())?;
+    archive.add("step", all.iter().map(|jump| jump.step).collect())?;
+    archive.add("cycle", all.iter().map(|jump| jump.cycle).collect())?;
+    archive.add("channel", all.iter().map(|jump| jump.channel).collect())?;
+    archive.add("two_j_before", all.iter().map(|jump| jump.two_j[0]).collect())?;
+    archive.add("two_j_after", all.iter().map(|jump| jump.two_j[1]).collect())?;
+    let names: Vec<&[u8]> = problem.channels.iter().map(|channel| channel.name.as_bytes()).collect();
+    let longest = names.iter().map(|name| name.len()).max().unwrap_or(0);
+    let filled: Vec<u8> =
+        names.iter().flat_map(|name| (0..longest).map(|k| name.get(k).copied().unwrap_or(0))).collect();
+    archive.add_rows("channels", &filled, longest)?;
     archive.finish()
 }
 

@@ -6,7 +6,7 @@ use super::joint::check_joint;
 use super::{
     Acting, AtMost, Axis, BatteryHamiltonian, Channel, ChannelId, Chosen, ChosenId, Drive, Envelope, Gate, Initial,
     Joint, JointState, Kind, Named, Nonlinear, ObservableId, OpSum, Place, Problem, Protocol, Quantity, RateMatrix,
-    Reach, Step, StepId, Subsystem, SubsystemId, Zero, even_rows,
+    Reach, Record, Step, StepId, Subsystem, SubsystemId, Zero, even_rows,
 };
 use crate::error::{ModelError, nearest};
 
@@ -52,6 +52,7 @@ impl ProblemBuilder {
             chosen: Vec::new(),
             kept_states: Vec::new(),
             quantities: Vec::new(),
+            record: Record::default(),
         };
         Self { problem, only: Vec::new(), drives_only: Vec::new(), last_is_drive: false }
     }
@@ -356,6 +357,12 @@ impl ProblemBuilder {
         self.observe(quantities)
     }
 
+    /// What is kept of single runs, in place of what was asked for so far.
+    pub fn record(&mut self, record: Record) -> &mut Self {
+        self.problem.record = record;
+        self
+    }
+
     /// Check everything together.
     ///
     /// # Errors
@@ -398,6 +405,7 @@ impl ProblemBuilder {
             }
         }
         check_quantities(&problem)?;
+        problem.check_record()?;
         Ok(problem)
     }
 }

@@ -27,6 +27,7 @@ mod operator;
 mod protocol;
 mod quantity;
 mod rates;
+mod record;
 mod units;
 
 pub use at_most::AtMost;
@@ -54,6 +55,7 @@ pub use quantity::{
     Scope, Unit, Varied, spin_length,
 };
 pub use rates::{RateMatrix, free_space_rates};
+pub use record::{Beyond, Distribution, MOST_PATHS, Passage, Record};
 
 use crate::error::ModelError;
 use num_complex::Complex64;
@@ -281,6 +283,8 @@ pub struct Problem {
     pub(crate) kept_states: Vec<usize>,
     /// The output columns.
     pub(crate) quantities: Vec<Quantity>,
+    /// What is kept of single runs.
+    pub(crate) record: Record,
 }
 
 impl Problem {

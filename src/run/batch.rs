@@ -1,5 +1,6 @@
 //! One batch of trajectories, recorded.
 
+use super::record::SingleRuns;
 use super::{RunOptions, Shots};
 use crate::density::Density;
 use crate::error::RunError;
@@ -8,6 +9,7 @@ use crate::estimate::covariance::Covariance;
 use crate::estimate::moments::Moments;
 use crate::estimate::occupation::Occupation;
 use crate::problem::{Linear, Problem};
+use crate::protocol::{Moment, Span};
 use crate::stop::Stop;
 use crate::unravel::no_jump::Which;
 use crate::unravel::trajectory::{Recorder, run_batch};
@@ -36,6 +38,7 @@ pub(super) fn run<U: Unraveling>(
     let trajectories = batch.trajectories();
     let (slots, rows) = (problem.linear().len(), problem.protocol.row_count());
     let kept = super::densities(engine, problem, options);
+    let of_single_runs = SingleRuns::new(problem, &mut batch, range.start, &weights);
     let occupied = engine.is_diagonal() && (problem.needs_state() || options.states);
     let mut recorder = BatchRecorder {
         first: range.start,
@@ -46,7 +49,9 @@ pub(super) fn run<U: Unraveling>(
         kept,
         group,
         series: options.covariance.then(|| Vec::with_capacity(rows * slots)),
-        shots: options.shots.then(|| ShotRecorder::new(problem, trajectories)),
+        shots: super::keeps_shots(problem, options).then(|| ShotRecorder::new(problem, trajectories, options.shots)),
+        single_runs: of_single_runs,
+        ended: 0,
         values: vec![0.0; trajectories],
         weights,
     };
@@ -58,18 +63,25 @@ pub(super) fn run<U: Unraveling>(
             occupations: recorder.occupations,
             densities: recorder.densities,
             covariance,
+            histograms: std::mem::take(&mut recorder.single_runs.histograms),
+            counting: std::mem::take(&mut recorder.single_runs.counting),
             no_jump: None,
         },
         shots: match (recorder.shots, which) {
             (None, _) => None,
-            (Some(shots), Which::Never) => Some(shots.all_outcomes(&batch, &recorder.weights)?),
-            (Some(shots), Which::Any | Which::Jumping(_)) => Some(shots.finish(engine, &mut batch)?),
+            (Some(mut shots), which) => {
+                recorder.single_runs.finish(&mut shots.shots);
+                Some(match which {
+                    Which::Never => shots.all_outcomes(&batch, &recorder.weights)?,
+                    Which::Any | Which::Jumping(_) => shots.finish(engine, &mut batch)?,
+                })
+            }
         },
         trajectories: range.end - range.start,
     })
 }
 
-struct BatchRecorder<'a> {
+struct BatchRecorder<'a, B> {
     first: u64,
     slots: usize,
     /// Numbers of the density matrices that are kept at each row.
@@ -82,11 +94,15 @@ struct BatchRecorder<'a> {
     group: usize,
     series: Option<Vec<Vec<f64>>>,
     shots: Option<ShotRecorder<'a>>,
+    single_runs: SingleRuns<'a, B>,
+    /// Timed steps that have ended, over all cycles.
+    ended: usize,
     values: Vec<f64>,
 }
 
-impl<B: Batch> Recorder<B> for BatchRecorder<'_> {
-    fn row(&mut self, batch: &B, row: usize, step: usize) {
+impl<B: Batch + Clone> Recorder<B> for BatchRecorder<'_, B> {
+    fn row(&mut self, batch: &B, moment: &Moment) -> Result<(), RunError> {
+        let Moment { row, step, .. } = *moment;
         for slot in 0..self.slots {
             batch.linear(slot, step, &mut self.values);
             self.moments.set(row * self.slots + slot, &self.values, &self.weights);
@@ -103,12 +119,15 @@ impl<B: Batch> Recorder<B> for BatchRecorder<'_> {
             let visits = self.weights.iter().enumerate();
             occupation.record(visits.filter_map(|(k, weight)| Some((batch.cell(k)?, half(k), *weight))));
         }
+        self.single_runs.row(batch, moment, &self.weights)
     }
 
-    fn step_end(&mut self, batch: &B, step: usize) {
+    fn step_end(&mut self, batch: &B, span: &Span) {
         if let Some(shots) = &mut self.shots {
-            shots.step_end(batch, step);
+            shots.step_end(batch, span.step);
         }
+        self.single_runs.step_end(batch, span, self.ended);
+        self.ended += 1;
     }
 }
 
@@ -120,10 +139,12 @@ struct ShotRecorder<'a> {
     /// Released energies so far, one list a trajectory.
     released: Vec<Vec<f64>>,
     releasing: Vec<bool>,
+    /// Whether H_B is measured at the end.
+    measured: bool,
 }
 
 impl<'a> ShotRecorder<'a> {
-    fn new(problem: &'a Problem, trajectories: usize) -> Self {
+    fn new(problem: &'a Problem, trajectories: usize, measured: bool) -> Self {
         let shots = Shots::new(problem);
         let mut releasing = vec![false; problem.protocol.steps.len()];
         shots.releases.iter().for_each(|(_, step)| releasing[step.index()] = true);
@@ -133,6 +154,7 @@ impl<'a> ShotRecorder<'a> {
             released: vec![Vec::with_capacity(shots.releases.len()); trajectories],
             shots: Shots { jumps: vec![0; trajectories * shots.channels], ..shots },
             releasing,
+            measured,
         }
     }
 
@@ -161,7 +183,7 @@ impl<'a> ShotRecorder<'a> {
     fn finish(mut self, engine: &impl Unraveling, batch: &mut impl Batch) -> Result<Shots, RunError> {
         let energy = self.energies(batch);
         self.shots.energy_outcome = energy.clone();
-        if !engine.is_diagonal() {
+        if self.measured && !engine.is_diagonal() {
             for (k, outcome) in self.shots.energy_outcome.iter_mut().enumerate() {
                 let mut left = batch.variate(k);
                 batch.energy_outcomes(k, &mut |energy, p| {
@@ -180,15 +202,21 @@ impl<'a> ShotRecorder<'a> {
     /// Every trajectory once for each energy that it can be found with, instead of one that is drawn.
     fn all_outcomes(self, batch: &impl Batch, weights: &[f64]) -> Result<Shots, RunError> {
         let energy = self.energies(batch);
-        let channels = self.shots.channels;
-        let mut all = Shots { jumps: Vec::new(), ..self.shots.clone() };
+        let (channels, passages) = (self.shots.channels, self.shots.passages.len() / weights.len().max(1));
+        let mut all = Shots { jumps: Vec::new(), passages: Vec::new(), jumps_of: Vec::new(), ..self.shots.clone() };
         for (k, weight) in weights.iter().enumerate() {
-            for (outcome, p) in distinct(batch, k)?.unwrap_or_else(|| vec![(energy[k], 1.0)]) {
+            if let Some(path) = all.paths.get_mut(k) {
+                path.trajectory = all.weight.len() as u64;
+            }
+            let outcomes = if self.measured { distinct(batch, k)? } else { None };
+            for (outcome, p) in outcomes.unwrap_or_else(|| vec![(energy[k], 1.0)]) {
                 all.weight.push(weight * p);
                 all.energy_mean.push(energy[k]);
                 all.energy_outcome.push(outcome);
                 all.released.extend(&self.released[k]);
                 all.jumps.extend(&self.shots.jumps[k * channels..][..channels]);
+                all.passages.extend(&self.shots.passages[k * passages..][..passages]);
+                all.jumps_of.extend(self.shots.jumps_of.get(k));
             }
         }
         Ok(all)

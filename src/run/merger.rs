@@ -130,7 +130,7 @@ impl Batches {
     ) -> Outcome {
         let trajectories = self.trajectories();
         let accumulated = self.total(Accumulated { no_jump, ..Accumulated::default() });
-        let shots = options.shots.then(|| {
+        let shots = super::keeps_shots(problem, options).then(|| {
             let mut all = self.shots.unwrap_or_else(|| Shots::new(problem));
             all.channels = problem.channels.len();
             if let Some(theirs) = self.last.and_then(|last| last.shots) {

@@ -2,17 +2,20 @@
 
 mod batch;
 mod merger;
+mod passages;
+mod record;
 mod shots;
 mod sums;
 
 pub use merger::{Batches, SoFar};
-pub use shots::Shots;
+pub use shots::{Jump, MOST_JUMPS, Path, Shots};
 pub use sums::Sums;
 
 use crate::density::GROUPS;
 use crate::error::RunError;
 use crate::estimate::columns::{Accumulated, battery_levels};
 use crate::estimate::functional::functional;
+use crate::estimate::histogram::MOST_BINS;
 use crate::estimate::interval::Confidence;
 use crate::problem::{Problem, Quantity, Reduction};
 use crate::stop::Stop;
@@ -47,7 +50,7 @@ pub struct RunOptions {
 pub struct Outcome {
     /// Everything accumulated.
     pub accumulated: Accumulated,
-    /// Single shots, if asked for.
+    /// Single shots, if asked for, also by the problem's record of single runs.
     pub shots: Option<Shots>,
     /// Trajectories that went in.
     pub trajectories: u64,
@@ -144,6 +147,7 @@ pub fn check_memory(engine: &impl Unraveling, problem: &Problem, options: RunOpt
 /// Which quantity cannot be had and why, or [`RunError::TooLarge`] (see [`check_memory`] and
 /// [`Unraveling::check_measured`]).
 pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<(), RunError> {
+    check_histograms(engine, problem, options)?;
     if let Engine::Ladder(_) = engine {
         return if problem.needs_state() || options.states { battery_levels(problem).map(|_| ()) } else { Ok(()) };
     }
@@ -151,7 +155,51 @@ pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<
         functional(problem, what, of)?;
     }
     check_memory(engine, problem, options)?;
-    if options.shots { engine.check_measured() } else { Ok(()) }
+    if options.shots || problem.measures_energy() { engine.check_measured() } else { Ok(()) }
+}
+
+/// Whether anything is kept trajectory by trajectory.
+fn keeps_shots(problem: &Problem, options: RunOptions) -> bool {
+    options.shots || problem.record.of_single_runs()
+}
+
+/// Largest total size of distributions.
+const MOST_HISTOGRAM_BYTES: f64 = 2e9;
+
+/// Whether the distributions that the problem's record asks for fit into memory.
+///
+/// # Errors
+/// [`RunError::TooLarge`] with the estimate.
+fn check_histograms(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> Result<(), RunError> {
+    let all = problem.record.distributions.len() * problem.protocol.row_count();
+    let bytes = 8.0 * (MOST_BINS * all) as f64 * (Sums::most(batches(engine, problem, options).end, |_| 1.0) + 2.0);
+    if bytes <= MOST_HISTOGRAM_BYTES {
+        return Ok(());
+    }
+    Err(RunError::TooLarge {
+        what: "the distributions of [record]".into(),
+        needed: format!("{:.1} GB", bytes / 1e9),
+        limit: format!("{:.0} GB", MOST_HISTOGRAM_BYTES / 1e9),
+        advice: "ask for fewer rows or fewer distributions".into(),
+    })
+}
+
+/// Whether the jumps of all trajectories can be kept, by those of the first batch.
+///
+/// # Errors
+/// [`RunError::TooLarge`] with the estimate.
+fn check_jumps(first: &BatchResult, options: RunOptions) -> Result<(), RunError> {
+    let jumps = first.shots.as_ref().map_or(0, |shots| shots.all_jumps.len()) as f64;
+    let all = jumps / first.trajectories as f64 * options.trajectories as f64;
+    if all <= MOST_JUMPS as f64 {
+        return Ok(());
+    }
+    Err(RunError::TooLarge {
+        what: "the record of jumps".into(),
+        needed: format!("about {all:.1e} of them"),
+        limit: format!("{MOST_JUMPS}"),
+        advice: "keep `distributions = [\"jumps\"]` or `counting = true` instead, or fewer trajectories".into(),
+    })
 }
 
 /// Run trajectories 0..n of `problem`. `stop` ends the run: batches that are complete are kept, those under way are
@@ -209,6 +257,10 @@ pub fn go_on<U: Unraveling>(
             if matches!(result, Err(RunError::Interrupted)) {
                 break;
             }
+            let result = match result {
+                Ok(made) if index == all.start => check_jumps(&made, options).map(|()| made),
+                result => result,
+            };
             let mut merger = merger.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             if !merger.take(index, result) {
                 break;

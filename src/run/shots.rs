@@ -21,7 +21,46 @@ pub struct Shots {
     pub releases: Vec<(u64, StepId)>,
     /// Number of channels.
     pub channels: usize,
+    /// When each [`Passage`](crate::problem::Passage) first happens, trajectory by trajectory; infinite if it does not.
+    pub passages: Vec<f64>,
+    /// The paths of the first trajectories.
+    pub paths: Vec<Path>,
+    /// How many of [`all_jumps`](Self::all_jumps) each trajectory has, where they are kept.
+    pub jumps_of: Vec<u64>,
+    /// Every jump, trajectory by trajectory in the order of time.
+    pub all_jumps: Vec<Jump>,
 }
+
+/// One trajectory at every row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Path {
+    /// Its number: the entry in [`Shots`].
+    pub trajectory: u64,
+    /// Probability that it stands for.
+    pub weight: f64,
+    /// The columns of [`Problem::single_columns`], row by row.
+    pub values: Vec<f64>,
+    /// Its jumps.
+    pub jumps: Vec<Jump>,
+}
+
+/// One jump of a trajectory.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Jump {
+    /// Time since the run began.
+    pub time: f64,
+    /// Cycle, from 0.
+    pub cycle: u64,
+    /// Index of the step in the protocol.
+    pub step: u32,
+    /// Index of the channel.
+    pub channel: u32,
+    /// 2J before and after it, of the first ensemble that the channel acts on; −1 where cells have no J.
+    pub two_j: [i32; 2],
+}
+
+/// Most jumps that a run keeps: 1 GB of them.
+pub const MOST_JUMPS: u64 = 25_000_000;
 
 impl Shots {
     /// None yet.
@@ -34,15 +73,18 @@ impl Shots {
     /// Bytes that the shots of one trajectory take.
     pub fn bytes_each(problem: &Problem) -> u64 {
         let released = problem.protocol.repeat * releasing_steps(problem).len() as u64;
-        8 * (3 + released + problem.channels.len() as u64)
+        8 * (3 + released + problem.channels.len() as u64 + problem.record.first_passage.len() as u64)
     }
 
     /// Weigh what was sampled against what is known of the trajectories without jumps, and append that.
     pub(super) fn complete(&mut self, no_jump: Option<Self>) {
         let known: f64 = no_jump.iter().flat_map(|known| &known.weight).sum();
         let n = self.energy_mean.len();
-        self.weight = vec![(1.0 - known).max(0.0) / n as f64; n];
-        if let Some(known) = no_jump.filter(|_| n > 0) {
+        let each = (1.0 - known).max(0.0) / n as f64;
+        self.weight = vec![each; n];
+        self.paths.iter_mut().for_each(|path| path.weight = each);
+        if let Some(mut known) = no_jump.filter(|_| n > 0) {
+            known.paths.iter_mut().for_each(|path| path.trajectory += n as u64);
             self.append(known);
         }
     }
@@ -54,6 +96,10 @@ impl Shots {
         self.energy_outcome.extend(later.energy_outcome);
         self.released.extend(later.released);
         self.jumps.extend(later.jumps);
+        self.passages.extend(later.passages);
+        self.paths.extend(later.paths);
+        self.jumps_of.extend(later.jumps_of);
+        self.all_jumps.extend(later.all_jumps);
     }
 }
 

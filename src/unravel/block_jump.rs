@@ -4,6 +4,7 @@
 //! Nothing in a path depends on where the rows lie, but for rounding. Trajectories that have not jumped share one
 //! precomputed path (see `path.rs`).
 
+use super::click::{Click, spin_slots};
 use super::no_jump::{LEAST_SURVIVAL, MOST_FOLLOWED, NoJump, Which};
 use super::path::Paths;
 use super::readout::{self, Vectors, View};
@@ -45,6 +46,8 @@ pub struct BlockJump {
     locals: RwLock<Vec<Arc<Local>>>,
     /// Energy released per jump of each channel.
     released: Vec<f64>,
+    /// Of each channel the slot of the ensemble whose J is told of its jumps.
+    spins: Vec<Option<usize>>,
     paths: Paths,
     /// Steps before which no trajectory can be on a shared path: resets, which are random, and the pulses before them.
     leaves: Vec<bool>,
@@ -68,6 +71,8 @@ pub struct BlockBatch<'a> {
 struct Walker {
     stream: Stream,
     counts: Vec<u64>,
+    /// Jumps since the step began, if they are kept.
+    clicks: Option<Vec<Click>>,
     /// The norm² at which it jumps.
     threshold: f64,
     flight: Flight,
@@ -94,7 +99,8 @@ impl BlockJump {
         let leaves = (0..steps.len()).map(|i| matches!(steps[next(i)], BlockStep::Reset(..))).collect();
         let pulses_at_end = steps.iter().rev().take_while(|step| !matches!(step, BlockStep::Evolve(_))).count();
         let timed = problem.protocol.repeat * steps.len() as u64 - pulses_at_end as u64;
-        Self { spacings, released, locals: RwLock::default(), paths, leaves, timed, work: OnceLock::new(), blocks }
+        let (locals, work, spins) = (RwLock::default(), OnceLock::new(), spin_slots(&blocks));
+        Self { spacings, released, spins, locals, paths, leaves, timed, work, blocks }
     }
 
     /// The compiled problem.
@@ -215,6 +221,11 @@ impl BlockJump {
             if jump.target != local.block.id {
                 walker.local = self.local(jump.target);
             }
+            if let Some(clicks) = &mut walker.clicks {
+                let spins = [&local, &walker.local].map(|local| &local.block.space.key.two_j);
+                let two_j = self.spins[jump.channel].map(|slot| spins.map(|spins| spins[slot]));
+                clicks.push(Click { time, channel: jump.channel, two_j });
+            }
             walker.threshold = 1.0 - walker.stream.uniform();
         }
     }
@@ -273,6 +284,7 @@ impl Unraveling for BlockJump {
             let mut stream = Stream::new(seed, trajectory);
             let set_out = |stream, path, threshold, (local, psi)| Walker {
                 counts: vec![0; self.released.len()],
+                clicks: None,
                 threshold,
                 local,
                 path,
@@ -396,6 +408,7 @@ impl Batch for BlockBatch<'_> {
             match &engine.blocks.steps[step] {
                 BlockStep::Evolve(_) => {
                     walker.counts.fill(0);
+                    walker.clicks.iter_mut().for_each(Vec::clear);
                     (walker.flight.time, walker.flight.start) = (0.0, start);
                 }
                 pulse @ (BlockStep::Rotate(..) | BlockStep::Unitary(_)) if walker.path.is_none() => {
@@ -439,6 +452,20 @@ impl Batch for BlockBatch<'_> {
 
     fn variate(&mut self, k: usize) -> f64 {
         self.walkers[k].stream.uniform()
+    }
+
+    fn keep_clicks(&mut self) {
+        self.walkers.iter_mut().for_each(|walker| walker.clicks = Some(Vec::new()));
+    }
+
+    fn clicks(&self, k: usize) -> &[Click] {
+        self.walkers[k].clicks.as_deref().unwrap_or_default()
+    }
+
+    fn alone(&self, k: usize) -> Self {
+        let mut walker = self.walkers[k].clone();
+        self.engine.depart(&mut walker);
+        Self { engine: self.engine, walkers: vec![walker], begun: self.begun, stop: self.stop.clone() }
     }
 }
 

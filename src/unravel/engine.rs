@@ -2,6 +2,7 @@
 
 use super::banded::{self, BandedBatch, BandedJump};
 use super::block_jump::{BlockBatch, BlockJump};
+use super::click::Click;
 use super::ladder_jump::{LadderBatch, LadderJump};
 use super::no_jump::{NoJump, Which};
 use super::{Batch, States, Unraveling};
@@ -27,7 +28,7 @@ pub enum Engine {
 }
 
 /// A batch of one of them. Which one it is gets decided once for a whole batch and row, never for a jump.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum EngineBatch<'a> {
     /// On the ladder.
     Ladder(LadderBatch<'a>),
@@ -169,5 +170,21 @@ impl Batch for EngineBatch<'_> {
 
     fn variate(&mut self, k: usize) -> f64 {
         each!(Self, self, batch => batch.variate(k))
+    }
+
+    fn keep_clicks(&mut self) {
+        each!(Self, self, batch => batch.keep_clicks());
+    }
+
+    fn clicks(&self, k: usize) -> &[Click] {
+        each!(Self, self, batch => batch.clicks(k))
+    }
+
+    fn alone(&self, k: usize) -> Self {
+        match self {
+            Self::Ladder(batch) => Self::Ladder(batch.alone(k)),
+            Self::Blocks(batch) => Self::Blocks(batch.alone(k)),
+            Self::Banded(batch) => Self::Banded(batch.alone(k)),
+        }
     }
 }

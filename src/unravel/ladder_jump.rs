@@ -6,6 +6,7 @@
 //! lowering then costs one exponential variate and one division and needs no draw to choose a channel. Budgets
 //! left over at a row or at the end of a step remain exponential, so a path never depends on the output grid.
 
+use super::click::{Click, Log};
 use super::no_jump::{MOST_FOLLOWED, NoJump, Which};
 use super::stream::Stream;
 use super::{Batch, States, Unraveling};
@@ -85,19 +86,25 @@ impl Walk {
         Self { rung, time: 0.0, fast, slow, stream }
     }
 
-    /// Make every jump up to and including time `until` of the step, adding to `counts` by channel. State and clocks
+    /// Make every jump up to and including time `until` of the step, adding to `counts` by channel and telling `log`. State and clocks
     /// stay as of the last jump, so that `until` leaves no trace in the path.
     ///
     /// # Errors
     /// [`RunError::Interrupted`] once `stop` is raised, which is looked at before the first jump and now and then.
-    pub fn advance(&mut self, stage: &Clocks, until: f64, counts: &mut [u64], stop: &Stop) -> Result<(), RunError> {
+    pub fn advance(
+        &mut self,
+        stage: &Clocks,
+        until: f64,
+        (counts, log): (&mut [u64], &mut impl Log),
+        stop: &Stop,
+    ) -> Result<(), RunError> {
         let mut made = 0u32;
         loop {
             if made.is_multiple_of(UNHEARD) {
                 stop.check()?;
             }
             made = made.wrapping_add(1);
-            if stage.lowering.0 > 0.0 && self.cascade(stage, until, counts) {
+            if stage.lowering.0 > 0.0 && self.cascade(stage, until, counts, log) {
                 return Ok(());
             }
             let rate = stage.slow_rate(&self.rung);
@@ -111,13 +118,13 @@ impl Walk {
             self.time += wait;
             self.fast = (self.fast - wait * stage.fast_rate(&self.rung)).max(0.0);
             self.slow = self.stream.exponential();
-            self.slow_jump(stage, rate, counts);
+            self.slow_jump(stage, rate, counts, log);
         }
     }
 
     /// Collective lowerings until the slow clock rings first (false) or `until` does (true).
     #[inline]
-    fn cascade(&mut self, stage: &Clocks, until: f64, counts: &mut [u64]) -> bool {
+    fn cascade(&mut self, stage: &Clocks, until: f64, counts: &mut [u64], log: &mut impl Log) -> bool {
         let (lowering, channel) = stage.lowering;
         let Walk { mut rung, mut time, mut fast, mut slow, .. } = *self;
         let top = rung.up;
@@ -135,6 +142,7 @@ impl Walk {
             time += wait;
             slow -= spent;
             rung.up -= 1.0;
+            log.jump(time, channel, rung.two_j, rung.two_j);
             fast = self.stream.exponential();
         }
         counts[channel] += (top - rung.up) as u64;
@@ -143,7 +151,7 @@ impl Walk {
     }
 
     /// One jump of the slow clock, its channel in proportion to the rates.
-    fn slow_jump(&mut self, stage: &Clocks, rate: f64, counts: &mut [u64]) {
+    fn slow_jump(&mut self, stage: &Clocks, rate: f64, counts: &mut [u64], log: &mut impl Log) {
         let mut share = self.stream.uniform() * rate;
         let mut chosen = None;
         for jump in &stage.others {
@@ -158,7 +166,9 @@ impl Walk {
         }
         if let Some((jump, share)) = chosen {
             counts[jump.channel] += 1;
+            let before = self.rung.two_j;
             jump.apply(&mut self.rung, share / jump.rate);
+            log.jump(self.time, jump.channel, before, self.rung.two_j);
         }
     }
 
@@ -260,6 +270,8 @@ impl Quiet {
 struct LadderWalker {
     walks: Vec<Walk>,
     counts: Vec<u64>,
+    /// Jumps since the step began, if they are kept.
+    clicks: Option<Vec<Click>>,
 }
 
 /// A batch of them.
@@ -304,8 +316,11 @@ impl Unraveling for LadderJump {
                 }
             }
         };
-        let walker =
-            |trajectory: u64| LadderWalker { walks: walks(trajectory), counts: vec![0; self.ladder.released.len()] };
+        let walker = |trajectory: u64| LadderWalker {
+            walks: walks(trajectory),
+            counts: vec![0; self.ladder.released.len()],
+            clicks: None,
+        };
         LadderBatch { engine: self, walkers: trajectories.map(walker).collect(), stop: stop.clone() }
     }
 
@@ -333,7 +348,7 @@ impl States for LadderBatch<'_> {
     fn linear(&self, slot: usize, step: usize, out: &mut [f64]) {
         let ladder = &self.engine.ladder;
         let linear = ladder.linear[slot];
-        for (LadderWalker { walks, counts }, value) in self.walkers.iter().zip(out) {
+        for (LadderWalker { walks, counts, .. }, value) in self.walkers.iter().zip(out) {
             let rung = |e: SubsystemId| &walks[e.index()].rung;
             *value = match linear {
                 Linear::Energy => ladder.battery.iter().map(|&(e, omega)| omega * rung(e).excited()).sum(),
@@ -371,16 +386,29 @@ impl Batch for LadderBatch<'_> {
         match &self.engine.ladder.steps[step] {
             LadderStep::Idle => {}
             LadderStep::Flip(e) => self.walkers.iter_mut().for_each(|w| w.walks[e.index()].rung.flip()),
-            LadderStep::Evolve { .. } => self.walkers.iter_mut().for_each(|w| w.counts.fill(0)),
+            LadderStep::Evolve { .. } => {
+                for walker in &mut self.walkers {
+                    walker.counts.fill(0);
+                    walker.clicks.iter_mut().for_each(Vec::clear);
+                }
+            }
         }
         Ok(())
     }
 
     fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {
         let Some(stages) = &self.engine.stages[step] else { return Ok(()) };
-        for LadderWalker { walks, counts } in &mut self.walkers {
+        for LadderWalker { walks, counts, clicks } in &mut self.walkers {
+            let before = clicks.as_ref().map_or(0, Vec::len);
             for (walk, stage) in walks.iter_mut().zip(stages) {
-                walk.advance(stage, until, counts, &self.stop)?;
+                match clicks {
+                    None => walk.advance(stage, until, (counts, &mut ()), &self.stop)?,
+                    Some(clicks) => walk.advance(stage, until, (counts, clicks), &self.stop)?,
+                }
+            }
+            // Those of several ensembles, one after another.
+            if let Some(clicks) = clicks.as_mut().filter(|_| walks.len() > 1) {
+                clicks[before..].sort_by(|a, b| a.time.total_cmp(&b.time));
             }
         }
         Ok(())
@@ -401,5 +429,17 @@ impl Batch for LadderBatch<'_> {
 
     fn variate(&mut self, k: usize) -> f64 {
         self.walkers[k].walks.first_mut().map_or(0.0, |walk| walk.stream.uniform())
+    }
+
+    fn keep_clicks(&mut self) {
+        self.walkers.iter_mut().for_each(|walker| walker.clicks = Some(Vec::new()));
+    }
+
+    fn clicks(&self, k: usize) -> &[Click] {
+        self.walkers[k].clicks.as_deref().unwrap_or_default()
+    }
+
+    fn alone(&self, k: usize) -> Self {
+        Self { engine: self.engine, walkers: vec![self.walkers[k].clone()], stop: self.stop.clone() }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod banded;
 pub mod block_jump;
+pub mod click;
 pub mod engine;
 pub mod ladder_jump;
 pub mod no_jump;
@@ -20,6 +21,7 @@ use crate::battery::DickeKey;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::stop::Stop;
+use click::Click;
 use no_jump::{NoJump, Which};
 use std::ops::Range;
 
@@ -76,13 +78,24 @@ pub trait Batch: States {
 
     /// A uniform variate from the own stream of trajectory `k`.
     fn variate(&mut self, k: usize) -> f64;
+
+    /// Keep jumps from now on.
+    fn keep_clicks(&mut self);
+
+    /// The jumps of trajectory `k` since the step began, in their order; none unless they are kept.
+    fn clicks(&self, k: usize) -> &[Click];
+
+    /// Trajectory `k` by itself, from where it is: it goes the same way.
+    fn alone(&self, k: usize) -> Self
+    where
+        Self: Sized;
 }
 
 /// A representation with its unraveling, ready to make trajectories. Nothing it answers depends on what it has made
 /// before.
 pub trait Unraveling: Sync {
     /// Its batches.
-    type Batch<'a>: Batch
+    type Batch<'a>: Batch + Clone
     where
         Self: 'a;
 

@@ -8,11 +8,14 @@ use crate::unravel::Batch;
 
 /// What is told of each row and each end of a step.
 pub trait Recorder<B: Batch> {
-    /// All trajectories of the batch at row `row` of step `step`.
-    fn row(&mut self, batch: &B, row: usize, step: usize);
+    /// All trajectories of the batch at a row.
+    ///
+    /// # Errors
+    /// Ends the batch.
+    fn row(&mut self, batch: &B, moment: &Moment) -> Result<(), RunError>;
 
-    /// The end of timed step `step`.
-    fn step_end(&mut self, _batch: &B, _step: usize) {}
+    /// The end of a timed step.
+    fn step_end(&mut self, _batch: &B, _span: &Span) {}
 }
 
 /// Run one batch through the whole protocol.
@@ -58,13 +61,12 @@ impl<B: Batch, R: Recorder<B>> Evolve for Recorded<'_, B, R> {
     }
 
     fn read(&mut self, moment: &Moment) -> Result<(), RunError> {
-        self.recorder.row(self.batch, moment.row, moment.step);
-        Ok(())
+        self.recorder.row(self.batch, moment)
     }
 
     fn end(&mut self, span: &Span) -> Result<(), RunError> {
         self.batch.finish(span.step, span.duration);
-        self.recorder.step_end(self.batch, span.step);
+        self.recorder.step_end(self.batch, span);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated};
 use crate::estimate::evaluation::Evaluation;
 use crate::problem::Problem;
+use crate::protocol::Moment;
 use crate::run::{self, RunOptions};
 use crate::stop::Stop;
 use crate::unravel::engine::Engine;
@@ -141,7 +142,8 @@ struct Reached {
 }
 
 impl<B: Batch> Recorder<B> for Reached {
-    fn row(&mut self, _: &B, row: usize, _: usize) {
-        self.rows = row + 1;
+    fn row(&mut self, _: &B, moment: &Moment) -> Result<(), RunError> {
+        self.rows = moment.row + 1;
+        Ok(())
     }
 }

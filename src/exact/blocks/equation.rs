@@ -74,6 +74,8 @@ pub struct Equation<'b> {
     /// Ends an evolution early.
     pub stop: Stop,
     generators: HashMap<usize, Generator>,
+    /// A channel and the weight z of its jumps, where that is not 1.
+    tilt: Option<(usize, f64)>,
 }
 
 impl<'b> Equation<'b> {
@@ -110,7 +112,8 @@ impl<'b> Equation<'b> {
         let place = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
         let rho = initial::density(blocks, &reached)?;
         let counters = vec![0.0; blocks.problem().channels.len()];
-        Ok(Self { blocks, reached, place, rho, counters, start: 0.0, stop: stop.clone(), generators: HashMap::new() })
+        let (generators, stop) = (HashMap::new(), stop.clone());
+        Ok(Self { blocks, reached, place, rho, counters, start: 0.0, stop, generators, tilt: None })
     }
 
     /// Back to the initial state.
@@ -128,9 +131,25 @@ impl<'b> Equation<'b> {
         self.place.get(&id).copied()
     }
 
+    /// Weigh every jump of one channel by z from now on: ρ is then no state any more, its trace ⟨zⁿ⟩ of their number n.
+    pub fn tilt(&mut self, tilt: Option<(usize, f64)>) {
+        if self.tilt != tilt {
+            self.tilt = tilt;
+            self.generators.clear();
+        }
+    }
+
+    /// Tr ρ.
+    pub fn trace(&self) -> f64 {
+        let of = |(block, rho): (&Arc<Block>, &Vec<Complex64>)| -> f64 {
+            rho.iter().step_by(block.dimension() + 1).map(|x| x.re).sum()
+        };
+        self.reached.iter().zip(&self.rho).map(of).sum()
+    }
+
     fn generator(&mut self, stage: usize) -> &Generator {
-        let (blocks, reached, place) = (self.blocks, &self.reached, &self.place);
-        self.generators.entry(stage).or_insert_with(|| Generator::new(blocks, reached, place, stage))
+        let (blocks, reached, place, tilt) = (self.blocks, &self.reached, &self.place, self.tilt);
+        self.generators.entry(stage).or_insert_with(|| Generator::new(blocks, (reached, place), stage, tilt))
     }
 
     /// K, jumps and norm of a stage without drives that change, for the superoperator of a steady state.
@@ -252,7 +271,16 @@ fn size_of(drift: &[Sparse], jumps: &[JumpMap]) -> f64 {
 }
 
 impl Generator {
-    fn new(blocks: &Blocks, reached: &[Arc<Block>], place: &HashMap<BlockId, usize>, stage: usize) -> Self {
+    fn new(
+        blocks: &Blocks,
+        (reached, place): (&[Arc<Block>], &HashMap<BlockId, usize>),
+        stage: usize,
+        tilt: Option<(usize, f64)>,
+    ) -> Self {
+        let weighed = |channel: usize, map: &Sparse| match tilt {
+            Some((tilted, z)) if tilted == channel => map.map(|x| x * z.sqrt()),
+            _ => map.clone(),
+        };
         let drift: Vec<Sparse> = reached.iter().map(|b| b.generator(blocks, stage).clone()).collect();
         let channels = blocks.problem().channels.len();
         let on = &blocks.stages[stage];
@@ -261,7 +289,7 @@ impl Generator {
         for (from, block) in reached.iter().enumerate() {
             for jump in block.jumps(blocks).iter().filter(|jump| on.is_steady(jump.channel)) {
                 let Some(&to) = place.get(&jump.target) else { continue };
-                jumps.push(JumpMap { from, to, map: jump.map.clone(), other: None });
+                jumps.push(JumpMap { from, to, map: weighed(jump.channel, &jump.map), other: None });
                 let adjoint = crate::space::blocks::adjoint(&jump.map);
                 let rate = &adjoint * &jump.map;
                 let sum = &mut rates[jump.channel][from];
@@ -281,12 +309,13 @@ impl Generator {
             let drift: Vec<Sparse> = reached.iter().map(|b| b.loss(blocks, rate).clone()).collect();
             // ΣL†L is −2 times what it takes from the drift.
             let counted = Some((rate.channel, drift.iter().map(|loss| Some(loss.map(|x| x * -2.0))).collect()));
+            let weighed = &weighed;
             let jumps = reached.iter().enumerate().flat_map(|(from, block)| {
                 let own = block.jumps(blocks).iter().filter(|jump| jump.channel == rate.channel);
                 own.filter_map(move |jump| {
                     let ((j, k), to) = (rate.of, *place.get(&jump.target)?);
-                    let other = (j != k).then(|| jump.part(k).clone());
-                    Some(JumpMap { from, to, map: jump.part(j).clone(), other })
+                    let other = (j != k).then(|| weighed(rate.channel, jump.part(k)));
+                    Some(JumpMap { from, to, map: weighed(rate.channel, jump.part(j)), other })
                 })
             });
             let jumps: Vec<JumpMap> = jumps.collect();

@@ -7,6 +7,7 @@
 //! ρ. Memory is some fifty times Σ d_b² complex numbers, time proportional to ‖L‖t·Σ d_b·nnz(K_b).
 
 mod correlation;
+mod counting;
 mod cycle;
 mod equation;
 mod held;
@@ -19,6 +20,7 @@ mod steady;
 mod vectors;
 
 pub use correlation::correlation;
+pub use counting::{counting, no_jump};
 pub use steady::{Ending, steady};
 
 use crate::error::RunError;

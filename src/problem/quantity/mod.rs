@@ -469,14 +469,14 @@ pub fn spin_length(squared: f64) -> f64 {
 }
 
 impl Problem {
-    /// The distinct linear averages that the quantities need, E first.
+    /// The distinct linear averages that the quantities and the record of single runs need, E first.
     pub fn linear(&self) -> Vec<Linear> {
+        let of = |quantity: &Quantity| [Some(quantity.linear()), quantity.varied().map(Varied::spread)];
+        let needed = self.quantities.iter().flat_map(of).flatten().chain(self.record.linear(self));
         let mut all = vec![Linear::Energy];
-        for quantity in &self.quantities {
-            for linear in [Some(quantity.linear()), quantity.varied().map(Varied::spread)].into_iter().flatten() {
-                if !all.contains(&linear) {
-                    all.push(linear);
-                }
+        for linear in needed {
+            if !all.contains(&linear) {
+                all.push(linear);
             }
         }
         all

@@ -6,6 +6,7 @@
 mod kernel;
 mod polynomial;
 
+use super::click::{Click, spin_slots};
 use super::no_jump::{LEAST_SURVIVAL, MOST_FOLLOWED, NoJump, Which};
 use super::readout::{self, Vectors, View};
 use super::stream::Stream;
@@ -13,6 +14,7 @@ use super::{Batch, Unraveling};
 use crate::error::RunError;
 use crate::evolve::{Flight, Propagator, Workspace, spacings};
 use crate::problem::{Problem, Reach, Step};
+use crate::protocol::{Moment, Span};
 use crate::space::blocks::{Bands, Block, BlockId, BlockStep, Blocks, Drawn, Frame, Key, Slot, rotate};
 use crate::stop::Stop;
 use crate::unravel::trajectory::{Recorder, run_batch};
@@ -31,6 +33,8 @@ pub struct BandedJump {
     bands: Bands,
     /// Energy released per jump of each channel.
     released: Vec<f64>,
+    /// Of each channel the slot of the ensemble whose J is told of its jumps.
+    spins: Vec<Option<usize>>,
     arch: Arch,
     /// Propagators of stiff blocks.
     stiff: RwLock<HashMap<(Key, usize), Arc<Propagator>>>,
@@ -47,9 +51,11 @@ type InitialState = (f64, BlockId, Vec<Complex64>);
 struct Survival(Vec<f64>);
 
 impl Recorder<BandedBatch<'_>> for Survival {
-    fn row(&mut self, _: &BandedBatch, _: usize, _: usize) {}
+    fn row(&mut self, _: &BandedBatch, _: &Moment) -> Result<(), RunError> {
+        Ok(())
+    }
 
-    fn step_end(&mut self, batch: &BandedBatch, _: usize) {
+    fn step_end(&mut self, batch: &BandedBatch, _: &Span) {
         for (left, walker) in self.0.iter_mut().zip(&batch.walkers) {
             let jumped = *left == 0.0 || walker.counts.iter().any(|count| *count > 0);
             *left = if jumped { 0.0 } else { walker.state.norm };
@@ -70,6 +76,8 @@ pub struct BandedBatch<'a> {
 struct Walker {
     stream: Stream,
     counts: Vec<u64>,
+    /// Jumps since the step began, if they are kept.
+    clicks: Option<Vec<Click>>,
     /// The norm² at which it jumps.
     threshold: f64,
     state: Strip,
@@ -119,7 +127,18 @@ impl BandedJump {
         let released = problem.channel_ids().map(|c| problem.released_per_jump(c)).collect();
         let spacings = (0..blocks.stages.len()).map(|stage| spacings(problem, &blocks.steps, stage)).collect();
         let (initial, no_jump) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { released, bands, arch: Arch::new(), stiff: RwLock::default(), spacings, initial, no_jump, blocks })
+        let spins = spin_slots(&blocks);
+        Ok(Self {
+            released,
+            spins,
+            bands,
+            arch: Arch::new(),
+            stiff: RwLock::default(),
+            spacings,
+            initial,
+            no_jump,
+            blocks,
+        })
     }
 
     /// The compiled problem.
@@ -274,8 +293,14 @@ impl WithSimd for Evolution<'_> {
             };
             match chosen {
                 Some(jump) if bands_work.jump(simd, &covered.prepare(&jump.operator), &mut walker.state) => {
+                    let told = engine.spins[jump.channel].filter(|_| walker.clicks.is_some());
+                    let before = told.map(|slot| walker.frame.key.two_j[slot]);
                     walker.frame.enter(of, bands, |key| bands.after(key, jump));
                     walker.counts[jump.channel] += 1;
+                    if let Some(clicks) = &mut walker.clicks {
+                        let two_j = told.zip(before).map(|(slot, before)| [before, walker.frame.key.two_j[slot]]);
+                        clicks.push(Click { time: walker.state.time, channel: jump.channel, two_j });
+                    }
                     walker.threshold = 1.0 - walker.stream.uniform();
                 }
                 _ => walker.threshold = 0.0, // rounding alone leads here: nothing can happen any more
@@ -306,6 +331,7 @@ impl Unraveling for BandedJump {
             let block = self.blocks.get(block);
             Walker {
                 counts: vec![0; self.released.len()],
+                clicks: None,
                 threshold,
                 state: self.strip(&block, &psi),
                 frame: Frame::new(&self.blocks, &self.bands, block.space.key.clone()),
@@ -385,6 +411,7 @@ impl Batch for BandedBatch<'_> {
             match &blocks.steps[step] {
                 BlockStep::Evolve(_) => {
                     walker.counts.fill(0);
+                    walker.clicks.iter_mut().for_each(Vec::clear);
                     walker.state.time = 0.0;
                 }
                 pulse @ (BlockStep::Rotate(..) | BlockStep::Unitary(_)) => {
@@ -436,6 +463,18 @@ impl Batch for BandedBatch<'_> {
 
     fn variate(&mut self, k: usize) -> f64 {
         self.walkers[k].stream.uniform()
+    }
+
+    fn keep_clicks(&mut self) {
+        self.walkers.iter_mut().for_each(|walker| walker.clicks = Some(Vec::new()));
+    }
+
+    fn clicks(&self, k: usize) -> &[Click] {
+        self.walkers[k].clicks.as_deref().unwrap_or_default()
+    }
+
+    fn alone(&self, k: usize) -> Self {
+        Self { engine: self.engine, walkers: vec![self.walkers[k].clone()], stop: self.stop.clone() }
     }
 }
 

@@ -1,0 +1,189 @@
+//! What `leyden run` keeps of single runs: flags beside the input's `[record]`, and the files.
+
+use super::interrupt;
+use super::print::note;
+use crate::error::{ModelError, RunError, nearest};
+use crate::estimate::counting::Cumulant;
+use crate::estimate::histogram::{MOST_BINS, Share};
+use crate::estimate::interval::Confidence;
+use crate::exact;
+use crate::input::Input;
+use crate::output::figure::Figure;
+use crate::output::folder::RunFolder;
+use crate::output::{npz, single_figures, single_runs};
+use crate::problem::{Beyond, Distribution, MOST_PATHS, Passage, Problem, Quantity, Record};
+use crate::run::Outcome;
+use crate::space::choose::Representation;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+
+/// Flags of `leyden run` for single runs, beside what the input asks for.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct RecordArgs {
+    /// Keep the paths of the first K trajectories (paths.csv and a picture)
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(0..=MOST_PATHS))]
+    paths: Option<u64>,
+    /// Keep every jump of every trajectory (jumps.npz)
+    #[arg(long)]
+    jumps: bool,
+    /// Keep cumulants of the numbers of jumps (counting.csv)
+    #[arg(long)]
+    counting: bool,
+    /// Keep the distributions of these columns over trajectories, or of `energy_outcome` (distributions.csv, quantiles.csv)
+    #[arg(long, value_name = "Q,...", value_delimiter = ',')]
+    distributions: Vec<String>,
+}
+
+impl RecordArgs {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Let the input's problem keep what the input and the flags ask for.
+    ///
+    /// # Errors
+    /// For a column that is not there or that no single trajectory has.
+    pub fn apply(&self, input: &mut Input) -> Result<(), RunError> {
+        let mut record = input.record.clone();
+        record.paths = self.paths.unwrap_or(record.paths);
+        record.jumps |= self.jumps;
+        record.counting |= self.counting;
+        for name in &self.distributions {
+            let of = distribution(&input.problem, name)?;
+            if !record.distributions.contains(&of) {
+                record.distributions.push(of);
+            }
+        }
+        input.problem.record = record;
+        Ok(())
+    }
+}
+
+fn distribution(problem: &Problem, name: &str) -> Result<Distribution, RunError> {
+    if name == "energy_outcome" {
+        return Ok(Distribution::EnergyOutcome);
+    }
+    let found = problem.quantities.iter().find(|quantity| problem.column(quantity) == name);
+    let Some(quantity) = found else {
+        let columns = problem.single_columns().into_iter().map(|quantity| problem.column(quantity));
+        let known = nearest(name, columns.chain(["energy_outcome".to_owned()]));
+        return Err(ModelError::UnknownName { kind: "column", name: name.to_owned(), known }.into());
+    };
+    let of = Distribution::Conditional(quantity.clone());
+    problem.bins(&of)?;
+    Ok(of)
+}
+
+/// Bytes that the tables of single runs take, generously; those of jumps are not known before.
+pub fn expected_bytes(problem: &Problem) -> u64 {
+    let (record, rows) = (&problem.record, problem.protocol.row_count() as u64);
+    let columns = problem.single_columns().len() as u64;
+    let pictures = if *record == Record::default() { 0 } else { 4_000_000 };
+    rows * (record.paths * (columns + 5) * 20 + record.distributions.len() as u64 * MOST_BINS as u64 * 100) + pictures
+}
+
+/// Write what was kept of single runs.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(
+    folder: &mut RunFolder,
+    problem: &Problem,
+    outcome: &Outcome,
+    confidence: Confidence,
+) -> Result<(), Box<dyn Error>> {
+    let (record, accumulated, n) = (&problem.record, &outcome.accumulated, outcome.trajectories);
+    let z = confidence.errors(accumulated.moments.effective());
+    if let Some(shots) = &outcome.shots {
+        if record.paths > 0 {
+            let (paths, jumps) = (single_runs::paths(problem, shots), single_runs::path_jumps(problem, shots));
+            folder.write("paths.csv", paths.as_bytes())?;
+            folder.write("path_jumps.csv", jumps.as_bytes())?;
+            draw(folder, "paths", single_figures::paths(&problem.title, &paths, &jumps))?;
+        }
+        if record.jumps {
+            folder.write("jumps.npz", &npz::jumps_npz(problem, shots)?)?;
+        }
+        if !record.first_passage.is_empty() {
+            let passed = single_runs::passed(problem, (shots, n), accumulated, z);
+            let passages = single_runs::passages(problem, |at, _, time| passed(at, time));
+            folder.write("passages.csv", passages.as_bytes())?;
+            draw(folder, "passages", single_figures::passages(&problem.title, &passages))?;
+        }
+    }
+    if !record.distributions.is_empty() {
+        let all = single_runs::distributions(problem, accumulated, z);
+        let quantiles = single_runs::quantiles(problem, accumulated, z);
+        folder.write("distributions.csv", all.as_bytes())?;
+        folder.write("quantiles.csv", quantiles.as_bytes())?;
+        draw(folder, "distributions", single_figures::distributions(&problem.title, &all, &quantiles))?;
+    }
+    if record.counting {
+        folder.write(
+            "counting.csv",
+            single_runs::counting(problem, |index| accumulated.cumulants(index, z)).as_bytes(),
+        )?;
+    }
+    Ok(())
+}
+
+/// The tables of `[record]` that the master equation itself gives: cumulants of counts, and waiting times to a first jump.
+///
+/// # Errors
+/// When it cannot be solved.
+pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Vec<(&'static str, String)>, RunError> {
+    let (problem, stop) = (&Problem { record: input.record.clone(), ..input.problem.clone() }, interrupt::stop());
+    let mut tables = Vec::new();
+    if input.record.counting {
+        let found = exact::counting(&input.problem, representation, &stop)?;
+        tables.push(("counting.csv", single_runs::counting(problem, |index| found[index].map(Cumulant::exact))));
+    }
+    let waiting = |passage: &Passage| match (&passage.quantity, passage.beyond) {
+        (Quantity::Jumps(channel), Beyond::Above) if 0.0 < passage.level && passage.level <= 1.0 => Some(*channel),
+        _ => None,
+    };
+    let silent = |passage: &Passage| {
+        let of = |channel| exact::no_jump(&input.problem, channel, representation, &stop);
+        waiting(passage).map(of).transpose()
+    };
+    let silent: Vec<Option<Vec<f64>>> = input.record.first_passage.iter().map(silent).collect::<Result<_, _>>()?;
+    if silent.iter().any(Option::is_some) {
+        let happened = |at: usize, row: usize, _| silent[at].as_ref().map(|silent| Share::exact(1.0 - silent[row]));
+        tables.push(("passages.csv", single_runs::passages(problem, happened)));
+    }
+    let Record { paths, jumps, distributions, .. } = &input.record;
+    if *paths > 0 || *jumps || !distributions.is_empty() || silent.iter().any(Option::is_none) {
+        note!(
+            "note: of [record] the master equation gives counting statistics and waiting times; `leyden run` gives all of it"
+        );
+    }
+    Ok(tables)
+}
+
+/// Write these tables, with their pictures.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_exact(folder: &mut RunFolder, title: &str, tables: &[(&str, String)]) -> Result<(), Box<dyn Error>> {
+    for (name, text) in tables {
+        folder.write(name, text.as_bytes())?;
+        if *name == "passages.csv" {
+            draw(folder, "passages", single_figures::passages(title, text))?;
+        }
+    }
+    Ok(())
+}
+
+fn draw(folder: &mut RunFolder, stem: &str, figure: Option<Figure>) -> Result<(), Box<dyn Error>> {
+    let Some(figure) = figure else { return Ok(()) };
+    match figure.svg() {
+        Ok(svg) => {
+            folder.write(&format!("{stem}.svg"), svg.as_bytes())?;
+            folder.write(&format!("{stem}.png"), &figure.png()?)?;
+        }
+        Err(error) => note!("note: no picture of the {stem}: {error}"),
+    }
+    Ok(())
+}

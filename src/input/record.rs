@@ -1,0 +1,80 @@
+//! What the input asks to be kept of single runs.
+
+use super::document::{Item, Table};
+use super::error::InputError;
+use super::expression::{self, Expr};
+use super::parameters::Scope;
+use super::quantities::standard;
+use crate::problem::{Beyond, Distribution, MOST_PATHS, Passage, Problem, Quantity, Record, StepId};
+
+const KEYS: [&str; 5] = ["paths", "jumps", "counting", "distributions", "first_passage"];
+
+/// The section `[record]`; nothing is kept without it.
+pub(super) fn record<'s>(root: &Table<'s>, scope: &Scope<'s>, problem: &Problem) -> Result<Record, InputError> {
+    let Some(section) = root.section("record")? else { return Ok(Record::default()) };
+    section.allow("key", &KEYS)?;
+    let switch = |key: &str| section.get(key).map(Item::boolean).transpose().map(Option::unwrap_or_default);
+    let mut record = Record { jumps: switch("jumps")?, counting: switch("counting")?, ..Record::default() };
+    if let Some(item) = section.get("paths") {
+        record.paths = scope.number(item)?.whole("the number of paths", 0..=MOST_PATHS)?;
+    }
+    if let Some(list) = section.get("distributions") {
+        for item in list.list("a list of quantities: `[\"energy\", \"jumps(loss)\"]`")? {
+            let expression = expression::parse(item.text("a quantity such as `energy`")?)?;
+            for of in distributions(&expression, problem)? {
+                problem.bins(&of).map_err(|error| expression.at.error(error.to_string(), "another quantity"))?;
+                record.distributions.push(of);
+            }
+        }
+    }
+    if let Some(list) = section.get("first_passage") {
+        for item in list.list("a list of levels: `[{ quantity = \"energy\", above = 1.0 }]`")? {
+            let passages = passages(&item, scope, problem)?;
+            record.first_passage.extend(passages);
+        }
+    }
+    Ok(record)
+}
+
+fn distributions(expression: &Expr<'_>, problem: &Problem) -> Result<Vec<Distribution>, InputError> {
+    if expression.at.text() == "energy_outcome" {
+        return Ok(vec![Distribution::EnergyOutcome]);
+    }
+    Ok(quantities(expression, problem)?.into_iter().map(Distribution::Conditional).collect())
+}
+
+/// A column by its name, or a quantity of the table.
+fn quantities(expression: &Expr<'_>, problem: &Problem) -> Result<Vec<Quantity>, InputError> {
+    let column = problem.quantities.iter().find(|quantity| problem.column(quantity) == expression.at.text());
+    if let Some(quantity) = column {
+        return Ok(vec![quantity.clone()]);
+    }
+    let steps = &problem.protocol.steps;
+    let steps: Vec<&str> = (0..steps.len()).map(|step| problem.protocol.name(StepId::new(step))).collect();
+    let channels: Vec<&str> = problem.channels.iter().map(|channel| channel.name.as_str()).collect();
+    standard(expression, &problem.subsystems, &steps, &channels)
+}
+
+/// `{ quantity = "energy", above = 1.0 }`.
+fn passages<'s>(item: &Item<'s>, scope: &Scope<'s>, problem: &Problem) -> Result<Vec<Passage>, InputError> {
+    let table = item.table("a first passage", item.at)?;
+    table.allow("key of a first passage", &["quantity", "above", "below"])?;
+    let written = table.need("quantity", "quantity = \"energy\"")?;
+    let expression = expression::parse(written.text("a quantity such as `energy`")?)?;
+    let (beyond, number) = match (table.get("above"), table.get("below")) {
+        (Some(level), None) => (Beyond::Above, scope.number(level)?),
+        (None, Some(level)) => (Beyond::Below, scope.number(level)?),
+        _ => return Err(item.at.error("a first passage has one level", "`above = 1.0` or `below = 1.0`")),
+    };
+    let passage = |quantity: Quantity| {
+        let passage = Passage { quantity, beyond, level: number.value };
+        match problem.check_passage(&passage) {
+            Ok(()) => Ok(passage),
+            Err(error) if problem.of_single(&passage.quantity).is_none() => {
+                Err(expression.at.error(error.to_string(), "a quantity that is linear in the state"))
+            }
+            Err(error) => Err(number.at.error(error.to_string(), "a level that can be reached")),
+        }
+    };
+    quantities(&expression, problem)?.into_iter().map(passage).collect()
+}

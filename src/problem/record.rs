@@ -1,0 +1,284 @@
+//! What is kept of single runs beside averages: paths, jumps, distributions, first passages, counting statistics.
+
+use super::quantity::check_quantity;
+use super::{Kind, Linear, Problem, Quantity, Recipe, Subsystem};
+use crate::error::ModelError;
+
+/// Most trajectories whose paths are kept.
+pub const MOST_PATHS: u64 = 1_000;
+/// A range is divided into about so many bins.
+const BINS: f64 = 128.0;
+
+/// What is kept of single runs; by default nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// Of so many trajectories, the first ones, every column that a single trajectory has, at every row.
+    pub paths: u64,
+    /// Every jump of every trajectory.
+    pub jumps: bool,
+    /// Cumulants of the number of jumps of each channel in each timed step.
+    pub counting: bool,
+    /// How these are distributed over trajectories at every row.
+    pub distributions: Vec<Distribution>,
+    /// When each trajectory first has a number beyond a level.
+    pub first_passage: Vec<Passage>,
+}
+
+/// What a distribution is of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Distribution {
+    /// A quantity as the conditional state of each trajectory has it, which depends on how the system is watched.
+    Conditional(Quantity),
+    /// A projective measurement of H_B, which does not.
+    EnergyOutcome,
+}
+
+/// The first time at which a quantity of a trajectory's state is beyond a level.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passage {
+    /// The quantity.
+    pub quantity: Quantity,
+    /// To which side.
+    pub beyond: Beyond,
+    /// The level.
+    pub level: f64,
+}
+
+/// A side of a level, the level itself included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// At or above it.
+    Above,
+    /// At or below it.
+    Below,
+}
+
+impl Beyond {
+    /// How it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Above => "above",
+            Self::Below => "below",
+        }
+    }
+
+    /// Whether `value` is there; what rounding took from a number that is the level does not count.
+    pub fn holds(self, value: f64, level: f64) -> bool {
+        let rounding = 1e-12 * level.abs();
+        match self {
+            Self::Above => value >= level - rounding,
+            Self::Below => value <= level + rounding,
+        }
+    }
+}
+
+impl Record {
+    /// Whether anything of it is kept trajectory by trajectory.
+    pub fn of_single_runs(&self) -> bool {
+        self.paths > 0 || self.jumps || !self.first_passage.is_empty()
+    }
+
+    /// The linear averages that it reads.
+    pub(super) fn linear(&self, problem: &Problem) -> Vec<Linear> {
+        let distributed = self.distributions.iter().filter_map(|of| match of {
+            Distribution::Conditional(quantity) => Some(quantity),
+            Distribution::EnergyOutcome => None,
+        });
+        let all = distributed.chain(self.first_passage.iter().map(|passage| &passage.quantity));
+        all.filter_map(|quantity| problem.of_single(quantity)).map(|(linear, _)| linear).collect()
+    }
+}
+
+impl Problem {
+    /// What is kept of single runs.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The linear average that a quantity is of, and what it is multiplied by: what a single trajectory has. `None` of what
+    /// only many have together.
+    pub fn of_single(&self, quantity: &Quantity) -> Option<(Linear, f64)> {
+        match quantity.entry().recipe {
+            Recipe::Mean(linear) => Some((linear, 1.0)),
+            Recipe::PerCell(linear, e) => Some((linear, self.subsystems[e].unit().recip())),
+            Recipe::PerTime(_) | Recipe::Variance(_) | Recipe::Deviation(_) | Recipe::SpinLength(_) => None,
+            Recipe::State(..) | Recipe::FirstState(..) | Recipe::OverEnergy(..) => None,
+        }
+    }
+
+    /// The columns that a single trajectory has.
+    pub fn single_columns(&self) -> Vec<&Quantity> {
+        self.quantities.iter().filter(|quantity| self.of_single(quantity).is_some()).collect()
+    }
+
+    /// What a distribution is called.
+    pub fn distribution_name(&self, of: &Distribution) -> String {
+        match of {
+            Distribution::Conditional(quantity) => self.column(quantity),
+            Distribution::EnergyOutcome => "energy_outcome".into(),
+        }
+    }
+
+    /// The energy of one quantum of every part of the battery, where all are alike, so that its levels are whole multiples of it.
+    fn common_quantum(&self) -> Option<f64> {
+        if self.battery_hamiltonian.is_some() {
+            return None;
+        }
+        let of = |part: &Subsystem| match part.kind {
+            Kind::Ensemble { .. } | Kind::Network { .. } | Kind::Mode { .. } if part.uneven.is_empty() => part.energy,
+            _ => f64::NAN,
+        };
+        let mut quanta = self.battery.iter().map(|e| of(&self.subsystems[*e]));
+        let first = quanta.next()?;
+        (first > 0.0 && quanta.all(|other| other == first)).then_some(first)
+    }
+
+    /// The width w of the bins \[kw, (k + 1)w) that a distribution begins with.
+    ///
+    /// # Errors
+    /// [`ModelError`] for a quantity that a single trajectory does not have, or whose range is not known.
+    pub fn bins(&self, of: &Distribution) -> Result<f64, ModelError> {
+        let quantity = match of {
+            Distribution::EnergyOutcome => {
+                let (lo, hi) = Linear::Energy.range(self);
+                return Ok(self.common_quantum().unwrap_or_else(|| fine(hi - lo, None)));
+            }
+            Distribution::Conditional(quantity) => quantity,
+        };
+        check_quantity(self, quantity)?;
+        let Some((linear, factor)) = self.of_single(quantity) else { return Err(self.not_of_single(quantity)) };
+        let (lo, hi) = linear.range(self);
+        let unit = match linear {
+            Linear::Jumps(_) => return Ok(factor),
+            Linear::Released(_) => {
+                let quanta = self.channel_ids().map(|c| self.released_per_jump(c).abs());
+                let least = quanta.filter(|quantum| *quantum > 0.0).fold(f64::INFINITY, f64::min);
+                return Ok(if least.is_finite() { least } else { 1.0 });
+            }
+            Linear::Energy => self.common_quantum(),
+            Linear::EnergyOf(e) => Some(self.subsystems[e].energy).filter(|energy| *energy > 0.0),
+            Linear::Quanta(_) | Linear::Magnetisation(_) => Some(1.0),
+            _ => None,
+        };
+        if !(hi - lo).is_finite() {
+            let text = format!("no distribution of `{}` can be kept: its range is not known", self.column(quantity));
+            return Err(ModelError::Invalid(text));
+        }
+        Ok(factor * fine(hi - lo, unit))
+    }
+
+    fn not_of_single(&self, quantity: &Quantity) -> ModelError {
+        ModelError::Invalid(format!(
+            "`{}` is no average that is linear in the state: no single trajectory has it",
+            self.column(quantity)
+        ))
+    }
+
+    pub(super) fn check_record(&self) -> Result<(), ModelError> {
+        let Record { paths, distributions, first_passage, .. } = &self.record;
+        if *paths > MOST_PATHS {
+            return Err(ModelError::Invalid(format!("{paths} paths are asked for; at most {MOST_PATHS} are kept")));
+        }
+        distributions.iter().try_for_each(|of| self.bins(of).map(|_| ()))?;
+        first_passage.iter().try_for_each(|passage| self.check_passage(passage))
+    }
+
+    /// Whether a first passage has a meaning.
+    pub(crate) fn check_passage(&self, passage: &Passage) -> Result<(), ModelError> {
+        let Passage { quantity, level, beyond } = passage;
+        check_quantity(self, quantity)?;
+        let Some((linear, factor)) = self.of_single(quantity) else { return Err(self.not_of_single(quantity)) };
+        let (lo, hi) = linear.range(self);
+        let (lo, hi) = (factor * lo, factor * hi);
+        if lo <= *level && *level <= hi && level.is_finite() {
+            return Ok(());
+        }
+        let name = self.column(quantity);
+        Err(ModelError::Invalid(format!(
+            "`{name}` {} {level} is beyond all values that it can have, from {lo} to {hi}",
+            beyond.word()
+        )))
+    }
+
+    /// Whether anything is asked of the battery's energy levels.
+    pub(crate) fn measures_energy(&self) -> bool {
+        self.record.distributions.contains(&Distribution::EnergyOutcome)
+    }
+
+    /// What a passage is called: `energy above 1`.
+    pub fn passage_name(&self, passage: &Passage) -> String {
+        format!("{} {} {}", self.column(&passage.quantity), passage.beyond.word(), passage.level)
+    }
+}
+
+/// The width of bins over a range of this width: a unit that is halved until there are enough, where there is one.
+fn fine(range: f64, unit: Option<f64>) -> f64 {
+    match unit {
+        Some(unit) => {
+            let halvings = (BINS * unit / range).log2().floor().clamp(0.0, BINS.log2());
+            unit * (-halvings).exp2()
+        }
+        None if range > 0.0 => range / BINS,
+        None => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::{ChannelId, SubsystemId, sm};
+
+    fn cells(n: u64, energy: f64) -> Problem {
+        let mut p = Problem::builder("cells");
+        let b = p.ensemble("B", n, energy);
+        p.collective("loss", sm(b), 1.0).evolve("wait", 1.0, 2).observe([Quantity::Energy, Quantity::Ergotropy]);
+        p.build().unwrap()
+    }
+
+    #[test]
+    fn bins_are_parts_of_a_quantum() {
+        let of = |n: u64, of: Distribution| cells(n, 2.0).bins(&of).unwrap();
+        let energy = || Distribution::Conditional(Quantity::Energy);
+        assert_eq!(of(1, energy()), 2.0 / 128.0);
+        assert_eq!(of(100, energy()), 2.0);
+        assert_eq!(of(1_000_000, energy()), 2.0);
+        assert_eq!(of(5, Distribution::EnergyOutcome), 2.0);
+        assert_eq!(of(5, Distribution::Conditional(Quantity::Jumps(ChannelId::new(0)))), 1.0);
+        assert_eq!(of(5, Distribution::Conditional(Quantity::Released(None))), 2.0);
+        assert_eq!(of(64, Distribution::Conditional(Quantity::EnergyDensity(SubsystemId::new(0)))), 2.0 / 256.0);
+    }
+
+    #[test]
+    fn what_many_have_together_is_refused() {
+        let refused = |record: Record| {
+            let text = cells(3, 1.0).edit().record(record).build().unwrap_err().to_string();
+            assert!(!text.is_empty());
+            text
+        };
+        let of = |quantity| Record { distributions: vec![Distribution::Conditional(quantity)], ..Record::default() };
+        assert!(refused(of(Quantity::Ergotropy)).contains("`ergotropy` is no average"));
+        assert!(refused(of(Quantity::EnergyVariance)).contains("no single trajectory"));
+        assert!(refused(of(Quantity::BrightLoss(SubsystemId::new(0)))).contains("its range is not known"));
+        let passage = |level: f64| {
+            let passage = Passage { quantity: Quantity::Energy, beyond: Beyond::Above, level };
+            Record { first_passage: vec![passage], ..Record::default() }
+        };
+        assert!(
+            refused(passage(3.5)).contains("`energy` above 3.5 is beyond all values that it can have, from 0 to 3")
+        );
+        assert!(refused(passage(f64::NAN)).contains("beyond all values"));
+        assert!(refused(Record { paths: 1_001, ..Record::default() }).contains("at most 1000 are kept"));
+    }
+
+    /// A record reads averages that no column asks for.
+    #[test]
+    fn what_is_read_is_recorded() {
+        let record = Record {
+            distributions: vec![Distribution::Conditional(Quantity::Jumps(ChannelId::new(0)))],
+            ..Record::default()
+        };
+        let problem = cells(3, 1.0).edit().record(record).build().unwrap();
+        assert!(problem.linear().contains(&Linear::Jumps(ChannelId::new(0))));
+        assert_eq!(problem.single_columns(), [&Quantity::Energy]);
+    }
+}
