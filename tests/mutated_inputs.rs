@@ -1,9 +1,10 @@
 //! Thousands of damaged inputs: each is refused with a place, or gives a table of finite numbers; none panics or hangs.
 
 use leyden::estimate::columns;
+use leyden::estimate::evaluation::Evaluation;
 use leyden::exact;
 use leyden::input::{self, Input};
-use leyden::problem::{Kind, Problem, Subsystem};
+use leyden::problem::{Beyond, Distribution, Kind, Passage, Problem, Quantity, Record, Subsystem};
 use leyden::run::{self, RunOptions};
 use leyden::stop::Stop;
 use leyden::table::Table;
@@ -190,7 +191,7 @@ fn tried(text: &str, stop: &Stop) -> Result<(), String> {
         Err(error) if error.to_string().len() > 3000 => return Err(format!("a long refusal: {error}")),
         Err(_) => return Ok(()),
     };
-    let problem = &input.problem;
+    let problem = &keeping(&input.problem);
     let Ok((_, engine)) = Engine::new(problem, None) else { return Ok(()) };
     let options = RunOptions { trajectories: 16, seed: 1, threads: 1, shots: true, covariance: false, states: false };
     let fits = run::check(&engine, problem, options).is_ok();
@@ -198,17 +199,28 @@ fn tried(text: &str, stop: &Stop) -> Result<(), String> {
         return Ok(());
     }
     let sampled = run::sample(&engine, problem, options, stop, &mut |_| true);
+    // Eigenvectors of large blocks take longer than anyone waits for here.
+    let how = Evaluation { stop: stop.clone(), ..Evaluation::default() };
     if let Ok(outcome) = sampled
         && outcome.trajectories > 1
-        && let Ok(table) = columns::table(problem, &outcome.accumulated)
+        && let Ok(table) = columns::evaluate(problem, &outcome.accumulated, &how)
         && let Some(odd) = odd_number(problem, &table)
     {
         return Err(format!("run: {odd}"));
     }
-    match exact::solve(problem, None, stop) {
+    match exact::solve(&input.problem, None, stop) {
         Ok(table) => odd_number(problem, &table).map_or(Ok(()), |odd| Err(format!("exact: {odd}"))),
         Err(_) => Ok(()),
     }
+}
+
+/// The same with a record of single runs, where that is possible.
+fn keeping(problem: &Problem) -> Problem {
+    let distributions = vec![Distribution::Conditional(Quantity::Energy), Distribution::EnergyOutcome];
+    let (least, most) = Quantity::Energy.range(problem);
+    let middle = Passage { quantity: Quantity::Energy, beyond: Beyond::Above, level: 0.5 * (least + most) };
+    let record = Record { paths: 2, jumps: true, counting: true, distributions, first_passage: vec![middle] };
+    problem.edit().record(record).build().unwrap_or_else(|_| problem.clone())
 }
 
 /// The words of all shipped inputs.

@@ -147,7 +147,7 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
             }
         );
     }
-    Ok(ExitCode::from(u8::from(!check_cutoffs(problem, &table))))
+    Ok(ExitCode::from(u8::from(!check_cutoffs(problem, table))))
 }
 
 /// The steady state by trajectories.

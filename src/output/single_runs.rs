@@ -61,7 +61,7 @@ pub fn path_jumps(problem: &Problem, shots: &Shots) -> String {
     for path in &shots.paths {
         for Jump { time, cycle, step, channel, two_j } in &path.jumps {
             let (trajectory, cycle) = (path.trajectory.to_string(), cycle.to_string());
-            let channel = &problem.channels.iter().nth(*channel as usize).map_or("", |channel| &channel.name);
+            let channel = &problem.channels.get(*channel as usize).map_or("", |channel| &channel.name);
             let step = problem.protocol.steps.get(*step as usize).map_or("", step_name);
             let spins = two_j.map(|j| if j < 0 { f64::NAN } else { f64::from(j) });
             lines.add(&[&trajectory, channel, step, &cycle], [*time, spins[0], spins[1]]);

@@ -9,10 +9,9 @@ use crate::estimate::covariance::Covariance;
 use crate::estimate::moments::Moments;
 use crate::estimate::occupation::Occupation;
 use crate::problem::{Linear, Problem};
-use crate::protocol::{Moment, Span};
 use crate::stop::Stop;
 use crate::unravel::no_jump::Which;
-use crate::unravel::trajectory::{Recorder, run_batch};
+use crate::unravel::trajectory::{Moment, Recorder, Span, run_batch};
 use crate::unravel::{Batch, States, Unraveling};
 use std::ops::Range;
 

@@ -6,8 +6,8 @@
 
 use crate::error::RunError;
 use crate::problem::{Beyond, Passage, Problem};
-use crate::protocol::Moment;
 use crate::unravel::Batch;
+use crate::unravel::trajectory::Moment;
 
 /// By this part of the time between two rows a state is looked at before and after a jump.
 const BESIDE: f64 = 1e-10;

@@ -7,9 +7,9 @@ use crate::estimate::counting::COUNTING_GROUPS;
 use crate::estimate::histogram::Histogram;
 use crate::estimate::moments::Moments;
 use crate::problem::{Distribution, Linear, Problem, Quantity, Record, Step};
-use crate::protocol::{Moment, Span};
 use crate::unravel::Batch;
 use crate::unravel::click::Click;
+use crate::unravel::trajectory::{Moment, Span};
 
 /// Where a number of a trajectory is found: among its linear averages, times a factor.
 type Read = (usize, f64);

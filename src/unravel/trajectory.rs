@@ -2,9 +2,11 @@
 
 use crate::error::RunError;
 use crate::problem::{Axis, Gate, Initial, Problem, SubsystemId};
-use crate::protocol::{Evolve, Moment, Span, walk};
+use crate::protocol::{Evolve, walk};
 use crate::stop::Stop;
 use crate::unravel::Batch;
+
+pub use crate::protocol::{Moment, Span};
 
 /// What is told of each row and each end of a step.
 pub trait Recorder<B: Batch> {

@@ -2,7 +2,6 @@
 
 use super::place::Place;
 use super::{Value, fs, result};
-use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -27,6 +26,11 @@ dephasing = { operator = "n(C)", rate = 0.5 }
 steps = [ { name = "charge", evolve = 4.0, samples = 20 } ]
 [observe]
 quantities = ["energy", "ergotropy", "purity", "jumps"]
+[record]
+paths = 3
+jumps = true
+distributions = ["energy", "energy_outcome"]
+first_passage = [ { quantity = "energy", above = 0.7 } ]
 [run]
 trajectories = 6007
 "#;
@@ -51,13 +55,7 @@ fn files(place: &Place, folder: &str) -> std::collections::BTreeMap<String, Vec<
 /// Kill a run after some time, as often as asked for, and then let it end.
 fn killed(place: &Place, arguments: &str, out: &str, kills: &[u64]) {
     for after in kills {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_leyden"))
-            .args(format!("run {arguments} --resume --checkpoint 0s --out {out}").split_whitespace())
-            .current_dir(place.0.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = place.begins(&format!("run {arguments} --resume --checkpoint 0s --out {out}"));
         sleep(Duration::from_millis(*after));
         let _ = child.kill();
         child.wait().unwrap();
@@ -68,7 +66,9 @@ fn killed(place: &Place, arguments: &str, out: &str, kills: &[u64]) {
 fn cut_at_random(times: usize) {
     let place = place();
     for (n, arguments) in
-        ["blocks.toml", "aging.toml -p N=40 -p cycles=4 -p samples=2 --trajectories 20000"].iter().enumerate()
+        ["blocks.toml", "aging.toml -p N=40 -p cycles=4 -p samples=2 --trajectories 20000 --counting --paths 2"]
+            .iter()
+            .enumerate()
     {
         place.succeeds(&format!("run {arguments} --out whole{n}"));
         let whole = files(&place, &format!("whole{n}"));
@@ -131,13 +131,7 @@ fn more_trajectories_go_on_from_the_result() {
 fn a_left_checkpoint_is_not_lost() {
     let place = place();
     let stored = place.path("out.checkpoint");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_leyden"))
-        .args("run blocks.toml --trajectories 10000000 --checkpoint 0s --out out".split_whitespace())
-        .current_dir(place.0.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = place.begins("run blocks.toml --no-shots --trajectories 1000000 --checkpoint 0s --out out");
     while !stored.exists() {
         sleep(Duration::from_millis(20));
     }

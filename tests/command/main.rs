@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 mod cut;
 #[path = "../common/place.rs"]
 mod place;
+mod record;
 mod refusals;
 use place::{AGING, Place};
 
@@ -457,16 +458,10 @@ trajectories = 20
 #[test]
 fn ctrl_c_keeps_a_prefix_of_the_run() {
     use std::io::{BufRead, BufReader, Read};
-    use std::process::{Command as Process, Stdio};
+    use std::process::Command as Process;
     let place = Place::new();
     let size = format!("aging.toml {SMALL}");
-    let mut child = Process::new(env!("CARGO_BIN_EXE_leyden"))
-        .args(format!("run {size} --trajectories 1000000000 --no-shots --threads 2 --out run").split_whitespace())
-        .current_dir(place.0.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = place.begins(&format!("run {size} --trajectories 1000000000 --no-shots --threads 2 --out run"));
     let mut messages = BufReader::new(child.stderr.take().unwrap());
     let mut first = String::new();
     messages.read_line(&mut first).unwrap(); // sampling is about to begin

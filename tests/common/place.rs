@@ -3,6 +3,7 @@
 use assert_cmd::Command;
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use tempfile::TempDir;
 
 pub const AGING: &str = include_str!("../../examples/aging.toml");
@@ -25,5 +26,13 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leyden"));
         command.current_dir(self.0.path()).args(arguments.split_whitespace());
         command
+    }
+
+    /// The same under way, its messages to be read.
+    #[allow(dead_code)] // not by every test file
+    pub fn begins(&self, arguments: &str) -> Child {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_leyden"));
+        command.current_dir(self.0.path()).args(arguments.split_whitespace());
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }
 }
