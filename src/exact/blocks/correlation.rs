@@ -4,7 +4,8 @@
 //! acts, both are mended: W = |0⟩⟨0|⊗ρ + |1⟩⟨0|⊗X + |0⟩⟨1|⊗X† is Hermitian and obeys the same equation, and what B and C
 //! shift of a charge is carried by the auxiliary level, so that W lies in blocks of the charges that are left.
 
-use super::equation::{Equation, add_with_adjoint, adjoint, times};
+use super::equation::Equation;
+use super::generator::{add_with_adjoint, adjoint, times};
 use super::held::{Held, Read};
 use super::readout::mean;
 use super::steady::{Ending, oscillates, settle};

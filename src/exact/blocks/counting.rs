@@ -1,37 +1,32 @@
 //! Full counting statistics by the tilted master equation (M. Esposito, U. Harbola and S. Mukamel, Rev. Mod. Phys. 81, 1665
-//! (2009), Sec. III): with every jump of one channel weighed by z, Tr ρ_z(t) = ⟨zⁿ⟩ of the number n of its jumps.
-//!
-//! ln⟨e^{sn}⟩ = Σ c_k sᵏ/k! has the cumulants as its derivatives, which are those of the polynomial through its values at the
-//! Chebyshev points of an interval about s = 0. z = 0 leaves the probability that there was no jump yet.
+//! (2009), Sec. III): with every jump of one channel weighed by z, Tr ρ_z(t) = ⟨zⁿ⟩ of the number n of its jumps. Its
+//! derivatives at z = 1, which obey linear equations of their own, are the factorial moments of n, and from these follow the
+//! cumulants. z = 0 leaves the probability that there was no jump yet.
 
-use super::equation::{Density, Equation};
+use super::equation::Equation;
+use super::generator::{Counting, Density, MOMENTS};
 use crate::error::RunError;
 use crate::problem::{Axis, Gate, Initial, Problem, SubsystemId};
 use crate::protocol::{Evolve, Moment, Rows, Span, walk, walk_cycle};
 use crate::space::blocks::{Blocks, Style};
 use crate::stop::Stop;
-use std::f64::consts::PI;
+use num_complex::Complex64;
 
-/// Points of an interval.
-const POINTS: usize = 13;
-/// Half the first interval, in units of 1/√(1 + ⟨n⟩); each next one is half as long, until two agree.
-const FIRST: f64 = 0.5;
-const MOST_INTERVALS: usize = 8;
-/// How well two must agree, of the larger of a cumulant and the mean, and at all.
-const TOLERANCE: f64 = 1e-6;
-const ROUNDING: f64 = 1e-9;
+/// Rounding of a moment, and of a cumulant the most that is allowed, of the larger of it and the mean.
+const ROUNDING: f64 = 1e-13;
+const ALLOWED: f64 = 1e-3;
 
 /// Mean, variance, Fano factor, third and fourth cumulant of the number of jumps of each channel in each timed step over all
-/// cycles: step by step, channel by channel.
+/// cycles: step by step, channel by channel. NaN is one that is lost in rounding.
 ///
 /// # Errors
-/// When the blocks do not fit, the cumulants are lost in rounding, or `stop` is raised.
+/// When the blocks do not fit, or `stop` is raised.
 pub fn counting(problem: &Problem, style: Style, stop: &Stop) -> Result<Vec<[f64; 5]>, RunError> {
     let blocks = Blocks::compile(problem, style)?;
-    let mut counting = Counting { state: Equation::new(&blocks, stop)?, found: Vec::new() };
+    let mut counted = Counted { state: Equation::new(&blocks, stop)?, found: Vec::new() };
     (0..problem.protocol.repeat)
-        .try_for_each(|cycle| walk_cycle(&problem.protocol, cycle, Rows::Skip, stop, &mut counting))?;
-    Ok(counting.found)
+        .try_for_each(|cycle| walk_cycle(&problem.protocol, cycle, Rows::Skip, stop, &mut counted))?;
+    Ok(counted.found)
 }
 
 /// The probability at each row that channel number `channel` has not jumped since the run began.
@@ -41,48 +36,51 @@ pub fn counting(problem: &Problem, style: Style, stop: &Stop) -> Result<Vec<[f64
 pub fn no_jump(problem: &Problem, channel: usize, style: Style, stop: &Stop) -> Result<Vec<f64>, RunError> {
     let blocks = Blocks::compile(problem, style)?;
     let mut state = Equation::new(&blocks, stop)?;
-    state.tilt(Some((channel, 0.0)));
+    state.count(Counting::Without(channel));
     let mut silent = Silent { state, rows: Vec::new() };
     walk(&problem.protocol, stop, &mut silent)?;
     Ok(silent.rows)
 }
 
 /// A state whose jumps are counted step by step.
-struct Counting<'b> {
+struct Counted<'b> {
     state: Equation<'b>,
     found: Vec<[f64; 5]>,
 }
 
-impl Counting<'_> {
-    /// c₁ to c₄ of a channel with this mean over a step that begins in `rho`.
+impl Counted<'_> {
+    /// What is counted of a channel with this mean over a step that begins in `rho`.
     fn cumulants(
         &mut self,
         rho: &Density,
         (stage, channel, duration): (usize, usize, f64),
         mean: f64,
-    ) -> Result<[f64; 4], RunError> {
-        let mut generating = |s: f64| -> Result<f64, RunError> {
-            self.state.tilt(Some((channel, s.exp())));
-            self.state.rho.clone_from(rho);
-            self.state.evolve(stage, 0.0, duration)?;
-            Ok(self.state.trace().ln())
-        };
-        let mut last = [f64::NAN; 4];
-        for halvings in 0..MOST_INTERVALS {
-            let half = FIRST / (1.0 + mean).sqrt() * 0.5f64.powi(halvings as i32);
-            let found = derivatives(half, &mut generating)?;
-            let agrees = |(a, b): (&f64, &f64)| (a - b).abs() <= TOLERANCE * a.abs().max(mean) + ROUNDING;
-            if found.iter().zip(&last).all(agrees) {
-                return Ok(last);
-            }
-            last = found;
-        }
-        let reason = format!("cumulants of channel number {channel} are lost in rounding: {last:?}");
-        Err(RunError::Numerics { method: "the counting statistics", reason })
+    ) -> Result<[f64; 5], RunError> {
+        let scale = mean.max(1.0);
+        self.state.count(Counting::Moments(channel, scale));
+        self.state.rho = rho.clone();
+        let nothing = || rho.iter().map(|block| vec![Complex64::ZERO; block.len()]);
+        self.state.rho.extend((0..MOMENTS).flat_map(|_| nothing()));
+        self.state.evolve(stage, 0.0, duration)?;
+        Ok(cumulants(std::array::from_fn(|m| scale.powi(m as i32 + 1) * self.state.trace(m + 1))))
     }
 }
 
-impl Evolve for Counting<'_> {
+/// Mean, variance, Fano factor, third and fourth cumulant from ⟨n⟩, ⟨n(n−1)⟩, … up to four factors; NaN is one that rounding
+/// leaves nothing of.
+fn cumulants([f1, f2, f3, f4]: [f64; MOMENTS]) -> [f64; 5] {
+    // Those of the generating function in z, which are 0 of a Poisson variate but for the mean.
+    let (k2, k3) = (f2 - f1 * f1, f3 - 3.0 * f2 * f1 + 2.0 * f1.powi(3));
+    let k4 = f4 - 4.0 * f3 * f1 - 3.0 * f2 * f2 + 12.0 * f2 * f1 * f1 - 6.0 * f1.powi(4);
+    let (c2, c3, c4) = (k2 + f1, k3 + 3.0 * k2 + f1, k4 + 6.0 * k3 + 7.0 * k2 + f1);
+    let kept = |cumulant: f64, size: f64| {
+        if ROUNDING * size <= ALLOWED * cumulant.abs().max(f1) { cumulant } else { f64::NAN }
+    };
+    let (size3, size4) = (f3 + f1.powi(3), f4 + f1.powi(4));
+    [f1, kept(c2, f2 + f1 * f1), kept(c2, f2 + f1 * f1) / f1, kept(c3, size3), kept(c4, size4)]
+}
+
+impl Evolve for Counted<'_> {
     type Ended = RunError;
 
     fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
@@ -109,13 +107,13 @@ impl Evolve for Counting<'_> {
         self.state.evolve(stage, 0.0, until)?;
         let (after, means) = (self.state.rho.clone(), self.state.counters.clone());
         for (channel, mean) in means.into_iter().enumerate() {
-            let [mean, c2, c3, c4] = match mean > 0.0 {
+            let found = match mean > 0.0 {
                 true => self.cumulants(&before, (stage, channel, until), mean)?,
-                false => [0.0; 4],
+                false => [0.0, 0.0, f64::NAN, 0.0, 0.0],
             };
-            self.found.push([mean, c2, c2 / mean, c3, c4]);
+            self.found.push(found);
         }
-        self.state.tilt(None);
+        self.state.count(Counting::Off);
         self.state.rho = after;
         Ok(())
     }
@@ -123,34 +121,6 @@ impl Evolve for Counting<'_> {
     fn read(&mut self, _: &Moment) -> Result<(), RunError> {
         Ok(())
     }
-}
-
-/// The first four derivatives at 0 of a function that is 0 there, from its values within `half` of it.
-fn derivatives(half: f64, function: &mut impl FnMut(f64) -> Result<f64, RunError>) -> Result<[f64; 4], RunError> {
-    let angle = |j: usize| PI * (j as f64 + 0.5) / POINTS as f64;
-    let mut values = [0.0; POINTS];
-    for (j, value) in values.iter_mut().enumerate() {
-        *value = function(half * angle(j).cos())?;
-    }
-    // Powers of x from the Chebyshev polynomials T_{k+1} = 2xT_k − T_{k−1}.
-    let (mut before, mut now, mut powers) = ([0.0; POINTS], [0.0; POINTS], [0.0; POINTS]);
-    now[0] = 1.0;
-    for k in 0..POINTS {
-        let sum: f64 = values.iter().enumerate().map(|(j, f)| f * (k as f64 * angle(j)).cos()).sum();
-        let coefficient = sum * if k == 0 { 1.0 } else { 2.0 } / POINTS as f64;
-        powers.iter_mut().zip(&now).for_each(|(power, t)| *power += coefficient * t);
-        let mut next = [0.0; POINTS];
-        for i in 0..POINTS {
-            let shifted = if i > 0 { now[i - 1] } else { 0.0 };
-            next[i] = if k == 0 { shifted } else { 2.0 * shifted - before[i] };
-        }
-        (before, now) = (now, next);
-    }
-    let mut factor = 1.0;
-    Ok(std::array::from_fn(|k| {
-        factor *= (k + 1) as f64 / half;
-        powers[k + 1] * factor
-    }))
 }
 
 /// A state without the jumps of one channel.
@@ -184,7 +154,7 @@ impl Evolve for Silent<'_> {
     }
 
     fn read(&mut self, _: &Moment) -> Result<(), RunError> {
-        self.rows.push(self.state.trace());
+        self.rows.push(self.state.trace(0));
         Ok(())
     }
 }
@@ -193,15 +163,19 @@ impl Evolve for Silent<'_> {
 mod tests {
     use super::*;
 
-    /// ln⟨e^{sn}⟩ of a binomial variate of 10 trials.
+    /// Of binomial and Poisson variates, whose factorial moments are simple.
     #[test]
-    fn derivatives_are_the_cumulants() {
+    fn cumulants_follow_from_factorial_moments() {
         let (n, p) = (10.0, 0.3f64);
-        let mut of = |s: f64| Ok(n * (1.0 + p * s.exp_m1()).ln());
+        let falling = |m: i32| (0..m).map(|k| n - f64::from(k)).product::<f64>();
+        let found = cumulants(std::array::from_fn(|m| falling(m as i32 + 1) * p.powi(m as i32 + 1)));
         let pq = p * (1.0 - p);
-        let exact = [n * p, n * pq, n * pq * (1.0 - 2.0 * p), n * pq * (1.0 - 6.0 * pq)];
-        for (found, exact) in derivatives(0.2, &mut of).unwrap().into_iter().zip(exact) {
-            assert!((found - exact).abs() < 1e-8, "{found} {exact}");
+        let exact = [n * p, n * pq, 1.0 - p, n * pq * (1.0 - 2.0 * p), n * pq * (1.0 - 6.0 * pq)];
+        for (found, exact) in found.into_iter().zip(exact) {
+            assert!((found - exact).abs() < 1e-10, "{found} {exact}");
         }
+        let poisson = |mean: f64| cumulants(std::array::from_fn(|m| mean.powi(m as i32 + 1)));
+        assert!(poisson(2.5).into_iter().zip([2.5, 2.5, 1.0, 2.5, 2.5]).all(|(a, b)| (a - b).abs() < 1e-12));
+        assert!(poisson(1e4)[4].is_nan() && (poisson(1e4)[1] - 1e4).abs() < 1.0);
     }
 }

@@ -3,7 +3,8 @@
 //! The trace norm of what one cycle changes, ‖Φρ − ρ‖₁, never grows from cycle to cycle, and what oscillates for ever
 //! keeps its own (Φ is then unitary on it, or permutes): a state settles if and only if that norm falls to 0.
 
-use super::equation::{Density, Equation};
+use super::equation::Equation;
+use super::generator::Density;
 use super::readout::Readout;
 use super::run_cycle;
 use super::steady::{Ending, distance};

@@ -1,6 +1,6 @@
 //! Which blocks there are, the initial state on them, and resets.
 
-use super::equation::Density;
+use super::generator::Density;
 use crate::error::RunError;
 use crate::problem::{Kind, SubsystemId};
 use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, Part, PartState, place, rotate};

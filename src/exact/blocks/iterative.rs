@@ -9,7 +9,7 @@
 //! Where there is one steady state nothing oscillates for ever: an eigenvector of L at iω ≠ 0 gives a unitary U of
 //! e^{iHt}Ue^{−iHt} = e^{iωt}U, whose spectrum would be invariant under all rotations.
 
-use super::equation::{Density, JumpMap, add_image};
+use super::generator::{Density, JumpMap, add_image};
 use crate::error::RunError;
 use crate::space::blocks::Sparse;
 use crate::stop::Stop;

@@ -1,6 +1,6 @@
 //! L of one stage as a sparse matrix, and waits s/(s + iω − L), each one solve with a sparse LU.
 
-use super::equation::{Density, JumpMap};
+use super::generator::{Density, JumpMap};
 use crate::error::RunError;
 use crate::space::blocks::Sparse;
 use crate::stop::Stop;

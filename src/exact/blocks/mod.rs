@@ -10,6 +10,7 @@ mod correlation;
 mod counting;
 mod cycle;
 mod equation;
+mod generator;
 mod held;
 mod initial;
 mod iterative;

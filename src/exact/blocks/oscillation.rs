@@ -7,7 +7,7 @@
 //! eigenvalues of K, in one block, with equal real parts. These few candidates are tried one by one: the part of the
 //! initial state at ω is what (s/(s + iω − L))ᵏ leaves of it.
 
-use super::equation::{Density, JumpMap};
+use super::generator::{Density, JumpMap};
 use super::liouvillian::Liouvillian;
 use super::steady::{MOST_WAITS, RESOLUTIONS};
 use crate::error::RunError;

@@ -5,7 +5,8 @@
 //! error falls by s/(s + gap) each time. It is the limit of ρ(t) unless something oscillates for ever (see
 //! [`oscillation`]).
 
-use super::equation::{Density, Equation};
+use super::equation::Equation;
+use super::generator::Density;
 use super::liouvillian::{Liouvillian, MOST_UNKNOWNS};
 use super::readout::Readout;
 use super::{cycle, iterative, oscillation, run_cycle};
