@@ -55,6 +55,23 @@ pub fn parse_trajectories(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A time such as 60s, 5m or 1h.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    let expected = "expected a time such as 60s, 5m or 1h";
+    let place = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(place);
+    let seconds = match unit {
+        "s" | "" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(expected.into()),
+    };
+    match number.parse::<f64>() {
+        Ok(x) if x >= 0.0 && x * seconds < 1e9 => Ok(Duration::from_secs_f64(x * seconds)),
+        _ => Err(expected.into()),
+    }
+}
+
 impl InputArgs {
     /// Read the input with the overrides.
     pub fn read(&self) -> Result<Input, InputError> {
@@ -158,4 +175,19 @@ pub fn bytes(count: f64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB", "PB"];
     let power = if count >= 1.0 { ((count.log10() / 3.0) as usize).min(units.len() - 1) } else { 0 };
     format!("{:.3} {}", count / 1000f64.powi(power as i32), units[power])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        for (text, seconds) in [("60s", 60.0), ("5m", 300.0), ("1h", 3600.0), ("0.5", 0.5)] {
+            assert_eq!(parse_time(text).unwrap(), Duration::from_secs_f64(seconds));
+        }
+        for text in ["", "soon", "5 parsecs", "-1s", "nan"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
 }

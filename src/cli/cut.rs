@@ -22,19 +22,19 @@ pub const PART: &str = "part.bin";
 const CHECKPOINT: &str = "checkpoint.bin";
 
 /// Keys of the manifest in which a run may differ from the one that it goes on with.
-const MAY_DIFFER: [&str; 2] = ["trajectories_asked", "target_error"];
+const MAY_DIFFER: [&str; 3] = ["trajectories_asked", "target_error", "max_time"];
 
 /// Arguments of `leyden run` that cut it up.
 #[derive(Debug, Args)]
 pub struct CutArgs {
     /// Write a checkpoint beside the output folder at this interval, such as 60s, 5m or 1h, from which --resume goes on
-    #[arg(long, value_name = "TIME", value_parser = parse_interval)]
+    #[arg(long, value_name = "TIME", value_parser = common::parse_time)]
     checkpoint: Option<Duration>,
     /// Go on from the checkpoint of the same run, or start it where there is none; it may ask for more trajectories
     #[arg(long)]
     resume: bool,
     /// Sample part K of N of the run, such as 3/16; `leyden merge` makes the run of them
-    #[arg(long, value_name = "K/N", value_parser = parse_part, conflicts_with = "target_error")]
+    #[arg(long, value_name = "K/N", value_parser = parse_part)]
     pub part: Option<Part>,
 }
 
@@ -63,22 +63,6 @@ impl Part {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.number, self.of)
-    }
-}
-
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    let expected = "expected a time such as 60s, 5m or 1h";
-    let place = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(place);
-    let seconds = match unit {
-        "s" | "" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(expected.into()),
-    };
-    match number.parse::<f64>() {
-        Ok(x) if x >= 0.0 && x * seconds < 1e9 => Ok(Duration::from_secs_f64(x * seconds)),
-        _ => Err(expected.into()),
     }
 }
 
@@ -267,13 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_and_parts_are_read() {
-        for (text, seconds) in [("60s", 60.0), ("5m", 300.0), ("1h", 3600.0), ("0.5", 0.5)] {
-            assert_eq!(parse_interval(text).unwrap(), Duration::from_secs_f64(seconds));
-        }
-        for text in ["", "soon", "5 parsecs", "-1s", "nan"] {
-            assert!(parse_interval(text).is_err(), "{text}");
-        }
+    fn parts_are_read() {
         assert_eq!(parse_part("3/16").unwrap(), Part { number: 3, of: 16 });
         for text in ["0/4", "5/4", "3", "a/b", "1/0"] {
             assert!(parse_part(text).is_err(), "{text}");

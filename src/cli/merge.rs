@@ -6,6 +6,7 @@ use super::cut::PART;
 use super::print::note;
 use super::record::RecordArgs;
 use super::run::Sampled;
+use super::until::Until;
 use crate::error::RunError;
 use crate::input;
 use crate::output::checkpoint::Checkpoint;
@@ -77,7 +78,7 @@ pub fn merge(args: &MergeArgs) -> Outcome {
     let expected = common::expected_bytes(input.problem.protocol.row_count(), input.problem.quantities.len());
     let folder = place.claim("", whole, expected)?;
     note!("{}: {} trajectories in {n} parts", input.problem.title, options.trajectories);
-    Sampled { input: &input, engine: &engine, options, target: None, started }.finish(folder, batches, None)
+    Sampled { input: &input, engine: &engine, options, until: &Until::default(), started }.finish(folder, batches, None)
 }
 
 /// What a part says of its run.

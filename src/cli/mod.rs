@@ -16,6 +16,7 @@ mod run;
 mod screen;
 mod summary;
 mod sweep;
+mod until;
 mod verify;
 
 use crate::error::RunError;

@@ -8,9 +8,10 @@ use super::print::note;
 use super::record::{self, RecordArgs};
 use super::screen;
 use super::summary::summary;
+use super::until::{Until, UntilArgs};
 use crate::density::Density;
-use crate::error::{ModelError, RunError, nearest};
-use crate::estimate::columns::{self, Accumulated, Z95, battery_levels};
+use crate::error::RunError;
+use crate::estimate::columns::{self, Accumulated, battery_levels};
 use crate::estimate::evaluation::Evaluation;
 use crate::estimate::interval::Confidence;
 use crate::input::Input;
@@ -39,9 +40,8 @@ pub struct RunArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub sampling: SamplingArgs,
-    /// Stop when the standard error of quantity Q is at most E at every row; --trajectories is then the most to try
-    #[arg(long, value_name = "Q=E", value_parser = common::parse_override)]
-    target_error: Option<(String, String)>,
+    #[command(flatten)]
+    pub until: UntilArgs,
     /// Do not keep single shots (shots.npz)
     #[arg(long)]
     pub no_shots: bool,
@@ -74,51 +74,13 @@ pub struct SamplingArgs {
 /// Largest total size of single shots.
 const MOST_SHOT_BYTES: u64 = 4_000_000_000;
 
-/// When to stop: the largest error allowed in a column.
-pub struct Target {
-    column: String,
-    error: f64,
-}
-
-impl Target {
-    fn parse(problem: &Problem, text: &Option<(String, String)>) -> Result<Option<Self>, RunError> {
-        let Some((name, error)) = text else { return Ok(None) };
-        let known: Vec<String> = problem.quantities.iter().map(|q| problem.column(q)).collect();
-        if !known.contains(name) {
-            let known = nearest(name, known);
-            return Err(ModelError::UnknownName { kind: "quantity", name: name.clone(), known }.into());
-        }
-        match error.parse::<f64>() {
-            Ok(error) if error > 0.0 && error.is_finite() => Ok(Some(Self { column: name.clone(), error })),
-            _ => Err(RunError::Request(format!("the target error of {name} is `{error}`, expected a number > 0"))),
-        }
-    }
-
-    /// Largest error of the column over its rows, a quarter of the 95 % interval: of that which holds whenever a run is
-    /// stopped, so that stopping at a small error is no way to be wrong more often.
-    fn worst(&self, problem: &Problem, accumulated: &Accumulated) -> Result<f64, RunError> {
-        let how = Evaluation { confidence: Confidence::Stopped, ..Evaluation::default() };
-        let table = columns::evaluate(problem, accumulated, &how)?;
-        let Some(column) = table.column(&self.column) else { return Ok(f64::NAN) };
-        let intervals = column.bounds.iter().flat_map(|(lo, hi)| lo.iter().zip(hi));
-        let errors: Vec<f64> = intervals.map(|(lo, hi)| (hi - lo) / (2.0 * Z95)).collect();
-        let empty = |row: usize| column.value[row].is_nan();
-        Ok(errors
-            .iter()
-            .enumerate()
-            .filter(|(r, _)| !empty(*r))
-            .map(|(_, e)| *e)
-            .fold(0.0, |a, b| if b <= a { a } else { b }))
-    }
-}
-
 /// Sample `input` and write its folder.
 pub fn run(args: &RunArgs) -> Outcome {
     let started = Instant::now();
     let mut input = args.input.read()?;
     args.record.apply(&mut input)?;
     let problem = &input.problem;
-    let target = Target::parse(problem, &args.target_error)?;
+    let until = Until::new(problem, &args.until)?;
     let (representation, engine) = common::engine(&input, args.sampling.representation)?;
     let options = RunOptions {
         trajectories: args.sampling.trajectories.unwrap_or(input.run.trajectories),
@@ -142,7 +104,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let mut identity = common::identity("run", &input);
     identity.insert("seed".into(), json!(options.seed));
     identity.insert("trajectories_asked".into(), json!(options.trajectories));
-    identity.insert("target_error".into(), json!(args.target_error.as_ref().map(|(q, e)| format!("{q}={e}"))));
+    identity.extend(args.until.identity());
     identity.insert("representation".into(), json!(representation.to_string()));
     identity.insert("unraveling".into(), json!("jump"));
     if !args.record.is_empty() {
@@ -182,7 +144,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     if !done.is_empty() {
         note!("goes on after {} trajectories", done.trajectories());
     }
-    let batches = sample_from(problem, &engine, options, target.as_ref(), (done, all), Some(&mut cut))?;
+    let batches = sample_from(problem, &engine, options, &until, (done, all), Some(&mut cut))?;
     if batches.interrupted() {
         cut.interrupted(&batches);
     }
@@ -192,7 +154,7 @@ pub fn run(args: &RunArgs) -> Outcome {
             false => cut.part(folder, &batches, common::environment(started, threads(options))),
         };
     }
-    let run = Sampled { input: &input, engine: &engine, options, target: target.as_ref(), started };
+    let run = Sampled { input: &input, engine: &engine, options, until: &until, started };
     let status = run.finish(folder, batches, Some(&cut))?;
     Ok(status)
 }
@@ -207,7 +169,7 @@ pub struct Sampled<'a> {
     pub input: &'a Input,
     pub engine: &'a Engine,
     pub options: RunOptions,
-    pub target: Option<&'a Target>,
+    pub until: &'a Until,
     pub started: Instant,
 }
 
@@ -217,7 +179,7 @@ impl Sampled<'_> {
     /// # Errors
     /// When there is nothing to evaluate, or something cannot be written.
     pub fn finish(&self, mut folder: RunFolder, batches: Batches, cut: Option<&Cut>) -> Outcome {
-        let Self { input, options, target, started, .. } = *self;
+        let Self { input, options, until, started, .. } = *self;
         let problem = &input.problem;
         if let Some(cut) = cut.filter(|_| !batches.interrupted()) {
             cut.keep(&mut folder, &batches)?;
@@ -226,8 +188,8 @@ impl Sampled<'_> {
         if outcome.trajectories == 0 {
             return Err(RunError::Interrupted.into());
         }
-        // A target might have stopped it earlier.
-        let confidence = if target.is_some() { Confidence::Stopped } else { outcome.confidence(options) };
+        // Something might have stopped it earlier.
+        let confidence = if until.may_stop() { Confidence::Stopped } else { outcome.confidence(options) };
         let (table, left_out) = evaluate(problem, &outcome.accumulated, (options.threads, confidence))?;
         let mut facts = Map::new();
         facts.insert("intervals".into(), json!(confidence.to_string()));
@@ -253,16 +215,9 @@ impl Sampled<'_> {
         if let Some(cut) = cut {
             cut.done();
         }
-        if let Some(target) = target {
-            let worst = target.worst(problem, &outcome.accumulated)?;
-            if !(worst <= target.error) {
-                note!(
-                    "the error of {} is still {worst:.3e} after all trajectories, above {:.3e}",
-                    target.column,
-                    target.error
-                );
-                return Ok(ExitCode::from(1));
-            }
+        let reached = until.judge(problem, &outcome, options)?;
+        if !reached {
+            return Ok(ExitCode::from(1));
         }
         Ok(ExitCode::from(u8::from(!cutoffs)))
     }
@@ -355,7 +310,7 @@ pub fn cut_off(problem: &Problem, table: &Table) -> Vec<(bool, String)> {
 /// As [`run::sample`].
 pub fn sample(problem: &Problem, engine: &Engine, options: RunOptions) -> Result<run::Outcome, RunError> {
     let all = run::batches(engine, problem, options);
-    let batches = sample_from(problem, engine, options, None, (Batches::default(), all), None)?;
+    let batches = sample_from(problem, engine, options, &Until::default(), (Batches::default(), all), None)?;
     run::conclude(engine, problem, options, batches, &interrupt::stop())
 }
 
@@ -364,46 +319,24 @@ fn sample_from(
     problem: &Problem,
     engine: &Engine,
     options: RunOptions,
-    target: Option<&Target>,
+    until: &Until,
     (done, all): (Batches, Range<u64>),
     mut cut: Option<&mut Cut>,
 ) -> Result<Batches, RunError> {
     let stop = interrupt::stop();
     let mut progress = Progress::new(problem, options.trajectories);
-    let size = run::batch_size(engine, problem, options);
-    let (mut next_check, mut failed) = (4u64, None);
-    // Fixed trajectory counts, growing by a quarter: deciding costs little, and does not depend on threads or on where the
-    // run was cut.
-    let later = |check: u64| check * 5 / 4 + 1;
-    while next_check <= done.end() {
-        next_check = later(next_check);
-    }
+    let mut checks = until.checks(problem, run::batch_size(engine, problem, options), done.end());
     let mut watch = |so_far: &SoFar| {
         interrupt::keep();
         progress.update(so_far);
         if let Some(cut) = &mut cut {
             cut.tick(so_far);
         }
-        if let Some(target) = target
-            && so_far.trajectories() / size >= next_check
-        {
-            next_check = later(next_check);
-            return match target.worst(problem, &so_far.accumulated()) {
-                Ok(worst) => !(worst <= target.error),
-                Err(error) => {
-                    failed = Some(error);
-                    false
-                }
-            };
-        }
-        true
+        checks.go_on(so_far)
     };
     let batches = run::go_on(engine, problem, options, (done, all), &stop, &mut watch);
     progress.finish();
-    match failed {
-        Some(error) => Err(error),
-        None => batches,
-    }
+    checks.failure().map_or(batches, Err)
 }
 
 fn write(

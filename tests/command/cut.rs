@@ -126,6 +126,31 @@ fn more_trajectories_go_on_from_the_result() {
     assert_eq!(files(&place, "more"), files(&place, "at_once"));
 }
 
+/// After a time a run ends well, with intervals that allow for it, and another goes on with it.
+#[test]
+fn a_time_ends_a_run() {
+    let place = place();
+    let started = std::time::Instant::now();
+    let arguments = "run blocks.toml --trajectories 1e6 --no-shots --max-time 0.5s --checkpoint 1h --out run";
+    let output = place.leyden(arguments).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && message.contains("stopped after 0.5 s"), "{message}");
+    assert!(started.elapsed() < Duration::from_secs(60));
+    let manifest = place.manifest("run");
+    let made = manifest["trajectories"].as_u64().unwrap();
+    assert!(0 < made && made < 1_000_000 && manifest["interrupted"] == false, "{manifest}");
+    assert!(manifest["intervals"].as_str().unwrap().contains("might have been stopped"), "{manifest}");
+    let more = made + 1000;
+    place.succeeds(&format!("run blocks.toml --trajectories {more} --no-shots --resume --out run"));
+    place.succeeds(&format!("run blocks.toml --trajectories {more} --no-shots --out whole"));
+    assert_eq!(files(&place, "run"), files(&place, "whole"));
+    for (flags, says) in [("--max-time soon", "such as 60s"), ("--max-time 5s --part 1/2", "cannot be used with")] {
+        let output = place.leyden(&format!("run blocks.toml {flags} --out no")).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && message.contains(says), "{message}");
+    }
+}
+
 /// An interrupted run says how to go on, and is not begun anew by accident.
 #[test]
 fn a_left_checkpoint_is_not_lost() {
