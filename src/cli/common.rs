@@ -5,11 +5,14 @@ use super::print::note;
 use crate::error::RunError;
 use crate::input::{self, Input, InputError, Value};
 use crate::output::folder::{Run, RunFolder};
+use crate::output::netcdf::File;
 use crate::output::pictures;
 use crate::space::choose::Representation;
 use crate::table::Table;
 use crate::unravel::engine::Engine;
+use clap::ValueEnum;
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -144,6 +147,29 @@ pub fn draw(folder: &mut RunFolder, title: &str, tables: &[(&str, &Table)]) -> R
     folder.write("observables.svg", figure.svg()?.as_bytes())?;
     folder.write("observables.png", &figure.png()?)?;
     Ok(())
+}
+
+/// Formats of one file with everything in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// NetCDF-3.
+    Netcdf,
+}
+
+/// A NetCDF file that holds a table and says of which run.
+pub fn netcdf(folder: &RunFolder, table: &Table, facts: &Map<String, Json>) -> File {
+    let (mut file, identity) = (File::default(), folder.identity());
+    let all: Map<String, Json> =
+        identity.iter().chain(facts).map(|(key, value)| (key.clone(), value.clone())).collect();
+    for key in ["title", "program", "command", "intervals", "input"] {
+        if let Some(text) = all.get(key).and_then(Json::as_str) {
+            file.attribute(key, text);
+        }
+    }
+    file.attribute("manifest", &Json::Object(all).to_string());
+    file.table(table);
+    file
 }
 
 /// What the samples are called in a legend.

@@ -1,7 +1,7 @@
 //! `leyden merge`: the run that parts are parts of.
 
 use super::InputArgs;
-use super::common::{self, Outcome};
+use super::common::{self, Format, Outcome};
 use super::cut::PART;
 use super::print::note;
 use super::record::RecordArgs;
@@ -13,6 +13,7 @@ use crate::output::checkpoint::Checkpoint;
 use crate::run::{self, Batches, RunOptions};
 use crate::space::choose::Representation;
 use clap::Args;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -74,11 +75,13 @@ pub fn merge(args: &MergeArgs) -> Outcome {
     let (n, all) = (parts.len(), run::batches(&engine, &input.problem, options));
     let batches = joined(parts, all.end, options.trajectories)?;
 
+    let format = whole.get("format").and_then(|format| Format::deserialize(format).ok());
     let place = InputArgs { file: path, parameters, out: args.out.clone(), force: args.force };
     let expected = common::expected_bytes(input.problem.protocol.row_count(), input.problem.quantities.len());
     let folder = place.claim("", whole, expected)?;
     note!("{}: {} trajectories in {n} parts", input.problem.title, options.trajectories);
-    Sampled { input: &input, engine: &engine, options, until: &Until::default(), started }.finish(folder, batches, None)
+    Sampled { input: &input, engine: &engine, options, until: &Until::default(), format, started }
+        .finish(folder, batches, None)
 }
 
 /// What a part says of its run.

@@ -1,7 +1,7 @@
 //! `leyden run`: trajectories.
 
 use super::InputArgs;
-use super::common::{self, Outcome};
+use super::common::{self, Format, Outcome};
 use super::cut::{self, Cut, CutArgs, Start};
 use super::interrupt;
 use super::print::note;
@@ -48,6 +48,9 @@ pub struct RunArgs {
     /// Keep the averaged battery state at every row (states.npz)
     #[arg(long)]
     pub states: bool,
+    /// Write everything also into one file of this format (result.nc, which xarray.open_dataset opens)
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
     #[command(flatten)]
     pub record: RecordArgs,
     #[command(flatten)]
@@ -110,6 +113,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     if !args.record.is_empty() {
         identity.insert("record".into(), json!(args.record));
     }
+    identity.extend(args.format.map(|format| ("format".to_owned(), json!(format))));
     let out = args.input.out("");
     let part = args.cut.part;
     let mut cut = Cut::new(&args.cut, &out, cut::identity(&identity, (&input, args), part));
@@ -154,7 +158,7 @@ pub fn run(args: &RunArgs) -> Outcome {
             false => cut.part(folder, &batches, common::environment(started, threads(options))),
         };
     }
-    let run = Sampled { input: &input, engine: &engine, options, until: &until, started };
+    let run = Sampled { input: &input, engine: &engine, options, until: &until, format: args.format, started };
     let status = run.finish(folder, batches, Some(&cut))?;
     Ok(status)
 }
@@ -170,6 +174,7 @@ pub struct Sampled<'a> {
     pub engine: &'a Engine,
     pub options: RunOptions,
     pub until: &'a Until,
+    pub format: Option<Format>,
     pub started: Instant,
 }
 
@@ -197,7 +202,21 @@ impl Sampled<'_> {
         if !left_out.is_empty() {
             facts.insert("left_out".into(), json!(left_out));
         }
+        facts.insert("trajectories".into(), json!(outcome.trajectories));
+        facts.insert("representation_why".into(), json!(choose(problem).explain()));
         record::write(&mut folder, problem, &outcome, confidence)?;
+        if let Some(Format::Netcdf) = self.format {
+            let mut file = common::netcdf(&folder, &table, &facts);
+            if let Some(shots) = outcome.shots.as_ref().filter(|_| options.shots) {
+                file.shots(problem, shots);
+            }
+            file.distributions(
+                problem,
+                &outcome.accumulated,
+                confidence.errors(outcome.accumulated.moments.effective()),
+            );
+            folder.write("result.nc", &file.encode()?)?;
+        }
         let finished = write(folder, input, &outcome, &table, (started, options), facts)?;
         screen::print_end(problem, &table, "", &finished);
         warn_undersampled(&table);
@@ -345,7 +364,7 @@ fn write(
     outcome: &run::Outcome,
     table: &Table,
     (started, options): (Instant, RunOptions),
-    mut facts: Map<String, serde_json::Value>,
+    facts: Map<String, serde_json::Value>,
 ) -> Result<Finished, Box<dyn std::error::Error>> {
     let problem = &input.problem;
     folder.write("observables.csv", files::csv(table).as_bytes())?;
@@ -372,8 +391,6 @@ fn write(
     }
     let legend = common::sampled_legend(outcome.trajectories);
     common::draw(&mut folder, &problem.title, &[(&legend, table)])?;
-    facts.insert("trajectories".into(), json!(outcome.trajectories));
-    facts.insert("representation_why".into(), json!(choose(problem).explain()));
     Ok(folder.finish(facts, common::environment(started, threads(options)))?)
 }
 

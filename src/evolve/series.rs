@@ -45,6 +45,10 @@ pub struct Workspace {
     /// D_k v_n, for the others.
     driven: Vec<Vec<Complex64>>,
     coefficients: Vec<[f64; ORDER + 1]>,
+    /// What each order of the envelopes adds to the norm of K times the length, and the size of each term; nothing where
+    /// nothing changes in time.
+    adds: Vec<f64>,
+    norms: Vec<f64>,
     vector: Vec<Complex64>,
     slope: Vec<Complex64>,
     weights: Vec<f64>,
@@ -144,9 +148,7 @@ impl Series {
                 envelope.taylor(flight.start, now, work.unit, &mut work.coefficients[k]);
             }
         }
-        let (adds, last) = self.orders(length, work);
-        let mut norms = [0.0; ORDER + 1];
-        norms[0] = 1.0;
+        let last = if self.varying.is_empty() { 0 } else { self.orders(length, work) };
         let whole = norm_sqr(&flight.psi).max(f64::MIN_POSITIVE);
         let small = SMALL * SMALL * whole;
         let step = (length / work.unit) * (length / work.unit);
@@ -177,36 +179,41 @@ impl Series {
             let size = norm_sqr(next) * power;
             work.order = n + 1;
             if last > 0 {
-                norms[n + 1] = (size / whole).sqrt();
+                work.norms.push((size / whole).sqrt());
             }
             if size.max(before) <= small
-                && (last == 0 || settled(&norms[..=n + 1], self.generator.size() * length, &adds[..=last], SMALL))
+                && (last == 0 || settled(&work.norms, self.generator.size() * length, &work.adds[..=last], SMALL))
             {
                 return Ok(length);
             }
             before = size;
         }
         // Not converged at this length: at the one where the last terms vanish, of which some may be 0 by themselves.
-        before =
-            before.max(norms[ORDER - last.min(ORDER - 1)..].iter().fold(0.0, |most: f64, s| most.max(s * s * whole)));
+        if last > 0 {
+            let tail = &work.norms[ORDER - last.min(ORDER - 1)..];
+            before = before.max(tail.iter().fold(0.0, |most: f64, s| most.max(s * s * whole)));
+        }
         let ratio = (small / before.max(f64::MIN_POSITIVE)).powf(0.5 / ORDER as f64);
         length *= 0.9 * ratio.min(1.0);
         Ok(if self.varying.is_empty() { length } else { now + length - now })
     }
 
-    /// What each order of the envelopes adds to the norm of K times `length`, and the last order that adds anything.
-    #[inline(always)]
-    fn orders(&self, length: f64, work: &Workspace) -> ([f64; ORDER + 1], usize) {
-        let (mut adds, step) = ([0.0; ORDER + 1], length / work.unit);
-        for (k, (_, operator)) in self.varying.iter().enumerate().filter(|(k, _)| !work.quiet[*k]) {
+    /// Work out what each order of the envelopes adds to the norm of K times `length`; returns the last one that adds anything.
+    fn orders(&self, length: f64, work: &mut Workspace) -> usize {
+        let Workspace { adds, norms, quiet, coefficients, unit, .. } = work;
+        let step = length / *unit;
+        adds.clear();
+        adds.resize(ORDER + 1, 0.0);
+        norms.clear();
+        norms.push(1.0);
+        for (k, (_, operator)) in self.varying.iter().enumerate().filter(|(k, _)| !quiet[*k]) {
             let mut power = operator.size() * length;
-            for (sum, f) in adds.iter_mut().zip(&work.coefficients[k]) {
+            for (sum, f) in adds.iter_mut().zip(&coefficients[k]) {
                 *sum += f.abs() * power;
                 power *= step;
             }
         }
-        let last = adds.iter().rposition(|a| *a > SMALL).unwrap_or(0);
-        (adds, last)
+        adds.iter().rposition(|a| *a > SMALL).unwrap_or(0)
     }
 
     /// Move `flight` by `length`, or to where ‖ψ‖² = `threshold` if that comes first: true then. Its time is advanced

@@ -108,6 +108,11 @@ impl RunFolder {
         })
     }
 
+    /// What makes the run the same as another.
+    pub fn identity(&self) -> &Map<String, Value> {
+        &self.run.identity
+    }
+
     /// Add a file. Where the disk takes no more, the folder goes on in the system's folder for temporary files, and
     /// [`finish`](Self::finish) says so.
     ///

@@ -12,6 +12,8 @@ pub mod files;
 pub mod folder;
 mod function;
 pub mod latex;
+#[cfg(feature = "cli")]
+pub mod netcdf;
 pub mod npz;
 #[cfg(feature = "figures")]
 pub mod pictures;

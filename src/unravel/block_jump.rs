@@ -125,15 +125,16 @@ impl BlockJump {
 
     /// # Errors
     /// [`RunError::Interrupted`], and then none is kept.
-    pub(super) fn propagator<'a>(
-        &self,
-        local: &'a Local,
-        stage: usize,
-        stop: &Stop,
-    ) -> Result<&'a Propagator, RunError> {
-        if let Some(made) = local.propagators[stage].get() {
-            return Ok(made);
+    #[inline(always)]
+    pub(super) fn propagator<'a>(&self, local: &'a Local, stage: usize, stop: &Stop) -> Result<&'a Propagator, Failed> {
+        match local.propagators[stage].get() {
+            Some(made) => Ok(made),
+            None => self.new_propagator(local, stage, stop),
         }
+    }
+
+    #[cold]
+    fn new_propagator<'a>(&self, local: &'a Local, stage: usize, stop: &Stop) -> Result<&'a Propagator, Failed> {
         let made = Propagator::new(&self.blocks, &local.block, stage, &self.spacings[stage], stop)?;
         Ok(local.propagators[stage].get_or_init(|| made))
     }

@@ -3,7 +3,7 @@
 
 use super::block_jump::{BlockJump, Local};
 use crate::error::RunError;
-use crate::evolve::{Flight, Workspace};
+use crate::evolve::{Failed, Flight, Workspace};
 use crate::problem::{Axis, Gate, Initial, SubsystemId};
 use crate::protocol::{Evolve, Moment, Span, walk};
 use crate::space::blocks::rotate;
@@ -80,11 +80,17 @@ impl Paths {
     ///
     /// # Errors
     /// [`RunError::Interrupted`], and then it is not made; [`RunError::Numerics`].
-    pub fn rows(&self, engine: &BlockJump, choice: usize, stop: &Stop) -> Result<&[Row], RunError> {
-        let path = &self.0[choice];
-        if let Some((rows, _)) = path.rows.get() {
-            return Ok(rows);
+    #[inline(always)]
+    pub fn rows(&self, engine: &BlockJump, choice: usize, stop: &Stop) -> Result<&[Row], Failed> {
+        match self.0[choice].rows.get() {
+            Some((rows, _)) => Ok(rows),
+            None => self.new_rows(engine, choice, stop),
         }
+    }
+
+    #[cold]
+    fn new_rows(&self, engine: &BlockJump, choice: usize, stop: &Stop) -> Result<&[Row], Failed> {
+        let path = &self.0[choice];
         let _making = path.making.lock().unwrap_or_else(|e| e.into_inner());
         let found = match (path.rows.get(), path.origin.get()) {
             (None, Some(origin)) => follow(engine, origin, stop)?,

@@ -34,6 +34,9 @@ impl Observable {
             let squares = self.diagonal.iter().zip(psi).map(|(o, x)| (o - mean) * (o - mean) * x.norm_sqr());
             return squares.sum::<f64>() / norm;
         }
+        if self.root.is_none() && self.matrix.is_none() {
+            return mean;
+        }
         let image = |row: sprs::CsVecViewI<'_, Complex64, u32>| row.iter().map(|(i, f)| f * psi[i]).sum::<Complex64>();
         let root = self.root.iter().flat_map(|root| root.outer_iterator()).map(|row| image(row).norm_sqr());
         let matrix = self.matrix.iter().flat_map(|matrix| matrix.outer_iterator().zip(psi));
