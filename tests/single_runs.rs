@@ -8,7 +8,7 @@ use leyden::estimate::columns::Z95;
 use leyden::exact;
 use leyden::problem::{
     Axis, Beyond, ChannelId, Distribution, Initial, Kind, Passage, Problem, ProblemBuilder, Quantity, Record,
-    SubsystemId, a as ann, ad, n, sm, sp, sx, sz,
+    SubsystemId, a as ann, ad, n, sm, sp, sx, sz, transition,
 };
 use leyden::run::{self, Batches, Jump, Outcome, RunOptions};
 use leyden::space::blocks::Blocks;
@@ -170,11 +170,11 @@ fn energies_of_cells_that_radiate() {
     let of = Distribution::Conditional(Quantity::Energy);
     p.record(Record { distributions: vec![of.clone()], ..Record::default() });
     let problem = p.build().unwrap();
-    let width = problem.bins(&of).unwrap();
+    let bins = problem.bins(&of).unwrap();
     let accumulated = sample(&problem, RunOptions { shots: false, ..options(100_000, 7) }).accumulated;
     let (mut hits, mut all) = (0, 0);
     for row in 1..times.len() {
-        let distributed = accumulated.distributed(row, width, Z95);
+        let distributed = accumulated.distributed(row, bins, Z95);
         let mut found = [0.0; 21];
         for bin in distributed.bins() {
             let k = bin.edges.0.round() as usize;
@@ -227,7 +227,8 @@ fn a_cell_falls_below_a_level() {
         let share: f64 = passed.map(|(_, weight)| weight).sum();
         assert!((share - cumulative[row]).abs() < 5.0 * 0.5 / (n as f64).sqrt(), "t = {time}: {share}");
         let excited = numbers(&data["observables"]["P_1"])[row];
-        let distributed = outcome.accumulated.distributed(row, 1.0, Z95);
+        let distributed =
+            outcome.accumulated.distributed(row, problem.bins(&Distribution::EnergyOutcome).unwrap(), Z95);
         let top = distributed.bins().last().unwrap();
         assert_eq!(top.edges, (1.0, 2.0));
         assert!((top.share.value - excited).abs() < 5.0 * 0.5 / (n as f64).sqrt(), "t = {time}: {top:?}");
@@ -304,6 +305,38 @@ fn passages_are_where_dense_rows_show_them() {
         }
         assert!(later * 20 <= happened, "{later} of {happened} were seen too late");
     }
+}
+
+/// A pulse takes a cell above a level in the row after it, not in the one before it at the same time; a level that a number
+/// is at is passed at once, also where it is 0 but for rounding.
+#[test]
+fn a_level_is_passed_by_the_pulse_itself() {
+    let mut p = Problem::builder("a pulse");
+    let a = cell(&mut p);
+    p.each("noise", a, sz(a), 0.7).evolve("before", 1.0, 1).rotate(a, Axis::X, std::f64::consts::PI);
+    p.evolve("after", 1.0, 1).observe([Quantity::Energy]);
+    let level = |level: f64, beyond| Passage { quantity: Quantity::Energy, beyond, level };
+    p.record(Record {
+        first_passage: vec![level(1.0, Beyond::Above), level(0.0, Beyond::Below), level(0.0, Beyond::Above)],
+        ..Record::default()
+    });
+    let shots = sample(&p.build().unwrap(), options(50, 1)).shots.unwrap();
+    for (times, rows) in shots.passages.chunks(3).zip(shots.passage_rows.chunks(3)) {
+        assert!((times[0] - 1.0).abs() < 1e-9 && rows == [2, 0, 0], "{times:?} {rows:?}");
+    }
+}
+
+/// What is left to sampling is no branch without jumps.
+#[test]
+fn what_surely_jumps_is_not_among_those_that_do_not() {
+    let mut p = Problem::builder("quiet or not");
+    let l = p.subsystem("L", Kind::Levels { energies: vec![0.0, 1.0] }, 1.0);
+    p.initial(l, Initial::Populations(vec![0.9, 0.1])).collective("x", transition(l, 1, 1), 200.0);
+    p.evolve("wait", 1.0, 1).observe([Quantity::Energy]);
+    p.record(Record { paths: 3, ..Record::default() });
+    let shots = sample(&p.build().unwrap(), options(100, 1)).shots.unwrap();
+    let (known, paths) = (&shots.jumps[100..], &shots.paths[3..]);
+    assert!(known == [0] && paths.len() == 1 && paths[0].jumps.is_empty() && shots.weight[100] == 0.9, "{known:?}");
 }
 
 /// Every jump is counted once, in the order of time, and takes J from where the one before left it.

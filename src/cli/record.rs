@@ -57,6 +57,9 @@ impl RecordArgs {
             }
         }
         input.problem.record = record;
+        if !input.run.shots && !input.problem.record.first_passage.is_empty() {
+            note!("note: without single shots first passages are kept as probabilities alone");
+        }
         Ok(())
     }
 }
@@ -108,7 +111,7 @@ pub fn write(
         }
         if !record.first_passage.is_empty() {
             let passed = single_runs::passed(problem, (shots, n), accumulated, z);
-            let passages = single_runs::passages(problem, |at, _, time| passed(at, time));
+            let passages = single_runs::passages(problem, passed);
             folder.write("passages.csv", passages.as_bytes())?;
             draw(folder, "passages", single_figures::passages(&problem.title, &passages))?;
         }
@@ -150,7 +153,7 @@ pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Ve
     };
     let silent: Vec<Option<Vec<f64>>> = input.record.first_passage.iter().map(silent).collect::<Result<_, _>>()?;
     if silent.iter().any(Option::is_some) {
-        let happened = |at: usize, row: usize, _| silent[at].as_ref().map(|silent| Share::exact(1.0 - silent[row]));
+        let happened = |at: usize, row: usize| silent[at].as_ref().map(|silent| Share::exact(1.0 - silent[row]));
         tables.push(("passages.csv", single_runs::passages(problem, happened)));
     }
     let Record { paths, jumps, distributions, .. } = &input.record;

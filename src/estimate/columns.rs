@@ -2,6 +2,7 @@
 
 use super::answers::{Answers, Columns, Estimate, Sided};
 use super::averages::Averages;
+use super::counting::Counts;
 use super::covariance::Covariance;
 use super::ergotropy::{self, Bounded};
 use super::evaluation::{Evaluation, Rows};
@@ -36,9 +37,8 @@ pub struct Accumulated {
     pub covariance: Option<Covariance>,
     /// Distributions that the record of single runs asks for: index row·distributions + distribution.
     pub histograms: Vec<Histogram>,
-    /// Moments of the numbers of jumps, in groups of trajectories: index (timed step over all cycles)·channels + channel;
-    /// empty unless they are asked for.
-    pub counting: Vec<Moments>,
+    /// Numbers of jumps: index (timed step over all cycles)·channels + channel; none unless they are asked for.
+    pub counting: Counts,
     /// The branch in which nothing ever happens, where its probability is known; all else is then the rest, trajectories
     /// that jump. Its weights are probabilities.
     pub no_jump: Option<Box<Accumulated>>,
@@ -82,7 +82,7 @@ impl Accumulated {
         each(&mut self.densities, later.densities, Density::merge);
         each(&mut self.occupations, later.occupations, Occupation::merge);
         each(&mut self.histograms, later.histograms, |mine, theirs| mine.merge(&theirs));
-        each(&mut self.counting, later.counting, |mine, theirs| mine.merge(&theirs));
+        self.counting.merge(later.counting);
     }
 }
 

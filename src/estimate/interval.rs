@@ -55,7 +55,7 @@ impl Confidence {
 
 /// The quantile of the gamma distribution of shape `a` that a normal variate `z` has (E. B. Wilson and M. M. Hilferty, Proc.
 /// Natl. Acad. Sci. 17, 684 (1931)).
-fn gamma(a: f64, z: f64) -> f64 {
+pub(super) fn gamma(a: f64, z: f64) -> f64 {
     if a <= 0.0 { 0.0 } else { a * (1.0 - 1.0 / (9.0 * a) + z / (3.0 * a.sqrt())).max(0.0).powi(3) }
 }
 

@@ -171,8 +171,11 @@ pub(super) fn column_name<'s>(table: &Table<'s>, scope: &Parameters<'s>) -> Resu
     if names().contains(&name.text) {
         return Err(item.at.error(format!("`{}` is a quantity of its own", name.text), "another name"));
     }
-    // Columns that every table has, and those that a sweep puts beside them.
-    if ["step", "cycle"].contains(&name.text) || RESERVED.contains(&name.text) || scope.get(name.text).is_some() {
+    // Columns that every table has, and those that a sweep or a path puts beside them.
+    if ["step", "cycle", "trajectory", "weight", "energy_outcome"].contains(&name.text)
+        || RESERVED.contains(&name.text)
+        || scope.get(name.text).is_some()
+    {
         return Err(item.at.error(format!("`{}` has a meaning already", name.text), "another name"));
     }
     Ok(name.text.to_owned())

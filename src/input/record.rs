@@ -2,7 +2,7 @@
 
 use super::document::{Item, Table};
 use super::error::InputError;
-use super::expression::{self, Expr};
+use super::expression::{self, Expr, Node};
 use super::parameters::Scope;
 use super::quantities::standard;
 use crate::problem::{Beyond, Distribution, MOST_PATHS, Passage, Problem, Quantity, Record, StepId};
@@ -23,14 +23,19 @@ pub(super) fn record<'s>(root: &Table<'s>, scope: &Scope<'s>, problem: &Problem)
             let expression = expression::parse(item.text("a quantity such as `energy`")?)?;
             for of in distributions(&expression, problem)? {
                 problem.bins(&of).map_err(|error| expression.at.error(error.to_string(), "another quantity"))?;
-                record.distributions.push(of);
+                if !record.distributions.contains(&of) {
+                    record.distributions.push(of);
+                }
             }
         }
     }
     if let Some(list) = section.get("first_passage") {
         for item in list.list("a list of levels: `[{ quantity = \"energy\", above = 1.0 }]`")? {
-            let passages = passages(&item, scope, problem)?;
-            record.first_passage.extend(passages);
+            for passage in passages(&item, scope, problem)? {
+                if !record.first_passage.contains(&passage) {
+                    record.first_passage.push(passage);
+                }
+            }
         }
     }
     Ok(record)
@@ -48,6 +53,12 @@ fn quantities(expression: &Expr<'_>, problem: &Problem) -> Result<Vec<Quantity>,
     let column = problem.quantities.iter().find(|quantity| problem.column(quantity) == expression.at.text());
     if let Some(quantity) = column {
         return Ok(vec![quantity.clone()]);
+    }
+    if let Node::Call { name: name @ ("population" | "energy"), arguments, .. } = &expression.node
+        && (arguments.len() > 1 || *name == "population")
+    {
+        let message = format!("`{}` is kept only where it is a column too", expression.at.text());
+        return Err(expression.at.error(message, "the name of its column in [observe], such as `population_1`"));
     }
     let steps = &problem.protocol.steps;
     let steps: Vec<&str> = (0..steps.len()).map(|step| problem.protocol.name(StepId::new(step))).collect();

@@ -7,7 +7,7 @@ use super::pictures::label;
 use crate::error::RunError;
 use crate::estimate::columns::Accumulated;
 use crate::estimate::histogram::Bin;
-use crate::problem::Problem;
+use crate::problem::{Bins, Problem};
 use crate::run::Shots;
 use crate::table::Table;
 use netcdf3::{DataSet, FileWriter, Version};
@@ -135,13 +135,13 @@ impl File {
     /// Distributions of the record of single runs; `z` standard errors make an interval.
     pub fn distributions(&mut self, problem: &Problem, accumulated: &Accumulated, z: f64) {
         let (all, rows) = (&problem.record.distributions, problem.protocol.row_count());
-        let of = |at: usize, width: f64| -> Vec<Vec<Bin>> {
-            let row = |row: usize| accumulated.distributed(row * all.len() + at, width, z).bins().collect();
+        let of = |at: usize, bins: Bins| -> Vec<Vec<Bin>> {
+            let row = |row: usize| accumulated.distributed(row * all.len() + at, bins, z).bins().collect();
             (0..rows).map(row).collect()
         };
         for (at, distribution) in all.iter().enumerate() {
-            let Ok(width) = problem.bins(distribution) else { continue };
-            let (name, found) = (problem.distribution_name(distribution), of(at, width));
+            let Ok(bins) = problem.bins(distribution) else { continue };
+            let (name, found) = (problem.distribution_name(distribution), of(at, bins));
             let most = found.iter().map(Vec::len).max().unwrap_or(0);
             let dim = format!("{name}_bin");
             self.dim(&dim, most);

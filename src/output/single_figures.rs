@@ -70,7 +70,7 @@ pub fn paths(title: &str, paths: &str, jumps: &str) -> Option<Figure> {
         .collect();
     for column in &paths.heading[5..] {
         let (mut lines, mut marks) = (Vec::new(), vec![Vec::new(); channels.len()]);
-        let mut labelled = false;
+        let (mut labelled, mut silent) = (false, 0);
         for number in &numbers {
             let points = paths.of("trajectory", number, ["time", column, "weight"])?;
             let line: Vec<Point> = points.iter().map(|[t, x, _]| Point::exact(*t, *x)).collect();
@@ -88,7 +88,9 @@ pub fn paths(title: &str, paths: &str, jumps: &str) -> Option<Figure> {
                 labelled = true;
                 Series::new(label, 5, Mark::Thin, line)
             } else {
-                Series::new(format!("no jump at all: p = {weight:.3}"), 6, Mark::Dashed, line)
+                silent += 1;
+                let label = if silent > 3 { String::new() } else { format!("no jump at all: p = {weight:.3}") };
+                Series::new(label, 6, Mark::Dashed, line)
             });
         }
         // Where everything is zero there is nothing to see.

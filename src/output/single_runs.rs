@@ -133,46 +133,47 @@ pub fn quantiles(problem: &Problem, accumulated: &Accumulated, z: f64) -> String
     lines.0
 }
 
-/// When the first passages of trajectories happened: of those that were sampled, and of those that are known.
+/// The rows at which the first passages of trajectories have happened: of those that were sampled, and of those that are
+/// known, with their probabilities.
 struct Happened {
-    sampled: Vec<f64>,
-    known: Vec<(f64, f64)>,
+    sampled: Vec<u64>,
+    known: Vec<(u64, f64)>,
 }
 
-/// The probability that first passage number `at` has happened by a time, of a run of which `n` trajectories were sampled.
+/// The probability that first passage number `at` has happened at a row, of a run of which `n` trajectories were sampled.
 pub fn passed<'a>(
     problem: &Problem,
     (shots, n): (&Shots, u64),
     accumulated: &'a Accumulated,
     z: f64,
-) -> impl Fn(usize, f64) -> Option<Share> + 'a {
+) -> impl Fn(usize, usize) -> Option<Share> + 'a {
     let all = problem.record.first_passage.len();
     let of = |at: usize| {
-        let entries = shots.passages.iter().skip(at).step_by(all).copied().zip(shots.weight.iter().copied());
-        let mut sampled: Vec<f64> = entries.clone().take(n as usize).map(|(time, _)| time).collect();
-        sampled.sort_by(f64::total_cmp);
+        let entries = shots.passage_rows.iter().skip(at).step_by(all).copied().zip(shots.weight.iter().copied());
+        let mut sampled: Vec<u64> = entries.clone().take(n as usize).map(|(row, _)| row).collect();
+        sampled.sort_unstable();
         Happened { sampled, known: entries.skip(n as usize).collect() }
     };
     let happened: Vec<Happened> = (0..all).map(of).collect();
     let weighing = Weighing::of(&accumulated.averages(), z);
-    move |at, time| {
-        let (Happened { sampled, known }, by) = (&happened[at], time * (1.0 + 1e-12)); // at a row itself but for rounding
-        let part = sampled.partition_point(|time| *time <= by) as f64 / n.max(1) as f64;
-        let sure = known.iter().filter(|(time, _)| *time <= by).map(|(_, weight)| weight).sum();
+    move |at, row| {
+        let (Happened { sampled, known }, row) = (&happened[at], row as u64);
+        let part = sampled.partition_point(|at| *at <= row) as f64 / n.max(1) as f64;
+        let sure = known.iter().filter(|(at, _)| *at <= row).map(|(_, weight)| weight).sum();
         Some(weighing.probability(sure, part))
     }
 }
 
-/// `passages.csv`: the probability that each first passage has happened, at each row, as far as it is `known` of a passage, a
-/// row and its time.
-pub fn passages(problem: &Problem, known: impl Fn(usize, usize, f64) -> Option<Share>) -> String {
+/// `passages.csv`: the probability that each first passage has happened, at each row, as far as it is `known` of a passage and
+/// a row.
+pub fn passages(problem: &Problem, known: impl Fn(usize, usize) -> Option<Share>) -> String {
     let heading =
         ["quantity", "side", "level", "time", "step", "cycle", "probability", "probability_lo", "probability_hi"];
     let mut lines = Lines::new(heading);
     for (at, passage) in problem.record.first_passage.iter().enumerate() {
         let (name, level) = (problem.column(&passage.quantity), number(passage.level));
         for (index, row) in problem.protocol.rows().iter().enumerate() {
-            let Some(found) = known(at, index, row.time) else { continue };
+            let Some(found) = known(at, index) else { continue };
             let (time, cycle) = (number(row.time), row.cycle.to_string());
             let words = [&name, passage.beyond.word(), &level, &time, problem.protocol.name(row.step), &cycle];
             lines.add(&words, [found.value, found.interval.0, found.interval.1]);
@@ -180,6 +181,9 @@ pub fn passages(problem: &Problem, known: impl Fn(usize, usize, f64) -> Option<S
     }
     lines.0
 }
+
+/// Cumulants of what never happens.
+const NEVER: [f64; 5] = [0.0, 0.0, f64::NAN, 0.0, 0.0];
 
 /// `counting.csv`: the cumulants of the number of jumps of each channel in each timed step, `of` that number of timed steps
 /// over all cycles times the number of channels, plus the channel.
@@ -190,10 +194,11 @@ pub fn counting(problem: &Problem, of: impl Fn(usize) -> [Cumulant; 5]) -> Strin
     let (mut ended, mut time, channels) = (0, 0.0, problem.channels.len());
     for cycle in 0..problem.protocol.repeat {
         for step in &problem.protocol.steps {
-            let Step::Evolve { name, duration, .. } = step else { continue };
+            let Step::Evolve { name, duration, active, .. } = step else { continue };
             time += duration;
             for (at, channel) in problem.channels.iter().enumerate() {
-                let found = of(ended * channels + at);
+                let never = !active[at] || *duration == 0.0 || channel.rate == 0.0;
+                let found = if never { NEVER.map(Cumulant::exact) } else { of(ended * channels + at) };
                 let numbers = found.into_iter().flat_map(|c| [c.value, c.se, c.interval.0, c.interval.1]);
                 let cycle = cycle.to_string();
                 lines.add(&[&channel.name, name, &cycle], [time, *duration].into_iter().chain(numbers));

@@ -33,6 +33,15 @@ pub enum Distribution {
     EnergyOutcome,
 }
 
+/// How a distribution is kept: bins \[kw, (k + 1)w) of a width w to begin with, and the least and the greatest value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bins {
+    /// w.
+    pub width: f64,
+    /// The least and the greatest value, infinite where there is none.
+    pub range: (f64, f64),
+}
+
 /// The first time at which a quantity of a trajectory's state is beyond a level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Passage {
@@ -62,9 +71,8 @@ impl Beyond {
         }
     }
 
-    /// Whether `value` is there; what rounding took from a number that is the level does not count.
-    pub fn holds(self, value: f64, level: f64) -> bool {
-        let rounding = 1e-12 * level.abs();
+    /// Whether `value` is there but for `rounding`.
+    pub fn holds(self, value: f64, level: f64, rounding: f64) -> bool {
         match self {
             Self::Above => value >= level - rounding,
             Self::Below => value <= level + rounding,
@@ -133,15 +141,16 @@ impl Problem {
         (first > 0.0 && quanta.all(|other| other == first)).then_some(first)
     }
 
-    /// The width w of the bins \[kw, (k + 1)w) that a distribution begins with.
+    /// The bins that a distribution begins with.
     ///
     /// # Errors
     /// [`ModelError`] for a quantity that a single trajectory does not have, or whose range is not known.
-    pub fn bins(&self, of: &Distribution) -> Result<f64, ModelError> {
+    pub fn bins(&self, of: &Distribution) -> Result<Bins, ModelError> {
         let quantity = match of {
             Distribution::EnergyOutcome => {
                 let (lo, hi) = Linear::Energy.range(self);
-                return Ok(self.common_quantum().unwrap_or_else(|| fine(hi - lo, None)));
+                let width = self.common_quantum().unwrap_or_else(|| fine(hi - lo, None));
+                return Ok(Bins { width, range: (lo, hi) });
             }
             Distribution::Conditional(quantity) => quantity,
         };
@@ -149,11 +158,11 @@ impl Problem {
         let Some((linear, factor)) = self.of_single(quantity) else { return Err(self.not_of_single(quantity)) };
         let (lo, hi) = linear.range(self);
         let unit = match linear {
-            Linear::Jumps(_) => return Ok(factor),
+            Linear::Jumps(_) => return Ok(Bins { width: factor, range: (lo, hi) }),
             Linear::Released(_) => {
                 let quanta = self.channel_ids().map(|c| self.released_per_jump(c).abs());
                 let least = quanta.filter(|quantum| *quantum > 0.0).fold(f64::INFINITY, f64::min);
-                return Ok(if least.is_finite() { least } else { 1.0 });
+                return Ok(Bins { width: if least.is_finite() { least } else { 1.0 }, range: (lo, hi) });
             }
             Linear::Energy => self.common_quantum(),
             Linear::EnergyOf(e) => Some(self.subsystems[e].energy).filter(|energy| *energy > 0.0),
@@ -164,7 +173,7 @@ impl Problem {
             let text = format!("no distribution of `{}` can be kept: its range is not known", self.column(quantity));
             return Err(ModelError::Invalid(text));
         }
-        Ok(factor * fine(hi - lo, unit))
+        Ok(Bins { width: factor * fine(hi - lo, unit), range: (factor * lo, factor * hi) })
     }
 
     fn not_of_single(&self, quantity: &Quantity) -> ModelError {
@@ -237,7 +246,7 @@ mod tests {
 
     #[test]
     fn bins_are_parts_of_a_quantum() {
-        let of = |n: u64, of: Distribution| cells(n, 2.0).bins(&of).unwrap();
+        let of = |n: u64, of: Distribution| cells(n, 2.0).bins(&of).unwrap().width;
         let energy = || Distribution::Conditional(Quantity::Energy);
         assert_eq!(of(1, energy()), 2.0 / 128.0);
         assert_eq!(of(100, energy()), 2.0);

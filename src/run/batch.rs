@@ -202,8 +202,18 @@ impl<'a> ShotRecorder<'a> {
     fn all_outcomes(self, batch: &impl Batch, weights: &[f64]) -> Result<Shots, RunError> {
         let energy = self.energies(batch);
         let (channels, passages) = (self.shots.channels, self.shots.passages.len() / weights.len().max(1));
-        let mut all = Shots { jumps: Vec::new(), passages: Vec::new(), jumps_of: Vec::new(), ..self.shots.clone() };
+        let mut all = Shots {
+            jumps: Vec::new(),
+            passages: Vec::new(),
+            passage_rows: Vec::new(),
+            jumps_of: Vec::new(),
+            ..self.shots.clone()
+        };
         for (k, weight) in weights.iter().enumerate() {
+            // What is left to sampling has no part in this.
+            if *weight == 0.0 {
+                continue;
+            }
             if let Some(path) = all.paths.get_mut(k) {
                 path.trajectory = all.weight.len() as u64;
             }
@@ -215,9 +225,11 @@ impl<'a> ShotRecorder<'a> {
                 all.released.extend(&self.released[k]);
                 all.jumps.extend(&self.shots.jumps[k * channels..][..channels]);
                 all.passages.extend(&self.shots.passages[k * passages..][..passages]);
+                all.passage_rows.extend(&self.shots.passage_rows[k * passages..][..passages]);
                 all.jumps_of.extend(self.shots.jumps_of.get(k));
             }
         }
+        all.paths.retain(|path| path.weight > 0.0);
         Ok(all)
     }
 }

@@ -8,6 +8,7 @@ mod shots;
 mod sums;
 
 pub use merger::{Batches, SoFar};
+use shots::MOST_PATH_JUMPS;
 pub use shots::{Jump, MOST_JUMPS, Path, Shots};
 pub use sums::Sums;
 
@@ -172,7 +173,7 @@ const MOST_HISTOGRAM_BYTES: f64 = 2e9;
 /// [`RunError::TooLarge`] with the estimate.
 fn check_histograms(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> Result<(), RunError> {
     let all = problem.record.distributions.len() * problem.protocol.row_count();
-    let bytes = 8.0 * (MOST_BINS * all) as f64 * (Sums::most(batches(engine, problem, options).end, |_| 1.0) + 2.0);
+    let bytes = 24.0 * (MOST_BINS * all) as f64 * (Sums::most(batches(engine, problem, options).end, |_| 1.0) + 2.0);
     if bytes <= MOST_HISTOGRAM_BYTES {
         return Ok(());
     }
@@ -188,9 +189,19 @@ fn check_histograms(engine: &impl Unraveling, problem: &Problem, options: RunOpt
 ///
 /// # Errors
 /// [`RunError::TooLarge`] with the estimate.
-fn check_jumps(first: &BatchResult, options: RunOptions) -> Result<(), RunError> {
-    let jumps = first.shots.as_ref().map_or(0, |shots| shots.all_jumps.len()) as f64;
-    let all = jumps / first.trajectories as f64 * options.trajectories as f64;
+fn check_jumps(first: &BatchResult, problem: &Problem, options: RunOptions) -> Result<(), RunError> {
+    let Some(shots) = &first.shots else { return Ok(()) };
+    let of_paths = shots.paths.iter().map(|path| path.jumps.len()).sum::<usize>() as f64;
+    let paths = of_paths / shots.paths.len().max(1) as f64 * (problem.record.paths.min(options.trajectories)) as f64;
+    if paths > MOST_PATH_JUMPS as f64 {
+        return Err(RunError::TooLarge {
+            what: "the jumps of the paths".into(),
+            needed: format!("about {paths:.1e} of them"),
+            limit: format!("{MOST_PATH_JUMPS}"),
+            advice: "keep fewer paths".into(),
+        });
+    }
+    let all = shots.all_jumps.len() as f64 / first.trajectories as f64 * options.trajectories as f64;
     if all <= MOST_JUMPS as f64 {
         return Ok(());
     }
@@ -258,7 +269,7 @@ pub fn go_on<U: Unraveling>(
                 break;
             }
             let result = match result {
-                Ok(made) if index == all.start => check_jumps(&made, options).map(|()| made),
+                Ok(made) if index == all.start => check_jumps(&made, problem, options).map(|()| made),
                 result => result,
             };
             let mut merger = merger.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -11,6 +11,8 @@ use crate::unravel::trajectory::Moment;
 
 /// By this part of the time between two rows a state is looked at before and after a jump.
 const BESIDE: f64 = 1e-10;
+/// By this part of the level and of all values that a number can have rounding may move it.
+const ROUNDING: f64 = 1e-12;
 /// Halvings of a piece: to 1e-9 of it.
 const HALVINGS: usize = 30;
 
@@ -21,13 +23,15 @@ struct Level {
     factor: f64,
     beyond: Beyond,
     level: f64,
+    /// What rounding may take from it.
+    rounding: f64,
 }
 
 impl Level {
     fn is_passed<B: Batch>(self, alone: &B, step: usize) -> bool {
         let mut value = [0.0];
         alone.linear(self.slot, step, &mut value);
-        self.beyond.holds(self.factor * value[0], self.level)
+        self.beyond.holds(self.factor * value[0], self.level, self.rounding)
     }
 }
 
@@ -37,6 +41,8 @@ pub(super) struct Passages<B> {
     levels: Vec<Level>,
     /// When, trajectory by trajectory; infinite until it happens.
     pub times: Vec<f64>,
+    /// At or before which row; the largest number until it happens.
+    pub rows: Vec<u64>,
     /// Each trajectory at the last row, as long as something has yet to happen to it, and the time of that row.
     before: Vec<Option<B>>,
     since: f64,
@@ -48,11 +54,14 @@ impl<B: Batch + Clone> Passages<B> {
         let level = |passage: &Passage| {
             let (of, factor) = problem.of_single(&passage.quantity)?;
             let slot = linear.iter().position(|known| *known == of)?;
-            Some(Level { slot, factor, beyond: passage.beyond, level: passage.level })
+            let (lo, hi) = of.range(problem);
+            let width = if (hi - lo).is_finite() { factor.abs() * (hi - lo) } else { 0.0 };
+            let rounding = ROUNDING * (passage.level.abs() + width);
+            Some(Level { slot, factor, beyond: passage.beyond, level: passage.level, rounding })
         };
         let levels: Vec<Level> = problem.record.first_passage.iter().filter_map(level).collect();
-        let (times, before) = (vec![f64::INFINITY; trajectories * levels.len()], vec![None; trajectories]);
-        Self { levels, times, before, since: 0.0 }
+        let (all, before) = (trajectories * levels.len(), vec![None; trajectories]);
+        Self { levels, times: vec![f64::INFINITY; all], rows: vec![u64::MAX; all], before, since: 0.0 }
     }
 
     /// Look at what happened since the last row.
@@ -73,15 +82,20 @@ impl<B: Batch + Clone> Passages<B> {
             let mut seen = Seen { levels: &self.levels, times: &mut times, moment };
             match before.filter(|_| moment.since > 0.0) {
                 Some(before) => {
-                    let clicks = batch.clicks(k).iter().map(|click| click.time).filter(|time| *time > self.since);
-                    seen.follow(before, self.since, clicks)?;
+                    let clicks = batch.clicks(k);
+                    let new = &clicks[clicks.partition_point(|click| click.time <= self.since)..];
+                    seen.follow(before, self.since, new.iter().map(|click| click.time))?;
                 }
                 None => seen.look(&batch.alone(k), moment.since),
             }
             if times.iter().any(|time| time.is_infinite()) {
                 self.before[k] = Some(batch.alone(k));
             }
-            self.times[own].copy_from_slice(&times);
+            for ((row, time), known) in self.rows[own.clone()].iter_mut().zip(&times).zip(&mut self.times[own]) {
+                if known.is_infinite() && time.is_finite() {
+                    (*row, *known) = (moment.row as u64, *time);
+                }
+            }
         }
         self.since = moment.since;
         Ok(())

@@ -3,9 +3,8 @@
 use super::passages::Passages;
 use super::shots::{Jump, Path, Shots};
 use crate::error::RunError;
-use crate::estimate::counting::COUNTING_GROUPS;
+use crate::estimate::counting::{COUNTING_GROUPS, Counts};
 use crate::estimate::histogram::Histogram;
-use crate::estimate::moments::Moments;
 use crate::problem::{Distribution, Linear, Problem, Quantity, Record, Step};
 use crate::unravel::Batch;
 use crate::unravel::click::Click;
@@ -13,6 +12,9 @@ use crate::unravel::trajectory::{Moment, Span};
 
 /// Where a number of a trajectory is found: among its linear averages, times a factor.
 type Read = (usize, f64);
+
+/// Outcomes less likely than this are rounding, and would widen the bins of all others.
+const NEGLIGIBLE: f64 = 1e-15;
 
 /// The recorder.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub(super) struct SingleRuns<'a, B> {
     distributions: Vec<(Option<Read>, f64)>,
     energy: Option<usize>,
     pub histograms: Vec<Histogram>,
-    pub counting: Vec<Moments>,
+    pub counting: Counts,
     /// Weights of the trajectories of each group, 0 of the others.
     groups: Vec<Vec<f64>>,
     passages: Passages<B>,
@@ -47,7 +49,7 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
                 Distribution::Conditional(quantity) => read(quantity),
                 Distribution::EnergyOutcome => None,
             };
-            Some((read, problem.bins(of).ok()?))
+            Some((read, problem.bins(of).ok()?.width))
         };
         let protocol = &problem.protocol;
         let distributions: Vec<_> = record.distributions.iter().filter_map(distribution).collect();
@@ -72,7 +74,7 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
             histograms: vec![Histogram::default(); protocol.row_count() * distributions.len()],
             distributions,
             energy: linear.iter().position(|of| *of == Linear::Energy),
-            counting: groups.iter().map(|weights| Moments::of_batch(weights, counted)).collect(),
+            counting: Counts::of_batch(&groups, counted),
             groups,
             passages: Passages::new(problem, n),
             values: vec![0.0; n],
@@ -100,7 +102,9 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
                 if read.is_none() {
                     batch.energy_outcomes(k, &mut |energy, p| {
                         measured = true;
-                        histogram.add(*width, energy, weight * p);
+                        if p > NEGLIGIBLE {
+                            histogram.add(*width, energy, weight * p);
+                        }
                     })?;
                 }
                 if !measured {
@@ -116,11 +120,7 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
         if let Some(channels) = (!self.groups.is_empty()).then(|| batch.counts(0).len()) {
             for channel in 0..channels {
                 let counts: Vec<f64> = (0..batch.trajectories()).map(|k| batch.counts(k)[channel] as f64).collect();
-                for (moments, weights) in
-                    self.counting.iter_mut().zip(&self.groups).filter(|(moments, _)| moments.weight() > 0.0)
-                {
-                    moments.set(ended * channels + channel, &counts, weights);
-                }
+                self.counting.set(ended * channels + channel, &counts, &self.groups);
             }
         }
         for (k, own) in self.jumps.iter_mut().enumerate() {
@@ -144,7 +144,7 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
             path.jumps.clone_from(jumps);
         }
         shots.paths = paths;
-        shots.passages = passages.times;
+        (shots.passages, shots.passage_rows) = (passages.times, passages.rows);
         if record.jumps {
             shots.jumps_of = jumps.iter().map(|own| own.len() as u64).collect();
             shots.all_jumps = jumps.concat();

@@ -23,6 +23,9 @@ pub struct Shots {
     pub channels: usize,
     /// When each [`Passage`](crate::problem::Passage) first happens, trajectory by trajectory; infinite if it does not.
     pub passages: Vec<f64>,
+    /// The first row at which each of them has happened, [`u64::MAX`] if it does not: of two rows at one time, before and
+    /// after a pulse, one.
+    pub passage_rows: Vec<u64>,
     /// The paths of the first trajectories.
     pub paths: Vec<Path>,
     /// How many of [`all_jumps`](Self::all_jumps) each trajectory has, where they are kept.
@@ -59,8 +62,9 @@ pub struct Jump {
     pub two_j: [i32; 2],
 }
 
-/// Most jumps that a run keeps: 1 GB of them.
+/// Most jumps that a run keeps: 1 GB of them. Those of paths are written as text too.
 pub const MOST_JUMPS: u64 = 25_000_000;
+pub(super) const MOST_PATH_JUMPS: u64 = 2_000_000;
 
 impl Shots {
     /// None yet.
@@ -97,6 +101,7 @@ impl Shots {
         self.released.extend(later.released);
         self.jumps.extend(later.jumps);
         self.passages.extend(later.passages);
+        self.passage_rows.extend(later.passage_rows);
         self.paths.extend(later.paths);
         self.jumps_of.extend(later.jumps_of);
         self.all_jumps.extend(later.all_jumps);

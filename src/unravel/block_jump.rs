@@ -81,6 +81,22 @@ struct Walker {
     path: Option<(usize, usize)>,
 }
 
+impl Walker {
+    /// The same without what is kept of its past, which may be long.
+    fn without_clicks(&self) -> Self {
+        let Self { stream, counts, threshold, flight, local, path, .. } = self;
+        Self {
+            stream: stream.clone(),
+            counts: counts.clone(),
+            clicks: None,
+            threshold: *threshold,
+            flight: flight.clone(),
+            local: local.clone(),
+            path: *path,
+        }
+    }
+}
+
 thread_local! {
     static WORK: RefCell<Workspace> = RefCell::new(Workspace::default());
 }
@@ -464,7 +480,7 @@ impl Batch for BlockBatch<'_> {
     }
 
     fn alone(&self, k: usize) -> Self {
-        let mut walker = self.walkers[k].clone();
+        let mut walker = self.walkers[k].without_clicks();
         self.engine.depart(&mut walker);
         Self { engine: self.engine, walkers: vec![walker], begun: self.begun, stop: self.stop.clone() }
     }

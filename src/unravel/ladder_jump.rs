@@ -274,6 +274,13 @@ struct LadderWalker {
     clicks: Option<Vec<Click>>,
 }
 
+impl LadderWalker {
+    /// The same without what is kept of its past, which may be long.
+    fn without_clicks(&self) -> Self {
+        Self { walks: self.walks.clone(), counts: self.counts.clone(), clicks: None }
+    }
+}
+
 /// A batch of them.
 #[derive(Clone, Debug)]
 pub struct LadderBatch<'a> {
@@ -440,6 +447,7 @@ impl Batch for LadderBatch<'_> {
     }
 
     fn alone(&self, k: usize) -> Self {
-        Self { engine: self.engine, walkers: vec![self.walkers[k].clone()], stop: self.stop.clone() }
+        let walker = self.walkers[k].without_clicks();
+        Self { engine: self.engine, walkers: vec![walker], stop: self.stop.clone() }
     }
 }

@@ -87,6 +87,23 @@ struct Walker {
     psi: Vec<Complex64>,
 }
 
+impl Walker {
+    /// The same without what is kept of its past, which may be long.
+    fn without_clicks(&self) -> Self {
+        let Self { stream, counts, threshold, state, frame, block, psi, .. } = self;
+        Self {
+            stream: stream.clone(),
+            counts: counts.clone(),
+            clicks: None,
+            threshold: *threshold,
+            state: state.clone(),
+            frame: frame.clone(),
+            block: block.clone(),
+            psi: psi.clone(),
+        }
+    }
+}
+
 thread_local! {
     static WORK: RefCell<(BandWorkspace, Workspace)> = RefCell::new(Default::default());
 }
@@ -474,7 +491,8 @@ impl Batch for BandedBatch<'_> {
     }
 
     fn alone(&self, k: usize) -> Self {
-        Self { engine: self.engine, walkers: vec![self.walkers[k].clone()], stop: self.stop.clone() }
+        let walker = self.walkers[k].without_clicks();
+        Self { engine: self.engine, walkers: vec![walker], stop: self.stop.clone() }
     }
 }
 
