@@ -14,6 +14,16 @@ const LANGUAGE: &str = include_str!("../../docs/language.md");
 /// A starting input, with a line about each of its parts.
 const STARTING: &str = include_str!("starting.toml");
 
+/// Functions of the state of parts, in tables with a name of one's own.
+const OF_PARTS: [(&str, &str); 6] = [
+    ("ergotropy", "Ergotropy of chosen cells: ergotropy = [\"B:0\", \"B:1\"]. [energy]"),
+    ("entropy", "−Tr ρ ln ρ of chosen parts: entropy = [\"A\"]."),
+    ("negativity", "Entanglement of two groups: negativity = [[\"A\"], [\"B:0\"]]."),
+    ("mutual_information", "S(1) + S(2) − S(12) of two groups, likewise."),
+    ("fidelity", "⟨ψ|ρ|ψ⟩: fidelity = \"bell\", of = [\"B:0\", \"B:1\"]."),
+    ("state", "The density matrix itself, in states.npz: state = [\"A\"]."),
+];
+
 /// What there is to read.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Topic {
@@ -36,11 +46,14 @@ pub fn help(topic: Topic) -> Outcome {
                     Scope::Step(_) => format!("{}(step)", entry.name),
                     Scope::Channel(_) => format!("{}(channel)", entry.name),
                     Scope::Own(_) => "{ name, expect }".to_owned(),
-                    Scope::Chosen(_) => "{ name, ergotropy = [\"B:0\"] }".to_owned(),
+                    Scope::Chosen(_) => continue,
                 };
                 let unit = entry.unit.name();
                 let unit = if unit.is_empty() { String::new() } else { format!(" [{unit}]") };
                 say!("{name:<24}{}{unit}", quantity.about().split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+            for (name, about) in OF_PARTS {
+                say!("{:<24}{about}", format!("{{ name, {name} }}"));
             }
             say!("{:<24}Weight of level 1; of a network the excited population of cell 1.", "population(L, 1)");
             say!("{:<24}Energy of one cell of a network. [energy]", "energy(W, 0)");

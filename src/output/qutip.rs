@@ -167,12 +167,20 @@ fn equation(problem: &Problem) -> String {
         };
         let operators = match &channel.envelope {
             None => operators,
+            // No jump operator has a negative rate; what it is multiplied by follows.
+            Some(_) if channel.negative().is_some() => operators,
             Some(envelope) => {
                 let f = steps::envelope(envelope);
                 format!("[qt.QobjEvo(op) * qt.coefficient(lambda t: np.sqrt(max({f}, 0.0))) for op in {operators}]")
             }
         };
         let _ = writeln!(text, "    {}: {operators},", quoted(&channel.name));
+    }
+    text.push_str("}\n");
+    text.push_str("signed = {  # factors of rates that fall below 0\n");
+    for channel in problem.channels.iter().filter(|channel| channel.negative().is_some()) {
+        let factor = channel.envelope.as_ref().map(steps::envelope).unwrap_or_default();
+        let _ = writeln!(text, "    {}: lambda t: {factor},", quoted(&channel.name));
     }
     text.push_str("}\n");
     text

@@ -55,7 +55,7 @@ pub use quantity::{
     Scope, Unit, Varied, spin_length,
 };
 pub use rates::{RateMatrix, free_space_rates};
-pub use record::{Beyond, Distribution, MOST_PATHS, Passage, Record};
+pub use record::{Beyond, Bins, Distribution, MOST_PATHS, Passage, Record};
 
 use crate::error::ModelError;
 use num_complex::Complex64;
@@ -222,6 +222,17 @@ impl Channel {
         self.envelope.is_some() || !self.modulated.is_empty()
     }
 
+    /// The lowest value of its rate and when that is, if it is below 0, in the steps in which it is on.
+    pub(crate) fn negative(&self) -> Option<(f64, f64)> {
+        match &self.envelope {
+            Some(Envelope::Function(f)) => {
+                let (least, at) = f.pieces()?.least();
+                (least < -NEGLIGIBLE * f.largest()).then_some((self.rate * least, at))
+            }
+            _ => None,
+        }
+    }
+
     /// The fixed operator and those that functions multiply, in one sum: what there is of products of factors. Each part has
     /// a phase of its own, so that none cancels another as they would where the functions are 1.
     pub fn whole(&self) -> OpSum {
@@ -318,13 +329,7 @@ impl Problem {
 
     /// A channel whose rate falls below 0, with the value and the time.
     pub(crate) fn negative_rate(&self) -> Option<(&Channel, f64, f64)> {
-        self.channels.iter().find_map(|channel| match &channel.envelope {
-            Some(Envelope::Function(f)) => {
-                let (least, at) = f.pieces()?.least();
-                (least < -NEGLIGIBLE * f.largest()).then_some((channel, channel.rate * least, at))
-            }
-            _ => None,
-        })
+        self.channels.iter().find_map(|channel| channel.negative().map(|(value, time)| (channel, value, time)))
     }
 
     /// Whether the phases that H turns in each step mean anything in double precision.

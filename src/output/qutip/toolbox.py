@@ -160,6 +160,20 @@ def embedded(matrix, *names):
     return u.permute(np.argsort(inside + outside).tolist())
 
 
+def dissipators(name):
+    """The jump operators of a channel, or the superoperators where its rate falls below 0."""
+    if name not in signed:
+        return channels[name]
+    factor = qt.coefficient(signed[name])
+    return [qt.QobjEvo(qt.lindblad_dissipator(op)) * factor for op in channels[name]]
+
+
+def rate(name):
+    """The operator whose mean is the rate of a channel's jumps."""
+    whole = sum(op.dag() @ op for op in channels[name])
+    return qt.QobjEvo(whole) * qt.coefficient(signed[name]) if name in signed else whole
+
+
 def gate(rho, u):
     """An instantaneous unitary."""
     return u @ rho @ u.dag()
@@ -365,9 +379,9 @@ def evolve(rho, cycle, step, times, on, driven=()):
     """One timed step with the channels that are on: solve from row to row, and note what is asked at each."""
     global clock
     H_step = qt.QobjEvo([H, *(drives[name] for name in driven)])
-    c_ops = [op for name in on for op in channels[name]]
+    c_ops = [op for name in on for op in dissipators(name)]
     counted = [name for name in on if name in counting]
-    counters = [sum(op.dag() @ op for op in channels[name]) for name in counted]
+    counters = [rate(name) for name in counted]
     jumps, now = dict.fromkeys(channels, 0.0), 0.0
     for time in times:
         if time > now:
@@ -397,7 +411,7 @@ def settled(L, rho):
 def correlate(A, B, C, rho, delays, on, driven=(), steady=False, normalised=False):
     """Tr[A exp(L tau)(B rho C)] at each delay; normalised, it is divided by Tr[A exp(L tau) rho] Tr[B rho C]."""
     H_step = qt.QobjEvo([H, *(drives[name] for name in driven)])(0)
-    c_ops = [op for name in on for op in channels[name]]
+    c_ops = [op for name in on for op in dissipators(name)]
     L, options = qt.liouvillian(H_step, c_ops), {**OPTIONS, "store_states": True}
     if steady:
         rho = settled(L, rho)

@@ -115,6 +115,28 @@ impl Stretch<'_> {
         coefficients.iter().all(|c| c.is_finite()).then_some(Polynomial { middle, radius, coefficients })
     }
 
+    /// Either of both that follows it.
+    fn followed(&self, a: f64, b: f64, tolerance: f64) -> Option<Polynomial> {
+        self.polynomial(a, b, tolerance).or_else(|| self.constant(a, b))
+    }
+
+    /// The same where it varies no more than it does at one time by the rounding of its terms: far from a switch, whatever
+    /// intervals make of the derivatives there.
+    fn constant(&self, a: f64, b: f64) -> Option<Polynomial> {
+        let (middle, radius) = (0.5 * (a + b), 0.5 * (b - a));
+        let width = |a: f64, b: f64| {
+            let value = self.bound(a, b).0;
+            value.hi - value.lo
+        };
+        let mut coefficients = [0.0; DEGREE + 1];
+        coefficients[0] = self.at(middle);
+        (width(a, b) <= 2.0 * width(middle, middle) && coefficients[0].is_finite()).then_some(Polynomial {
+            middle,
+            radius,
+            coefficients,
+        })
+    }
+
     /// A bound of the largest absolute value from `a` to `b`, too large by a factor of two at most where that can be had.
     fn largest(&self, a: f64, b: f64) -> Result<f64, Fault> {
         let (from, until) = (a, b);
@@ -250,7 +272,7 @@ impl Pieces {
             if analytic && value.size() <= nothing {
                 self.push(b, None, 0.0);
                 (a, length) = (b, 2.0 * length);
-            } else if let Some(polynomial) = analytic.then(|| of.polynomial(a, b, tolerance)).flatten() {
+            } else if let Some(polynomial) = analytic.then(|| of.followed(a, b, tolerance)).flatten() {
                 passed = passed.max(polynomial.size());
                 self.push(b, Some(polynomial), value.size().min(scale));
                 (a, length) = (b, 2.0 * length);
@@ -309,7 +331,7 @@ impl Pieces {
             let b = if a + length < end { a + length } else { end };
             let (value, analytic) = of.bound(a, b);
             let tolerance = TOLERANCE * passed.max(value.size().min(scale));
-            let polynomial = if analytic { of.polynomial(a, b, tolerance) } else { None };
+            let polynomial = if analytic { of.followed(a, b, tolerance) } else { None };
             match polynomial {
                 _ if analytic && value.size() <= nothing => self.push(b, None, 0.0),
                 Some(polynomial) => {
