@@ -98,7 +98,7 @@ impl Accumulated {
         let direct = whole.cumulants();
         // What one trajectory with a count that was not met would do.
         let (least, most) = self.counting.extremes[index];
-        let unmet = [Some(most + 1.0), (least >= 1.0).then(|| least - 1.0)].into_iter().flatten();
+        let unmet = [Some(most + 1.0), (least >= 1.0).then_some(least - 1.0)].into_iter().flatten();
         let influences: Vec<[f64; 5]> = unmet.map(|count| whole.influence(count).map(|x| share * x / n)).collect();
         let g = groups.len() as f64;
         let left: Vec<[f64; 5]> =
