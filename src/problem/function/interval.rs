@@ -26,7 +26,8 @@ impl Interval {
         if lo.is_nan() || hi.is_nan() {
             return Self::ALL;
         }
-        let least = f64::MIN_POSITIVE;
+        // A number that overflows is large, not unknown.
+        let (lo, hi, least) = (lo.min(f64::MAX), hi.max(f64::MIN), f64::MIN_POSITIVE);
         Self { lo: lo - lo.abs() * ROUNDING - least, hi: hi + hi.abs() * ROUNDING + least }
     }
 

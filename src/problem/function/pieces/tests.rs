@@ -140,6 +140,28 @@ fn a_narrow_pulse_in_a_long_wait_is_found() {
     }
 }
 
+/// A switch by tanh, a logistic one and a pulse 1/cosh, whose exponentials overflow far away, cost what they cost where they
+/// are.
+#[test]
+fn a_switch_far_away_takes_no_pieces() {
+    let x = |at: f64, width: f64| div(sum(t(), n(-at)), n(width));
+    let minus = |e: Expression| mul(n(-1.0), e);
+    let on_and_off = |w: f64| sum(call(Call::Tanh, x(1000.0, w)), minus(call(Call::Tanh, x(1001.0, w))));
+    let logistic = |w: f64| div(n(1.0), sum(n(1.0), call(Call::Exp, minus(x(1000.0, w)))));
+    let cosh = |w: f64| sum(call(Call::Exp, x(1000.0, w)), call(Call::Exp, minus(x(1000.0, w))));
+    for width in [0.3, 1e-2, 1e-4] {
+        for (f, area) in [
+            (on_and_off(width), 2.0),
+            (logistic(width), 1000.0),
+            (div(n(2.0), cosh(width)), std::f64::consts::PI * width),
+        ] {
+            let pieces = compiled(&f, 0.0, 2000.0).unwrap_or_else(|e| panic!("{f}: {e:?}"));
+            assert!((integral(&pieces) / area - 1.0).abs() < 1e-11 / width, "{f}: {} {area}", integral(&pieces));
+            assert!(pieces.polynomials.len() < 2_000, "{f}: {} pieces", pieces.polynomials.len());
+        }
+    }
+}
+
 #[test]
 fn kinks_and_jumps_are_breaks() {
     let jump = compiled(&call(Call::Step, sum(t(), n(-0.3))), 0.0, 1.0).unwrap();
