@@ -110,6 +110,7 @@ fn the_examples_are_understood() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("pulse.csv"), "t,f\n0,0\n0.5,1\n1,0\n").unwrap();
     ndarray_npy::write_npy(folder.path().join("U.npy"), &Array2::<f64>::eye(8)).unwrap();
+    ndarray_npy::write_npy(folder.path().join("psi.npy"), &ndarray::arr1(&[0.6, 0.0, 0.8])).unwrap();
     let path = folder.path().join("example.toml").display().to_string();
     let mut understood = 0;
     for (kind, text) in blocks() {

@@ -3,12 +3,13 @@
 use super::document::{Item, Table};
 use super::error::{InputError, Span};
 use super::expression;
-use super::joint::ket_of;
+use super::joint::{ket_of, saved_ket};
 use super::operator::subsystem;
 use super::parameters::Scope;
 use super::quantities::column_name;
 use super::subsystems::Parts;
 use crate::problem::{Chosen, Kind, MOST_STATES, Nonlinear, Place};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What may be asked of one part, and of two.
@@ -31,7 +32,12 @@ pub(super) enum Figure {
 ///
 /// # Errors
 /// A part that there is not, a part named twice, a state that does not fit.
-pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) -> Result<Figure, InputError> {
+pub(super) fn chosen<'s>(
+    table: &Table<'s>,
+    scope: &Scope<'s>,
+    parts: &Parts,
+    folder: &Path,
+) -> Result<Figure, InputError> {
     table.allow(
         "key of a quantity",
         &["name", "expect", "state", "ergotropy", "entropy", "negativity", "mutual_information", "fidelity", "of"],
@@ -69,7 +75,8 @@ pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) ->
     }
     if let Some(item) = table.get("fidelity") {
         let of = places(table.need("of", "of = [\"B\"]")?, parts, &[])?;
-        let state = expression::parse(item.text("a pure state such as `ghz` or `ket(1, 0, i)` in quotes")?)?;
+        let text =
+            item.text("a pure state such as `ghz` or `ket(1, 0, i)` in quotes, or the name of a file `psi.npy`")?;
         let levels: Vec<usize> =
             of.iter().flat_map(|(e, cell)| parts.all[*e].factors(*cell)).map(|(_, levels)| levels).collect();
         let states: f64 = levels.iter().map(|n| *n as f64).product();
@@ -77,7 +84,11 @@ pub(super) fn chosen<'s>(table: &Table<'s>, scope: &Scope<'s>, parts: &Parts) ->
             let at = table.need("of", "of = [\"B\"]")?.at;
             return Err(at.error(format!("a part of {states} states"), format!("at most {MOST_STATES}")));
         }
-        let psi = ket_of(&state, scope, parts, &levels)?;
+        let name = text.text.trim();
+        let psi = match name.ends_with(".npy") {
+            true => saved_ket(folder, name, states as usize, text.at)?,
+            false => ket_of(&expression::parse(text)?, scope, parts, &levels)?,
+        };
         return Ok(Figure::Number(function(Nonlinear::Fidelity, of, 0, Some(Arc::new(psi)))));
     }
     Err(table.at.error("this asks for nothing", EXAMPLES))

@@ -225,17 +225,8 @@ impl<'s> States<'_, 's> {
         let path = &numpy::beside(self.folder, name);
         let shape = |message: String| Err(at.error(message, format!("{d} amplitudes, or a {d} × {d} density matrix")));
         match numpy::read::<Ix1>(path) {
-            Ok(ket) => {
-                let ket: Array1<Complex64> = ket;
-                let norm = ket.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
-                if ket.len() != d {
-                    return shape(format!("`{name}` holds {} amplitudes", ket.len()));
-                }
-                match (norm - 1.0).abs() <= 1e-6 {
-                    true => Ok(JointState::ket(ket.iter().map(|x| x / norm).collect())),
-                    false => Err(at.error(format!("the vector in `{name}` has the norm {norm}"), "a vector of norm 1")),
-                }
-            }
+            Ok(ket) if ket.len() != d => shape(format!("`{name}` holds {} amplitudes", ket.len())),
+            Ok(ket) => Ok(JointState::ket(of_norm_1(&ket, name, at)?)),
             Err(ReadNpyError::WrongNdim(..)) => {
                 let read = numpy::read::<Ix2>(path);
                 let rho: Array2<Complex64> = read.map_err(|e| numpy::unreadable(path, &e, at))?;
@@ -250,6 +241,24 @@ impl<'s> States<'_, 's> {
             Err(error) => Err(numpy::unreadable(path, &error, at)),
         }
     }
+}
+
+fn of_norm_1(ket: &Array1<Complex64>, name: &str, at: Span<'_>) -> Result<Vec<Complex64>, InputError> {
+    let norm = ket.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
+    match (norm - 1.0).abs() <= 1e-6 {
+        true => Ok(ket.iter().map(|x| x / norm).collect()),
+        false => Err(at.error(format!("the vector in `{name}` has the norm {norm}"), "a vector of norm 1")),
+    }
+}
+
+/// A vector of `d` amplitudes from a NumPy file.
+pub(super) fn saved_ket(folder: &Path, name: &str, d: usize, at: Span<'_>) -> Result<Vec<Complex64>, InputError> {
+    let path = &numpy::beside(folder, name);
+    let ket: Array1<Complex64> = numpy::read::<Ix1>(path).map_err(|error| numpy::unreadable(path, &error, at))?;
+    if ket.len() != d {
+        return Err(at.error(format!("`{name}` holds {} amplitudes", ket.len()), format!("{d} amplitudes")));
+    }
+    of_norm_1(&ket, name, at)
 }
 
 /// A pure state of factors of so many levels that is written out: `ket(…)`, `bell`, `ghz`, `w`.

@@ -166,6 +166,12 @@ fn detunings_are_listed_or_drawn() {
     let (mean, square) = (all.iter().sum::<f64>() / n, all.iter().map(|x| x * x).sum::<f64>() / n);
     assert!(mean.abs() < 5.0 / n.sqrt() && (square - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{mean} {square}");
 
+    // One that changes with time is a term of its own.
+    let timed = understood(&[("TERM", "n(B)"), ("DETUNINGS", "detunings = { W = [0.1, \"g*t\", 0] }")]);
+    let expected = understood(&[("TERM", "n(B) + 0.1*n(W, 0) + g*t*n(W, 1)")]);
+    assert_eq!((timed.drives[0].operator.clone(), timed.drives.len()), (cell(1, Op::Number), 1));
+    assert_eq!(timed.drives[0].envelope, expected.drives[0].envelope);
+
     let wrong = |detunings: &str, text: &str, message: &str, expected: &str| {
         refused(&[("DETUNINGS", detunings)], text, message, expected);
     };

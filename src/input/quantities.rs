@@ -13,6 +13,7 @@ use crate::problem::{
     Acting, Chosen, ChosenId, Factor, Kind, Kinds, Named, ObservableId, Op, OpSum, Place, Quantity, Scope, Subsystem,
     SubsystemId, transition,
 };
+use std::path::Path;
 
 /// What is asked for: quantities in the order listed, each with its place, and the operators of the user's own among them.
 pub(super) struct AskedFor<'s> {
@@ -29,7 +30,7 @@ pub(super) fn quantities<'s>(
     all: &Parts,
     steps: &[&str],
     channels: &[&str],
-    limited: bool,
+    (limited, folder): (bool, &Path),
 ) -> Result<AskedFor<'s>, InputError> {
     let (parts, mut observables, mut functions) = (&all.all[..], Vec::new(), Vec::new());
     let mut states: Vec<(String, Vec<Place>)> = Vec::new();
@@ -40,7 +41,7 @@ pub(super) fn quantities<'s>(
         if item.is_table() {
             let table = item.table("an observable", item.at)?;
             if table.get("expect").is_none() {
-                match chosen(&table, scope, all)? {
+                match chosen(&table, scope, all, folder)? {
                     Figure::State(name, _) if states.iter().any(|(earlier, _)| *earlier == name) => {
                         return Err(item.at.error(format!("two states are called `{name}`"), "a name of its own"));
                     }

@@ -14,7 +14,7 @@ use super::protocol::{ListedStep, protocol};
 use super::quantities::quantities;
 use super::subsystems::{Parts, subsystems};
 use crate::problem::function::{Expression, Function};
-use crate::problem::{Acting, Envelope, Kind, OpSum, Problem, ProblemBuilder, Quantity, Step, SubsystemId};
+use crate::problem::{Acting, Envelope, Factor, Kind, Op, OpSum, Problem, ProblemBuilder, Quantity, Step, SubsystemId};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -95,9 +95,11 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
             };
         }
         if let Some(entry) = section.entry("detunings") {
-            for (network, list) in detunings(&entry.value.table("`detunings`", entry.key_at)?, scope, &parts)? {
+            let (lists, varying) = detunings(&entry.value.table("`detunings`", entry.key_at)?, scope, &parts)?;
+            for (network, list) in lists {
                 builder.detune(network, &list);
             }
+            in_time.extend(varying);
         }
     }
     let states = States {
@@ -144,7 +146,8 @@ pub(super) fn problem<'s>(file: &str, root: &Table<'s>, scope: &Scope<'s>) -> Re
     let only: Vec<_> = driven.iter().map(|drive: &ReadDrive| drive.only.as_ref()).collect();
     agreement(&steps, "drive", &drive_names, &only, |step| step.drives.clone().unwrap_or_default())?;
     let observe = required("observe", "`[observe]` with `quantities = [\"energy\", \"ergotropy\"]`")?;
-    let asked_for = quantities(&observe, scope, &parts, &step_names, &column_names, root.section("space")?.is_some())?;
+    let limited = root.section("space")?.is_some();
+    let asked_for = quantities(&observe, scope, &parts, &step_names, &column_names, (limited, folder))?;
     let asked = asked_for.quantities;
     for function in asked_for.chosen {
         builder.chosen(function);
@@ -364,13 +367,16 @@ fn hamiltonian<'s>(
     Ok((total.fixed, varying))
 }
 
-/// Detunings of the cells of networks: a list, or a normal spread with its seed.
+/// Detunings of the cells of each network.
+type Detunings = Vec<(SubsystemId, Vec<f64>)>;
+
+/// Detunings of the cells of networks: a list, or a normal spread with its seed; those that change with time apart.
 fn detunings<'s>(
     table: &Table<'s>,
     scope: &Scope<'s>,
     parts: &Parts,
-) -> Result<Vec<(SubsystemId, Vec<f64>)>, InputError> {
-    let mut all = Vec::new();
+) -> Result<(Detunings, Vec<InTime<'s>>), InputError> {
+    let (mut all, mut varying) = (Vec::new(), Vec::new());
     for entry in table.entries() {
         let id = subsystem(&parts.all, entry.key, entry.key_at)?;
         let Kind::Network { cells, .. } = parts.all[id].kind else {
@@ -387,7 +393,19 @@ fn detunings<'s>(
                 let message = format!("{} detunings for {cells} cells", items.len());
                 return Err(entry.value.at.error(message, "one detuning for each cell"));
             }
-            items.iter().map(|item| Ok(scope.number(item)?.value)).collect::<Result<Vec<f64>, InputError>>()?
+            let mut one = |(cell, item): (usize, &Item<'s>)| {
+                if let Ok(text) = item.text("") {
+                    let expression = expression::parse(text)?;
+                    if scope.is_timed(&expression) {
+                        let excited = Factor { subsystem: id, site: Some(cell), op: Op::Number };
+                        let f = scope.timed(&expression)?.simplified();
+                        varying.push((f, OpSum::from_factor(excited), expression.at));
+                        return Ok(0.0);
+                    }
+                }
+                Ok(scope.number(item)?.value)
+            };
+            items.iter().enumerate().map(&mut one).collect::<Result<Vec<f64>, InputError>>()?
         } else {
             let spread = entry.value.table("the detunings", entry.key_at)?;
             spread.allow("key of detunings", &["spread", "seed"])?;
@@ -402,7 +420,7 @@ fn detunings<'s>(
         };
         all.push((id, list));
     }
-    Ok(all)
+    Ok((all, varying))
 }
 
 /// Names of the timed steps, each once.
