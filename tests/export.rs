@@ -198,6 +198,29 @@ fn written(name: &str, text: &str) -> Problem {
     leyden::input::parse(name, text, &[]).unwrap_or_else(|e| panic!("{e}")).problem
 }
 
+/// Rates that fall below 0, of one operator, of one on each cell and beside one that does not change.
+const NEGATIVE: &str = r#"
+[subsystems]
+A = { mode = 3 }
+B = { cells = 2, graph = "linear" }
+[battery]
+of = ["B"]
+[initial]
+B = "plus"
+A = "coherent(0.3)"
+[hamiltonian]
+battery = false
+terms = ["0.3*n(B)", "0.1*(a(A)*sp(B, 0) + ad(A)*sm(B, 0))"]
+[channels]
+memory = { each = "sz(B)", rate = "0.5*cos(t)" }
+loss = { operator = "a(A)", rate = "0.4*exp(-t)*cos(3*t)" }
+steady = { operator = "sm(B)", rate = 0.1 }
+[protocol]
+steps = [{ name = "w", evolve = 2.0, samples = 4 }]
+[observe]
+quantities = ["energy", "ergotropy", "purity", "photons(A)", "jumps"]
+"#;
+
 fn all() -> Vec<Problem> {
     let cell = Initial::Cell { excited: 0.5, coherence: HALF };
     let rotated = Initial::Rotated { ratio: 0.4, unitary: Arc::new(haar_unitary(8, 5)) };
@@ -210,6 +233,7 @@ fn all() -> Vec<Problem> {
         written("entangled", ENTANGLED),
         written("few", FEW),
         written("fresh", FRESH),
+        written("negative", NEGATIVE),
     ]
 }
 
