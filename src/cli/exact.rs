@@ -1,7 +1,7 @@
 //! `leyden exact`, `leyden steady` and `leyden meanfield`: results without sampling.
 
 use super::InputArgs;
-use super::common::{self, Outcome};
+use super::common::{self, Format, Outcome};
 use super::interrupt;
 use super::print::note;
 use super::record;
@@ -38,6 +38,9 @@ pub struct ExactArgs {
     /// Take the size in [verify]; -p goes before it
     #[arg(long)]
     small: bool,
+    /// Write the table also into a file of this format (result.nc, which xarray.open_dataset opens)
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
 }
 
 impl ExactArgs {
@@ -58,7 +61,7 @@ pub fn exact(args: &ExactArgs) -> Outcome {
         let solved = exact::solve(&input.problem, representation, &interrupt::stop());
         let table = solved.map_err(|error| common::placed(input, error))?;
         let recorded = record::exact(input, args.representation).map_err(|error| common::placed(input, error))?;
-        Ok(Solved { table, correlated, recorded })
+        Ok(Solved { table, correlated, recorded, format: args.format })
     })
 }
 
@@ -133,7 +136,7 @@ pub fn steady(args: &SteadyArgs) -> Outcome {
     // An average over what goes on for ever is no state to begin from.
     let of_the_state = |from| from == When::Steady && !args.time_average;
     let correlated = correlated(&input, args.exact.representation, of_the_state)?;
-    let solved = Solved { correlated, ..Solved::only(table) };
+    let solved = Solved { correlated, format: args.exact.format, ..Solved::only(table) };
     let finished = write(folder, &problem.title, &solved, what, (None, Map::new()), started)?;
     let Solved { table, correlated, .. } = &solved;
     screen::print_end(problem, table, what, &finished);
@@ -175,7 +178,7 @@ fn sampled(args: &SteadyArgs, input: &Input, folder: RunFolder, started: Instant
     );
     let facts = json!({ "trajectories": trajectories, "seed": seed, "from": from, "until": until });
     let facts = Map::from_iter([("sampled".to_owned(), facts)]);
-    let solved = Solved::only(table);
+    let solved = Solved { format: args.exact.format, ..Solved::only(table) };
     let finished = write(folder, &problem.title, &solved, &what, (None, facts), started)?;
     let table = &solved.table;
     screen::print_end(problem, table, &what, &finished);
@@ -249,12 +252,14 @@ struct Solved {
     correlated: Vec<Correlated>,
     /// Tables of single runs that the equation gives, by their names.
     recorded: Vec<(&'static str, String)>,
+    /// What the table is written into beside its own file.
+    format: Option<Format>,
 }
 
 impl Solved {
     /// A table alone.
     fn only(table: Table) -> Self {
-        Self { table, correlated: Vec::new(), recorded: Vec::new() }
+        Self { table, correlated: Vec::new(), recorded: Vec::new(), format: None }
     }
 }
 
@@ -262,7 +267,7 @@ impl Solved {
 fn write(
     mut folder: RunFolder,
     title: &str,
-    Solved { table, correlated, recorded }: &Solved,
+    Solved { table, correlated, recorded, format }: &Solved,
     legend: &str,
     (summary, facts): (Option<String>, Map<String, serde_json::Value>),
     started: Instant,
@@ -284,5 +289,9 @@ fn write(
         folder.write("correlations.png", &figure.png()?)?;
     }
     record::write_exact(&mut folder, title, recorded)?;
+    if let Some(Format::Netcdf) = format {
+        let bytes = common::netcdf(&folder, table, &facts).encode()?;
+        folder.write("result.nc", &bytes)?;
+    }
     Ok(folder.finish(facts, common::environment(started, 1))?)
 }

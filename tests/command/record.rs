@@ -69,6 +69,18 @@ fn files_are_written_and_drawn_again() {
     let (mean, se) = (of("counting.csv", "mean")[0], of("counting.csv", "mean_se")[0]);
     assert!((mean - exact("counting.csv", "mean")[0]).abs() < 5.0 * se && se < 0.1, "{mean} ± {se}");
 
+    // One file with all of it, and one with the exact table.
+    place.succeeds("run cell.toml --format netcdf --out nc");
+    place.succeeds("exact cell.toml --format netcdf --out exact_nc");
+    for (folder, variables) in [("nc", vec!["energy_hi", "weight", "energy_probability"]), ("exact_nc", vec!["energy"])]
+    {
+        let bytes = fs::read(place.path(folder).join("result.nc")).unwrap();
+        assert!(bytes.starts_with(b"CDF\x02"), "{folder}");
+        for name in variables {
+            assert!(bytes.windows(name.len()).any(|part| part == name.as_bytes()), "{folder}: no {name}");
+        }
+    }
+
     let pictures = ["paths", "distributions", "passages"];
     let drawn = pictures.map(|stem| read(&format!("{stem}.svg")));
     pictures.iter().for_each(|stem| fs::remove_file(place.path("run").join(format!("{stem}.svg"))).unwrap());
