@@ -23,7 +23,7 @@ const ALLOWED: f64 = 1e-3;
 /// When the blocks do not fit, or `stop` is raised.
 pub fn counting(problem: &Problem, style: Style, stop: &Stop) -> Result<Vec<[f64; 5]>, RunError> {
     let blocks = Blocks::compile(problem, style)?;
-    let mut counted = Counted { state: Equation::new(&blocks, stop)?, found: Vec::new() };
+    let mut counted = Walked { state: Equation::new(&blocks, stop)?, asked: Asked::Cumulants, found: Vec::new() };
     (0..problem.protocol.repeat)
         .try_for_each(|cycle| walk_cycle(&problem.protocol, cycle, Rows::Skip, stop, &mut counted))?;
     Ok(counted.found)
@@ -37,18 +37,28 @@ pub fn no_jump(problem: &Problem, channel: usize, style: Style, stop: &Stop) -> 
     let blocks = Blocks::compile(problem, style)?;
     let mut state = Equation::new(&blocks, stop)?;
     state.count(Counting::Without(channel));
-    let mut silent = Silent { state, rows: Vec::new() };
+    let mut silent = Walked { state, asked: Asked::Silence, found: Vec::new() };
     walk(&problem.protocol, stop, &mut silent)?;
-    Ok(silent.rows)
+    Ok(silent.found.into_iter().map(|[trace, ..]| trace).collect())
 }
 
-/// A state whose jumps are counted step by step.
-struct Counted<'b> {
+/// What is asked on the way through the protocol.
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    /// The cumulants of every channel at the end of each timed step.
+    Cumulants,
+    /// Tr ρ at each row.
+    Silence,
+}
+
+/// A state on its way, and what was found; of Tr ρ the first number.
+struct Walked<'b> {
     state: Equation<'b>,
+    asked: Asked,
     found: Vec<[f64; 5]>,
 }
 
-impl Counted<'_> {
+impl Walked<'_> {
     /// What is counted of a channel with this mean over a step that begins in `rho`.
     fn cumulants(
         &mut self,
@@ -80,7 +90,7 @@ fn cumulants([f1, f2, f3, f4]: [f64; MOMENTS]) -> [f64; 5] {
     [f1, kept(c2, f2 + f1 * f1), kept(c2, f2 + f1 * f1) / f1, kept(c3, size3), kept(c4, size4)]
 }
 
-impl Evolve for Counted<'_> {
+impl Evolve for Walked<'_> {
     type Ended = RunError;
 
     fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
@@ -101,8 +111,11 @@ impl Evolve for Counted<'_> {
         Ok(())
     }
 
-    fn evolve(&mut self, span: &Span, _: f64, until: f64) -> Result<(), RunError> {
+    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
         let stage = self.state.blocks.stage_of(span.step);
+        if self.asked == Asked::Silence {
+            return self.state.evolve(stage, from, until);
+        }
         let before = self.state.rho.clone();
         self.state.evolve(stage, 0.0, until)?;
         let (after, means) = (self.state.rho.clone(), self.state.counters.clone());
@@ -119,42 +132,9 @@ impl Evolve for Counted<'_> {
     }
 
     fn read(&mut self, _: &Moment) -> Result<(), RunError> {
-        Ok(())
-    }
-}
-
-/// A state without the jumps of one channel.
-struct Silent<'b> {
-    state: Equation<'b>,
-    rows: Vec<f64>,
-}
-
-impl Evolve for Silent<'_> {
-    type Ended = RunError;
-
-    fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
-        self.state.pulse(step)
-    }
-
-    fn unitary(&mut self, step: usize, _: &Gate) -> Result<(), RunError> {
-        self.state.pulse(step)
-    }
-
-    fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
-        self.state.reset(step)
-    }
-
-    fn begin(&mut self, span: &Span) -> Result<(), RunError> {
-        self.state.start = span.start;
-        Ok(())
-    }
-
-    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
-        self.state.evolve(self.state.blocks.stage_of(span.step), from, until)
-    }
-
-    fn read(&mut self, _: &Moment) -> Result<(), RunError> {
-        self.rows.push(self.state.trace(0));
+        if self.asked == Asked::Silence {
+            self.found.push([self.state.trace(0), 0.0, 0.0, 0.0, 0.0]);
+        }
         Ok(())
     }
 }
