@@ -53,7 +53,7 @@ pub fn help(topic: Topic) -> Outcome {
                 say!("{name:<24}{}{unit}", quantity.about().split_whitespace().collect::<Vec<_>>().join(" "));
             }
             for (name, about) in OF_PARTS {
-                say!("{:<24}{about}", format!("{{ name, {name} }}"));
+                say!("{:<30}{about}", format!("{{ name, {name} }}"));
             }
             say!("{:<24}Weight of level 1; of a network the excited population of cell 1.", "population(L, 1)");
             say!("{:<24}Energy of one cell of a network. [energy]", "energy(W, 0)");

@@ -57,9 +57,6 @@ impl RecordArgs {
             }
         }
         input.problem.record = record;
-        if !input.run.shots && !input.problem.record.first_passage.is_empty() {
-            note!("note: without single shots first passages are kept as probabilities alone");
-        }
         Ok(())
     }
 }
@@ -132,6 +129,17 @@ pub fn write(
     Ok(())
 }
 
+/// Nothing, with a note, where it is too large for blocks: the rest may be solved all the same.
+fn fits<T>(found: Result<T, RunError>) -> Result<Option<T>, RunError> {
+    match found {
+        Err(error @ RunError::TooLarge { .. }) => {
+            note!("note: not all of [record] is there: {error}");
+            Ok(None)
+        }
+        found => found.map(Some),
+    }
+}
+
 /// The tables of `[record]` that the master equation itself gives: cumulants of counts, and waiting times to a first jump.
 ///
 /// # Errors
@@ -139,8 +147,9 @@ pub fn write(
 pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Vec<(&'static str, String)>, RunError> {
     let (problem, stop) = (&Problem { record: input.record.clone(), ..input.problem.clone() }, interrupt::stop());
     let mut tables = Vec::new();
-    if input.record.counting {
-        let found = exact::counting(&input.problem, representation, &stop)?;
+    if input.record.counting
+        && let Some(found) = fits(exact::counting(&input.problem, representation, &stop))?
+    {
         tables.push(("counting.csv", single_runs::counting(problem, |index| found[index].map(Cumulant::exact))));
     }
     let waiting = |passage: &Passage| match (&passage.quantity, passage.beyond) {
@@ -148,10 +157,11 @@ pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Ve
         _ => None,
     };
     let silent = |passage: &Passage| {
-        let of = |channel| exact::no_jump(&input.problem, channel, representation, &stop);
-        waiting(passage).map(of).transpose()
+        let of = |channel| fits(exact::no_jump(&input.problem, channel, representation, &stop));
+        Ok(waiting(passage).map(of).transpose()?.flatten())
     };
-    let silent: Vec<Option<Vec<f64>>> = input.record.first_passage.iter().map(silent).collect::<Result<_, _>>()?;
+    let silent: Vec<Option<Vec<f64>>> =
+        input.record.first_passage.iter().map(silent).collect::<Result<_, RunError>>()?;
     if silent.iter().any(Option::is_some) {
         let happened = |at: usize, row: usize| silent[at].as_ref().map(|silent| Share::exact(1.0 - silent[row]));
         tables.push(("passages.csv", single_runs::passages(problem, happened)));

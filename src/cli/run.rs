@@ -135,6 +135,9 @@ pub fn run(args: &RunArgs) -> Outcome {
 
     let (n, seed) = (options.trajectories, options.seed);
     note!("{}: {representation} representation, {n} trajectories, seed {seed}", problem.title);
+    if !options.shots && !problem.record.first_passage.is_empty() {
+        note!("note: without single shots first passages are kept as probabilities alone");
+    }
     let mut all = run::batches(&engine, problem, options);
     if let Some(part) = part {
         all = part.batches(&all);

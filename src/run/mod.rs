@@ -269,7 +269,7 @@ pub fn go_on<U: Unraveling>(
                 break;
             }
             let result = match result {
-                Ok(made) if index == all.start => check_jumps(&made, problem, options).map(|()| made),
+                Ok(made) if index == first => check_jumps(&made, problem, options).map(|()| made),
                 result => result,
             };
             let mut merger = merger.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
