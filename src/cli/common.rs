@@ -143,6 +143,10 @@ pub fn expected_bytes(rows: usize, columns: usize) -> u64 {
 
 /// The standard picture of `tables` as SVG and PNG.
 pub fn draw(folder: &mut RunFolder, title: &str, tables: &[(&str, &Table)]) -> Result<(), Box<dyn Error>> {
+    // An interruption may leave a table without columns.
+    if tables.iter().all(|(_, table)| table.columns.is_empty()) {
+        return Ok(());
+    }
     let figure = pictures::standard(title, tables);
     folder.write("observables.svg", figure.svg()?.as_bytes())?;
     folder.write("observables.png", &figure.png()?)?;
