@@ -144,7 +144,14 @@ fn memory(input: &Input, trajectories: u64, engine: &Engine) {
         covariance: false,
         states: false,
     };
-    if !ladder && !problem.reductions().is_empty() {
+    if run::is_pinched(engine, problem, options) {
+        let states: f64 = problem.battery.iter().map(|&e| ladder_states(problem.subsystems[e].cells())).product();
+        say!(
+            "{:<15} populations (J, M) along the mean spin at most {}, instead of density matrices",
+            "",
+            bytes(rows * states * CELL_BYTES)
+        );
+    } else if !ladder && !problem.reductions().is_empty() {
         let total = run::density_bytes(engine, problem, options);
         say!("{:<15} averaged density matrices {}", "", bytes(total));
         if let Err(error) = run::check_memory(engine, problem, options) {

@@ -223,6 +223,12 @@ impl Sampled<'_> {
         let finished = write(folder, input, &outcome, &table, (started, options), facts)?;
         screen::print_end(problem, &table, "", &finished);
         warn_undersampled(&table);
+        if outcome.accumulated.pinched.is_some() {
+            note!(
+                "note: the battery's density matrix is too large to be kept: its ergotropy lies between two bounds, which the \
+                 interval holds (docs/statistics.md)"
+            );
+        }
         let cutoffs = check_cutoffs(problem, &table);
         let seconds = started.elapsed().as_secs_f64();
         screen::print_place(&format!("{} trajectories in {seconds:.2} s; results", outcome.trajectories), &finished);

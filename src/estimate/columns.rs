@@ -9,6 +9,7 @@ use super::evaluation::{Evaluation, Rows};
 use super::histogram::Histogram;
 use super::moments::Moments;
 use super::occupation::{Occupation, Occupied};
+use super::pinched::{self, Pinched};
 use super::sampled;
 use super::unseen::Errors;
 use crate::battery::Battery;
@@ -31,6 +32,8 @@ pub struct Accumulated {
     pub moments: Moments,
     /// The averaged battery state at each row; empty unless a quantity needs it.
     pub occupations: Vec<Occupation>,
+    /// What is kept beside the occupations of a battery in superpositions along an axis.
+    pub pinched: Option<Pinched>,
     /// The averaged density matrices at each row, first those that the quantities need; empty on the ladder.
     pub densities: Vec<Density>,
     /// Covariance between rows, when asked for.
@@ -71,6 +74,22 @@ impl Accumulated {
         Occupied::new(self.occupations[row].clone(), known.cloned().unwrap_or_default(), self.share())
     }
 
+    /// What is known at a row of a battery along an axis, of whose energy trajectories can differ by `span`.
+    fn pinched_row(&self, along: &Pinched, row: usize, span: f64) -> pinched::Row {
+        let share = self.share();
+        let sampled = along.energy.scatter(row);
+        let error = if span == 0.0 { 0.0 } else { share * sampled.error(span) };
+        let known = self.no_jump.as_ref().and_then(|known| Some((known.pinched.as_ref()?, &known.occupations[row])));
+        let left_out = |of: &Pinched, populations: &Occupation| of.energy.weight() - populations.weight();
+        let of_sampled = left_out(along, &self.occupations[row]) / along.energy.weight() * share;
+        let (energy, of_known) = known.map_or((0.0, 0.0), |(known, populations)| {
+            (known.energy.weight() * known.energy.mean(row), left_out(known, populations))
+        });
+        let energy = (share * sampled.mean + energy, error);
+        let left_out = (of_sampled + of_known).max(0.0);
+        pinched::Row { energy, overlaps: along.overlaps[row], share, left_out }
+    }
+
     /// Add a later batch.
     pub fn merge(&mut self, later: Self) {
         self.moments.merge(&later.moments);
@@ -81,6 +100,11 @@ impl Accumulated {
         }
         each(&mut self.densities, later.densities, Density::merge);
         each(&mut self.occupations, later.occupations, Occupation::merge);
+        match (&mut self.pinched, later.pinched) {
+            (Some(mine), Some(theirs)) => mine.merge(theirs),
+            (mine @ None, theirs) => *mine = theirs,
+            _ => {}
+        }
         each(&mut self.histograms, later.histograms, |mine, theirs| mine.merge(&theirs));
         self.counting.merge(later.counting);
     }
@@ -124,7 +148,14 @@ fn bounded(
         let (battery, levels) = battery_levels(problem)?;
         let of = |row: usize| {
             progress.check()?;
-            let found = ergotropy::sampled(&battery, &levels, &accumulated.occupied(row));
+            let occupied = accumulated.occupied(row);
+            let found = match &accumulated.pinched {
+                None => ergotropy::sampled(&battery, &levels, &occupied),
+                Some(along) => {
+                    let span = if errors.certain(row) { 0.0 } else { range.1 };
+                    pinched::sampled(&battery, &levels, &occupied, accumulated.pinched_row(along, row, span))
+                }
+            };
             progress.one_more();
             Ok((widened(row, found, n), f64::INFINITY))
         };

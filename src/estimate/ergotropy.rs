@@ -102,15 +102,15 @@ impl Order {
 }
 
 /// A function of the Dicke state, with the weight of the state and the part of it that is known and not sampled.
-struct Valued {
-    weight: f64,
-    known: f64,
-    value: f64,
+pub(super) struct Valued {
+    pub weight: f64,
+    pub known: f64,
+    pub value: f64,
 }
 
 /// Mean of a function of the Dicke state, and variance and fourth moment of it over `n` trajectories as far as they move the
 /// mean: what is known does not.
-fn scatter(n: f64, values: &[Valued]) -> Scatter {
+pub(super) fn scatter(n: f64, values: &[Valued]) -> Scatter {
     let sum = |of: &dyn Fn(&Valued) -> f64| values.iter().map(of).sum::<f64>();
     let (total, sampled) = (sum(&|v| v.weight), sum(&|v| v.weight - v.known));
     let mean = sum(&|v| v.weight * v.value) / total;
@@ -127,7 +127,8 @@ pub fn sampled(battery: &Battery, levels: &Levels, occupied: &Occupied) -> Bound
     let sum = |half: usize| occupied.trajectories[half];
     let effective = sum(0) + sum(1);
     let span = levels.top();
-    let plug_in = scatter(effective, &plug_in(battery, levels, occupied));
+    let energy = |key: DickeKey| battery.energy(key);
+    let plug_in = scatter(effective, &plug_in(battery, levels, occupied, &energy));
     let events = plug_in.events(span);
     let gibbs = gibbs_bound(battery, occupied);
     let plug_in = (plug_in.mean, plug_in.sampled_error());
@@ -144,9 +145,7 @@ pub fn sampled(battery: &Battery, levels: &Levels, occupied: &Occupied) -> Bound
             events,
         };
     }
-    let from = |half: usize| scatter(effective / 2.0, &cross_fit(battery, levels, occupied, half));
-    let (even, odd) = (from(0), from(1));
-    let below = (0.5 * (even.mean + odd.mean), 0.5 * even.sampled_error().hypot(odd.sampled_error()));
+    let below = cross_fitted(battery, levels, occupied, &energy);
     let below = (below.0.min(above.0), below.1);
     // Two whose eigenvalues differ by δ: averaged over δ the plug-in is too large by ¼ and cross-fitting over
     // halves too small by ½, in one unit, so this mixture is right on average.
@@ -155,15 +154,32 @@ pub fn sampled(battery: &Battery, levels: &Levels, occupied: &Occupied) -> Bound
     Bounded { value, se: above.1, below, above, undersampled, events }
 }
 
+/// W from below with its standard error: each half of the trajectories in the order that the other one gives.
+pub(super) fn cross_fitted(
+    battery: &Battery,
+    levels: &Levels,
+    occupied: &Occupied,
+    energy: &dyn Fn(DickeKey) -> f64,
+) -> (f64, f64) {
+    let n = 0.5 * (occupied.trajectories[0] + occupied.trajectories[1]);
+    let [even, odd] = [0, 1].map(|half| scatter(n, &cross_fit(battery, levels, occupied, energy, half)));
+    (0.5 * (even.mean + odd.mean), 0.5 * even.sampled_error().hypot(odd.sampled_error()))
+}
+
 /// The values whose mean is W of the sampled probabilities: E(Dicke state) − energy of its levels.
-fn plug_in(battery: &Battery, levels: &Levels, occupied: &Occupied) -> Vec<Valued> {
+pub(super) fn plug_in(
+    battery: &Battery,
+    levels: &Levels,
+    occupied: &Occupied,
+    energy: &dyn Fn(DickeKey) -> f64,
+) -> Vec<Valued> {
     let order = Order::new(battery, occupied.probabilities());
     let known: HashMap<DickeKey, f64> = occupied.states.iter().map(|state| (state.key, state.known)).collect();
     let filled = order.seen.iter().zip(order.filled(levels));
     let value = |(placed, (_, mean)): (&Placed, (f64, f64))| Valued {
         weight: placed.p,
         known: known.get(&placed.key).copied().unwrap_or(0.0),
-        value: battery.energy(placed.key) - mean,
+        value: energy(placed.key) - mean,
     };
     filled.map(value).collect()
 }
@@ -185,7 +201,13 @@ fn gibbs_bound(battery: &Battery, occupied: &Occupied) -> (f64, f64) {
 }
 
 /// Energy less that of the levels which the order found in half `half` gives, over the other half's trajectories.
-fn cross_fit(battery: &Battery, levels: &Levels, occupied: &Occupied, half: usize) -> Vec<Valued> {
+fn cross_fit(
+    battery: &Battery,
+    levels: &Levels,
+    occupied: &Occupied,
+    energy: &dyn Fn(DickeKey) -> f64,
+    half: usize,
+) -> Vec<Valued> {
     let (ordering, other) = (occupied.trajectories[half], occupied.trajectories[1 - half]);
     let order = Order::new(battery, occupied.states.iter().map(|s| (s.key, s.weight[half] / ordering)));
     let unvisited = Unvisited::new(battery, levels.unseen.as_ref(), &order, occupied, half);
@@ -198,7 +220,7 @@ fn cross_fit(battery: &Battery, levels: &Levels, occupied: &Occupied, half: usiz
         let mean = mean_of.get(&state.key).copied();
         let mean = mean.unwrap_or_else(|| unvisited.mean(battery, levels, &order, state.key));
         let (weight, known) = (state.weight[1 - half], state.known * other);
-        Valued { weight, known, value: battery.energy(state.key) - mean }
+        Valued { weight, known, value: energy(state.key) - mean }
     };
     occupied.states.iter().filter(|state| state.weight[1 - half] > 0.0).map(value).collect()
 }

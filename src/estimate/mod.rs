@@ -14,6 +14,7 @@ pub mod histogram;
 pub mod interval;
 pub mod moments;
 pub mod occupation;
+pub mod pinched;
 #[cfg(test)]
 mod random;
 pub mod sampled;

@@ -106,6 +106,11 @@ impl Occupation {
         }
     }
 
+    /// All of the weight.
+    pub fn weight(&self) -> f64 {
+        self.runs.iter().flatten().map(|(_, halves)| halves[0] + halves[1]).sum()
+    }
+
     /// All occupied Dicke states, sorted by key.
     pub fn states(mut self) -> Vec<Visit> {
         while self.runs.len() > 1 {

@@ -1,5 +1,6 @@
 //! One batch of trajectories, recorded.
 
+use super::pinched::PinchedRecorder;
 use super::record::SingleRuns;
 use super::{RunOptions, Shots};
 use crate::density::Density;
@@ -9,6 +10,7 @@ use crate::estimate::covariance::Covariance;
 use crate::estimate::moments::Moments;
 use crate::estimate::occupation::Occupation;
 use crate::problem::{Linear, Problem};
+use crate::space::along::Direction;
 use crate::stop::Stop;
 use crate::unravel::no_jump::Which;
 use crate::unravel::trajectory::{Moment, Recorder, Span, run_batch};
@@ -22,24 +24,38 @@ pub(super) struct BatchResult {
     pub trajectories: u64,
 }
 
-/// Run trajectories `range` of those that `which` says, with these weights; their density matrices go to `group`.
+/// Which trajectories to run.
+pub(super) struct Task<'a> {
+    /// Of which kind.
+    pub which: Which<'a>,
+    /// Their numbers, and the weight of each.
+    pub range: Range<u64>,
+    pub weights: Vec<f64>,
+    /// Where their density matrices go to.
+    pub group: usize,
+    /// The axes along which the battery is described instead of them.
+    pub axes: Option<&'a [Direction]>,
+}
+
+/// Run a batch.
 pub(super) fn run<U: Unraveling>(
     engine: &U,
     problem: &Problem,
     options: RunOptions,
-    which: (Which, Vec<f64>),
-    range: Range<u64>,
-    group: usize,
+    task: Task,
     stop: &Stop,
 ) -> Result<BatchResult, RunError> {
-    let (which, weights) = which;
+    let Task { which, range, weights, group, axes } = task;
     let mut batch = engine.start_of(which, options.seed, range.clone(), stop);
     let trajectories = batch.trajectories();
     let (slots, rows) = (problem.linear().len(), problem.protocol.row_count());
     let kept = super::densities(engine, problem, options);
     let of_single_runs = SingleRuns::new(problem, &mut batch, range.start, &weights);
     let occupied = engine.is_diagonal() && (problem.needs_state() || options.states);
+    let pairs = !matches!(which, Which::Never);
+    let pinched = axes.and_then(|axes| PinchedRecorder::new(problem, axes, &weights, pairs));
     let mut recorder = BatchRecorder {
+        pinched,
         first: range.start,
         slots,
         moments: Moments::of_batch(&weights, rows * slots),
@@ -55,11 +71,13 @@ pub(super) fn run<U: Unraveling>(
         weights,
     };
     run_batch(problem, &mut batch, stop, &mut recorder)?;
+    let (pinched, along) = recorder.pinched.map(|of| (of.pinched, of.occupations)).unzip();
     let covariance = recorder.series.map(|series| Covariance::of_batch(&series, slots, &recorder.weights));
     Ok(BatchResult {
         accumulated: Accumulated {
             moments: recorder.moments,
-            occupations: recorder.occupations,
+            occupations: along.unwrap_or(recorder.occupations),
+            pinched,
             densities: recorder.densities,
             covariance,
             histograms: std::mem::take(&mut recorder.single_runs.histograms),
@@ -82,6 +100,7 @@ pub(super) fn run<U: Unraveling>(
 
 struct BatchRecorder<'a, B> {
     first: u64,
+    pinched: Option<PinchedRecorder<'a>>,
     slots: usize,
     /// Numbers of the density matrices that are kept at each row.
     kept: Vec<usize>,
@@ -112,6 +131,9 @@ impl<B: Batch + Clone> Recorder<B> for BatchRecorder<'_, B> {
         let densities = self.densities.iter_mut().skip(row * self.kept.len());
         for (density, &reduction) in densities.zip(&self.kept) {
             batch.density(&self.weights, reduction, self.group, density);
+        }
+        if let Some(pinched) = &mut self.pinched {
+            pinched.row(batch, row, self.first, &self.weights);
         }
         if let Some(occupation) = self.occupations.get_mut(row) {
             let half = |k: usize| ((self.first + k as u64) % 2) as usize;

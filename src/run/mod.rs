@@ -3,11 +3,13 @@
 mod batch;
 mod merger;
 mod passages;
+mod pinched;
 mod record;
 mod shots;
 mod sums;
 
 pub use merger::{Batches, SoFar};
+pub use pinched::is_pinched;
 use shots::MOST_PATH_JUMPS;
 pub use shots::{Jump, MOST_JUMPS, Path, Shots};
 pub use sums::Sums;
@@ -19,11 +21,12 @@ use crate::estimate::functional::functional;
 use crate::estimate::histogram::MOST_BINS;
 use crate::estimate::interval::Confidence;
 use crate::problem::{Problem, Quantity, Reduction};
+use crate::space::along::Direction;
 use crate::stop::Stop;
 use crate::unravel::Unraveling;
 use crate::unravel::engine::Engine;
 use crate::unravel::no_jump::{NoJump, Which};
-use batch::BatchResult;
+use batch::{BatchResult, Task};
 use merger::Merger;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -76,10 +79,20 @@ const BATCH_WORK: f64 = 2e6;
 /// be many.
 const MOST_IN_GROUP: u64 = 32;
 
+/// Fewest in a batch whose trajectories are compared with each other.
+const FEWEST_COMPARED: u64 = 4;
+
 /// Trajectories in a batch: a property of the problem and of what is kept of it, whatever else an engine has made.
 pub fn batch_size(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> u64 {
     let most = if densities(engine, problem, options).is_empty() { u64::MAX } else { MOST_IN_GROUP };
-    ((BATCH_WORK / engine.work()) as u64).clamp(1, engine.most_in_batch().min(most))
+    let most = engine.most_in_batch().min(most);
+    let least = if is_pinched(engine, problem, options) { FEWEST_COMPARED.min(most) } else { 1 };
+    ((BATCH_WORK / engine.work()) as u64).clamp(least, most)
+}
+
+/// Trajectories that are made beforehand and do not count.
+pub fn beforehand(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> u64 {
+    if is_pinched(engine, problem, options) { pinched::PILOT } else { 0 }
 }
 
 /// The density matrices that a run keeps at each row: those the quantities need, and the battery's if it is asked for.
@@ -92,10 +105,10 @@ pub fn reductions(problem: &Problem, options: RunOptions) -> Vec<Reduction> {
     all
 }
 
-/// Their numbers; none on the ladder, where averages are kept as occupations.
+/// Their numbers; none where averages are kept as occupations, on the ladder and along an axis.
 fn densities(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> Vec<usize> {
-    let kept = if engine.is_diagonal() { 0 } else { reductions(problem, options).len() };
-    (0..kept).collect()
+    let none = engine.is_diagonal() || is_pinched(engine, problem, options);
+    (0..if none { 0 } else { reductions(problem, options).len() }).collect()
 }
 
 /// Largest total size of averaged density matrices.
@@ -104,7 +117,7 @@ const MOST_DENSITY_BYTES: f64 = 4e9;
 /// Bytes of the averaged density matrices of one group of trajectories.
 pub fn group_bytes(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> f64 {
     let kept = densities(engine, problem, options).into_iter();
-    16.0 * kept.map(|reduction| engine.density_elements(reduction)).sum::<f64>() * problem.protocol.row_count() as f64
+    16.0 * kept.map(|of| engine.density_elements(of)).sum::<f64>() * problem.protocol.row_count() as f64
 }
 
 /// Bytes of the averaged density matrices of a run, at most.
@@ -151,6 +164,9 @@ pub fn check(engine: &Engine, problem: &Problem, options: RunOptions) -> Result<
     check_histograms(engine, problem, options)?;
     if let Engine::Ladder(_) = engine {
         return if problem.needs_state() || options.states { battery_levels(problem).map(|_| ()) } else { Ok(()) };
+    }
+    if is_pinched(engine, problem, options) {
+        return battery_levels(problem).map(|_| ());
     }
     for (what, of) in problem.quantities.iter().filter_map(Quantity::nonlinear) {
         functional(problem, what, of)?;
@@ -253,6 +269,7 @@ pub fn go_on<U: Unraveling>(
     let known = no_jump.as_ref().map(|no_jump| never(engine, problem, options, no_jump, stop)).transpose();
     let known = unless_interrupted(known)?.map(|known| known.accumulated);
     let which = no_jump.as_ref().map_or(Which::Any, Which::Jumping);
+    let axes = unless_interrupted(axes(engine, problem, options, stop))?;
     let first = if done.is_empty() { all.start } else { done.end() };
     let next = AtomicU64::new(first);
     let merger = Mutex::new(Merger::new(done, (first, size), known.as_ref(), watch));
@@ -264,7 +281,9 @@ pub fn go_on<U: Unraveling>(
             }
             let range = index * size..((index + 1) * size).min(options.trajectories);
             let weights = vec![1.0; (range.end - range.start) as usize];
-            let result = batch::run(engine, problem, options, (which, weights), range, index as usize % GROUPS, stop);
+            let group = index as usize % GROUPS;
+            let task = Task { which, range, weights, group, axes: axes.as_deref() };
+            let result = batch::run(engine, problem, options, task, stop);
             if matches!(result, Err(RunError::Interrupted)) {
                 break;
             }
@@ -321,7 +340,18 @@ fn never<U: Unraveling>(
     stop: &Stop,
 ) -> Result<BatchResult, RunError> {
     let states = 0..no_jump.states() as u64;
-    let which = (Which::Never, no_jump.weights().collect());
-    let options = RunOptions { covariance: false, ..options };
-    batch::run(engine, problem, options, which, states, 0, stop)
+    let axes = axes(engine, problem, options, stop)?;
+    let weights = no_jump.weights().collect();
+    let task = Task { which: Which::Never, range: states, weights, group: 0, axes: axes.as_deref() };
+    batch::run(engine, problem, RunOptions { covariance: false, ..options }, task, stop)
+}
+
+/// The axes along which the battery is described where no density matrix of it is kept.
+fn axes<U: Unraveling>(
+    engine: &U,
+    problem: &Problem,
+    options: RunOptions,
+    stop: &Stop,
+) -> Result<Option<Vec<Direction>>, RunError> {
+    is_pinched(engine, problem, options).then(|| pinched::axes(engine, problem, options, stop)).transpose()
 }

@@ -348,6 +348,10 @@ impl Unraveling for BlockJump {
         Ok(NoJump::new(initial))
     }
 
+    fn has_battery_spin(&self) -> bool {
+        self.blocks.battery_spin().is_some()
+    }
+
     fn density_elements(&self, reduction: usize) -> f64 {
         readout::density_elements(&self.blocks, reduction)
     }

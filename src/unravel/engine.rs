@@ -14,6 +14,7 @@ use crate::space::blocks::{Blocks, Style};
 use crate::space::choose::{Representation, refusal};
 use crate::space::ladder::Ladder;
 use crate::stop::Stop;
+use num_complex::Complex64;
 use std::ops::Range;
 
 /// Quantum jumps in one of the representations.
@@ -112,6 +113,10 @@ impl Unraveling for Engine {
         each!(Self, self, engine => engine.is_diagonal())
     }
 
+    fn has_battery_spin(&self) -> bool {
+        each!(Self, self, engine => engine.has_battery_spin())
+    }
+
     fn density_elements(&self, reduction: usize) -> f64 {
         each!(Self, self, engine => engine.density_elements(reduction))
     }
@@ -144,6 +149,10 @@ impl States for EngineBatch<'_> {
 
     fn cell(&self, k: usize) -> Option<DickeKey> {
         each!(Self, self, batch => batch.cell(k))
+    }
+
+    fn battery_spin(&self, k: usize, take: &mut dyn FnMut(&[Complex64])) -> Option<f64> {
+        each!(Self, self, batch => batch.battery_spin(k, take))
     }
 
     fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {

@@ -23,6 +23,7 @@ use crate::error::RunError;
 use crate::stop::Stop;
 use click::Click;
 use no_jump::{NoJump, Which};
+use num_complex::Complex64;
 use std::ops::Range;
 
 /// The conditional states of a batch of trajectories at one time.
@@ -41,6 +42,12 @@ pub trait States {
     /// The battery's cell on the ladder in trajectory `k`: (2J, J+M) of each of its ensembles. `None` where states are
     /// vectors, see [`density`](Self::density).
     fn cell(&self, _k: usize) -> Option<DickeKey> {
+        None
+    }
+
+    /// The battery in trajectory `k` where it is one spin in a superposition: the amplitudes of its levels, M from −J up, for
+    /// each state of the rest. Returns ‖ψ‖², which all of them together have; `None` of another battery.
+    fn battery_spin(&self, _k: usize, _take: &mut dyn FnMut(&[Complex64])) -> Option<f64> {
         None
     }
 
@@ -114,6 +121,11 @@ pub trait Unraveling: Sync {
     /// [`RunError::Interrupted`]; [`RunError::Numerics`] when a state is none any more.
     fn no_jump(&self, _stop: &Stop) -> Result<Option<NoJump>, RunError> {
         Ok(None)
+    }
+
+    /// Whether the battery is one spin in superpositions (see [`States::battery_spin`]).
+    fn has_battery_spin(&self) -> bool {
+        false
     }
 
     /// Whether every state is one of a definite cell (J, M), so that averages are kept as occupations.

@@ -84,6 +84,13 @@ impl<V: Vectors> States for V {
         into.count(group, weights.iter().sum());
     }
 
+    fn battery_spin(&self, k: usize, take: &mut dyn FnMut(&[Complex64])) -> Option<f64> {
+        let slot = self.blocks().battery_spin()?;
+        let View { block, psi, norm } = self.view(k);
+        block.space.fibres(slot, psi, take);
+        Some(norm)
+    }
+
     fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {
         let of = self.blocks();
         let View { block, psi, norm } = self.view(k);

@@ -98,7 +98,8 @@ pub fn pilot(problem: &Problem, engine: &Engine, seed: u64) -> Result<Pilot, Run
         let began = Instant::now();
         let outcome = run::sample(engine, problem, options(n, seed), &stop, &mut |_| true)?;
         if outcome.trajectories > 0 && outcome.trajectories >= pilot.made {
-            pilot.each = seconds(began) / outcome.trajectories as f64;
+            let beforehand = run::beforehand(engine, problem, options(n, seed));
+            pilot.each = seconds(began) / (outcome.trajectories + beforehand) as f64;
             pilot.made = outcome.trajectories;
             pilot.accumulated = Some(outcome.accumulated);
         }

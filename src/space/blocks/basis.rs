@@ -2,6 +2,8 @@
 
 use super::charges::Charge;
 use super::layout::{Layout, Slot};
+use num_complex::Complex64;
+use std::collections::BTreeMap;
 
 /// What tells blocks apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -162,6 +164,35 @@ impl Space {
         let code = self.codes.as_ref().map_or(index as u64, |codes| codes[index]);
         for (slot, level) in levels.iter_mut().enumerate() {
             *level = (code / self.strides[slot]) as usize % self.levels[slot];
+        }
+    }
+
+    /// Hand to `take` the amplitudes of `slot`, one list for each state that the other slots have in ψ, 0 for levels that
+    /// do not belong to the block.
+    pub fn fibres(&self, slot: usize, psi: &[Complex64], take: &mut dyn FnMut(&[Complex64])) {
+        let (size, stride) = (self.levels[slot], self.strides[slot] as usize);
+        let mut fibre = vec![Complex64::ZERO; size];
+        if self.is_whole() {
+            if stride == 1 {
+                return psi.chunks_exact(size).for_each(take);
+            }
+            for first in (0..psi.len()).step_by(stride * size).flat_map(|start| start..start + stride) {
+                fibre.iter_mut().enumerate().for_each(|(level, x)| *x = psi[first + level * stride]);
+                take(&fibre);
+            }
+            return;
+        }
+        let mut found: BTreeMap<u64, Vec<(usize, Complex64)>> = BTreeMap::new();
+        let mut levels = vec![0; self.levels.len()];
+        for (index, x) in psi.iter().enumerate().filter(|(_, x)| **x != Complex64::ZERO) {
+            self.read(index, &mut levels);
+            let level = std::mem::take(&mut levels[slot]);
+            found.entry(self.code(&levels)).or_default().push((level, *x));
+        }
+        for amplitudes in found.into_values() {
+            fibre.fill(Complex64::ZERO);
+            amplitudes.into_iter().for_each(|(level, x)| fibre[level] = x);
+            take(&fibre);
         }
     }
 

@@ -365,6 +365,16 @@ impl Blocks {
         self.charges.iter().map(|charge| charge.describe(&names)).collect()
     }
 
+    /// The slot of the battery, where that is one ensemble stored as a spin.
+    pub fn battery_spin(&self) -> Option<usize> {
+        let [battery] = self.problem.battery() else { return None };
+        let slots = self.layout.of[battery.index()].clone();
+        match &self.layout.slots[slots.clone()] {
+            [Slot::Spin { .. }] => Some(slots.start),
+            _ => None,
+        }
+    }
+
     /// Whether a jump can change the spin of an ensemble.
     pub fn changes_spin(&self) -> bool {
         let local = |m: &Monomial| m.factors.iter().any(|(_, op)| matches!(op, SlotOp::Local { dj: 1 | -1, .. }));

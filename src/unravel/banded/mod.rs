@@ -377,6 +377,10 @@ impl Unraveling for BandedJump {
         Ok(self.no_jump.get_or_init(|| found).clone())
     }
 
+    fn has_battery_spin(&self) -> bool {
+        self.blocks.battery_spin().is_some()
+    }
+
     fn density_elements(&self, reduction: usize) -> f64 {
         readout::density_elements(&self.blocks, reduction)
     }
