@@ -1,6 +1,9 @@
-//! `leyden reproduce`: the figures of the papers, data and pictures.
+//! `leyden reproduce`: the figures of the papers, data and pictures. What is made already is not made again.
 
 mod aging;
+mod curves;
+mod declared;
+mod paper;
 mod scaling;
 
 use super::common::Outcome;
@@ -9,23 +12,24 @@ use super::run::sample;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns;
 use crate::output::figure::Figure;
-use crate::output::folder::{Run, RunFolder};
+use crate::output::folder::{Run, RunFolder, manifest, sha256};
 use crate::output::table::csv;
 use crate::problem::Problem;
 use crate::run::RunOptions;
 use crate::table::Table;
 use crate::unravel::engine::Engine;
 use clap::Args;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 /// Arguments of `leyden reproduce`.
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// Whose figures: aging, scaling, or all
+    /// Whose figures: aging, self_discharge, charging, thermal_noise, dephasing, scaling, all, or a file that
+    /// declares some
     #[arg(default_value = "all")]
     name: String,
     /// Folder that receives a folder for each name
@@ -34,13 +38,38 @@ pub struct ReproduceArgs {
     /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Rough pictures: a tenth of the trajectories and few points
+    #[arg(long)]
+    quick: bool,
+    /// Make also what is there already
+    #[arg(long)]
+    again: bool,
 }
 
-type Maker = fn(&mut Results) -> Result<(), Box<dyn Error>>;
-const MAKERS: [(&str, Maker); 2] = [("aging", aging::figures), ("scaling", scaling::figures)];
+/// How a set of figures is made.
+enum Maker {
+    /// By a program of its own.
+    Program(fn(&mut Results) -> Result<(), Box<dyn Error>>),
+    /// From a declaration.
+    Declared(&'static str),
+}
+
+const MAKERS: [(&str, Maker); 6] = [
+    ("aging", Maker::Program(aging::figures)),
+    ("self_discharge", Maker::Declared(include_str!("reproduce/papers/self_discharge.toml"))),
+    ("charging", Maker::Declared(include_str!("reproduce/papers/charging.toml"))),
+    ("thermal_noise", Maker::Declared(include_str!("reproduce/papers/thermal_noise.toml"))),
+    ("dephasing", Maker::Declared(include_str!("reproduce/papers/dephasing.toml"))),
+    ("scaling", Maker::Program(scaling::figures)),
+];
 
 /// Make the figures.
 pub fn reproduce(args: &ReproduceArgs) -> Outcome {
+    if args.name.ends_with(".toml") {
+        let text = std::fs::read_to_string(&args.name).map_err(|e| RunError::Request(format!("{}: {e}", args.name)))?;
+        let stem = Path::new(&args.name).file_stem().map_or_else(|| "figures".into(), |s| s.to_string_lossy());
+        return Ok(exit(make(args, &stem, &Maker::Program(aging::figures), Some(&text))?));
+    }
     let wanted: Vec<&(&str, Maker)> =
         MAKERS.iter().filter(|(name, _)| args.name == "all" || args.name == *name).collect();
     if wanted.is_empty() {
@@ -49,27 +78,63 @@ pub fn reproduce(args: &ReproduceArgs) -> Outcome {
             RunError::from(ModelError::UnknownName { kind: "set of figures", name: args.name.clone(), known }).into()
         );
     }
-    for (name, make) in wanted {
-        let started = Instant::now();
-        let mut identity = Map::new();
-        identity.insert("command".into(), json!(format!("reproduce {name}")));
-        let folder = RunFolder::claim(&args.out.join(name), Run { identity, ..Run::default() }, 20_000_000)?;
-        let mut results = Results { folder, seed: args.seed };
-        make(&mut results)?;
-        let mut facts = Map::new();
-        facts.insert("program".into(), json!(format!("leyden {}", env!("CARGO_PKG_VERSION"))));
-        facts.insert("seed".into(), json!(args.seed));
-        let environment = super::common::environment(started, rayon::current_num_threads());
-        let finished = results.folder.finish(facts, environment)?;
-        say!("{} in {:.1} s", finished.place.display(), started.elapsed().as_secs_f64());
+    let mut agree = true;
+    for (name, maker) in wanted {
+        // How fast this machine is says nothing about the papers.
+        if args.quick && args.name == "all" && *name == "scaling" {
+            continue;
+        }
+        let text = if let Maker::Declared(text) = maker { Some(*text) } else { None };
+        agree &= make(args, name, maker, text)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(exit(agree))
+}
+
+/// Failure where a number that should agree does not.
+fn exit(agree: bool) -> ExitCode {
+    if agree { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Make one set, unless it is there. Returns whether its numbers agree with those printed.
+fn make(args: &ReproduceArgs, name: &str, maker: &Maker, declared: Option<&str>) -> Result<bool, Box<dyn Error>> {
+    let started = Instant::now();
+    let mut identity = Map::new();
+    identity.insert("command".into(), json!(format!("reproduce {name}")));
+    let mut facts = Map::new();
+    facts.insert("program".into(), json!(format!("leyden {}", env!("CARGO_PKG_VERSION"))));
+    facts.insert("seed".into(), json!(args.seed));
+    facts.insert("quick".into(), json!(args.quick));
+    if let Some(text) = declared {
+        facts.insert("declaration".into(), json!(sha256(text.as_bytes())));
+    }
+    let place = args.out.join(name);
+    let same = |known: &Map<String, Value>| facts.iter().all(|(key, fact)| known.get(key) == Some(fact));
+    if !args.again && manifest(&place).is_some_and(|known| same(&known)) {
+        say!("{} is there already (--again makes it anew)", place.display());
+        return Ok(true);
+    }
+    say!("{name}");
+    let folder = RunFolder::claim(&place, Run { identity, ..Run::default() }, 20_000_000)?;
+    let mut results = Results { folder, seed: args.seed, quick: args.quick };
+    let agree = match (declared, maker) {
+        (Some(text), _) => {
+            let declared = declared::parse(text).map_err(|e| RunError::Request(format!("{name}: {e}")))?;
+            paper::figures(&mut results, &declared)?
+        }
+        (None, Maker::Program(program)) => program(&mut results).map(|()| true)?,
+        (None, Maker::Declared(_)) => true,
+    };
+    let environment = super::common::environment(started, rayon::current_num_threads());
+    let finished = results.folder.finish(facts, environment)?;
+    say!("{} in {:.1} s", finished.place.display(), started.elapsed().as_secs_f64());
+    Ok(agree)
 }
 
 /// A folder that figures and tables go into.
 struct Results {
     folder: RunFolder,
     seed: u64,
+    quick: bool,
 }
 
 impl Results {
@@ -85,7 +150,8 @@ impl Results {
 
     /// Sample, and keep the table as `name`_trajectories.csv.
     fn sampled(&mut self, name: &str, problem: &Problem, trajectories: u64) -> Result<Table, Box<dyn Error>> {
-        say!("{name}: {trajectories} trajectories");
+        let trajectories = if self.quick { trajectories.div_ceil(10) } else { trajectories };
+        say!("  {name}: {trajectories} trajectories");
         let options =
             RunOptions { trajectories, seed: self.seed, threads: 0, shots: false, covariance: false, states: false };
         let outcome = sample(problem, &Engine::new(problem, None)?.1, options)?;

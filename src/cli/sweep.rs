@@ -292,7 +292,10 @@ fn only(problem: &mut Problem, wanted: &[String], timed: bool) {
 }
 
 /// τ towards the energy that the protocol settles at; NaN when it has not fallen for good.
-fn time_to_charge(problem: &Problem, table: &Table) -> Result<f64, RunError> {
+///
+/// # Errors
+/// What the steady state fails with.
+pub fn time_to_charge(problem: &Problem, table: &Table) -> Result<f64, RunError> {
     let energy = problem.column(&Quantity::Energy);
     let settled = match exact::steady(problem, None, &interrupt::stop()) {
         Err(RunError::NoLimit { .. }) => return Ok(f64::NAN), // it never falls for good

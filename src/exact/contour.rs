@@ -9,6 +9,7 @@ use faer::{Conj, MatMut, Par, Spec, c64};
 use rayon::prelude::*;
 use sprs::CsMat;
 use std::f64::consts::PI;
+use std::sync::OnceLock;
 
 /// Largest relative defect of a column sum that is taken for rounding of the diagonal.
 const COLUMN_DEFECT: f64 = 1e-9;
@@ -47,6 +48,8 @@ pub struct Contour {
     /// Empty where tA = 0.
     nodes: Vec<Node>,
     symbolic: Option<SymbolicLu<usize>>,
+    /// The same in twice as many steps, once that was needed.
+    finer: OnceLock<Box<Contour>>,
 }
 
 /// One shift z of the contour with weight (h/2πi) eᶻ dz/du, doubled where it stands for its conjugate too.
@@ -76,20 +79,50 @@ impl Contour {
         stop: &Stop,
     ) -> Result<Self, RunError> {
         let rates = Rates::new(generator, duration, counted)?;
-        let (counted, stop) = (counted.to_vec(), stop.clone());
-        let mut this = Self { rates, counted, duration, tolerance, stop, substeps: 1, nodes: vec![], symbolic: None };
+        Self::of(rates, (counted.to_vec(), duration, tolerance), 0, stop)
+    }
+
+    /// In 2^`halvings` steps or more.
+    fn of(
+        rates: Rates,
+        (counted, duration, tolerance): (Vec<Vec<f64>>, f64, f64),
+        halvings: u32,
+        stop: &Stop,
+    ) -> Result<Self, RunError> {
+        let mut this = Self {
+            rates,
+            counted,
+            duration,
+            tolerance,
+            stop: stop.clone(),
+            substeps: 1,
+            nodes: vec![],
+            symbolic: None,
+            finer: OnceLock::new(),
+        };
         if this.rates.fastest * duration > 0.0 {
             let symbolic = factorize_symbolic_lu(this.rates.pattern.as_ref(), LuSymbolicParams::default())
                 .map_err(|error| failed(format!("its matrix cannot be ordered: {error}")))?;
-            this.choose_contour(&symbolic)?;
+            this.choose_contour(&symbolic, halvings)?;
             this.symbolic = Some(symbolic);
         }
         Ok(this)
     }
 
+    /// The same in twice as many steps.
+    fn finer(&self) -> Result<&Self, RunError> {
+        if let Some(known) = self.finer.get() {
+            return Ok(known);
+        }
+        let what = (self.counted.clone(), self.duration, self.tolerance);
+        let made = Self::of(self.rates.clone(), what, self.substeps.ilog2() + 1, &self.stop)?;
+        Ok(self.finer.get_or_init(|| Box::new(made)))
+    }
+
     /// Replaces p by exp(tA)p and returns ∫₀ᵗ c·p(s) ds for each counted rate vector c.
     ///
-    /// Negative entries above −tolerance are rounding: they are set to 0 and p is scaled to its previous total.
+    /// Negative entries above −tolerance are rounding: they are set to 0 and p is scaled to its previous total. The rounding
+    /// of a solution is that of the largest element of tA: where it costs more than the tolerance, t is split.
     ///
     /// # Errors
     /// A p that is not finite or negative; a result that is not finite, loses probability or has entries below
@@ -113,6 +146,9 @@ impl Contour {
             let after: f64 = next.iter().sum();
             // Written so that NaN fails.
             if !((after - before).abs() <= tolerance * before) {
+                if self.substeps < 1 << HALVINGS {
+                    return self.finer()?.apply(p);
+                }
                 return Err(failed(format!("the total probability went from {before} to {after}")));
             }
             for (state, value) in next.iter_mut().enumerate() {
@@ -135,10 +171,10 @@ impl Contour {
         self.nodes.len()
     }
 
-    /// Sets `substeps` and `nodes` to the cheapest contour found that meets the tolerance.
-    fn choose_contour(&mut self, symbolic: &SymbolicLu<usize>) -> Result<(), RunError> {
+    /// Sets `substeps` and `nodes` to the cheapest contour of 2^`least` steps or more that meets the tolerance.
+    fn choose_contour(&mut self, symbolic: &SymbolicLu<usize>, least: u32) -> Result<(), RunError> {
         let mut failure = None;
-        let attempts = (0..=HALVINGS).flat_map(|halvings| ROUNDING.map(|rounding| (halvings, rounding)));
+        let attempts = (least..=HALVINGS).flat_map(|halvings| ROUNDING.map(|rounding| (halvings, rounding)));
         for (halvings, rounding) in attempts {
             self.substeps = 1 << halvings;
             // Errors of successive steps add up at most, because exp(tA) contracts in the 1-norm.
@@ -309,7 +345,7 @@ impl Node {
 }
 
 /// A generator in compressed columns, its diagonal rebuilt from the rates so that columns sum to zero to rounding.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rates {
     pattern: SymbolicSparseColMat<usize>,
     values: Vec<f64>,

@@ -1,0 +1,255 @@
+//! A set of figures as it is declared: inputs of `examples/` with what to change of them, what to solve, what to draw, and the
+//! numbers that the paper prints.
+//!
+//! What a figure says holds for its panels, and what a panel says for its curves, unless they say something else.
+
+use crate::output::figure::{Axis, Mark, Scale};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Value;
+
+/// The figures of one paper.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// What they are of.
+    pub title: String,
+    /// The paper.
+    pub source: String,
+    #[serde(rename = "figure")]
+    pub figures: Vec<DeclaredFigure>,
+    /// Numbers in its text and tables.
+    #[serde(default)]
+    pub published: Vec<Published>,
+}
+
+/// A picture, by the name of its files.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredFigure {
+    pub name: String,
+    pub title: String,
+    /// Panels in a row.
+    #[serde(default = "two")]
+    pub columns: usize,
+    #[serde(default)]
+    pub usual: Options,
+    #[serde(rename = "panel")]
+    pub panels: Vec<DeclaredPanel>,
+}
+
+fn two() -> usize {
+    2
+}
+
+/// A pair of axes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredPanel {
+    #[serde(default)]
+    pub title: String,
+    pub across: DeclaredAxis,
+    pub up: DeclaredAxis,
+    #[serde(default)]
+    pub usual: Options,
+    #[serde(rename = "curve")]
+    pub curves: Vec<Options>,
+}
+
+/// An axis.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredAxis {
+    label: String,
+    #[serde(default)]
+    log: bool,
+    range: Option<(f64, f64)>,
+}
+
+impl DeclaredAxis {
+    /// As it is drawn.
+    pub fn axis(&self) -> Axis {
+        let scale = if self.log { Scale::Log } else { Scale::Linear };
+        Axis { label: self.label.clone(), scale, range: self.range }
+    }
+}
+
+/// A curve, once for each way of solving it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// In the legend.
+    #[serde(default)]
+    pub label: String,
+    /// An input of `examples/`, without its ending.
+    pub input: Option<String>,
+    /// Parameters that are set.
+    #[serde(default)]
+    pub set: BTreeMap<String, Value>,
+    /// How: `trajectories`, `exact`, `steady`, `meanfield`.
+    pub solve: Option<Vec<How>>,
+    /// How many trajectories.
+    pub trajectories: Option<u64>,
+    /// `time`, `cycle`, a column, or the parameter of `along`.
+    pub x: Option<String>,
+    /// A column.
+    pub y: Option<String>,
+    /// Units in which they are drawn.
+    pub x_unit: Option<f64>,
+    pub y_unit: Option<f64>,
+    /// A parameter that is varied, with the range of a `[sweep]`.
+    pub along: Option<Along>,
+    /// A second one, which makes a map.
+    pub against: Option<Along>,
+    /// What is read of each of its points.
+    pub read: Option<Read>,
+    /// Rows that are drawn: the last one of each cycle.
+    pub ends: Option<bool>,
+    pub colour: Option<usize>,
+}
+
+/// How a curve is solved.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    Trajectories,
+    Exact,
+    Steady,
+    MeanField,
+}
+
+impl How {
+    /// What it is called in a legend, and how it is drawn.
+    pub fn style(self) -> (&'static str, Mark) {
+        match self {
+            How::Trajectories => ("trajectories, 95 %", Mark::Band),
+            How::Exact => ("exact", Mark::Dotted),
+            How::Steady => ("steady state", Mark::Line),
+            How::MeanField => ("mean field", Mark::Dashed),
+        }
+    }
+}
+
+/// A parameter and its values.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Along {
+    pub parameter: String,
+    #[serde(default)]
+    pub values: Vec<f64>,
+    pub from: Option<f64>,
+    pub to: Option<f64>,
+    pub points: Option<usize>,
+    #[serde(default)]
+    pub log: bool,
+}
+
+impl Along {
+    /// The values, of a quick run about eight of them; `None` where there are none.
+    pub fn values(&self, quick: bool) -> Option<Vec<f64>> {
+        const FEW: usize = 8;
+        let all = match (self.from, self.to, self.points) {
+            (Some(from), Some(to), Some(points)) if points > 1 && self.values.is_empty() => {
+                let at = |k: usize| {
+                    let part = k as f64 / (points - 1) as f64;
+                    if self.log { from * (to / from).powf(part) } else { from + (to - from) * part }
+                };
+                (0..points).map(at).collect()
+            }
+            _ => self.values.clone(),
+        };
+        let stride = if quick { all.len().div_ceil(FEW).max(1) } else { 1 };
+        let last = all.len().checked_sub(1)?;
+        Some((0..all.len()).filter(|k| k % stride == 0 || *k == last).map(|k| all[k]).collect())
+    }
+}
+
+/// What is read off a solution that is one point of a curve.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Read {
+    /// The last row.
+    #[default]
+    Last,
+    /// The largest value over the rows.
+    Most,
+    /// The time of that.
+    TimeOfMost,
+}
+
+impl Options {
+    /// These, and what they do not say from `usual`.
+    pub fn or(&self, usual: &Self) -> Self {
+        let mut set = usual.set.clone();
+        set.extend(self.set.clone());
+        Self {
+            label: self.label.clone(),
+            input: self.input.clone().or(usual.input.clone()),
+            set,
+            solve: self.solve.clone().or(usual.solve.clone()),
+            trajectories: self.trajectories.or(usual.trajectories),
+            x: self.x.clone().or(usual.x.clone()),
+            y: self.y.clone().or(usual.y.clone()),
+            x_unit: self.x_unit.or(usual.x_unit),
+            y_unit: self.y_unit.or(usual.y_unit),
+            along: self.along.clone().or(usual.along.clone()),
+            against: self.against.clone().or(usual.against.clone()),
+            read: self.read.or(usual.read),
+            ends: self.ends.or(usual.ends),
+            colour: self.colour.or(usual.colour),
+        }
+    }
+
+    /// The parameters that are set, as `-p` takes them.
+    pub fn overrides(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| match value {
+            Value::String(word) => word.clone(),
+            other => other.to_string(),
+        };
+        self.set.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+    }
+}
+
+/// A number that the paper prints.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// What it is, and where.
+    pub what: String,
+    pub printed: f64,
+    /// How far off it may be: half of its last digit, or what the paper says.
+    pub within: f64,
+    /// The curve that it is read off.
+    pub figure: String,
+    #[serde(default)]
+    pub panel: usize,
+    pub curve: String,
+    /// How.
+    pub read: Reading,
+    /// Why it does not agree, where it does not.
+    #[serde(default)]
+    pub why: String,
+}
+
+/// What is read off a curve.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    First,
+    Last,
+    /// The largest y, and where it is.
+    Most,
+    WhereMost,
+    /// y at this x, between the points by a straight line.
+    At(f64),
+    /// The first x at which y is this.
+    Crossing(f64),
+}
+
+/// Read a declaration.
+///
+/// # Errors
+/// What is wrong, with line and column.
+pub fn parse(text: &str) -> Result<Declared, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
