@@ -2,6 +2,7 @@
 
 use super::SMALL;
 use super::place::{AGING, Place};
+use super::results::everything;
 use predicates::prelude::*;
 use std::fs;
 use std::path::Path;
