@@ -130,10 +130,15 @@ pub fn identity(command: &str, input: &Input) -> Map<String, Json> {
     map
 }
 
+/// The name of this machine.
+pub fn host() -> String {
+    let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/etc/hostname")).unwrap_or_default();
+    host.trim().to_owned()
+}
+
 /// Where and how long: the one part of a manifest that differs between identical runs.
 pub fn environment(started: Instant, threads: usize) -> Json {
-    let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/etc/hostname")).unwrap_or_default();
-    json!({ "host": host.trim(), "threads": threads, "wall_seconds": started.elapsed().as_secs_f64() })
+    json!({ "host": host(), "threads": threads, "wall_seconds": started.elapsed().as_secs_f64() })
 }
 
 /// Bytes that the tables and pictures of a result take, generously.

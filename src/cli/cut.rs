@@ -39,9 +39,9 @@ pub struct CutArgs {
 }
 
 impl CutArgs {
-    /// Whether anything of this run is to be put together with something else of it.
-    fn is_asked_for(&self) -> bool {
-        self.checkpoint.is_some() || self.resume || self.part.is_some()
+    /// Whether the result is to hold what a run with more trajectories goes on from.
+    fn keeps(&self) -> bool {
+        self.checkpoint.is_some() || self.resume
     }
 }
 
@@ -75,8 +75,13 @@ fn parse_part(text: &str) -> Result<Part, String> {
     }
 }
 
+/// How often a checkpoint is written where nothing is said of it.
+const INTERVAL: Duration = Duration::from_secs(60);
+
 /// Where a run stands, and where that is written.
 pub struct Cut {
+    /// Whether the result keeps it too.
+    keeps: bool,
     /// How often it is written; `None` if not at all.
     interval: Option<Duration>,
     last: Instant,
@@ -96,7 +101,7 @@ pub enum Start {
     Finished(String),
 }
 
-/// What makes a checkpoint one of a run: what the manifest says, what is kept, and the program to the last bit.
+/// What makes batches some of a run, but for the program: what the manifest says, and what is kept.
 pub fn identity(
     of_run: &Map<String, Value>,
     (input, args): (&Input, &RunArgs),
@@ -114,20 +119,26 @@ pub fn identity(
         identity.insert("input_path".into(), json!(input.path));
         identity.insert("overrides".into(), json!(args.input.parameters));
     }
-    if args.cut.is_asked_for() {
-        let program = std::env::current_exe().and_then(fs::read).map(|bytes| sha256(&bytes));
-        identity.insert("executable".into(), json!(program.ok()));
-    }
     identity
 }
 
+/// The program to the last bit.
+pub fn executable() -> Option<String> {
+    std::env::current_exe().and_then(fs::read).map(|bytes| sha256(&bytes)).ok()
+}
+
 impl Cut {
-    /// For a run whose result is to be in `out`.
-    pub fn new(args: &CutArgs, out: &Path, identity: Map<String, Value>) -> Self {
+    /// For a run whose result is to be in `out`. One of several processes can end with any of them, so it leaves a
+    /// checkpoint unasked.
+    pub fn new(args: &CutArgs, out: &Path, mut identity: Map<String, Value>, several: bool) -> Self {
         let mut file = out.as_os_str().to_owned();
         file.push(".checkpoint");
-        let interval = args.checkpoint.or(args.resume.then_some(Duration::from_secs(60)));
-        Self { interval, last: Instant::now(), file: file.into(), identity, failure: None }
+        let keeps = args.keeps();
+        let interval = args.checkpoint.or((keeps || several).then_some(INTERVAL));
+        if interval.is_some() || args.part.is_some() {
+            identity.insert("executable".into(), json!(executable()));
+        }
+        Self { keeps, interval, last: Instant::now(), file: file.into(), identity, failure: None }
     }
 
     /// What there is to go on from.
@@ -198,10 +209,7 @@ impl Cut {
 
     /// Keep in the result what a run with more trajectories goes on from.
     pub fn keep(&self, folder: &mut RunFolder, batches: &Batches) -> Result<(), RunError> {
-        match self.interval {
-            Some(_) => folder.write(CHECKPOINT, &self.checkpoint(batches).encode()?),
-            None => Ok(()),
-        }
+        if self.keeps { folder.write(CHECKPOINT, &self.checkpoint(batches).encode()?) } else { Ok(()) }
     }
 
     /// The result is where it was to be: its checkpoint has done its work.

@@ -4,7 +4,7 @@ use super::print::note;
 use crate::output::folder;
 use crate::stop::Stop;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 static STOP: LazyLock<Stop> = LazyLock::new(Stop::default);
 /// When the flag was raised.
 static SINCE: Mutex<Option<Instant>> = Mutex::new(None);
-/// Whether something is there that an early end can keep.
-static KEEPS: AtomicBool = AtomicBool::new(false);
+/// Which [`PATIENCE`] an early end asks for.
+static STAGE: AtomicUsize = AtomicUsize::new(0);
 
 /// Until when samples may be evaluated after the flag was raised; then what takes no time is kept.
 const EVALUATION: Duration = Duration::from_millis(800);
@@ -31,7 +31,13 @@ pub fn stop() -> Stop {
 
 /// From now on an early end keeps something.
 pub fn keep() {
-    KEEPS.store(true, Ordering::Relaxed);
+    STAGE.fetch_max(1, Ordering::Relaxed);
+}
+
+/// From now on another process decides when this one ends, and may have something to write first.
+#[cfg(feature = "mpi")]
+pub fn follow() {
+    STAGE.fetch_max(2, Ordering::Relaxed);
 }
 
 /// A flag for what is made of the samples: raised when the command is interrupted, or if it already is, a little later.
@@ -57,7 +63,7 @@ pub fn listen() {
         let _ = thread::Builder::new().spawn(move || {
             loop {
                 thread::sleep(Duration::from_millis(20));
-                let stage = if folder::is_writing() { 2 } else { usize::from(KEEPS.load(Ordering::Relaxed)) };
+                let stage = if folder::is_writing() { 2 } else { STAGE.load(Ordering::Relaxed) };
                 if first.elapsed() > PATIENCE[stage] {
                     leave();
                 }
@@ -66,8 +72,10 @@ pub fn listen() {
     });
 }
 
+/// When the flag was raised; also another process of the same run may have asked for it.
 fn since() -> Option<Instant> {
-    *SINCE.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut since = SINCE.lock().unwrap_or_else(PoisonError::into_inner);
+    if STOP.is_requested() { Some(*since.get_or_insert_with(Instant::now)) } else { *since }
 }
 
 /// The end of a command that was interrupted before there was anything to keep.

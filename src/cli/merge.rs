@@ -80,7 +80,7 @@ pub fn merge(args: &MergeArgs) -> Outcome {
     let expected = common::expected_bytes(input.problem.protocol.row_count(), input.problem.quantities.len());
     let folder = place.claim("", whole, expected)?;
     note!("{}: {} trajectories in {n} parts", input.problem.title, options.trajectories);
-    Sampled { input: &input, engine: &engine, options, until: &Until::default(), format, started }
+    Sampled { input: &input, engine: &engine, options, until: &Until::default(), format, started, ranks: 1 }
         .finish(folder, batches, None)
 }
 

@@ -10,6 +10,7 @@ mod interrupt;
 mod merge;
 mod plot;
 mod print;
+mod ranks;
 mod record;
 mod reproduce;
 mod run;
@@ -22,6 +23,7 @@ mod verify;
 use crate::error::RunError;
 use crate::unravel::NO_SHOTS;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use ranks::Place;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -125,8 +127,17 @@ pub fn main() -> ExitCode {
         }
     };
     interrupt::listen();
+    let ranks = match ranks::place(&command) {
+        Ok(Place::Silent) => return ExitCode::SUCCESS,
+        Ok(Place::Among(ranks)) => Some(ranks),
+        Ok(Place::Alone) => None,
+        Err(error) => {
+            common::report(&error, "");
+            return ExitCode::from(2);
+        }
+    };
     let outcome = match &command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(args, ranks),
         Command::Merge(args) => merge::merge(args),
         Command::Exact(args) => exact::exact(args),
         Command::Steady(args) => exact::steady(args),

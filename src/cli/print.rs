@@ -2,10 +2,20 @@
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What the standard output failed with first; nothing is printed after it.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Whether nothing is printed at all: another process of the same run does it.
+static HUSHED: AtomicBool = AtomicBool::new(false);
+
+/// Print nothing from now on.
+#[cfg(feature = "mpi")]
+pub fn hush() {
+    HUSHED.store(true, Ordering::Relaxed);
+}
 
 fn failed() -> MutexGuard<'static, Option<io::Error>> {
     FAILED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -14,14 +24,16 @@ fn failed() -> MutexGuard<'static, Option<io::Error>> {
 /// Print results.
 pub fn out(text: Arguments<'_>) {
     let mut failed = failed();
-    if failed.is_none() {
+    if failed.is_none() && !HUSHED.load(Ordering::Relaxed) {
         *failed = io::stdout().write_fmt(text).err();
     }
 }
 
 /// Print what goes on, for whoever is there to read it.
 pub fn aside(text: Arguments<'_>) {
-    let _ = io::stderr().write_fmt(text);
+    if !HUSHED.load(Ordering::Relaxed) {
+        let _ = io::stderr().write_fmt(text);
+    }
 }
 
 /// Print what is still on its way, and tell whether anything was lost that somebody was there to read.

@@ -5,6 +5,7 @@ use super::common::{self, Format, Outcome};
 use super::cut::{self, Cut, CutArgs, Start};
 use super::interrupt;
 use super::print::note;
+use super::ranks::{self, Ranks};
 use super::record::{self, RecordArgs};
 use super::screen;
 use super::summary::summary;
@@ -19,7 +20,7 @@ use crate::output::folder::{Finished, RunFolder};
 use crate::output::npz;
 use crate::output::table as files;
 use crate::problem::Problem;
-use crate::run::{self, Batches, RunOptions, Shots, SoFar};
+use crate::run::{self, Batches, Queue, RunOptions, Shots, SoFar};
 use crate::space::choose::{Representation, choose};
 use crate::table::Table;
 use crate::unravel::engine::Engine;
@@ -27,6 +28,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, json};
 use std::borrow::Cow;
+use std::error::Error;
 use std::io::IsTerminal;
 use std::ops::Range;
 use std::process::ExitCode;
@@ -77,46 +79,87 @@ pub struct SamplingArgs {
 /// Largest total size of single shots.
 const MOST_SHOT_BYTES: u64 = 4_000_000_000;
 
-/// Sample `input` and write its folder.
-pub fn run(args: &RunArgs) -> Outcome {
+/// What is sampled, and how: all that is known before the output folder is looked at.
+pub struct Prepared {
+    pub input: Input,
+    pub engine: Engine,
+    pub options: RunOptions,
+    until: Until,
+    representation: Representation,
+}
+
+impl Prepared {
+    /// As the arguments say, on one of `ranks`: without a word about threads each of several has one.
+    ///
+    /// # Errors
+    /// When something is wrong with the input or the arguments.
+    fn new(args: &RunArgs, ranks: Option<&Ranks>) -> Result<Self, Box<dyn Error>> {
+        let mut input = args.input.read()?;
+        args.record.apply(&mut input)?;
+        let until = Until::new(&input.problem, &args.until)?;
+        let (representation, engine) = common::engine(&input, args.sampling.representation)?;
+        let options = RunOptions {
+            trajectories: args.sampling.trajectories.unwrap_or(input.run.trajectories),
+            seed: args.sampling.seed.unwrap_or(input.run.seed),
+            threads: args.sampling.threads.unwrap_or(ranks.map_or(0, |_| 1)) as usize,
+            shots: input.run.shots && !args.no_shots,
+            covariance: false,
+            states: args.states,
+        };
+        let prepared = Self { input, engine, options, until, representation };
+        let shot_bytes = prepared.shot_bytes();
+        if shot_bytes > MOST_SHOT_BYTES {
+            return Err(common::too_large(
+                &format!("keeping the single shots of {} trajectories", options.trajectories),
+                common::bytes(shot_bytes as f64),
+                &common::bytes(MOST_SHOT_BYTES as f64),
+                "run with --no-shots, or with fewer trajectories",
+            )
+            .into());
+        }
+        run::check(&prepared.engine, &prepared.input.problem, options)?;
+        Ok(prepared)
+    }
+
+    fn shot_bytes(&self) -> u64 {
+        let each = Shots::bytes_each(&self.input.problem);
+        if self.options.shots { each.saturating_mul(self.options.trajectories) } else { 0 }
+    }
+
+    /// What makes the run the same as another, as the manifest holds it.
+    pub fn identity(&self, args: &RunArgs) -> Map<String, serde_json::Value> {
+        let mut identity = common::identity("run", &self.input);
+        identity.insert("seed".into(), json!(self.options.seed));
+        identity.insert("trajectories_asked".into(), json!(self.options.trajectories));
+        identity.extend(args.until.identity());
+        identity.insert("representation".into(), json!(self.representation.to_string()));
+        identity.insert("unraveling".into(), json!("jump"));
+        if !args.record.is_empty() {
+            identity.insert("record".into(), json!(args.record));
+        }
+        identity.extend(args.format.map(|format| ("format".to_owned(), json!(format))));
+        identity
+    }
+}
+
+/// Sample the input and write its folder, with the other ranks where there are any.
+pub fn run(args: &RunArgs, mut ranks: Option<Ranks>) -> Outcome {
     let started = Instant::now();
-    let mut input = args.input.read()?;
-    args.record.apply(&mut input)?;
-    let problem = &input.problem;
-    let until = Until::new(problem, &args.until)?;
-    let (representation, engine) = common::engine(&input, args.sampling.representation)?;
-    let options = RunOptions {
-        trajectories: args.sampling.trajectories.unwrap_or(input.run.trajectories),
-        seed: args.sampling.seed.unwrap_or(input.run.seed),
-        threads: args.sampling.threads.unwrap_or(0) as usize,
-        shots: input.run.shots && !args.no_shots,
-        covariance: false,
-        states: args.states,
-    };
-    let shot_bytes = if options.shots { Shots::bytes_each(problem).saturating_mul(options.trajectories) } else { 0 };
-    if shot_bytes > MOST_SHOT_BYTES {
-        return Err(common::too_large(
-            &format!("keeping the single shots of {} trajectories", options.trajectories),
-            common::bytes(shot_bytes as f64),
-            &common::bytes(MOST_SHOT_BYTES as f64),
-            "run with --no-shots, or with fewer trajectories",
-        )
-        .into());
+    let prepared = Prepared::new(args, ranks.as_ref());
+    if let Some(ranks) = ranks.as_ref().filter(|ranks| ranks.rank() > 0) {
+        ranks::serve(ranks, prepared, args);
+        return Ok(ExitCode::SUCCESS);
     }
-    run::check(&engine, problem, options)?;
-    let mut identity = common::identity("run", &input);
-    identity.insert("seed".into(), json!(options.seed));
-    identity.insert("trajectories_asked".into(), json!(options.trajectories));
-    identity.extend(args.until.identity());
-    identity.insert("representation".into(), json!(representation.to_string()));
-    identity.insert("unraveling".into(), json!("jump"));
-    if !args.record.is_empty() {
-        identity.insert("record".into(), json!(args.record));
+    let prepared = prepared?;
+    if let Some(ranks) = &mut ranks {
+        ranks::meet(ranks, &prepared, args)?;
     }
-    identity.extend(args.format.map(|format| ("format".to_owned(), json!(format))));
+    let (mut identity, shot_bytes) = (prepared.identity(args), prepared.shot_bytes());
+    let Prepared { input, engine, options, until, representation } = &prepared;
+    let (problem, options) = (&input.problem, *options);
     let out = args.input.out("");
     let part = args.cut.part;
-    let mut cut = Cut::new(&args.cut, &out, cut::identity(&identity, (&input, args), part));
+    let mut cut = Cut::new(&args.cut, &out, cut::identity(&identity, (input, args), part), ranks.is_some());
     let done = match cut.start(&args.cut, &out, (&identity, args.input.force))? {
         Start::From(batches) => *batches,
         Start::Finished(text) => {
@@ -131,39 +174,54 @@ pub fn run(args: &RunArgs) -> Outcome {
         + shot_bytes
         + record::expected_bytes(problem);
     let folder = args.input.claim("", identity, expected)?;
-    common::only_exact(&input);
+    common::only_exact(input);
 
     let (n, seed) = (options.trajectories, options.seed);
     note!("{}: {representation} representation, {n} trajectories, seed {seed}", problem.title);
     if !options.shots && !problem.record.first_passage.is_empty() {
         note!("note: without single shots first passages are kept as probabilities alone");
     }
-    let mut all = run::batches(&engine, problem, options);
+    if let Some(ranks) = &ranks {
+        note!("on {} MPI ranks", ranks.count());
+    }
+    let mut all = run::batches(engine, problem, options);
     if let Some(part) = part {
         all = part.batches(&all);
         note!(
             "part {part} of them: batches {} to {} of {}",
             all.start,
             all.end,
-            run::batches(&engine, problem, options).end
+            run::batches(engine, problem, options).end
         );
     }
     if !done.is_empty() {
         note!("goes on after {} trajectories", done.trajectories());
     }
-    let batches = sample_from(problem, &engine, options, &until, (done, all), Some(&mut cut))?;
+    let batches = sample_from(problem, engine, options, until, (done, all), (Some(&mut cut), ranks.as_mut()))?;
+    let count = ranks.as_ref().map_or(1, Ranks::count);
     if batches.interrupted() {
         cut.interrupted(&batches);
     }
+    // The others have done their work. To wait for them now might cost an interrupted run the time to keep its result.
+    let _until_it_is_kept = ranks.filter(|_| batches.interrupted());
     if part.is_some() {
         return match batches.interrupted() {
             true => cut::part_interrupted(),
-            false => cut.part(folder, &batches, common::environment(started, threads(options))),
+            false => cut.part(folder, &batches, environment(started, options, count)),
         };
     }
-    let run = Sampled { input: &input, engine: &engine, options, until: &until, format: args.format, started };
+    let run = Sampled { input, engine, options, until, format: args.format, started, ranks: count };
     let status = run.finish(folder, batches, Some(&cut))?;
     Ok(status)
+}
+
+/// Where, how and how long.
+fn environment(started: Instant, options: RunOptions, ranks: usize) -> serde_json::Value {
+    let mut all = common::environment(started, threads(options));
+    if ranks > 1 {
+        all["ranks"] = json!(ranks);
+    }
+    all
 }
 
 /// Number of threads that are used.
@@ -179,6 +237,8 @@ pub struct Sampled<'a> {
     pub until: &'a Until,
     pub format: Option<Format>,
     pub started: Instant,
+    /// How many processes have sampled it.
+    pub ranks: usize,
 }
 
 impl Sampled<'_> {
@@ -187,7 +247,7 @@ impl Sampled<'_> {
     /// # Errors
     /// When there is nothing to evaluate, or something cannot be written.
     pub fn finish(&self, mut folder: RunFolder, batches: Batches, cut: Option<&Cut>) -> Outcome {
-        let Self { input, options, until, started, .. } = *self;
+        let Self { input, options, until, started, ranks, .. } = *self;
         let problem = &input.problem;
         if let Some(cut) = cut.filter(|_| !batches.interrupted()) {
             cut.keep(&mut folder, &batches)?;
@@ -220,7 +280,8 @@ impl Sampled<'_> {
             );
             folder.write("result.nc", &file.encode()?)?;
         }
-        let finished = write(folder, input, &outcome, &table, (started, options), facts)?;
+        let environment = environment(started, options, ranks);
+        let finished = write(folder, input, &outcome, &table, (options, environment), facts)?;
         screen::print_end(problem, &table, "", &finished);
         warn_undersampled(&table);
         if outcome.accumulated.pinched.is_some() {
@@ -338,18 +399,18 @@ pub fn cut_off(problem: &Problem, table: &Table) -> Vec<(bool, String)> {
 /// As [`run::sample`].
 pub fn sample(problem: &Problem, engine: &Engine, options: RunOptions) -> Result<run::Outcome, RunError> {
     let all = run::batches(engine, problem, options);
-    let batches = sample_from(problem, engine, options, &Until::default(), (Batches::default(), all), None)?;
+    let batches = sample_from(problem, engine, options, &Until::default(), (Batches::default(), all), (None, None))?;
     run::conclude(engine, problem, options, batches, &interrupt::stop())
 }
 
-/// Sample those of the batches `all` that are not `done`.
+/// Sample those of the batches `all` that are not `done`, with the other ranks where there are any.
 fn sample_from(
     problem: &Problem,
     engine: &Engine,
     options: RunOptions,
     until: &Until,
     (done, all): (Batches, Range<u64>),
-    mut cut: Option<&mut Cut>,
+    (mut cut, ranks): (Option<&mut Cut>, Option<&mut Ranks>),
 ) -> Result<Batches, RunError> {
     let stop = interrupt::stop();
     let mut progress = Progress::new(problem, options.trajectories);
@@ -362,7 +423,12 @@ fn sample_from(
         }
         checks.go_on(so_far)
     };
-    let batches = run::go_on(engine, problem, options, (done, all), &stop, &mut watch);
+    let help = |queue: &Queue| {
+        if let Some(ranks) = ranks {
+            ranks.help(queue, (engine, problem, options), until.looks(), &stop);
+        }
+    };
+    let batches = run::go_on_helped(engine, problem, options, (done, all), &stop, &mut watch, help);
     progress.finish();
     checks.failure().map_or(batches, Err)
 }
@@ -372,9 +438,9 @@ fn write(
     input: &Input,
     outcome: &run::Outcome,
     table: &Table,
-    (started, options): (Instant, RunOptions),
+    (options, environment): (RunOptions, serde_json::Value),
     facts: Map<String, serde_json::Value>,
-) -> Result<Finished, Box<dyn std::error::Error>> {
+) -> Result<Finished, Box<dyn Error>> {
     let problem = &input.problem;
     folder.write("observables.csv", files::csv(table).as_bytes())?;
     if let Some(summary) = summary(problem, table) {
@@ -400,7 +466,7 @@ fn write(
     }
     let legend = common::sampled_legend(outcome.trajectories);
     common::draw(&mut folder, &problem.title, &[(&legend, table)])?;
-    Ok(folder.finish(facts, common::environment(started, threads(options)))?)
+    Ok(folder.finish(facts, environment)?)
 }
 
 fn warn_undersampled(table: &Table) {

@@ -56,6 +56,11 @@ impl Until {
         self.target.is_some() || self.time.is_some()
     }
 
+    /// Whether a decision depends on which batches are there, and not on the time alone.
+    pub fn looks(&self) -> bool {
+        self.target.is_some()
+    }
+
     /// To be asked after each batch of `size` trajectories from number `first` on.
     pub fn checks<'a>(&'a self, problem: &'a Problem, size: u64, first: u64) -> Checks<'a> {
         let mut next = 4;

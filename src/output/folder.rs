@@ -13,7 +13,8 @@ use super::files::{follow, free_name, io, place, write_whole};
 use crate::error::RunError;
 use reserve::Reserve;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -65,7 +66,27 @@ pub struct RunFolder {
 
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    let mut digest = Digest::default();
+    digest.0.update(bytes);
+    digest.hex()
+}
+
+/// The SHA-256 of what is written to it, which need not fit into memory.
+#[derive(Clone, Debug, Default)]
+pub struct Digest(Sha256);
+
+impl Digest {
+    /// In hexadecimal.
+    pub fn hex(self) -> String {
+        self.0.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+impl fmt::Write for Digest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text);
+        Ok(())
+    }
 }
 
 /// The manifest of a folder, if it is the folder of a run.

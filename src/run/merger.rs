@@ -62,6 +62,19 @@ impl SoFar<'_> {
 }
 
 impl Batches {
+    /// Batch number `index`; one of fewer than `size` trajectories is the last one.
+    pub(super) fn one(index: u64, made: BatchResult, size: u64) -> Self {
+        let BatchResult { accumulated, shots, trajectories } = made;
+        let mut one = Self { first: index, ..Self::default() };
+        if trajectories < size {
+            one.last = Some(Rest { accumulated, shots, trajectories });
+        } else {
+            one.sums.push(index, accumulated);
+            (one.trajectories, one.shots) = (trajectories, shots);
+        }
+        one
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.trajectories == 0 && self.last.is_none()
@@ -146,56 +159,51 @@ impl Batches {
 /// Adds batches strictly in order.
 pub(super) struct Merger<'a, 'b> {
     batches: Batches,
-    waiting: BTreeMap<u64, Result<BatchResult, RunError>>,
-    /// The number of the next batch, and how many trajectories it has unless it is the last one.
+    waiting: BTreeMap<u64, Result<Batches, RunError>>,
+    /// The number of the next batch.
     next: u64,
-    size: u64,
     finished: bool,
     failure: Option<RunError>,
     no_jump: Option<&'a Accumulated>,
-    watch: &'a mut super::Watch<'b>,
+    watch: Option<&'a mut super::Watch<'b>>,
 }
 
 impl<'a, 'b> Merger<'a, 'b> {
     pub fn new(
         batches: Batches,
-        (next, size): (u64, u64),
+        next: u64,
         no_jump: Option<&'a Accumulated>,
-        watch: &'a mut super::Watch<'b>,
+        watch: Option<&'a mut super::Watch<'b>>,
     ) -> Self {
         let first = if batches.is_empty() { next } else { batches.first };
         let batches = Batches { first, ..batches.whole() };
-        Self { batches, waiting: BTreeMap::new(), next, size, finished: false, failure: None, no_jump, watch }
+        Self { batches, waiting: BTreeMap::new(), next, finished: false, failure: None, no_jump, watch }
     }
 
-    /// Take batch number `index`; returns whether there is any use for more.
-    pub fn take(&mut self, index: u64, result: Result<BatchResult, RunError>) -> bool {
-        self.waiting.insert(index, result);
+    /// Take batches that begin with number `first`; returns whether there is any use for more.
+    pub fn take(&mut self, first: u64, made: Result<Batches, RunError>) -> bool {
+        self.waiting.insert(first, made);
         while !self.finished
-            && let Some(result) = self.waiting.remove(&self.next)
+            && let Some(made) = self.waiting.remove(&self.next)
         {
-            match result {
-                Ok(result) => self.add(result),
+            match made {
+                Ok(made) => self.add(made),
                 Err(failure) => (self.failure, self.finished) = (Some(failure), true),
             }
         }
         !self.finished
     }
 
-    fn add(&mut self, result: BatchResult) {
-        let BatchResult { accumulated, shots, trajectories } = result;
-        if trajectories < self.size {
-            self.batches.last = Some(Rest { accumulated, shots, trajectories });
-        } else {
-            self.batches.sums.push(self.next, accumulated);
-            self.batches.trajectories += trajectories;
-            match (&mut self.batches.shots, shots) {
-                (Some(mine), Some(theirs)) => mine.append(theirs),
-                (mine, theirs) => *mine = theirs,
-            }
-        }
-        self.next += 1;
-        self.finished = !(self.watch)(&SoFar { batches: &self.batches, no_jump: self.no_jump });
+    fn add(&mut self, made: Batches) {
+        self.next = made.after();
+        self.batches.append(made);
+        let so_far = SoFar { batches: &self.batches, no_jump: self.no_jump };
+        self.finished = self.watch.as_mut().is_some_and(|watch| !watch(&so_far));
+    }
+
+    /// The number of the next batch.
+    pub fn next(&self) -> u64 {
+        self.next
     }
 
     /// The batches that were added, of those up to `end`.

@@ -4,12 +4,16 @@ mod batch;
 mod merger;
 mod passages;
 mod pinched;
+mod queue;
+#[cfg(feature = "mpi")]
+pub mod ranks;
 mod record;
 mod shots;
 mod sums;
 
 pub use merger::{Batches, SoFar};
 pub use pinched::is_pinched;
+pub use queue::Queue;
 use shots::MOST_PATH_JUMPS;
 pub use shots::{Jump, MOST_JUMPS, Path, Shots};
 pub use sums::Sums;
@@ -28,9 +32,8 @@ use crate::unravel::engine::Engine;
 use crate::unravel::no_jump::{NoJump, Which};
 use batch::{BatchResult, Task};
 use merger::Merger;
+use queue::{Alarm, Maker};
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,6 +121,21 @@ const MOST_DENSITY_BYTES: f64 = 4e9;
 pub fn group_bytes(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> f64 {
     let kept = densities(engine, problem, options).into_iter();
     16.0 * kept.map(|of| engine.density_elements(of)).sum::<f64>() * problem.protocol.row_count() as f64
+}
+
+/// Populations of a batch along an axis at one row, to order of magnitude.
+#[cfg(feature = "mpi")]
+const PINCHED_BYTES: f64 = 1e5;
+
+/// Bytes that one batch contributes, at most, but for jumps.
+#[cfg(feature = "mpi")]
+fn batch_bytes(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> f64 {
+    let rows = problem.protocol.row_count();
+    let numbers = 64 * rows * problem.linear().len() + 24 * MOST_BINS * rows * problem.record.distributions.len();
+    let shots = if keeps_shots(problem, options) { Shots::bytes_each(problem) } else { 0 };
+    let shots = shots * batch_size(engine, problem, options);
+    let along = if is_pinched(engine, problem, options) { PINCHED_BYTES * rows as f64 } else { 0.0 };
+    group_bytes(engine, problem, options) + numbers as f64 + shots as f64 + along
 }
 
 /// Bytes of the averaged density matrices of a run, at most.
@@ -260,48 +278,44 @@ pub fn go_on<U: Unraveling>(
     engine: &U,
     problem: &Problem,
     options: RunOptions,
-    (done, all): (Batches, Range<u64>),
+    batches: (Batches, Range<u64>),
     stop: &Stop,
     watch: &mut Watch<'_>,
 ) -> Result<Batches, RunError> {
-    let size = batch_size(engine, problem, options);
-    let no_jump = unless_interrupted(engine.no_jump(stop))?;
-    let known = no_jump.as_ref().map(|no_jump| never(engine, problem, options, no_jump, stop)).transpose();
-    let known = unless_interrupted(known)?.map(|known| known.accumulated);
-    let which = no_jump.as_ref().map_or(Which::Any, Which::Jumping);
-    let axes = unless_interrupted(axes(engine, problem, options, stop))?;
+    go_on_helped(engine, problem, options, batches, stop, watch, |_| ())
+}
+
+/// The same, while `help`, on the calling thread, has batches of the queue made elsewhere. It returns when the queue is over
+/// or the run is to stop.
+///
+/// # Errors
+/// As [`sample`].
+pub fn go_on_helped<U: Unraveling>(
+    engine: &U,
+    problem: &Problem,
+    options: RunOptions,
+    (done, all): (Batches, Range<u64>),
+    stop: &Stop,
+    watch: &mut Watch<'_>,
+    help: impl FnOnce(&Queue),
+) -> Result<Batches, RunError> {
     let first = if done.is_empty() { all.start } else { done.end() };
-    let next = AtomicU64::new(first);
-    let merger = Mutex::new(Merger::new(done, (first, size), known.as_ref(), watch));
+    let maker = Maker::new(engine, problem, options, first, stop)?;
+    let known = maker.no_jump().map(|no_jump| never(engine, problem, options, no_jump, stop)).transpose();
+    let known = unless_interrupted(known)?.map(|known| known.accumulated);
+    let queue = Queue::new(first..all.end, Merger::new(done, first, known.as_ref(), Some(watch)));
     let work = || {
-        while !stop.is_requested() {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= all.end {
-                break;
-            }
-            let range = index * size..((index + 1) * size).min(options.trajectories);
-            let weights = vec![1.0; (range.end - range.start) as usize];
-            let group = index as usize % GROUPS;
-            let task = Task { which, range, weights, group, axes: axes.as_deref() };
-            let result = batch::run(engine, problem, options, task, stop);
-            if matches!(result, Err(RunError::Interrupted)) {
-                break;
-            }
-            let result = match result {
-                Ok(made) if index == first => check_jumps(&made, problem, options).map(|()| made),
-                result => result,
-            };
-            let mut merger = merger.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            if !merger.take(index, result) {
-                break;
-            }
-        }
+        let _alarm = Alarm(&queue.over);
+        maker.work(stop, || queue.next(), |index, made| queue.add(index, made));
     };
     match rayon::ThreadPoolBuilder::new().num_threads(options.threads).build() {
-        Ok(pool) => pool.scope(|scope| (0..pool.current_num_threads()).for_each(|_| scope.spawn(|_| work()))),
+        Ok(pool) => pool.in_place_scope(|scope| {
+            (0..pool.current_num_threads()).for_each(|_| scope.spawn(|_| work()));
+            help(&queue);
+        }),
         Err(_) => work(), // the system grants no threads: this one will do
     }
-    merger.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).end(all.end)
+    queue.end()
 }
 
 /// What batches 0 to wherever they end amount to, with the branch in which nothing ever happens.

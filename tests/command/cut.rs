@@ -1,55 +1,15 @@
 //! However a run is cut up, into threads, kills, resumes and parts, its files are the same bytes.
 
+use super::fs;
 use super::place::Place;
-use super::{Value, fs, result};
+use super::results::{BLOCKS, files};
 use std::thread::sleep;
 use std::time::Duration;
-
-/// Cells and a mode on blocks, with density matrices and shots, in batches of which there are many.
-const BLOCKS: &str = r#"
-title = "cut up"
-[parameters]
-g = 1.0
-[subsystems]
-C = { cell = true, energy = 1.0 }
-A = { mode = 9, energy = 1.0 }
-[battery]
-of = ["C"]
-[initial]
-A = "coherent(1)"
-[hamiltonian]
-terms = ["g*(sp(C)*a(A) + ad(A)*sm(C))"]
-[channels]
-leak = { operator = "a(A)", rate = 0.3 }
-dephasing = { operator = "n(C)", rate = 0.5 }
-[protocol]
-steps = [ { name = "charge", evolve = 4.0, samples = 20 } ]
-[observe]
-quantities = ["energy", "ergotropy", "purity", "jumps"]
-[record]
-paths = 3
-jumps = true
-distributions = ["energy", "energy_outcome"]
-first_passage = [ { quantity = "energy", above = 0.7 } ]
-[run]
-trajectories = 6007
-"#;
 
 fn place() -> Place {
     let place = Place::new();
     fs::write(place.path("blocks.toml"), BLOCKS).unwrap();
     place
-}
-
-/// What is left of the kept checkpoint is not part of the comparison with a run that keeps none.
-fn files(place: &Place, folder: &str) -> std::collections::BTreeMap<String, Vec<u8>> {
-    let mut all = result(&place.path(folder));
-    if all.remove("checkpoint.bin").is_some() {
-        let mut manifest: Value = serde_json::from_slice(&all["manifest.json"]).unwrap();
-        manifest["files"].as_object_mut().unwrap().shift_remove("checkpoint.bin").unwrap();
-        all.insert("manifest.json".into(), manifest.to_string().into_bytes());
-    }
-    all
 }
 
 /// Kill a run after some time, as often as asked for, and then let it end.
@@ -71,7 +31,7 @@ fn cut_at_random(times: usize) {
             .enumerate()
     {
         place.succeeds(&format!("run {arguments} --out whole{n}"));
-        let whole = files(&place, &format!("whole{n}"));
+        let whole = files(&place.path(&format!("whole{n}")));
         for time in 0..times {
             // Moments spread over a run by the golden ratio.
             let moment = |k: usize| (400.0 * ((time * 7 + k) as f64 * 0.618_034).fract()) as u64;
@@ -82,7 +42,7 @@ fn cut_at_random(times: usize) {
                 &out,
                 &[moment(1), moment(2), moment(3)],
             );
-            assert_eq!(files(&place, &out), whole, "{arguments}, cut number {time}");
+            assert_eq!(files(&place.path(&out)), whole, "{arguments}, cut number {time}");
             let parts = 1 + (time * 5 + n) % 9;
             let mut folders = Vec::new();
             for part in (1..=parts).rev() {
@@ -94,7 +54,7 @@ fn cut_at_random(times: usize) {
                 folders.push(folder);
             }
             place.succeeds(&format!("merge {} --out merged{n}-{time}", folders.join(" ")));
-            assert_eq!(files(&place, &format!("merged{n}-{time}")), whole, "{arguments} in {parts} parts");
+            assert_eq!(files(&place.path(&format!("merged{n}-{time}"))), whole, "{arguments} in {parts} parts");
         }
     }
 }
@@ -115,15 +75,15 @@ fn two_hundred_cuts_change_no_byte() {
 fn more_trajectories_go_on_from_the_result() {
     let place = place();
     place.succeeds("run blocks.toml --trajectories 1500 --checkpoint 1h --out more");
-    let first = files(&place, "more");
+    let first = files(&place.path("more"));
     let output = place.leyden("run blocks.toml --trajectories 1500 --resume --out more").output().unwrap();
     assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("is finished"), "{output:?}");
-    assert_eq!(files(&place, "more"), first);
+    assert_eq!(files(&place.path("more")), first);
     let output = place.leyden("run blocks.toml --trajectories 4000 --resume --out more").output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && message.contains("goes on after"), "{message}");
     place.succeeds("run blocks.toml --trajectories 4000 --out at_once");
-    assert_eq!(files(&place, "more"), files(&place, "at_once"));
+    assert_eq!(files(&place.path("more")), files(&place.path("at_once")));
 }
 
 /// After a time a run ends well, with intervals that allow for it, and another goes on with it.
@@ -143,7 +103,7 @@ fn a_time_ends_a_run() {
     let more = made + 1000;
     place.succeeds(&format!("run blocks.toml --trajectories {more} --no-shots --resume --out run"));
     place.succeeds(&format!("run blocks.toml --trajectories {more} --no-shots --out whole"));
-    assert_eq!(files(&place, "run"), files(&place, "whole"));
+    assert_eq!(files(&place.path("run")), files(&place.path("whole")));
     for (flags, says) in [("--max-time soon", "such as 60s"), ("--max-time 5s --part 1/2", "cannot be used with")] {
         let output = place.leyden(&format!("run blocks.toml {flags} --out no")).output().unwrap();
         let message = String::from_utf8_lossy(&output.stderr).into_owned();

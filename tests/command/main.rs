@@ -2,16 +2,17 @@
 
 use predicates::prelude::*;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 mod cut;
 #[path = "../common/place.rs"]
 mod place;
 mod record;
 mod refusals;
+#[path = "../common/results.rs"]
+mod results;
 use place::{AGING, Place};
+use results::{everything, result};
 
 impl Place {
     fn succeeds(&self, arguments: &str) {
@@ -44,37 +45,6 @@ impl Place {
     fn manifest(&self, folder: &str) -> Value {
         serde_json::from_slice(&fs::read(self.path(folder).join("manifest.json")).unwrap()).unwrap()
     }
-}
-
-/// Every file below `folder` with its content; folders with none.
-fn everything(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
-    let mut all = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            all.extend(everything(&path));
-            all.insert(path, None);
-        } else {
-            let content = fs::read(&path).unwrap();
-            all.insert(path, Some(content));
-        }
-    }
-    all
-}
-
-/// The files of a result by name, the manifest without `environment`.
-fn result(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let file = |(path, content): (PathBuf, Option<Vec<u8>>)| {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let mut content = content.unwrap();
-        if name == "manifest.json" {
-            let mut manifest: Value = serde_json::from_slice(&content).unwrap();
-            assert!(manifest.as_object_mut().unwrap().remove("environment").is_some());
-            content = manifest.to_string().into_bytes();
-        }
-        (name, content)
-    };
-    everything(folder).into_iter().map(file).collect()
 }
 
 const SMALL: &str = "-p N=4 -p cycles=2 -p samples=2";

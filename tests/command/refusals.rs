@@ -2,6 +2,7 @@
 
 use super::SMALL;
 use super::place::{AGING, Place};
+use super::results::everything;
 use predicates::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -147,4 +148,26 @@ fn a_full_disk_is_noticed_before_the_work() {
     }
     let _mounted = Mounted(&disk);
     place.refuses(&format!("run aging.toml {SMALL} --trajectories 10 --out disk/run"), &["cannot reserve space"]);
+}
+
+/// What was started as several MPI ranks does not do the same several times over; only the first says so.
+#[test]
+fn ranks_that_would_all_do_the_same_are_refused() {
+    let place = Place::new();
+    let before = everything(place.0.path());
+    let started = |arguments: &str, rank: &str| {
+        let mut command = place.leyden(arguments);
+        let output = command.env("OMPI_COMM_WORLD_RANK", rank).env("OMPI_COMM_WORLD_SIZE", "4").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let run = if cfg!(feature = "mpi") { None } else { Some(("run aging.toml --out no", "built without MPI")) };
+    for (arguments, says) in [("exact aging.toml --out no", "only `run` shares its work")].into_iter().chain(run) {
+        let (status, message) = started(arguments, "0");
+        assert!(status == Some(2) && message.contains(says) && message.contains("4 MPI ranks"), "{status:?} {message}");
+        assert_eq!(started(arguments, "3"), (Some(0), String::new()));
+    }
+    assert_eq!(everything(place.0.path()), before, "something was left behind");
+    // Tasks of Slurm are no ranks.
+    let size = "run aging.toml -p N=4 -p cycles=1 --trajectories 10 --out task";
+    place.leyden(size).env("SLURM_NTASKS", "4").env("SLURM_PROCID", "2").assert().code(0);
 }
