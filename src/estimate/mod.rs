@@ -14,6 +14,7 @@ pub mod histogram;
 pub mod interval;
 pub mod moments;
 pub mod occupation;
+pub mod populations;
 #[cfg(test)]
 mod random;
 pub mod sampled;

@@ -1,0 +1,190 @@
+//! Pilot populations, which find out what guides the ones that count: they are drawn nearer to the event stage by stage, by a
+//! penalty exp(−βd) of the distance d from it that grows as fast as they can follow.
+
+use super::guide::{Guide, Move};
+use super::population::{End, Grown, Setting, grow};
+use super::{Crew, Seeds};
+use crate::error::RunError;
+use crate::unravel::Unraveling;
+
+/// Populations of a stage.
+const POPULATIONS: usize = 4;
+/// Most stages.
+const STAGES: usize = 40;
+/// Stages whose moves are remembered, beside those of plain trajectories.
+const REMEMBERED: usize = 5;
+/// As uneven as those of so small a part of them the weights of a stage may be for the next penalty.
+const FOLLOW: f64 = 0.15;
+/// An event that so many plain trajectories show is not rare.
+const NOT_RARE: f64 = 0.2;
+/// Once so large a part shows the event, the penalty is large enough.
+const THERE: f64 = 0.5;
+/// Distances from the event start from this part of the standard deviation of the quantity at the end.
+const FIRST_STEP: f64 = 0.25;
+/// Levels between the usual and the event of which the probability is worked out too.
+const LEVELS: usize = 32;
+
+/// What pilots have found.
+pub(super) struct Pilot {
+    /// `None` where the event is not rare.
+    pub guide: Option<Guide>,
+    /// Of so many plain trajectories so many have shown the event.
+    pub plain: (usize, usize),
+    /// Levels between the usual and the event, which is the last.
+    pub levels: Vec<f64>,
+    /// Trajectories that were made.
+    pub trajectories: usize,
+}
+
+/// Send pilots ahead of populations of `size`. Told of each stage with the part of it that shows the event.
+///
+/// # Errors
+/// [`RunError::Interrupted`], and what a trajectory fails with.
+pub(super) fn explore<U: Unraveling>(
+    setting: &Setting<'_, U>,
+    (size, seeds): (usize, Seeds),
+    crew: &Crew,
+    told: &mut dyn FnMut(usize, f64),
+) -> Result<Pilot, RunError> {
+    let question = setting.question;
+    let mut moves: Vec<Vec<Move>> = vec![Vec::new(); setting.problem.protocol.row_count() - 1];
+    let mut seen: Vec<f64> = Vec::new();
+    let mut trajectories = 0;
+    let mut stage =
+        |number: usize, guide: &Guide, size: usize, moves: &mut [Vec<Move>]| -> Result<Vec<End>, RunError> {
+            // Of plain trajectories one population has moves enough.
+            let kept = |k: usize| (number > 0 || k == 0).then_some(number);
+            let one = |k: usize| grow(setting, guide, (seeds.pilot(number, k), size), kept(k));
+            let grown: Vec<Grown> = crew.all(POPULATIONS, setting.stop, one)?;
+            moves.iter_mut().for_each(|own| own.retain(|m| m.stage == 0 || m.stage + REMEMBERED > number));
+            for population in &grown {
+                moves.iter_mut().zip(&population.moves).for_each(|(all, own)| all.extend(own));
+            }
+            trajectories += POPULATIONS * size;
+            Ok(grown.into_iter().flat_map(|population| population.ends).collect())
+        };
+
+    let plain = stage(0, &Guide::default(), size, &mut moves)?;
+    let hits = plain.iter().filter(|end| question.holds(end.value)).count();
+    let n = plain.len() as f64;
+    told(0, hits as f64 / n);
+    seen.extend(plain.iter().map(|end| end.value));
+    let mean = seen.iter().sum::<f64>() / n;
+    let deviation = (seen.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let least = if deviation > 0.0 { FIRST_STEP * deviation } else { 1.0 };
+    let usual = {
+        let mut sorted = seen.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    };
+    let mut guide = None;
+    if hits as f64 / n < NOT_RARE {
+        let distance = |value: f64| question.distance(value, least);
+        let (mut beta, mut ends) = (0.0, plain.clone());
+        for number in 1..=STAGES {
+            let there = share(&ends, beta, &distance);
+            if number > 1 {
+                told(number - 1, there);
+            }
+            let next = if there >= THERE { beta } else { penalty(&ends, beta, &distance) };
+            let found = Guide::learn(&mut moves, |value| -next * distance(value));
+            let settled = next == beta && number > 1;
+            beta = next;
+            if settled {
+                guide = Some(found);
+                break;
+            }
+            ends = stage(number, &found, (size / POPULATIONS).max(1), &mut moves)?;
+            seen.extend(ends.iter().map(|end| end.value));
+            guide = Some(found);
+        }
+        // What the last stage saw counts as well.
+        guide = guide.map(|_| Guide::learn(&mut moves, |value| -beta * distance(value)));
+    }
+    Ok(Pilot { guide, plain: (hits, plain.len()), levels: levels(seen, usual, question.event.level), trajectories })
+}
+
+/// ln of the weights of ends under the penalty of β, up to a factor.
+fn weights<'a>(ends: &'a [End], beta: f64, distance: &'a impl Fn(f64) -> f64) -> impl Iterator<Item = (f64, f64)> + 'a {
+    let ln = move |end: &End| end.ln_weight - beta * distance(end.value);
+    let most = ends.iter().map(ln).fold(f64::NEG_INFINITY, f64::max);
+    ends.iter().map(move |end| (distance(end.value), (ln(end) - most).exp()))
+}
+
+/// The part of a stage that shows the event.
+fn share(ends: &[End], beta: f64, distance: &impl Fn(f64) -> f64) -> f64 {
+    let (sum, there) = weights(ends, beta, distance)
+        .fold((0.0, 0.0), |(sum, there), (d, weight)| (sum + weight, there + if d == 0.0 { weight } else { 0.0 }));
+    there / sum
+}
+
+/// The largest penalty that a stage of penalty β can still follow, β where it makes no difference.
+fn penalty(ends: &[End], beta: f64, distance: &impl Fn(f64) -> f64) -> f64 {
+    let follows = |beta: f64| {
+        let (sum, squares) = weights(ends, beta, distance).fold((0.0, 0.0), |(s, q), (_, w)| (s + w, q + w * w));
+        sum * sum >= FOLLOW * ends.len() as f64 * squares && share(ends, beta, distance) < 1.5 * THERE
+    };
+    let (nearest, farthest) =
+        ends.iter().map(|end| distance(end.value)).fold((f64::INFINITY, 0.0f64), |(a, b), d| (a.min(d), b.max(d)));
+    if !(farthest > nearest) {
+        return beta;
+    }
+    // In powers of two from what is felt at no distance to what leaves nothing but the nearest.
+    let unit = 1e-3 / (farthest - nearest);
+    let mut step = unit;
+    while step < 1e9 * unit && follows(beta + 2.0 * step) {
+        step *= 2.0;
+    }
+    let (mut low, mut high) = (step, 2.0 * step);
+    for _ in 0..20 {
+        let middle = 0.5 * (low + high);
+        if follows(beta + middle) { low = middle } else { high = middle }
+    }
+    beta + low
+}
+
+/// Levels evenly among the values that were seen between the usual and `level`, which is the last.
+fn levels(mut seen: Vec<f64>, usual: f64, level: f64) -> Vec<f64> {
+    let (lo, hi) = (usual.min(level), usual.max(level));
+    seen.retain(|value| lo < *value && *value < hi);
+    seen.sort_by(f64::total_cmp);
+    seen.dedup();
+    let n = seen.len();
+    let mut chosen: Vec<f64> = match n <= LEVELS {
+        true => seen,
+        false => (0..LEVELS).map(|k| seen[k * (n - 1) / (LEVELS - 1)]).collect(),
+    };
+    chosen.push(level);
+    if usual > level {
+        let last = chosen.pop();
+        chosen.reverse();
+        chosen.extend(last);
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn penalties_grow_as_fast_as_a_stage_follows() {
+        let ends: Vec<End> = (0..1000).map(|k| End { value: f64::from(k), ln_weight: 0.0, root: 0 }).collect();
+        let distance = |value: f64| if value < 1.0 { 0.0 } else { value };
+        // Exponential weights of a uniform distance: 2/(β·1000) of all are followed.
+        let beta = penalty(&ends, 0.0, &distance);
+        assert!((beta - 2.0 / (FOLLOW * 1000.0)).abs() < 1e-3, "{beta}");
+        let there = share(&ends, 1.0, &distance);
+        assert!((there - (1.0 - (-1f64).exp())).abs() < 1e-9, "{there}");
+        let same = vec![ends[5]; 10];
+        assert_eq!(penalty(&same, 3.0, &distance), 3.0);
+    }
+
+    #[test]
+    fn levels_lead_from_the_usual_to_the_event() {
+        assert_eq!(levels(vec![5.0, 4.0, 4.0, 2.0, 1.0, 9.0], 5.0, 0.5), [4.0, 2.0, 1.0, 0.5]);
+        assert_eq!(levels(vec![5.0, 6.0, 4.0], 5.0, 7.0), [6.0, 7.0]);
+        let many = levels((0..1000).map(f64::from).collect(), 0.0, 999.0);
+        assert!(many.len() == LEVELS + 1 && many.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}
