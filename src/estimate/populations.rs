@@ -50,8 +50,9 @@ pub fn pooled(estimates: &[f64], confidence: Confidence) -> Pooled {
 /// The probability of what `hits` of `n` independent trajectories have shown.
 pub fn counted(hits: f64, n: f64, confidence: Confidence) -> Pooled {
     let p = hits / n;
-    let (below, above) = margins(&Scatter::of_share(p, n), (0.0, 1.0), 1.0, confidence.errors(n));
-    let se = (p * (1.0 - p) / n).sqrt();
+    let z = confidence.errors(n);
+    let (below, above) = margins(&Scatter::of_share(p, n), (0.0, 1.0), 1.0, z);
+    let se = (p * (1.0 - p) / n).sqrt().max((below + above) / (2.0 * z));
     Pooled { value: p, se, interval: (p - below, p + above), dominated: false }
 }
 

@@ -1,7 +1,7 @@
 //! Something that a single shot may show at its end: a quantity below a level, or at it or above.
 
 use super::quantity::check_quantity;
-use super::{Beyond, ChannelId, Distribution, Linear, Problem, Quantity, Step};
+use super::{Beyond, ChannelId, Distribution, Kind, Linear, Problem, Quantity, Step, SubsystemId};
 use crate::error::ModelError;
 
 /// By this part of the level and of all values that a number can have rounding may move it.
@@ -103,14 +103,29 @@ impl Problem {
         self.channels[channel].rate > 0.0 && self.protocol.steps.iter().any(on)
     }
 
-    /// This problem with nothing asked of it but an event.
+    /// What tells beside its quantity how a trajectory will go on: of counts the energy, of all else how the cells of an
+    /// ensemble hold together, if there is one (a state of small S keeps its energy).
+    pub(crate) fn beside(&self, event: &Event) -> Option<Linear> {
+        if event.counted(self).is_some() {
+            return Some(Linear::Energy);
+        }
+        let several = |e: &&SubsystemId| self.subsystems[**e].cells() > 1;
+        let ensemble = |e: &&SubsystemId| matches!(self.subsystems[**e].kind, Kind::Ensemble { .. });
+        self.battery.iter().filter(several).find(ensemble).map(|e| Linear::SpinSquared(*e))
+    }
+
+    /// This problem with nothing asked of it but an event and what is looked at beside it.
     pub(crate) fn only(&self, event: &Event) -> Self {
         let (quantity, outcome) = match &event.of {
             Distribution::EnergyOutcome => (Quantity::Energy, vec![Distribution::EnergyOutcome]),
             Distribution::Conditional(quantity) => (quantity.clone(), Vec::new()),
         };
+        let mut quantities = vec![quantity];
+        if let Some(Linear::SpinSquared(e)) = self.beside(event) {
+            quantities.push(Quantity::SpinLength(e));
+        }
         let record = super::Record { distributions: outcome, ..super::Record::default() };
-        Self { quantities: vec![quantity], kept_states: Vec::new(), record, ..self.clone() }
+        Self { quantities, kept_states: Vec::new(), record, ..self.clone() }
     }
 }
 

@@ -14,8 +14,9 @@ const LOOKED_AT: u64 = 32;
 const ENOUGH: usize = 1_000_000;
 /// A step is divided at multiples of this part of it.
 const FINEST: usize = 1 << 12;
-/// Between two rows lie at most these parts of all jumps, and of the time.
+/// Between two rows lie at most these parts of all jumps, but always a few of those seen, and of the time.
 const OF_JUMPS: f64 = 1.0 / 64.0;
+const FEW: f64 = 8.0;
 const OF_TIME: f64 = 1.0 / 32.0;
 
 /// How many jumps came in each part of each step.
@@ -72,7 +73,7 @@ pub(super) fn with_rows(
         }
     }
     let repeat = problem.protocol.repeat as f64;
-    let most_jumps = OF_JUMPS * jumps.steps.iter().flatten().sum::<f64>().max(1.0) * repeat;
+    let most_jumps = (OF_JUMPS * jumps.steps.iter().flatten().sum::<f64>() * repeat).max(FEW);
     let most_time = OF_TIME * problem.protocol.period() * repeat;
     for (step, parts) in problem.protocol.steps.iter_mut().zip(&jumps.steps) {
         if let Step::Evolve { duration, rows, .. } = step

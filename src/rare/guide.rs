@@ -1,72 +1,122 @@
 //! What guides a population: ln h_k(x), about the chance at row k to get to the event from where its quantity is x.
 //!
-//! With weights h_k/h_{k−1} a population is drawn to the event as much as it can be without harm; the estimate has no bias
-//! whatever h is, and next to no variance where h is right (N. Whiteley and A. Lee, Ann. Stat. 42, 115 (2014)). It is found
-//! from how the quantity moves from row to row in pilot populations, backwards from the end: what moves from x has the mean of
+//! With weights h_k/h_{k−1} a population is drawn to the event; the estimate has no bias whatever h is, and a small variance
+//! where it is near that chance. It is found from how the quantity moves from row to row in pilot populations, backwards from the end: what moves from x has the mean of
 //! what it moves to. Moves need not have come near the event for that, one after another only has to.
+//!
+//! Weights are not of this mean but of the root of the mean square, which is larger where one move in many leads to the event:
+//! best for populations whose moves are as they come (H. Chraibi et al., arXiv:1811.10450).
 
 use std::ops::Range;
 
-/// Groups of moves from about the same place, at most but where there are few places, and fewest moves in one.
+/// Where a trajectory is: its quantity, and a second number that tells what is to be expected of it.
+pub(super) type Place = [f64; 2];
+
+/// Groups of moves from about the same place, at most but where there are few places, and fewest moves in one: of fewer the
+/// mean is not known, and each row on the way would add to the error.
 const GROUPS: usize = 40;
-const FEWEST: usize = 10;
+const FEWEST: usize = 80;
+/// Layers of moves with about the same second number, at most, and fewest moves in one.
+const LAYERS: usize = 6;
+const FEWEST_IN_LAYER: usize = 600;
 /// How far beyond all moves ln h goes on as it did at their edge.
 const BEYOND: f64 = 1.5;
 
-/// The quantity at one row and at the next.
+/// The place at one row and at the next.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Move {
-    pub from: f64,
-    pub to: f64,
+    pub from: Place,
+    pub to: Place,
     /// Which pilot saw it.
     pub stage: usize,
 }
 
 /// ln h at every row but the last; 0 without any.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Guide(Vec<Curve>);
+pub(super) struct Guide(Vec<Sheet>);
 
-/// ln h at rising places, linear between them.
+/// ln h at one row: curves at rising second numbers, linear between them.
+#[derive(Clone, Debug, Default)]
+struct Sheet {
+    at: Vec<f64>,
+    curves: Vec<Curve>,
+}
+
+/// ln h at rising quantities, linear between them: of the mean and of the root of the mean square.
 #[derive(Clone, Debug, Default)]
 struct Curve {
     at: Vec<f64>,
-    ln: Vec<f64>,
+    ln: [Vec<f64>; 2],
 }
 
+/// Which of them.
+const MEAN: usize = 0;
+const ROOT: usize = 1;
+
 impl Guide {
-    /// ln h of a value at a row.
-    pub fn ln(&self, row: usize, value: f64) -> f64 {
-        self.0.get(row).map_or(0.0, |curve| curve.value(value))
+    /// ln of the weight of a place at a row.
+    pub fn ln(&self, row: usize, place: Place) -> f64 {
+        self.0.get(row).map_or(0.0, |sheet| sheet.value(ROOT, place))
     }
 
-    /// From the moves between each row and the next, which are sorted on the way, for `ln_target` of the last value.
+    /// From the moves between each row and the next, which are sorted on the way, for `ln_target` of the last quantity.
     pub fn learn(moves: &mut [Vec<Move>], ln_target: impl Fn(f64) -> f64) -> Self {
-        let mut curves: Vec<Curve> = Vec::with_capacity(moves.len());
+        let mut sheets: Vec<Sheet> = Vec::with_capacity(moves.len());
         for own in moves.iter_mut().rev() {
-            own.sort_by(|a, b| a.from.total_cmp(&b.from));
-            let after = curves.last();
-            let curve = Curve::of(own, |value| after.map_or_else(|| ln_target(value), |curve| curve.value(value)));
-            curves.push(curve);
+            let after = sheets.last();
+            let sheet =
+                Sheet::of(own, |place| after.map_or_else(|| ln_target(place[0]), |sheet| sheet.value(MEAN, place)));
+            sheets.push(sheet);
         }
-        curves.reverse();
-        Self(curves)
+        sheets.reverse();
+        Self(sheets)
+    }
+}
+
+impl Sheet {
+    fn of(moves: &mut [Move], ln_next: impl Fn(Place) -> f64) -> Self {
+        moves.sort_by(|a, b| a.from[1].total_cmp(&b.from[1]));
+        let mut sheet = Self::default();
+        for layer in groups(moves, 1, FEWEST_IN_LAYER.max(moves.len() / LAYERS)) {
+            let own = &mut moves[layer];
+            sheet.at.push(own.iter().map(|m| m.from[1]).sum::<f64>() / own.len() as f64);
+            own.sort_by(|a, b| a.from[0].total_cmp(&b.from[0]));
+            sheet.curves.push(Curve::of(own, &ln_next));
+        }
+        sheet
+    }
+
+    fn value(&self, which: usize, [x, second]: Place) -> f64 {
+        let Self { at, curves } = self;
+        match at.partition_point(|place| *place <= second) {
+            0 => curves.first().map_or(0.0, |curve| curve.value(which, x)),
+            k if k == at.len() => curves[k - 1].value(which, x),
+            k => {
+                let share = (second - at[k - 1]) / (at[k] - at[k - 1]);
+                let (low, high) = (curves[k - 1].value(which, x), curves[k].value(which, x));
+                low + share * (high - low)
+            }
+        }
     }
 }
 
 impl Curve {
-    fn of(moves: &[Move], ln_next: impl Fn(f64) -> f64) -> Self {
+    fn of(moves: &[Move], ln_next: impl Fn(Place) -> f64) -> Self {
         let next: Vec<f64> = moves.iter().map(|m| ln_next(m.to)).collect();
+        let places = (1..moves.len()).filter(|k| moves[*k].from[0] > moves[k - 1].from[0]).take(GROUPS).count() + 1;
+        let least = if places <= GROUPS { FEWEST } else { FEWEST.max(moves.len() / GROUPS) };
         let mut curve = Self::default();
-        for group in groups(moves) {
+        for group in groups(moves, 0, least) {
             let size = group.len() as f64;
-            curve.at.push(moves[group.clone()].iter().map(|m| m.from).sum::<f64>() / size);
-            curve.ln.push(ln_mean(next[group].iter().copied()));
+            curve.at.push(moves[group.clone()].iter().map(|m| m.from[0]).sum::<f64>() / size);
+            curve.ln[MEAN].push(ln_mean(next[group.clone()].iter().copied()));
+            curve.ln[ROOT].push(0.5 * ln_mean(next[group].iter().map(|ln| 2.0 * ln)));
         }
         curve
     }
 
-    fn value(&self, x: f64) -> f64 {
-        let Self { at, ln } = self;
+    fn value(&self, which: usize, x: f64) -> f64 {
+        let (at, ln) = (&self.at, &self.ln[which]);
         let (Some(first), Some(last)) = (ln.first(), ln.last()) else { return 0.0 };
         let n = at.len();
         if n == 1 {
@@ -81,11 +131,10 @@ impl Curve {
     }
 }
 
-/// Sorted moves in groups from about the same place; moves from one place are never apart.
-fn groups(moves: &[Move]) -> Vec<Range<usize>> {
-    let new_place = |k: usize| k == 0 || moves[k].from > moves[k - 1].from;
-    let places = (0..moves.len()).filter(|k| new_place(*k)).take(GROUPS + 1).count();
-    let least = if places <= GROUPS { FEWEST } else { FEWEST.max(moves.len() / GROUPS) };
+/// Moves that are sorted by a number, in groups of about the same, each of `least` moves if there are so many; moves from one
+/// place are never apart.
+fn groups(moves: &[Move], number: usize, least: usize) -> Vec<Range<usize>> {
+    let new_place = |k: usize| moves[k].from[number] > moves[k - 1].from[number];
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut start = 0;
     for k in 1..=moves.len() {
@@ -114,28 +163,46 @@ pub(super) fn ln_mean(all: impl Iterator<Item = f64> + Clone) -> f64 {
 mod tests {
     use super::*;
 
+    fn to(from: f64, to: f64) -> Move {
+        Move { from: [from, 0.0], to: [to, 0.0], stage: 0 }
+    }
+
     /// A walk that goes up by 1 with a chance of 0.1 at each of four steps: h is a binomial tail, also where no walk came near.
     #[test]
     fn chances_are_found_backwards() {
-        let all = |up: f64| {
-            (0..100).map(move |k| (0..10).map(move |i| (f64::from(k % 5), f64::from(i) < up * 10.0))).flatten()
+        let moves = || -> Vec<Move> {
+            (0..1000)
+                .map(|k| (f64::from(k % 5), k / 5 % 10 == 0))
+                .map(|(x, up)| to(x, x + f64::from(u8::from(up))))
+                .collect()
         };
-        let moves = || all(0.1).map(|(from, up)| Move { from, to: from + f64::from(u8::from(up)), stage: 0 }).collect();
         let guide = Guide::learn(&mut [moves(), moves(), moves(), moves()], |x| if x >= 4.0 { 0.0 } else { -50.0 });
         for (row, x, chance) in [(0, 0.0, 1e-4), (1, 1.0, 1e-3), (3, 3.0, 0.1), (2, 4.0, 1.0), (2, 3.0, 0.19)] {
-            let found = guide.ln(row, x).exp();
+            let found = guide.0[row].value(MEAN, [x, 0.0]).exp();
             assert!((found / chance - 1.0).abs() < 1e-9, "row {row} at {x}: {found} {chance}");
         }
-        assert!((guide.ln(3, 3.5) - 0.5 * 0.1f64.ln()).abs() < 1e-9);
-        assert_eq!(Guide::default().ln(3, 0.5), 0.0);
+        assert!((guide.0[3].value(MEAN, [3.5, 0.0]) - 0.5 * 0.1f64.ln()).abs() < 1e-9);
+        // One in ten moves leads there.
+        assert!((guide.ln(3, [3.0, 0.0]) - 0.5 * 0.1f64.ln()).abs() < 1e-9);
+        assert_eq!(Guide::default().ln(3, [0.5, 0.0]), 0.0);
+    }
+
+    /// What the second number tells is told apart.
+    #[test]
+    fn layers_have_chances_of_their_own() {
+        let one =
+            |k: i32| Move { from: [f64::from(k % 2), f64::from(k / 1000)], to: [f64::from(k / 1000), 0.0], stage: 0 };
+        let guide = Guide::learn(&mut [(0..2000).map(one).collect()], |x| -3.0 * x);
+        assert_eq!((guide.ln(0, [0.0, -1.0]), guide.ln(0, [1.0, 0.0]), guide.ln(0, [0.5, 1.0])), (0.0, 0.0, -3.0));
+        assert!((guide.ln(0, [0.0, 0.5]) + 1.5).abs() < 1e-12);
     }
 
     #[test]
     fn moves_from_one_place_stay_together() {
-        let moves: Vec<Move> = (0..95).map(|k| Move { from: f64::from(k / 30), to: 0.0, stage: 0 }).collect();
-        assert_eq!(groups(&moves), [0..30, 30..60, 60..95]);
-        let moves: Vec<Move> = (0..1000).map(|k| Move { from: f64::from(k), to: 0.0, stage: 0 }).collect();
-        assert!(groups(&moves).len() == 40 && groups(&moves)[7] == (175..200));
-        assert!(groups(&[]).is_empty());
+        let moves: Vec<Move> = (0..95).map(|k| to(f64::from(k / 30), 0.0)).collect();
+        assert_eq!(groups(&moves, 0, 10), [0..30, 30..60, 60..95]);
+        let moves: Vec<Move> = (0..1000).map(|k| to(f64::from(k), 0.0)).collect();
+        assert!(groups(&moves, 0, 25).len() == 40 && groups(&moves, 0, 25)[7] == (175..200));
+        assert!(groups(&[], 0, 5).is_empty());
     }
 }

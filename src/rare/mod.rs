@@ -22,6 +22,7 @@ use crate::unravel::no_jump::{NoJump, Which};
 use crate::unravel::trajectory::{Moment, Recorder, run_batch};
 use crate::unravel::{Batch, States, Unraveling};
 use crew::{Crew, Seeds};
+use pilot::Expedition;
 use population::{Setting, grow};
 use question::Question;
 use statrs::distribution::{Binomial, DiscreteCDF};
@@ -64,8 +65,10 @@ impl Default for Rare {
 pub const RELATIVE_ERROR: f64 = 0.1;
 /// The fewest and the most trajectories of a population.
 pub const POPULATION: (usize, usize) = (10, 1_000_000);
-/// Trajectories in a population to begin with, and how often it may be made four times as large.
+/// Trajectories in a population to begin with; how often more pilots are sent where they are too few, and how often it is then
+/// made four times as large.
 const SIZE: usize = 1_000;
+const REFINED: usize = 3;
 const ENLARGED: usize = 2;
 /// As many states as fit are kept of a population.
 const BATCHES_OF_STATES: u64 = 16;
@@ -74,8 +77,9 @@ const BATCHES_OF_STATES: u64 = 16;
 const TRIAL: usize = 8;
 const TOO_UNEVEN: f64 = 0.5;
 const MORE: f64 = 2.5;
-/// Fewest and most populations that count.
-const POPULATIONS: (usize, usize) = (32, 10_000);
+/// Fewest populations that count, and most trajectories in all of them.
+const POPULATIONS: usize = 32;
+const TRAJECTORIES: usize = 20_000_000;
 /// Closer to 1 a probability is one of nothing but rounding.
 const ROUNDING: f64 = 1e-12;
 /// Chance at which plain trajectories and populations are said to disagree although they do not.
@@ -372,8 +376,8 @@ struct Populations {
     all: Vec<Estimate>,
     size: usize,
     plain: bool,
-    /// Of so many plain trajectories so many have shown the event.
-    pilots: (usize, usize),
+    /// So many plain trajectories among the pilots have shown the event, of so many.
+    pilots: (f64, usize),
     levels: Vec<f64>,
     trajectories: usize,
     confidence: Confidence,
@@ -388,32 +392,54 @@ fn sampled<U: Unraveling>(
     let (crew, seeds, stop) = (Crew::new(how.threads), Seeds(how.seed), setting.stop);
     let fits = (BATCHES_OF_STATES * setting.engine.most_in_batch()).max(32) as usize;
     let mut size = how.population.unwrap_or(SIZE.min(fits));
-    let heard = &mut |stage, there| told(Progress::Pilot { stage, there });
-    let pilot = pilot::explore(setting, (size, seeds), &crew, heard)?;
-    let mut trajectories = pilot.trajectories;
-    let plain = pilot.guide.is_none();
-    let guide = pilot.guide.unwrap_or_default();
     let holds = |value: f64| setting.question.holds(value);
+    let (sure, rest) = (known.of(holds), 1.0 - known.chance);
+    // Beside what is known the rest may be too little to look for.
+    let enough = |(hits, n): (f64, usize)| {
+        rest * counted(hits, n as f64, Confidence::Fixed).interval.1 < 0.5 * how.relative_error * sure
+    };
+    let heard = |stage, there| told(Progress::Pilot { stage, there });
+    let expedition = Expedition { setting, size, seeds, crew: &crew, enough: &enough, told: &heard };
+    let mut pilot = expedition.explore()?;
+    let plain = pilot.guide.is_none();
+    let mut trajectories = 0;
     // How uneven the estimates of populations are, and how large.
     let mut seen = (f64::NAN, 0.0);
-    for trial in 0..=ENLARGED {
+    for trial in 0..=REFINED + ENLARGED {
+        let guide = pilot.guide.clone().unwrap_or_default();
         let one = |k: usize| Ok(grow(setting, &guide, (seeds.trial(trial, k), size), None)?.mean(holds));
         let found: Vec<f64> = crew.all(TRIAL, stop, one)?;
         trajectories += TRIAL * size;
         let mean = found.iter().sum::<f64>() / TRIAL as f64;
         let variance = found.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (TRIAL - 1) as f64;
         seen = (variance / (mean * mean), mean);
-        if seen.0 < TOO_UNEVEN || how.population.is_some() || trial == ENLARGED || 4 * size > fits.max(SIZE) * 16 {
+        if std::env::var("RARE_DEBUG").is_ok() {
+            eprintln!(
+                "trial {trial} size {size} rows {} stages {} c2 {:.3} mean {mean:.3e} all {found:.1?}",
+                setting.problem.protocol.row_count(),
+                pilot.trajectories,
+                seen.0
+            );
+        }
+        if seen.0 < TOO_UNEVEN || plain {
             break;
         }
-        size *= 4;
+        if trial < REFINED {
+            expedition.refine(&mut pilot)?;
+        } else if trial < REFINED + ENLARGED && how.population.is_none() && 4 * size <= 16 * fits {
+            size *= 4;
+        } else {
+            break;
+        }
     }
+    let guide = pilot.guide.unwrap_or_default();
+    trajectories += pilot.trajectories;
     // What is known needs no better error than the rest beside it.
-    let sampled = (1.0 - known.chance) * seen.1;
-    let aim = how.relative_error * (known.of(holds) + sampled) / sampled;
+    let sampled = rest * seen.1;
+    let aim = how.relative_error * (sure + sampled) / sampled;
     let needed = (MORE * seen.0 / (aim * aim)).ceil();
-    let populations =
-        if needed.is_finite() { (needed as usize).clamp(POPULATIONS.0, POPULATIONS.1) } else { POPULATIONS.0 };
+    let most = (TRAJECTORIES / size).max(POPULATIONS);
+    let populations = if needed.is_finite() { (needed as usize).clamp(POPULATIONS, most) } else { POPULATIONS };
     told(Progress::Begins { populations, size });
     let one = |k: usize| {
         let grown = grow(setting, &guide, (seeds.population(k), size), None)?;
@@ -444,7 +470,7 @@ impl Populations {
     fn found(&self, of: Found, question: &Question, known: &Known) -> Found {
         let holds = |value: f64| question.holds(value);
         let mut own = self.pooled(|one| one.event);
-        let (hits, n) = (self.pilots.0 as f64, self.pilots.1 as f64);
+        let (hits, n) = (self.pilots.0, self.pilots.1 as f64);
         let unseen = !(own.value > 0.0);
         if unseen {
             // All that is left are the plain trajectories among the pilots.
@@ -474,7 +500,8 @@ impl Populations {
 
     /// Why the interval of the sampled part is not to be trusted.
     fn doubt(&self, own: &Pooled) -> Option<String> {
-        let (hits, n) = (self.pilots.0 as u64, self.pilots.1 as u64);
+        // Of measurements those that trajectories would have given, on the whole.
+        let (hits, n) = (self.pilots.0.round() as u64, self.pilots.1 as u64);
         if !(own.value > 0.0) {
             return Some(format!(
                 "no population came to the event: the upper limit is that of {n} plain trajectories, {hits} of which did"

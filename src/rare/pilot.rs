@@ -28,80 +28,120 @@ const LEVELS: usize = 32;
 pub(super) struct Pilot {
     /// `None` where the event is not rare.
     pub guide: Option<Guide>,
-    /// Of so many plain trajectories so many have shown the event.
-    pub plain: (usize, usize),
+    /// So many plain trajectories have shown the event, of so many.
+    pub plain: (f64, usize),
     /// Levels between the usual and the event, which is the last.
     pub levels: Vec<f64>,
     /// Trajectories that were made.
     pub trajectories: usize,
+    moves: Vec<Vec<Move>>,
+    /// Stages so far.
+    stages: usize,
+    /// β, and the least distance of what is not the event.
+    beta: f64,
+    least: f64,
 }
 
-/// Send pilots ahead of populations of `size`. Told of each stage with the part of it that shows the event.
-///
-/// # Errors
-/// [`RunError::Interrupted`], and what a trajectory fails with.
-pub(super) fn explore<U: Unraveling>(
-    setting: &Setting<'_, U>,
-    (size, seeds): (usize, Seeds),
-    crew: &Crew,
-    told: &mut dyn FnMut(usize, f64),
-) -> Result<Pilot, RunError> {
-    let question = setting.question;
-    let mut moves: Vec<Vec<Move>> = vec![Vec::new(); setting.problem.protocol.row_count() - 1];
-    let mut seen: Vec<f64> = Vec::new();
-    let mut trajectories = 0;
-    let mut stage =
-        |number: usize, guide: &Guide, size: usize, moves: &mut [Vec<Move>]| -> Result<Vec<End>, RunError> {
-            // Of plain trajectories one population has moves enough.
-            let kept = |k: usize| (number > 0 || k == 0).then_some(number);
-            let one = |k: usize| grow(setting, guide, (seeds.pilot(number, k), size), kept(k));
-            let grown: Vec<Grown> = crew.all(POPULATIONS, setting.stop, one)?;
-            moves.iter_mut().for_each(|own| own.retain(|m| m.stage == 0 || m.stage + REMEMBERED > number));
-            for population in &grown {
-                moves.iter_mut().zip(&population.moves).for_each(|(all, own)| all.extend(own));
-            }
-            trajectories += POPULATIONS * size;
-            Ok(grown.into_iter().flat_map(|population| population.ends).collect())
-        };
+/// Where pilots go and who sends them.
+pub(super) struct Expedition<'a, U> {
+    pub setting: &'a Setting<'a, U>,
+    /// Trajectories of a population.
+    pub size: usize,
+    pub seeds: Seeds,
+    pub crew: &'a Crew,
+    /// Whether it is enough to know that so many plain trajectories have shown the event, of so many.
+    pub enough: &'a (dyn Fn((f64, usize)) -> bool + Sync),
+    /// Hears of each stage and the part of it that shows the event.
+    pub told: &'a (dyn Fn(usize, f64) + Sync),
+}
 
-    let plain = stage(0, &Guide::default(), size, &mut moves)?;
-    let hits = plain.iter().filter(|end| question.holds(end.value)).count();
-    let n = plain.len() as f64;
-    told(0, hits as f64 / n);
-    seen.extend(plain.iter().map(|end| end.value));
-    let mean = seen.iter().sum::<f64>() / n;
-    let deviation = (seen.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
-    let least = if deviation > 0.0 { FIRST_STEP * deviation } else { 1.0 };
-    let usual = {
-        let mut sorted = seen.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted[sorted.len() / 2]
-    };
-    let mut guide = None;
-    if hits as f64 / n < NOT_RARE {
-        let distance = |value: f64| question.distance(value, least);
-        let (mut beta, mut ends) = (0.0, plain.clone());
-        for number in 1..=STAGES {
-            let there = share(&ends, beta, &distance);
-            if number > 1 {
-                told(number - 1, there);
-            }
-            let next = if there >= THERE { beta } else { penalty(&ends, beta, &distance) };
-            let found = Guide::learn(&mut moves, |value| -next * distance(value));
-            let settled = next == beta && number > 1;
-            beta = next;
-            if settled {
-                guide = Some(found);
-                break;
-            }
-            ends = stage(number, &found, (size / POPULATIONS).max(1), &mut moves)?;
-            seen.extend(ends.iter().map(|end| end.value));
-            guide = Some(found);
+impl<U: Unraveling> Expedition<'_, U> {
+    /// Send pilots ahead.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`], and what a trajectory fails with.
+    pub fn explore(&self) -> Result<Pilot, RunError> {
+        let question = self.setting.question;
+        let mut pilot = Pilot {
+            guide: None,
+            plain: (0.0, 0),
+            levels: Vec::new(),
+            trajectories: 0,
+            moves: vec![Vec::new(); self.setting.problem.protocol.row_count() - 1],
+            stages: 0,
+            beta: 0.0,
+            least: 1.0,
+        };
+        let mut ends = self.stage(&mut pilot, &Guide::default())?;
+        let n = POPULATIONS * self.size;
+        let average = |of: &dyn Fn(f64) -> f64| -> f64 {
+            ends.iter().map(|end| end.ln_weight.exp() * of(end.value)).sum::<f64>() / POPULATIONS as f64
+        };
+        let part = average(&|value| f64::from(u8::from(question.holds(value))));
+        pilot.plain = (part * n as f64, n);
+        (self.told)(0, part);
+        let mean = average(&|value| value);
+        let deviation = average(&|value| (value - mean).powi(2)).sqrt();
+        if deviation > 0.0 {
+            pilot.least = FIRST_STEP * deviation;
         }
-        // What the last stage saw counts as well.
-        guide = guide.map(|_| Guide::learn(&mut moves, |value| -beta * distance(value)));
+        let usual = mean;
+        let mut seen: Vec<f64> = ends.iter().map(|end| end.value).collect();
+        if part < NOT_RARE && !(self.enough)(pilot.plain) {
+            let distance = |least: f64| move |value: f64| question.distance(value, least);
+            let distance = distance(pilot.least);
+            for _ in 0..STAGES {
+                let there = share(&ends, pilot.beta, &distance);
+                let beta = if there >= THERE { pilot.beta } else { penalty(&ends, pilot.beta, &distance) };
+                let settled = pilot.stages > 1 && beta == pilot.beta;
+                pilot.beta = beta;
+                if settled {
+                    break;
+                }
+                let guide = self.learnt(&mut pilot);
+                ends = self.stage(&mut pilot, &guide)?;
+                (self.told)(pilot.stages - 1, share(&ends, beta, &distance));
+                seen.extend(ends.iter().map(|end| end.value));
+            }
+            // What the last stage saw counts as well.
+            pilot.guide = Some(self.learnt(&mut pilot));
+        }
+        pilot.levels = levels(seen, usual, question.event.level);
+        Ok(pilot)
     }
-    Ok(Pilot { guide, plain: (hits, plain.len()), levels: levels(seen, usual, question.event.level), trajectories })
+
+    /// Let one more stage follow the guide, and learn from it.
+    ///
+    /// # Errors
+    /// As [`explore`](Self::explore).
+    pub fn refine(&self, pilot: &mut Pilot) -> Result<(), RunError> {
+        if let Some(guide) = pilot.guide.take() {
+            self.stage(pilot, &guide)?;
+            pilot.guide = Some(self.learnt(pilot));
+        }
+        Ok(())
+    }
+
+    fn learnt(&self, pilot: &mut Pilot) -> Guide {
+        let (beta, least) = (pilot.beta, pilot.least);
+        Guide::learn(&mut pilot.moves, |value| -beta * self.setting.question.distance(value, least))
+    }
+
+    fn stage(&self, pilot: &mut Pilot, guide: &Guide) -> Result<Vec<End>, RunError> {
+        let number = pilot.stages;
+        // Of plain trajectories half have moves enough.
+        let kept = |k: usize| (number > 0 || 2 * k < POPULATIONS).then_some(number);
+        let size = if number == 0 { self.size } else { (self.size / 2).max(1) };
+        let one = |k: usize| grow(self.setting, guide, (self.seeds.pilot(number, k), size), kept(k));
+        let grown: Vec<Grown> = self.crew.all(POPULATIONS, self.setting.stop, one)?;
+        pilot.moves.iter_mut().for_each(|own| own.retain(|m| m.stage == 0 || m.stage + REMEMBERED > number));
+        for population in &grown {
+            pilot.moves.iter_mut().zip(&population.moves).for_each(|(all, own)| all.extend(own));
+        }
+        pilot.stages += 1;
+        pilot.trajectories += POPULATIONS * size;
+        Ok(grown.into_iter().flat_map(|population| population.ends).collect())
+    }
 }
 
 /// ln of the weights of ends under the penalty of β, up to a factor.
@@ -120,10 +160,12 @@ fn share(ends: &[End], beta: f64, distance: &impl Fn(f64) -> f64) -> f64 {
 
 /// The largest penalty that a stage of penalty β can still follow, β where it makes no difference.
 fn penalty(ends: &[End], beta: f64, distance: &impl Fn(f64) -> f64) -> f64 {
-    let follows = |beta: f64| {
+    let even = |beta: f64| {
         let (sum, squares) = weights(ends, beta, distance).fold((0.0, 0.0), |(s, q), (_, w)| (s + w, q + w * w));
-        sum * sum >= FOLLOW * ends.len() as f64 * squares && share(ends, beta, distance) < 1.5 * THERE
+        sum * sum / squares
     };
+    let now = even(beta);
+    let follows = |beta: f64| even(beta) >= FOLLOW * now && share(ends, beta, distance) < 1.5 * THERE;
     let (nearest, farthest) =
         ends.iter().map(|end| distance(end.value)).fold((f64::INFINITY, 0.0f64), |(a, b), d| (a.min(d), b.max(d)));
     if !(farthest > nearest) {

@@ -4,7 +4,7 @@
 //! Whatever positive function h is, as long as it was fixed beforehand, the mean of 1{event}/h over the last trajectories times
 //! the mean weights at all selections is a number whose expectation is the probability of the event.
 
-use super::guide::{Guide, Move, ln_mean};
+use super::guide::{Guide, Move, Place, ln_mean};
 use super::question::Question;
 use crate::error::RunError;
 use crate::problem::{Axis, Gate, Initial, Problem, SubsystemId};
@@ -38,14 +38,16 @@ struct Walker<B> {
     root: usize,
     ln_weight: f64,
     ln_guide: f64,
-    value: f64,
+    place: Place,
+    /// What a measurement of H_B finds at the end, with probabilities; none where it is not measured.
+    outcomes: Vec<(f64, f64)>,
 }
 
-/// How a trajectory of a population ended.
+/// How a trajectory of a population ended, or how it may be found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub value: f64,
-    /// ln of what it counts for; that of all together has the mean 1.
+    /// ln of what it counts for, of the population.
     pub ln_weight: f64,
     pub root: usize,
 }
@@ -61,8 +63,7 @@ pub(super) struct Grown {
 impl Grown {
     /// The mean of `of` over all trajectories.
     pub fn mean(&self, of: impl Fn(f64) -> bool) -> f64 {
-        let sum: f64 = self.ends.iter().filter(|end| of(end.value)).map(|end| end.ln_weight.exp()).sum();
-        sum / self.ends.len() as f64
+        self.ends.iter().filter(|end| of(end.value)).map(|end| end.ln_weight.exp()).sum()
     }
 
     /// How many trajectories at the start those descend from that end as `of` says.
@@ -111,7 +112,8 @@ pub(super) fn grow<U: Unraveling>(
             root,
             ln_weight: 0.0,
             ln_guide: 0.0,
-            value: f64::NAN,
+            place: [f64::NAN; 2],
+            outcomes: Vec::new(),
         })
     };
     let mut population = Population {
@@ -130,8 +132,15 @@ pub(super) fn grow<U: Unraveling>(
     };
     walk(&setting.problem.protocol, setting.stop, &mut population)?;
     let Population { walkers, ln_factor, moves, .. } = population;
-    let end = |w: Walker<_>| End { value: w.value, ln_weight: ln_factor + w.ln_weight - w.ln_guide, root: w.root };
-    Ok(Grown { ends: walkers.into_iter().map(end).collect(), moves })
+    let mut ends = Vec::with_capacity(size);
+    for Walker { mut outcomes, place, root, ln_weight, ln_guide, .. } in walkers {
+        if outcomes.is_empty() {
+            outcomes.push((place[0], 1.0));
+        }
+        let ln_weight = ln_factor + ln_weight - ln_guide - (size as f64).ln();
+        ends.extend(outcomes.into_iter().map(|(value, p)| End { value, ln_weight: ln_weight + p.ln(), root }));
+    }
+    Ok(Grown { ends, moves })
 }
 
 impl<U: Unraveling> Population<'_, U> {
@@ -166,7 +175,7 @@ impl<U: Unraveling> Population<'_, U> {
                 let mut batch = walker.batch.alone(0);
                 batch.renew(0, (self.seed, self.next), now);
                 self.next += 1;
-                next.push(Walker { batch, ..walker });
+                next.push(Walker { batch, outcomes: Vec::new(), ..walker });
             }
             if copies > 0 {
                 next.push(walker);
@@ -205,17 +214,19 @@ impl<U: Unraveling> Evolve for Population<'_, U> {
         for walker in &mut self.walkers {
             let mut value = question.value(&walker.batch, moment.step, walker.counted);
             if last && question.measured {
-                value = measured(&mut walker.batch, value)?;
+                walker.outcomes = outcomes(&walker.batch)?;
+                value = drawn(&walker.outcomes, walker.batch.variate(0)).unwrap_or(value);
             }
+            let place = [value, question.beside(&walker.batch, moment.step)];
             walker.jumped |= walker.batch.counts(0).iter().any(|count| *count > 0);
             if let (Some(stage), Some(own)) =
                 (self.stage, moment.row.checked_sub(1).and_then(|k| self.moves.get_mut(k)))
             {
-                own.push(Move { from: walker.value, to: value, stage });
+                own.push(Move { from: walker.place, to: place, stage });
             }
-            walker.value = value;
+            walker.place = place;
             if !last {
-                let ln = self.guide.ln(moment.row, value);
+                let ln = self.guide.ln(moment.row, place);
                 walker.ln_weight += ln - walker.ln_guide;
                 walker.ln_guide = ln;
             }
@@ -235,14 +246,28 @@ impl<U: Unraveling> Evolve for Population<'_, U> {
     }
 }
 
-/// What a measurement of H_B finds in the only trajectory of a batch; `energy` where that is definite.
-fn measured(batch: &mut impl Batch, energy: f64) -> Result<f64, RunError> {
-    let (mut left, mut found) = (batch.variate(0), energy);
-    batch.energy_outcomes(0, &mut |outcome, p| {
-        if left >= 0.0 && p > 0.0 {
-            found = outcome;
-            left -= p;
+/// What a measurement of H_B can find in the only trajectory of a batch, each energy once; none where it is definite.
+fn outcomes(batch: &impl Batch) -> Result<Vec<(f64, f64)>, RunError> {
+    let mut found: Vec<(f64, f64)> = Vec::new();
+    batch.energy_outcomes(0, &mut |energy, p| {
+        if p > 0.0 {
+            found.push((energy, p));
         }
     })?;
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        kept.1 += if same { later.1 } else { 0.0 };
+        same
+    });
     Ok(found)
+}
+
+/// One of them, by a uniform variate.
+fn drawn(outcomes: &[(f64, f64)], mut left: f64) -> Option<f64> {
+    let found = outcomes.iter().find(|(_, p)| {
+        left -= p;
+        left < 0.0
+    });
+    found.or(outcomes.last()).map(|(energy, _)| *energy)
 }

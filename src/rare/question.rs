@@ -9,6 +9,8 @@ pub(super) struct Question {
     pub event: Event,
     /// The number of the linear average that it is of, and what that is multiplied by.
     read: (usize, f64),
+    /// The number of the linear average that tells best what is to be expected beside it, if there is one.
+    beside: Option<usize>,
     /// What it counts, if it counts anything.
     counted: Option<Linear>,
     /// Energy released per jump of each channel.
@@ -25,9 +27,12 @@ impl Question {
             Distribution::EnergyOutcome => (Linear::Energy, 1.0),
             Distribution::Conditional(quantity) => problem.of_single(quantity).unwrap_or((Linear::Energy, f64::NAN)),
         };
+        let linear = problem.linear();
+        let slot = |of: Linear| linear.iter().position(|known| *known == of);
         Self {
             event: event.clone(),
-            read: (problem.linear().iter().position(|known| *known == of).unwrap_or(0), factor),
+            read: (slot(of).unwrap_or(0), factor),
+            beside: problem.beside(event).and_then(slot),
             counted: event.counted(problem),
             released: problem.channel_ids().map(|c| problem.released_per_jump(c)).collect(),
             measured: event.of == Distribution::EnergyOutcome,
@@ -65,6 +70,15 @@ impl Question {
             }
             _ => 0.0,
         }
+    }
+
+    /// The second number by which the only trajectory of a batch is judged.
+    pub fn beside(&self, batch: &impl Batch, step: usize) -> f64 {
+        let mut value = [0.0];
+        if let Some(slot) = self.beside {
+            batch.linear(slot, step, &mut value);
+        }
+        value[0]
     }
 
     /// The quantity in the only trajectory of a batch, which had counted `before` when the step began.

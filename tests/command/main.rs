@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 mod cut;
 #[path = "../common/place.rs"]
 mod place;
+mod rare;
 mod record;
 mod refusals;
 use place::{AGING, Place};
