@@ -27,6 +27,11 @@ impl Seeds {
         self.of(1_000 + trial as u64, number)
     }
 
+    /// Of population `number` of those that give a second opinion.
+    pub fn second(self, number: usize) -> u64 {
+        self.of(1_500, number)
+    }
+
     /// Of population `number` of those that count.
     pub fn population(self, number: usize) -> u64 {
         self.of(2_000, number)

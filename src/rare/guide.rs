@@ -7,6 +7,7 @@
 //! Weights are not of this mean but of the root of the mean square, which is larger where one move in many leads to the event:
 //! best for populations whose moves are as they come (H. Chraibi et al., arXiv:1811.10450).
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// Where a trajectory is: its quantity, and a second number that tells what is to be expected of it.
@@ -29,15 +30,26 @@ pub(super) struct Move {
     pub to: Place,
     /// Which pilot saw it.
     pub stage: usize,
+    /// ln h of where it leads, once that is known.
+    ln: f64,
+}
+
+impl Move {
+    /// Of pilot number `stage`.
+    pub fn new(from: Place, to: Place, stage: usize) -> Self {
+        Self { from, to, stage, ln: f64::NAN }
+    }
 }
 
 /// ln h at every row but the last; 0 without any.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guide(Vec<Sheet>);
 
-/// ln h at one row: curves at rising second numbers, linear between them.
+/// ln h at one row: of places that many moves came from, each by itself; of all others by curves at rising second numbers,
+/// linear between them.
 #[derive(Clone, Debug, Default)]
 struct Sheet {
+    places: Vec<(Place, [f64; 2])>,
     at: Vec<f64>,
     curves: Vec<Curve>,
 }
@@ -59,6 +71,15 @@ impl Guide {
         self.0.get(row).map_or(0.0, |sheet| sheet.value(ROOT, place))
     }
 
+    /// One that draws less: every weight to the power of `part`.
+    pub fn weaker(mut self, part: f64) -> Self {
+        for Sheet { places, curves, .. } in &mut self.0 {
+            let own = places.iter_mut().flat_map(|(_, ln)| ln);
+            own.chain(curves.iter_mut().flat_map(|curve| curve.ln.iter_mut().flatten())).for_each(|ln| *ln *= part);
+        }
+        self
+    }
+
     /// From the moves between each row and the next, which are sorted on the way, for `ln_target` of the last quantity.
     pub fn learn(moves: &mut [Vec<Move>], ln_target: impl Fn(f64) -> f64) -> Self {
         let mut sheets: Vec<Sheet> = Vec::with_capacity(moves.len());
@@ -73,21 +94,34 @@ impl Guide {
     }
 }
 
+/// Second number first.
+fn order(a: &Place, b: &Place) -> Ordering {
+    a[1].total_cmp(&b[1]).then(a[0].total_cmp(&b[0]))
+}
+
 impl Sheet {
     fn of(moves: &mut [Move], ln_next: impl Fn(Place) -> f64) -> Self {
-        moves.sort_by(|a, b| a.from[1].total_cmp(&b.from[1]));
+        moves.iter_mut().for_each(|m| m.ln = ln_next(m.to));
+        moves.sort_by(|a, b| order(&a.from, &b.from));
         let mut sheet = Self::default();
+        for own in moves.chunk_by(|a, b| a.from == b.from).filter(|own| own.len() >= FEWEST) {
+            sheet.places.push((own[0].from, means(own)));
+        }
         for layer in groups(moves, 1, FEWEST_IN_LAYER.max(moves.len() / LAYERS)) {
             let own = &mut moves[layer];
             sheet.at.push(own.iter().map(|m| m.from[1]).sum::<f64>() / own.len() as f64);
             own.sort_by(|a, b| a.from[0].total_cmp(&b.from[0]));
-            sheet.curves.push(Curve::of(own, &ln_next));
+            sheet.curves.push(Curve::of(own));
         }
         sheet
     }
 
-    fn value(&self, which: usize, [x, second]: Place) -> f64 {
-        let Self { at, curves } = self;
+    fn value(&self, which: usize, place: Place) -> f64 {
+        let Self { places, at, curves } = self;
+        if let Ok(found) = places.binary_search_by(|(known, _)| order(known, &place)) {
+            return places[found].1[which];
+        }
+        let [x, second] = place;
         match at.partition_point(|place| *place <= second) {
             0 => curves.first().map_or(0.0, |curve| curve.value(which, x)),
             k if k == at.len() => curves[k - 1].value(which, x),
@@ -100,17 +134,24 @@ impl Sheet {
     }
 }
 
+/// ln of the mean of where moves lead, and of the root of the mean square.
+fn means(moves: &[Move]) -> [f64; 2] {
+    let mut both = [0.0; 2];
+    both[MEAN] = ln_mean(moves.iter().map(|m| m.ln));
+    both[ROOT] = 0.5 * ln_mean(moves.iter().map(|m| 2.0 * m.ln));
+    both
+}
+
 impl Curve {
-    fn of(moves: &[Move], ln_next: impl Fn(Place) -> f64) -> Self {
-        let next: Vec<f64> = moves.iter().map(|m| ln_next(m.to)).collect();
+    fn of(moves: &[Move]) -> Self {
         let places = (1..moves.len()).filter(|k| moves[*k].from[0] > moves[k - 1].from[0]).take(GROUPS).count() + 1;
         let least = if places <= GROUPS { FEWEST } else { FEWEST.max(moves.len() / GROUPS) };
         let mut curve = Self::default();
         for group in groups(moves, 0, least) {
-            let size = group.len() as f64;
-            curve.at.push(moves[group.clone()].iter().map(|m| m.from[0]).sum::<f64>() / size);
-            curve.ln[MEAN].push(ln_mean(next[group.clone()].iter().copied()));
-            curve.ln[ROOT].push(0.5 * ln_mean(next[group].iter().map(|ln| 2.0 * ln)));
+            let own = &moves[group];
+            let both = means(own);
+            curve.at.push(own.iter().map(|m| m.from[0]).sum::<f64>() / own.len() as f64);
+            curve.ln.iter_mut().zip(both).for_each(|(all, ln)| all.push(ln));
         }
         curve
     }
@@ -164,7 +205,7 @@ mod tests {
     use super::*;
 
     fn to(from: f64, to: f64) -> Move {
-        Move { from: [from, 0.0], to: [to, 0.0], stage: 0 }
+        Move::new([from, 0.0], [to, 0.0], 0)
     }
 
     /// A walk that goes up by 1 with a chance of 0.1 at each of four steps: h is a binomial tail, also where no walk came near.
@@ -190,8 +231,7 @@ mod tests {
     /// What the second number tells is told apart.
     #[test]
     fn layers_have_chances_of_their_own() {
-        let one =
-            |k: i32| Move { from: [f64::from(k % 2), f64::from(k / 1000)], to: [f64::from(k / 1000), 0.0], stage: 0 };
+        let one = |k: i32| Move::new([f64::from(k % 2), f64::from(k / 1000)], [f64::from(k / 1000), 0.0], 0);
         let guide = Guide::learn(&mut [(0..2000).map(one).collect()], |x| -3.0 * x);
         assert_eq!((guide.ln(0, [0.0, -1.0]), guide.ln(0, [1.0, 0.0]), guide.ln(0, [0.5, 1.0])), (0.0, 0.0, -3.0));
         assert!((guide.ln(0, [0.0, 0.5]) + 1.5).abs() < 1e-12);

@@ -7,26 +7,28 @@
 mod crew;
 mod grid;
 mod guide;
+mod known;
 mod pilot;
 mod population;
 mod question;
+mod verdict;
 
 use crate::error::{ModelError, RunError};
 use crate::estimate::interval::Confidence;
-use crate::estimate::populations::{Pooled, counted, pooled};
-use crate::problem::{Event, Linear, Problem};
+use crate::estimate::populations::counted;
+use crate::problem::{Event, Problem};
 use crate::space::choose::Representation;
 use crate::stop::Stop;
+use crate::unravel::Unraveling;
 use crate::unravel::engine::Engine;
-use crate::unravel::no_jump::{NoJump, Which};
-use crate::unravel::trajectory::{Moment, Recorder, run_batch};
-use crate::unravel::{Batch, States, Unraveling};
+use crate::unravel::no_jump::NoJump;
 use crew::{Crew, Seeds};
+use known::{Known, never, silent};
 use pilot::Expedition;
 use population::{Setting, grow};
 use question::Question;
-use statrs::distribution::{Binomial, DiscreteCDF};
 use std::ops::Index;
+use verdict::{Estimate, Populations};
 
 /// What to find the probability of, and how well. `Rare { events, ..Default::default() }` names what differs from the default.
 #[derive(Clone, Debug)]
@@ -70,22 +72,24 @@ pub const POPULATION: (usize, usize) = (10, 1_000_000);
 const SIZE: usize = 1_000;
 const REFINED: usize = 3;
 const ENLARGED: usize = 2;
-/// As many states as fit are kept of a population.
-const BATCHES_OF_STATES: u64 = 16;
+/// Batches, so many of whose states make up a population at most where they are so large that these are small; and trajectories
+/// that are always enough for one.
+const BATCHES: u64 = 8;
+const FEWEST: usize = 16;
+/// Trajectories in a batch of small states.
+const USUAL_BATCH: u64 = 256;
 /// Populations of a trial, above which squared relative error they are enlarged, and by how much more populations than it
-/// says are made: its 8 know their variance to a factor that is at most this in 90 % of all cases.
-const TRIAL: usize = 8;
+/// says are made: its 16 know their variance to a factor that is at most this in 90 % of all cases.
+const TRIAL: usize = 16;
 const TOO_UNEVEN: f64 = 0.5;
-const MORE: f64 = 2.5;
+const MORE: f64 = 1.8;
 /// Fewest populations that count, and most trajectories in all of them.
 const POPULATIONS: usize = 32;
 const TRAJECTORIES: usize = 20_000_000;
+/// The power of their weights to which populations are drawn to the event that give a second opinion.
+const WEAKER: f64 = 0.7;
 /// Closer to 1 a probability is one of nothing but rounding.
 const ROUNDING: f64 = 1e-12;
-/// Chance at which plain trajectories and populations are said to disagree although they do not.
-const DISAGREE: f64 = 1e-4;
-/// Fewer ancestors at the start than this leave the populations' estimates to chance.
-const FEW_ROOTS: f64 = 4.0;
 
 /// What goes on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -277,112 +281,6 @@ pub fn probability(
     Ok(Found { event: event.clone(), ..sampled.found(exact(0.0), &question, &known) })
 }
 
-/// The probability that the only channel that ever does anything does nothing, if that is what is asked, or that it does
-/// something.
-fn silent(problem: &Problem, engine: &Engine, question: &Question, stop: &Stop) -> Result<Option<f64>, RunError> {
-    let Some(Linear::Jumps(channel)) = question.event.counted(problem) else { return Ok(None) };
-    let alone = problem.channel_ids().all(|other| other == channel || !problem.ever_on(other));
-    // 1 click and many are of one kind.
-    if !alone || question.holds(0.0) == question.holds(1.0) || question.holds(1.0) != question.holds(f64::INFINITY) {
-        return Ok(None);
-    }
-    let Some(states) = engine.survival(stop)? else { return Ok(None) };
-    let none: f64 = states.iter().map(|(p, survival)| p * survival).sum();
-    let some: f64 = states.iter().map(|(p, survival)| p * (1.0 - survival)).sum();
-    Ok(Some(if question.holds(0.0) { none } else { some }.clamp(0.0, 1.0)))
-}
-
-/// The branch in which nothing ever happens.
-#[derive(Debug)]
-struct Known {
-    /// How it ends, with the probability of each end.
-    ends: Vec<(f64, f64)>,
-    /// Its probability.
-    chance: f64,
-}
-
-impl Known {
-    /// The probability that nothing happens and `of` holds.
-    fn of(&self, of: impl Fn(f64) -> bool) -> f64 {
-        self.ends.iter().filter(|(value, _)| of(*value)).map(|(_, p)| p).sum()
-    }
-
-    /// Of the probability among trajectories that jump that among all of them, where `of` holds of those that do not.
-    fn whole(&self, pooled: Pooled, of: impl Fn(f64) -> bool) -> Pooled {
-        let (known, rest) = (self.of(of), 1.0 - self.chance);
-        let all = |p: f64| (known + rest * p).clamp(0.0, 1.0);
-        let Pooled { value, se, interval: (lo, hi), dominated } = pooled;
-        Pooled { value: all(value), se: rest * se, interval: (all(lo), all(hi)), dominated }
-    }
-}
-
-/// Reads how trajectories that never jump end.
-struct Ends<'a> {
-    question: &'a Question,
-    weights: Vec<f64>,
-    rows: usize,
-    found: Vec<(f64, f64)>,
-}
-
-impl<B: Batch> Recorder<B> for Ends<'_> {
-    fn row(&mut self, batch: &B, moment: &Moment) -> Result<(), RunError> {
-        if moment.row + 1 < self.rows {
-            return Ok(());
-        }
-        for (k, weight) in self.weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
-            let value = self.question.value(&batch.alone(k), moment.step, 0.0);
-            let (found, mut definite) = (&mut self.found, true);
-            if self.question.measured {
-                batch.energy_outcomes(k, &mut |outcome, p| {
-                    definite = false;
-                    found.push((outcome, weight * p));
-                })?;
-            }
-            if definite {
-                found.push((value, *weight));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn never<U: Unraveling>(
-    problem: &Problem,
-    engine: &U,
-    question: &Question,
-    no_jump: &NoJump,
-    stop: &Stop,
-) -> Result<Vec<(f64, f64)>, RunError> {
-    let mut batch = engine.start_of(Which::Never, 0, 0..no_jump.states() as u64, stop);
-    debug_assert_eq!(batch.trajectories(), no_jump.states());
-    let weights = no_jump.weights().collect();
-    let mut ends = Ends { question, weights, rows: problem.protocol.row_count(), found: Vec::new() };
-    run_batch(problem, &mut batch, stop, &mut ends)?;
-    Ok(ends.found)
-}
-
-/// What a population has to say.
-struct Estimate {
-    /// The probability of the event.
-    event: f64,
-    /// The probabilities to be beyond each level.
-    levels: Vec<f64>,
-    /// How many of its trajectories at the start those descend from that show the event.
-    roots: usize,
-}
-
-/// Populations that count, and what came before them.
-struct Populations {
-    all: Vec<Estimate>,
-    size: usize,
-    plain: bool,
-    /// So many plain trajectories among the pilots have shown the event, of so many.
-    pilots: (f64, usize),
-    levels: Vec<f64>,
-    trajectories: usize,
-    confidence: Confidence,
-}
-
 fn sampled<U: Unraveling>(
     setting: &Setting<'_, U>,
     how: &Rare,
@@ -390,7 +288,8 @@ fn sampled<U: Unraveling>(
     told: &(dyn Fn(Progress) + Sync),
 ) -> Result<Populations, RunError> {
     let (crew, seeds, stop) = (Crew::new(how.threads), Seeds(how.seed), setting.stop);
-    let fits = (BATCHES_OF_STATES * setting.engine.most_in_batch()).max(32) as usize;
+    let most = setting.engine.most_in_batch();
+    let fits = if most < USUAL_BATCH { ((BATCHES * most) as usize).max(FEWEST) } else { usize::MAX };
     let mut size = how.population.unwrap_or(SIZE.min(fits));
     let holds = |value: f64| setting.question.holds(value);
     let (sure, rest) = (known.of(holds), 1.0 - known.chance);
@@ -413,20 +312,12 @@ fn sampled<U: Unraveling>(
         let mean = found.iter().sum::<f64>() / TRIAL as f64;
         let variance = found.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (TRIAL - 1) as f64;
         seen = (variance / (mean * mean), mean);
-        if std::env::var("RARE_DEBUG").is_ok() {
-            eprintln!(
-                "trial {trial} size {size} rows {} stages {} c2 {:.3} mean {mean:.3e} all {found:.1?}",
-                setting.problem.protocol.row_count(),
-                pilot.trajectories,
-                seen.0
-            );
-        }
         if seen.0 < TOO_UNEVEN || plain {
             break;
         }
         if trial < REFINED {
             expedition.refine(&mut pilot)?;
-        } else if trial < REFINED + ENLARGED && how.population.is_none() && 4 * size <= 16 * fits {
+        } else if trial < REFINED + ENLARGED && how.population.is_none() && 4 * size <= fits {
             size *= 4;
         } else {
             break;
@@ -434,6 +325,14 @@ fn sampled<U: Unraveling>(
     }
     let guide = pilot.guide.unwrap_or_default();
     trajectories += pilot.trajectories;
+    // What is drawn less comes about more: if there is another way to the event, it may be found so.
+    let mut second = Vec::new();
+    if !plain {
+        let weaker = guide.clone().weaker(WEAKER);
+        let one = |k: usize| Ok(grow(setting, &weaker, (seeds.second(k), size), None)?.mean(holds));
+        second = crew.all(TRIAL, stop, one)?;
+        trajectories += TRIAL * size;
+    }
     // What is known needs no better error than the rest beside it.
     let sampled = rest * seen.1;
     let aim = how.relative_error * (sure + sampled) / sampled;
@@ -453,80 +352,5 @@ fn sampled<U: Unraveling>(
     }
     trajectories += all.len() * size;
     let confidence = if all.len() < populations { Confidence::Stopped } else { Confidence::Fixed };
-    Ok(Populations { all, size, plain, pilots: pilot.plain, levels: pilot.levels, trajectories, confidence })
-}
-
-impl Populations {
-    /// What the numbers `of` populations say together, among trajectories as they were sampled.
-    fn pooled(&self, of: impl Fn(&Estimate) -> f64) -> Pooled {
-        let estimates: Vec<f64> = self.all.iter().map(of).collect();
-        if self.plain {
-            let n = (self.all.len() * self.size) as f64;
-            return counted(estimates.iter().sum::<f64>() * self.size as f64, n, self.confidence);
-        }
-        pooled(&estimates, self.confidence)
-    }
-
-    fn found(&self, of: Found, question: &Question, known: &Known) -> Found {
-        let holds = |value: f64| question.holds(value);
-        let mut own = self.pooled(|one| one.event);
-        let (hits, n) = (self.pilots.0, self.pilots.1 as f64);
-        let unseen = !(own.value > 0.0);
-        if unseen {
-            // All that is left are the plain trajectories among the pilots.
-            own.interval.1 = counted(hits, n, self.confidence).interval.1;
-        }
-        let doubt = self.doubt(&own);
-        let all = known.whole(own, holds);
-        let level = |(k, level): (usize, &f64)| {
-            let own = self.pooled(|one| one.levels[k]);
-            let all = known.whole(own, |value| question.holds_at(*level, value));
-            (own.value > 0.0).then_some(AtLevel { level: *level, probability: all.value, interval: all.interval })
-        };
-        Found {
-            probability: all.value,
-            interval: all.interval,
-            relative_error: if all.value > 0.0 { all.se / all.value } else { f64::NAN },
-            populations: self.all.len(),
-            size: self.size,
-            trajectories: self.trajectories as u64,
-            plain: self.plain,
-            doubt,
-            levels: self.levels.iter().enumerate().filter_map(level).collect(),
-            interrupted: self.confidence == Confidence::Stopped,
-            ..of
-        }
-    }
-
-    /// Why the interval of the sampled part is not to be trusted.
-    fn doubt(&self, own: &Pooled) -> Option<String> {
-        // Of measurements those that trajectories would have given, on the whole.
-        let (hits, n) = (self.pilots.0.round() as u64, self.pilots.1 as u64);
-        if !(own.value > 0.0) {
-            return Some(format!(
-                "no population came to the event: the upper limit is that of {n} plain trajectories, {hits} of which did"
-            ));
-        }
-        if self.plain {
-            return None;
-        }
-        if own.dominated {
-            return Some("a few populations make up most of the estimate: others may have been missed".into());
-        }
-        let roots = self.all.iter().map(|one| one.roots).sum::<usize>() as f64 / self.all.len() as f64;
-        if roots < FEW_ROOTS {
-            return Some(format!(
-                "what shows the event in a population descends from {roots:.1} of its {} trajectories: larger populations are needed",
-                self.size
-            ));
-        }
-        let tail =
-            |p: f64| Binomial::new(p, n).map(|law| (law.cdf(hits), if hits == 0 { 1.0 } else { law.sf(hits - 1) }));
-        match (tail(own.interval.0), tail(own.interval.1)) {
-            (Ok((below, _)), _) if below < DISAGREE => {}
-            (_, Ok((_, above))) if above < DISAGREE => {}
-            _ => return None,
-        }
-        Some(format!("it disagrees with plain trajectories, {hits} of {n} of which showed the event"))
-    }
+    Ok(Populations { all, size, plain, second, pilots: pilot.plain, levels: pilot.levels, trajectories, confidence })
 }

@@ -12,7 +12,7 @@ const POPULATIONS: usize = 4;
 /// Most stages.
 const STAGES: usize = 40;
 /// Stages whose moves are remembered, beside those of plain trajectories.
-const REMEMBERED: usize = 5;
+const REMEMBERED: usize = 8;
 /// As uneven as those of so small a part of them the weights of a stage may be for the next penalty.
 const FOLLOW: f64 = 0.15;
 /// An event that so many plain trajectories show is not rare.

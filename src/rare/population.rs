@@ -222,7 +222,7 @@ impl<U: Unraveling> Evolve for Population<'_, U> {
             if let (Some(stage), Some(own)) =
                 (self.stage, moment.row.checked_sub(1).and_then(|k| self.moves.get_mut(k)))
             {
-                own.push(Move { from: walker.place, to: place, stage });
+                own.push(Move::new(walker.place, place, stage));
             }
             walker.place = place;
             if !last {
