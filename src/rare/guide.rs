@@ -17,6 +17,10 @@ pub(super) type Place = [f64; 2];
 /// mean is not known, and each row on the way would add to the error.
 const GROUPS: usize = 40;
 const FEWEST: usize = 80;
+/// Where several moves leave one place at a row, those at so many rows before and after it count as well, if these are of its
+/// kind: what is to be expected of a place hardly changes in between.
+const SEVERAL: usize = 2;
+const ABOUT: usize = 8;
 /// Layers of moves with about the same second number, at most, and fewest moves in one.
 const LAYERS: usize = 6;
 const FEWEST_IN_LAYER: usize = 600;
@@ -80,13 +84,20 @@ impl Guide {
         self
     }
 
-    /// From the moves between each row and the next, which are sorted on the way, for `ln_target` of the last quantity.
-    pub fn learn(moves: &mut [Vec<Move>], ln_target: impl Fn(f64) -> f64) -> Self {
+    /// From the moves between each row and the next, which are sorted on the way, for `ln_target` of the last quantity. Rows of
+    /// one `kind` are equally far from the next, in the same step.
+    pub fn learn(moves: &mut [Vec<Move>], kinds: &[usize], ln_target: impl Fn(f64) -> f64) -> Self {
+        let crossroads = crossroads(moves, kinds);
         let mut sheets: Vec<Sheet> = Vec::with_capacity(moves.len());
-        for own in moves.iter_mut().rev() {
-            let after = sheets.last();
-            let sheet =
-                Sheet::of(own, |place| after.map_or_else(|| ln_target(place[0]), |sheet| sheet.value(MEAN, place)));
+        for (row, own) in moves.iter_mut().enumerate().rev() {
+            let next = |place: Place| match sheets.last() {
+                Some(after) => after.value(MEAN, place),
+                None => ln_target(place[0]),
+            };
+            let first = crossroads.partition_point(|(kind, ..)| *kind < kinds[row]);
+            let same = crossroads[first..].iter().take_while(|(kind, ..)| *kind == kinds[row]);
+            let places = same.filter_map(|(_, place, ways)| Some((*place, left_by(ways, row, next)?))).collect();
+            let sheet = Sheet::of(own, places, next);
             sheets.push(sheet);
         }
         sheets.reverse();
@@ -99,14 +110,48 @@ fn order(a: &Place, b: &Place) -> Ordering {
     a[1].total_cmp(&b[1]).then(a[0].total_cmp(&b[0]))
 }
 
-impl Sheet {
-    fn of(moves: &mut [Move], ln_next: impl Fn(Place) -> f64) -> Self {
-        moves.iter_mut().for_each(|m| m.ln = ln_next(m.to));
-        moves.sort_by(|a, b| order(&a.from, &b.from));
-        let mut sheet = Self::default();
-        for own in moves.chunk_by(|a, b| a.from == b.from).filter(|own| own.len() >= FEWEST) {
-            sheet.places.push((own[0].from, means(own)));
+/// So many moves at a row to a place.
+type Way = (usize, Place, f64);
+
+/// Places that several moves left at a row, by kind of row and in order, with all their ways from them by rising row.
+fn crossroads(moves: &mut [Vec<Move>], kinds: &[usize]) -> Vec<(usize, Place, Vec<Way>)> {
+    let mut ways: Vec<(usize, Place, Way)> = Vec::new();
+    for (row, own) in moves.iter_mut().enumerate() {
+        own.sort_by(|a, b| order(&a.from, &b.from).then(order(&a.to, &b.to)));
+        for left in own.chunk_by(|a, b| a.from == b.from).filter(|left| left.len() >= SEVERAL) {
+            let equal = left.chunk_by(|a, b| a.to == b.to);
+            ways.extend(equal.map(|same| (kinds[row], left[0].from, (row, same[0].to, same.len() as f64))));
         }
+    }
+    ways.sort_by(|a, b| a.0.cmp(&b.0).then(order(&a.1, &b.1)).then(a.2.0.cmp(&b.2.0)));
+    let group = |all: &[(usize, Place, Way)]| (all[0].0, all[0].1, all.iter().map(|(_, _, way)| *way).collect());
+    ways.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1).map(group).collect()
+}
+
+/// ln of the means of where ways lead at about a row, if they are enough.
+fn left_by(ways: &[Way], row: usize, next: impl Fn(Place) -> f64) -> Option<[f64; 2]> {
+    let first = ways.partition_point(|(at, ..)| *at + ABOUT < row);
+    let last = ways.partition_point(|(at, ..)| *at <= row + ABOUT);
+    let about = &ways[first..last];
+    let n: f64 = about.iter().map(|(.., count)| count).sum();
+    if n < FEWEST as f64 {
+        return None;
+    }
+    let all: Vec<(f64, f64)> = about.iter().map(|(_, to, count)| (next(*to), *count)).collect();
+    let most = all.iter().map(|(ln, _)| *ln).fold(f64::NEG_INFINITY, f64::max);
+    let mean = |power: f64| {
+        let sum: f64 = all.iter().map(|(ln, count)| count * (power * (ln - most)).exp()).sum();
+        most + (sum / n).ln() / power
+    };
+    let mut both = [0.0; 2];
+    (both[MEAN], both[ROOT]) = (mean(1.0), mean(2.0));
+    Some(both)
+}
+
+impl Sheet {
+    fn of(moves: &mut [Move], places: Vec<(Place, [f64; 2])>, next: impl Fn(Place) -> f64) -> Self {
+        moves.iter_mut().for_each(|m| m.ln = next(m.to));
+        let mut sheet = Self { places, ..Self::default() };
         for layer in groups(moves, 1, FEWEST_IN_LAYER.max(moves.len() / LAYERS)) {
             let own = &mut moves[layer];
             sheet.at.push(own.iter().map(|m| m.from[1]).sum::<f64>() / own.len() as f64);
@@ -217,7 +262,12 @@ mod tests {
                 .map(|(x, up)| to(x, x + f64::from(u8::from(up))))
                 .collect()
         };
-        let guide = Guide::learn(&mut [moves(), moves(), moves(), moves()], |x| if x >= 4.0 { 0.0 } else { -50.0 });
+        let guide =
+            Guide::learn(
+                &mut [moves(), moves(), moves(), moves()],
+                &[0, 1, 2, 3],
+                |x| if x >= 4.0 { 0.0 } else { -50.0 },
+            );
         for (row, x, chance) in [(0, 0.0, 1e-4), (1, 1.0, 1e-3), (3, 3.0, 0.1), (2, 4.0, 1.0), (2, 3.0, 0.19)] {
             let found = guide.0[row].value(MEAN, [x, 0.0]).exp();
             assert!((found / chance - 1.0).abs() < 1e-9, "row {row} at {x}: {found} {chance}");
@@ -232,9 +282,25 @@ mod tests {
     #[test]
     fn layers_have_chances_of_their_own() {
         let one = |k: i32| Move::new([f64::from(k % 2), f64::from(k / 1000)], [f64::from(k / 1000), 0.0], 0);
-        let guide = Guide::learn(&mut [(0..2000).map(one).collect()], |x| -3.0 * x);
+        let guide = Guide::learn(&mut [(0..2000).map(one).collect()], &[0], |x| -3.0 * x);
         assert_eq!((guide.ln(0, [0.0, -1.0]), guide.ln(0, [1.0, 0.0]), guide.ln(0, [0.5, 1.0])), (0.0, 0.0, -3.0));
         assert!((guide.ln(0, [0.0, 0.5]) + 1.5).abs() < 1e-12);
+    }
+
+    /// A place that few moves left at a row is known by its neighbours of the same kind.
+    #[test]
+    fn rows_of_a_kind_help_each_other() {
+        let few = || -> Vec<Move> {
+            let there = (0..100).map(|_| to(1.0, 1.0));
+            (0..50).map(|k| to(0.0, f64::from(u8::from(k % 10 == 0)))).chain(there).collect()
+        };
+        let ln = |kinds: &[usize]| {
+            let rows = &mut [few(), few(), few()];
+            rows[1] = Vec::new();
+            Guide::learn(rows, kinds, |x| if x > 0.5 { 0.0 } else { -50.0 }).0[1].value(MEAN, [0.0, 0.0])
+        };
+        assert!((ln(&[0, 0, 0]).exp() - 0.19).abs() < 1e-9);
+        assert_eq!(ln(&[0, 1, 0]), 0.0);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::guide::{Guide, Move};
 use super::population::{End, Grown, Setting, grow};
 use super::{Crew, Seeds};
 use crate::error::RunError;
+use crate::problem::{Row, StepId};
 use crate::unravel::Unraveling;
 
 /// Populations of a stage.
@@ -12,7 +13,7 @@ const POPULATIONS: usize = 4;
 /// Most stages.
 const STAGES: usize = 40;
 /// Stages whose moves are remembered, beside those of plain trajectories.
-const REMEMBERED: usize = 8;
+const REMEMBERED: usize = 5;
 /// As uneven as those of so small a part of them the weights of a stage may be for the next penalty.
 const FOLLOW: f64 = 0.15;
 /// An event that so many plain trajectories show is not rare.
@@ -124,7 +125,23 @@ impl<U: Unraveling> Expedition<'_, U> {
 
     fn learnt(&self, pilot: &mut Pilot) -> Guide {
         let (beta, least) = (pilot.beta, pilot.least);
-        Guide::learn(&mut pilot.moves, |value| -beta * self.setting.question.distance(value, least))
+        Guide::learn(&mut pilot.moves, &self.kinds(), |value| -beta * self.setting.question.distance(value, least))
+    }
+
+    /// A number for each row, the same for those of a step that are equally far from the next.
+    fn kinds(&self) -> Vec<usize> {
+        let rows = self.setting.problem.protocol.rows();
+        let mut known: Vec<(StepId, StepId, f64)> = Vec::new();
+        let kind = |pair: &[Row]| {
+            let (steps, apart) = ((pair[0].step, pair[1].step), pair[1].time - pair[0].time);
+            let same =
+                |(a, b, other): &(StepId, StepId, f64)| (*a, *b) == steps && (apart - other).abs() <= 1e-6 * apart;
+            known.iter().position(same).unwrap_or_else(|| {
+                known.push((steps.0, steps.1, apart));
+                known.len() - 1
+            })
+        };
+        rows.windows(2).map(kind).collect()
     }
 
     fn stage(&self, pilot: &mut Pilot, guide: &Guide) -> Result<Vec<End>, RunError> {
