@@ -40,6 +40,7 @@ pub mod models;
 pub mod output;
 pub mod problem;
 pub mod protocol;
+pub mod rare;
 pub mod run;
 pub mod settled;
 pub mod space;
@@ -49,6 +50,7 @@ pub mod unravel;
 
 pub use error::{CompileError, ModelError, RunError};
 pub use facade::{Sampled, Sampling, correlation, sample, solve, steady};
+pub use rare::{Rare, RareShots, rare};
 
 /// The names that most programs need.
 pub mod prelude {
@@ -57,5 +59,5 @@ pub mod prelude {
     pub use crate::problem::{a, ad, n, sm, sp, sx, sy, sz, transition};
     pub use crate::stop::Stop;
     pub use crate::table::Table;
-    pub use crate::{RunError, Sampled, Sampling, correlation, sample, solve, steady};
+    pub use crate::{Rare, RunError, Sampled, Sampling, correlation, rare, sample, solve, steady};
 }

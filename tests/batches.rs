@@ -252,6 +252,8 @@ impl Batch for FailingBatch {
     fn alone(&self, _: usize) -> Self {
         self.clone()
     }
+
+    fn renew(&mut self, _: usize, _: (u64, u64), _: Option<(usize, f64)>) {}
 }
 
 impl Unraveling for Failing {

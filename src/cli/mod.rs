@@ -11,6 +11,7 @@ mod merge;
 mod plot;
 mod print;
 mod ranks;
+mod rare;
 mod record;
 mod reproduce;
 mod run;
@@ -45,6 +46,8 @@ enum Command {
     Exact(exact::ExactArgs),
     /// The state reached as t → ∞, or the cycle that a repeated protocol settles in, exactly
     Steady(exact::SteadyArgs),
+    /// The probability of what a single shot hardly ever shows, such as an energy below a level, down to 1e-12
+    Rare(rare::RareArgs),
     /// The mean-field theory of the paper, where the model has one
     Meanfield(InputArgs),
     /// Solve the grid of [sweep], and draw it
@@ -57,7 +60,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Draw the pictures of a result folder again
     Plot {
-        /// A folder written by `run`, `exact`, `steady`, `meanfield`, `verify` or `sweep`
+        /// A folder written by `run`, `exact`, `steady`, `meanfield`, `rare`, `verify` or `sweep`
         folder: PathBuf,
     },
     /// Make the figures of the papers, data and pictures
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Merge(args) => merge::merge(args),
         Command::Exact(args) => exact::exact(args),
         Command::Steady(args) => exact::steady(args),
+        Command::Rare(args) => rare::rare(args),
         Command::Meanfield(args) => exact::mean_field(args),
         Command::Sweep(args) => sweep::sweep(args),
         Command::Verify(args) => verify::verify(args),

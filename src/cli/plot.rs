@@ -10,6 +10,7 @@ use crate::output::figure::Figure;
 use crate::output::files::replace_file;
 use crate::output::folder::{Lock, manifest};
 use crate::output::pictures;
+use crate::output::rare;
 use crate::output::single_figures;
 use crate::output::sweep::Grid;
 use crate::output::table::from_csv;
@@ -28,6 +29,10 @@ pub fn plot(folder: &Path) -> Outcome {
     let _lock = Lock::take(folder)?;
     let mut pictures = vec![match text_of("command") {
         "sweep" => ("sweep", sweep(folder, &manifest)?),
+        "rare" => {
+            let figure = rare::figure(text_of("title"), &read(folder, "levels.csv")?);
+            ("levels", figure.ok_or_else(|| request(format!("{shown}/levels.csv holds no picture")))?)
+        }
         command if command.starts_with("reproduce") => {
             return Err(request(format!("{shown} was made by `leyden {command}`, which draws it again")).into());
         }

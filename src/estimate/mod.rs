@@ -15,6 +15,7 @@ pub mod interval;
 pub mod moments;
 pub mod occupation;
 pub mod pinched;
+pub mod populations;
 #[cfg(test)]
 mod random;
 pub mod sampled;

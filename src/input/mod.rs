@@ -42,6 +42,7 @@ mod parameters;
 mod places;
 mod protocol;
 mod quantities;
+mod rare;
 mod record;
 mod sections;
 #[cfg(test)]
@@ -57,6 +58,7 @@ mod tests;
 
 pub use error::{InputError, Place};
 pub use parameters::Value;
+pub use rare::RareSettings;
 pub use sweep::{Optimise, Solve, Sweep, SweepAxis, TAU};
 
 use crate::error::{CompileError, NONE, TRAJECTORY};
@@ -80,6 +82,8 @@ pub struct Input {
     pub parameters: Vec<(String, Value)>,
     /// What `[record]` asks to be kept of single runs, by `leyden run` alone.
     pub record: Record,
+    /// What `[rare]` asks of single shots that hardly ever happen, of `leyden rare` alone.
+    pub rare: RareSettings,
     /// The correlations of `[correlations]` with their names, for the exact side alone.
     pub correlations: Vec<(String, Correlation)>,
     /// How to sample it.
@@ -212,6 +216,7 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
     let folder = Path::new(path_for_messages).parent().unwrap_or(Path::new(""));
     let correlations = correlations::correlations(&root, &scope, &problem, folder)?;
     let record = record::record(&root, &scope, &problem)?;
+    let rare = rare::rare(&root, &scope, &problem)?;
     let run = run_settings(&root, &scope)?;
     let verify = verify(&source, &root, &plain)?;
     let sweep = root.section("sweep")?.map(|section| sweep::sweep(&section, &scope, &problem)).transpose()?;
@@ -225,6 +230,7 @@ pub fn parse(path_for_messages: &str, text: &str, overrides: &[(String, String)]
         parameters: scope.list(),
         correlations,
         record,
+        rare,
         run,
         verify,
         sweep,

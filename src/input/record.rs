@@ -1,7 +1,7 @@
 //! What the input asks to be kept of single runs.
 
 use super::document::{Item, Table};
-use super::error::InputError;
+use super::error::{InputError, Span};
 use super::expression::{self, Expr, Node};
 use super::parameters::Scope;
 use super::quantities::standard;
@@ -41,7 +41,7 @@ pub(super) fn record<'s>(root: &Table<'s>, scope: &Scope<'s>, problem: &Problem)
     Ok(record)
 }
 
-fn distributions(expression: &Expr<'_>, problem: &Problem) -> Result<Vec<Distribution>, InputError> {
+pub(super) fn distributions(expression: &Expr<'_>, problem: &Problem) -> Result<Vec<Distribution>, InputError> {
     if expression.at.text() == "energy_outcome" {
         return Ok(vec![Distribution::EnergyOutcome]);
     }
@@ -72,11 +72,8 @@ fn passages<'s>(item: &Item<'s>, scope: &Scope<'s>, problem: &Problem) -> Result
     table.allow("key of a first passage", &["quantity", "above", "below"])?;
     let written = table.need("quantity", "quantity = \"energy\"")?;
     let expression = expression::parse(written.text("a quantity such as `energy`")?)?;
-    let (beyond, number) = match (table.get("above"), table.get("below")) {
-        (Some(level), None) => (Beyond::Above, scope.number(level)?),
-        (None, Some(level)) => (Beyond::Below, scope.number(level)?),
-        _ => return Err(item.at.error("a first passage has one level", "`above = 1.0` or `below = 1.0`")),
-    };
+    let (beyond, level) = one_level(&table, item.at, "a first passage")?;
+    let number = scope.number(level)?;
     let passage = |quantity: Quantity| {
         let passage = Passage { quantity, beyond, level: number.value };
         match problem.check_passage(&passage) {
@@ -88,4 +85,17 @@ fn passages<'s>(item: &Item<'s>, scope: &Scope<'s>, problem: &Problem) -> Result
         }
     };
     quantities(&expression, problem)?.into_iter().map(passage).collect()
+}
+
+/// The side and the level of `what`, which has one.
+pub(super) fn one_level<'a, 's>(
+    table: &'a Table<'s>,
+    at: Span<'s>,
+    what: &str,
+) -> Result<(Beyond, &'a Item<'s>), InputError> {
+    match (table.get("above"), table.get("below")) {
+        (Some(level), None) => Ok((Beyond::Above, level)),
+        (None, Some(level)) => Ok((Beyond::Below, level)),
+        _ => Err(at.error(format!("{what} has one level"), "`above = 1.0` or `below = 1.0`")),
+    }
 }

@@ -21,7 +21,7 @@ use rand_distr::{Distribution, StandardNormal};
 use std::path::Path;
 
 /// All sections there are.
-pub(super) const SECTIONS: [&str; 18] = [
+pub(super) const SECTIONS: [&str; 19] = [
     "title",
     "parameters",
     "subsystems",
@@ -37,6 +37,7 @@ pub(super) const SECTIONS: [&str; 18] = [
     "observe",
     "correlations",
     "record",
+    "rare",
     "run",
     "verify",
     "sweep",

@@ -19,6 +19,7 @@ pub mod npz;
 pub mod pictures;
 #[cfg(feature = "cli")]
 pub mod qutip;
+pub mod rare;
 #[cfg(feature = "figures")]
 pub mod single_figures;
 pub mod single_runs;

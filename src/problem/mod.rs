@@ -15,6 +15,7 @@ mod cutoff;
 mod describe;
 mod digits;
 mod envelope;
+mod event;
 pub mod function;
 mod gate;
 mod ids;
@@ -36,6 +37,7 @@ pub use build::ProblemBuilder;
 pub use correlation::{Correlation, MOST_DELAYS, Regression, When};
 pub(crate) use digits::digits;
 pub use envelope::{Drive, Envelope, Piece};
+pub use event::Event;
 pub use gate::Gate;
 pub use ids::{ChannelId, ObservableId, StepId, SubsystemId};
 #[cfg(feature = "input")]

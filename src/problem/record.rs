@@ -176,7 +176,7 @@ impl Problem {
         Ok(Bins { width: factor * fine(hi - lo, unit), range: (factor * lo, factor * hi) })
     }
 
-    fn not_of_single(&self, quantity: &Quantity) -> ModelError {
+    pub(super) fn not_of_single(&self, quantity: &Quantity) -> ModelError {
         ModelError::Invalid(format!(
             "`{}` is no average that is linear in the state: no single trajectory has it",
             self.column(quantity)

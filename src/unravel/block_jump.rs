@@ -291,6 +291,24 @@ impl BlockJump {
             walker.local = self.local(block);
         }
     }
+
+    /// The probability of each pure initial state with that of staying on its path; `None` where they are too many, or their
+    /// paths are not kept.
+    fn followed(&self, stop: &Stop) -> Result<Option<Vec<(f64, f64)>>, RunError> {
+        let Some(choices) = self.blocks.start.choices.filter(|choices| *choices <= MOST_FOLLOWED) else {
+            return Ok(None);
+        };
+        let Some(states) = self.blocks.start.mixture(&self.blocks, choices) else { return Ok(None) };
+        let mut initial = Vec::with_capacity(states.len());
+        for (choice, (weight, block, psi)) in states.into_iter().enumerate() {
+            if !self.paths.open(self, choice, (&self.local(block), &psi)) {
+                return Ok(None);
+            }
+            self.paths.rows(self, choice, stop)?;
+            initial.push((weight, self.paths.survival(choice)));
+        }
+        Ok(Some(initial))
+    }
 }
 
 impl Unraveling for BlockJump {
@@ -333,19 +351,12 @@ impl Unraveling for BlockJump {
     }
 
     fn no_jump(&self, stop: &Stop) -> Result<Option<NoJump>, RunError> {
-        let Some(choices) = self.blocks.start.choices.filter(|choices| *choices <= MOST_FOLLOWED) else {
-            return Ok(None);
-        };
-        let Some(states) = self.blocks.start.mixture(&self.blocks, choices) else { return Ok(None) };
-        let mut initial = Vec::with_capacity(states.len());
-        for (choice, (weight, block, psi)) in states.into_iter().enumerate() {
-            if !self.paths.open(self, choice, (&self.local(block), &psi)) {
-                return Ok(None);
-            }
-            self.paths.rows(self, choice, stop)?;
-            initial.push((weight, self.paths.survival(choice)));
-        }
-        Ok(NoJump::new(initial))
+        Ok(self.followed(stop)?.and_then(NoJump::new))
+    }
+
+    fn survival(&self, stop: &Stop) -> Result<Option<Vec<(f64, f64)>>, RunError> {
+        // 0 stands for what was not followed to the end.
+        Ok(self.followed(stop)?.filter(|states| states.iter().all(|(_, survival)| *survival > 0.0)))
     }
 
     fn has_battery_spin(&self) -> bool {
@@ -487,6 +498,16 @@ impl Batch for BlockBatch<'_> {
         let mut walker = self.walkers[k].without_clicks();
         self.engine.depart(&mut walker);
         Self { engine: self.engine, walkers: vec![walker], begun: self.begun, stop: self.stop.clone() }
+    }
+
+    fn renew(&mut self, k: usize, (seed, number): (u64, u64), now: Option<(usize, f64)>) {
+        let walker = &mut self.walkers[k];
+        walker.stream = Stream::new(seed, number);
+        if now.is_some() {
+            // Of those that have come so far the norm² at which they jump is uniform below that which is left.
+            self.engine.depart(walker);
+            walker.threshold = walker.flight.norm * (1.0 - walker.stream.uniform());
+        }
     }
 }
 

@@ -109,6 +109,10 @@ impl Unraveling for Engine {
         each!(Self, self, engine => engine.no_jump(stop))
     }
 
+    fn survival(&self, stop: &Stop) -> Result<Option<Vec<(f64, f64)>>, RunError> {
+        each!(Self, self, engine => engine.survival(stop))
+    }
+
     fn is_diagonal(&self) -> bool {
         each!(Self, self, engine => engine.is_diagonal())
     }
@@ -195,5 +199,9 @@ impl Batch for EngineBatch<'_> {
             Self::Blocks(batch) => Self::Blocks(batch.alone(k)),
             Self::Banded(batch) => Self::Banded(batch.alone(k)),
         }
+    }
+
+    fn renew(&mut self, k: usize, stream: (u64, u64), now: Option<(usize, f64)>) {
+        each!(Self, self, batch => batch.renew(k, stream, now));
     }
 }

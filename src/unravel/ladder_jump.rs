@@ -172,6 +172,13 @@ impl Walk {
         }
     }
 
+    /// Draw what is left of both budgets at time `now` anew: exponential, as it is whatever was used up of them.
+    fn renew(&mut self, stage: &Clocks, now: f64) {
+        let since = (now - self.time).max(0.0);
+        let mut left = |rate: f64| since * rate + self.stream.exponential();
+        (self.fast, self.slow) = (left(stage.fast_rate(&self.rung)), left(stage.slow_rate(&self.rung)));
+    }
+
     /// End a step of `duration`: let both clocks run on to its end.
     pub fn finish(&mut self, stage: &Clocks, duration: f64) {
         let left = (duration - self.time).max(0.0);
@@ -239,6 +246,16 @@ impl LadderJump {
 }
 
 impl Quiet {
+    /// What is used up of all budgets.
+    fn spent(&self) -> f64 {
+        self.used.iter().flatten().sum()
+    }
+
+    /// Its probability, and that no clock rings.
+    fn survival(&self) -> (f64, f64) {
+        (self.probability, (-self.spent()).exp())
+    }
+
     /// Walks from here, of which at least one clock `must` ring before the end: clock by clock, each one rings as often as it
     /// does among all trajectories in which it or a later one must, until one has; what follows is free.
     fn walks(&self, streams: Vec<Stream>, mut must: bool) -> Vec<Walk> {
@@ -332,9 +349,12 @@ impl Unraveling for LadderJump {
     }
 
     fn no_jump(&self, _: &Stop) -> Result<Option<NoJump>, RunError> {
-        let survives = |state: &Quiet| (-state.used.iter().flatten().sum::<f64>()).exp();
-        let of = |quiet: &Vec<Quiet>| quiet.iter().map(|state| (state.probability, survives(state))).collect();
-        Ok(self.quiet.as_ref().map(of).and_then(NoJump::new))
+        Ok(self.quiet.as_ref().map(|quiet| quiet.iter().map(Quiet::survival).collect()).and_then(NoJump::new))
+    }
+
+    fn survival(&self, _: &Stop) -> Result<Option<Vec<(f64, f64)>>, RunError> {
+        let known = self.quiet.as_ref().filter(|quiet| quiet.iter().all(|state| state.spent() <= SURE));
+        Ok(known.map(|quiet| quiet.iter().map(Quiet::survival).collect()))
     }
 
     fn is_diagonal(&self) -> bool {
@@ -449,5 +469,18 @@ impl Batch for LadderBatch<'_> {
     fn alone(&self, k: usize) -> Self {
         let walker = self.walkers[k].without_clicks();
         Self { engine: self.engine, walkers: vec![walker], stop: self.stop.clone() }
+    }
+
+    fn renew(&mut self, k: usize, (seed, number): (u64, u64), now: Option<(usize, f64)>) {
+        let walks = &mut self.walkers[k].walks;
+        let ensembles = walks.len() as u64;
+        for (walk, e) in walks.iter_mut().zip(0..) {
+            walk.stream = Stream::new(seed, number * ensembles + e);
+        }
+        if let Some((step, now)) = now
+            && let Some(stages) = &self.engine.stages[step]
+        {
+            walks.iter_mut().zip(stages).for_each(|(walk, stage)| walk.renew(stage, now));
+        }
     }
 }

@@ -96,6 +96,11 @@ pub trait Batch: States {
     fn alone(&self, k: usize) -> Self
     where
         Self: Sized;
+
+    /// Let trajectory `k` draw from stream `number` of `seed` from now on, as if that trajectory had come here. At a time
+    /// `now` of a step, to which it has just evolved, its next jump is drawn anew as well, from its law given that it has
+    /// not come yet; without one, the jump that is due still comes when it was to.
+    fn renew(&mut self, k: usize, stream: (u64, u64), now: Option<(usize, f64)>);
 }
 
 /// A representation with its unraveling, ready to make trajectories. Nothing it answers depends on what it has made
@@ -126,6 +131,15 @@ pub trait Unraveling: Sync {
     /// Whether the battery is one spin in superpositions (see [`States::battery_spin`]).
     fn has_battery_spin(&self) -> bool {
         false
+    }
+
+    /// The probability of each pure initial state, and that nothing ever happens to it, however little that is; `None`
+    /// where it cannot be had.
+    ///
+    /// # Errors
+    /// As [`no_jump`](Self::no_jump).
+    fn survival(&self, _stop: &Stop) -> Result<Option<Vec<(f64, f64)>>, RunError> {
+        Ok(None)
     }
 
     /// Whether every state is one of a definite cell (J, M), so that averages are kept as occupations.

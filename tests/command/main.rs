@@ -7,6 +7,7 @@ use std::fs;
 mod cut;
 #[path = "../common/place.rs"]
 mod place;
+mod rare;
 mod record;
 mod refusals;
 #[path = "../common/results.rs"]

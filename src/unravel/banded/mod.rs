@@ -498,6 +498,15 @@ impl Batch for BandedBatch<'_> {
         let walker = self.walkers[k].without_clicks();
         Self { engine: self.engine, walkers: vec![walker], stop: self.stop.clone() }
     }
+
+    fn renew(&mut self, k: usize, (seed, number): (u64, u64), now: Option<(usize, f64)>) {
+        let walker = &mut self.walkers[k];
+        walker.stream = Stream::new(seed, number);
+        if now.is_some() {
+            // Of those that have come so far the norm² at which they jump is uniform below that which is left.
+            walker.threshold = walker.state.norm * (1.0 - walker.stream.uniform());
+        }
+    }
 }
 
 /// Jumps of one trajectory, to order of magnitude: half the cells jump, collective channels at their quickest.
