@@ -222,6 +222,9 @@ impl Sampled<'_> {
         }
         let finished = write(folder, input, &outcome, &table, (started, options), facts)?;
         screen::print_end(problem, &table, "", &finished);
+        if let Some(audit) = record::audited(problem, &outcome, confidence) {
+            record::print_audit(&audit);
+        }
         warn_undersampled(&table);
         if outcome.accumulated.pinched.is_some() {
             note!(
