@@ -367,6 +367,7 @@ fn a_record_changes_nothing_and_any_cut_gives_the_same() {
         paths: 5,
         jumps: true,
         counting: true,
+        audit: true,
         distributions: vec![energy(), Distribution::EnergyOutcome],
         first_passage: vec![Passage { quantity: Quantity::Energy, beyond: Beyond::Above, level: 0.5 }],
     };

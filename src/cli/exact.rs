@@ -242,6 +242,7 @@ fn result(
     let summary = if command == "exact" { summary(problem, table) } else { None };
     let finished = write(folder, &problem.title, &solved, legend, (summary, Map::new()), started)?;
     screen::print_end(problem, table, "", &finished);
+    solved.recorded.iter().filter(|(name, _)| *name == "audit.csv").for_each(|(_, text)| record::print_audit(text));
     screen::print_place(&screen::rows(table), &finished);
     Ok(ExitCode::from(u8::from(!check_cutoffs(problem, table))))
 }

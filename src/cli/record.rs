@@ -1,7 +1,7 @@
 //! What `leyden run` keeps of single runs: flags beside the input's `[record]`, and the files.
 
 use super::interrupt;
-use super::print::note;
+use super::print::{note, say};
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::counting::Cumulant;
 use crate::estimate::histogram::{MOST_BINS, Share};
@@ -10,10 +10,11 @@ use crate::exact;
 use crate::input::Input;
 use crate::output::figure::Figure;
 use crate::output::folder::RunFolder;
-use crate::output::{npz, single_figures, single_runs};
-use crate::problem::{Beyond, Distribution, MOST_PATHS, Passage, Problem, Quantity, Record};
+use crate::output::{audit, npz, single_figures, single_runs};
+use crate::problem::{Beyond, Distribution, Ledger, MOST_PATHS, Passage, Problem, Quantity, Record};
 use crate::run::Outcome;
 use crate::space::choose::Representation;
+use crate::table::{Entry, significant};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
@@ -30,6 +31,9 @@ pub struct RecordArgs {
     /// Keep cumulants of the numbers of jumps (counting.csv)
     #[arg(long)]
     counting: bool,
+    /// Keep work, heat and entropy flow of every trajectory, which is followed twice for them (audit.csv)
+    #[arg(long)]
+    audit: bool,
     /// Keep the distributions of these columns over trajectories, or of `energy_outcome` (distributions.csv, quantiles.csv)
     #[arg(long, value_name = "Q,...", value_delimiter = ',')]
     distributions: Vec<String>,
@@ -50,6 +54,7 @@ impl RecordArgs {
         record.paths = self.paths.unwrap_or(record.paths);
         record.jumps |= self.jumps;
         record.counting |= self.counting;
+        record.audit |= self.audit;
         for name in &self.distributions {
             let of = distribution(&input.problem, name)?;
             if !record.distributions.contains(&of) {
@@ -81,7 +86,10 @@ pub fn expected_bytes(problem: &Problem) -> u64 {
     let (record, rows) = (&problem.record, problem.protocol.row_count() as u64);
     let columns = problem.single_columns().len() as u64;
     let pictures = if *record == Record::default() { 0 } else { 4_000_000 };
-    rows * (record.paths * (columns + 5) * 20 + record.distributions.len() as u64 * MOST_BINS as u64 * 100) + pictures
+    let audited = if record.audit { 150 * Ledger::new(problem).len() as u64 } else { 0 };
+    audited
+        + rows * (record.paths * (columns + 5) * 20 + record.distributions.len() as u64 * MOST_BINS as u64 * 100)
+        + pictures
 }
 
 /// Write what was kept of single runs.
@@ -126,7 +134,34 @@ pub fn write(
             single_runs::counting(problem, |index| accumulated.cumulants(index, z)).as_bytes(),
         )?;
     }
+    if let Some(text) = audited(problem, outcome, confidence) {
+        folder.write("audit.csv", text.as_bytes())?;
+    }
     Ok(())
+}
+
+/// `audit.csv` of a run, where it is asked for.
+pub fn audited(problem: &Problem, outcome: &Outcome, confidence: Confidence) -> Option<String> {
+    let accumulated = &outcome.accumulated;
+    let lines = accumulated.audited(problem, confidence.errors(accumulated.moments.effective()))?;
+    Some(audit::csv(problem, &lines, accumulated.residual()))
+}
+
+/// Print what an audit says of the whole run.
+pub fn print_audit(table: &str) {
+    say!("\nthe whole system, from the beginning to the end");
+    for line in table.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [kind, "", "", "", numbers @ ..] = &cells[..] else { continue };
+        let number = |at: usize| numbers.get(at).and_then(|cell| cell.parse::<f64>().ok());
+        let Some(value) = number(0) else { continue };
+        let shown = match (*kind, number(1)) {
+            ("closure", _) => format!("{value:.0e}, the most that the first law is off in a single trajectory"),
+            (_, None) => significant(value, 9),
+            (_, se) => Entry { value, se, interval: number(2).zip(number(3)) }.to_string(),
+        };
+        say!("  {kind:<18} {shown}");
+    }
 }
 
 /// Nothing, with a note, where it is too large for blocks: the rest may be solved all the same.
@@ -152,6 +187,11 @@ pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Ve
     {
         tables.push(("counting.csv", single_runs::counting(problem, |index| found[index].map(Cumulant::exact))));
     }
+    if input.record.audit
+        && let Some((lines, residual)) = fits(exact::audit(&input.problem, representation, &stop))?
+    {
+        tables.push(("audit.csv", audit::csv(problem, &lines, residual)));
+    }
     let waiting = |passage: &Passage| match (&passage.quantity, passage.beyond) {
         (Quantity::Jumps(channel), Beyond::Above) if 0.0 < passage.level && passage.level <= 1.0 => Some(*channel),
         _ => None,
@@ -169,7 +209,7 @@ pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Ve
     let Record { paths, jumps, distributions, .. } = &input.record;
     if *paths > 0 || *jumps || !distributions.is_empty() || silent.iter().any(Option::is_none) {
         note!(
-            "note: of [record] the master equation gives counting statistics and waiting times; `leyden run` gives all of it"
+            "note: of [record] the master equation gives counting statistics, the audit and waiting times; `leyden run` gives all of it"
         );
     }
     Ok(tables)

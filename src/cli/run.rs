@@ -283,6 +283,9 @@ impl Sampled<'_> {
         let environment = environment(started, options, ranks);
         let finished = write(folder, input, &outcome, &table, (options, environment), facts)?;
         screen::print_end(problem, &table, "", &finished);
+        if let Some(audit) = record::audited(problem, &outcome, confidence) {
+            record::print_audit(&audit);
+        }
         warn_undersampled(&table);
         if outcome.accumulated.pinched.is_some() {
             note!(

@@ -20,6 +20,12 @@ impl Accumulated {
         Averages { sampled: &self.moments, known: self.no_jump.as_ref().map(|known| &known.moments) }
     }
 
+    /// Those of the numbers of an audit.
+    pub fn audit(&self) -> Option<Averages<'_>> {
+        let known = self.no_jump.as_ref().and_then(|known| known.audit.as_ref());
+        Some(Averages { sampled: &self.audit.as_ref()?.moments, known: known.map(|known| &known.moments) })
+    }
+
     /// Probability of what was sampled: 1 unless the branch without jumps is known.
     pub fn share(&self) -> f64 {
         self.averages().share()

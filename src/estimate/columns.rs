@@ -1,6 +1,7 @@
 //! From accumulated moments and occupations to the columns of a result table.
 
 use super::answers::{Answers, Columns, Estimate, Sided};
+use super::audit::Audited;
 use super::averages::Averages;
 use super::counting::Counts;
 use super::covariance::Covariance;
@@ -42,6 +43,8 @@ pub struct Accumulated {
     pub histograms: Vec<Histogram>,
     /// Numbers of jumps: index (timed step over all cycles)·channels + channel; none unless they are asked for.
     pub counting: Counts,
+    /// Work, heat and entropy flow, where they are asked for.
+    pub audit: Option<Audited>,
     /// The branch in which nothing ever happens, where its probability is known; all else is then the rest, trajectories
     /// that jump. Its weights are probabilities.
     pub no_jump: Option<Box<Accumulated>>,
@@ -107,6 +110,11 @@ impl Accumulated {
         }
         each(&mut self.histograms, later.histograms, |mine, theirs| mine.merge(&theirs));
         self.counting.merge(later.counting);
+        match (&mut self.audit, later.audit) {
+            (Some(mine), Some(theirs)) => mine.merge(&theirs),
+            (mine @ None, theirs) => *mine = theirs,
+            _ => {}
+        }
     }
 }
 

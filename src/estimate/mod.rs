@@ -1,6 +1,7 @@
 //! What is concluded from trajectories: means and variances with standard errors, the averaged state, ergotropy.
 
 pub mod answers;
+pub mod audit;
 pub mod averages;
 pub mod columns;
 pub mod concurrence;
@@ -16,6 +17,7 @@ pub mod moments;
 pub mod occupation;
 pub mod pinched;
 pub mod populations;
+pub mod quadrature;
 #[cfg(test)]
 mod random;
 pub mod sampled;

@@ -15,6 +15,7 @@ pub mod theory;
 mod tests;
 
 use crate::error::{CompileError, RunError};
+use crate::estimate::audit::Audit;
 use crate::problem::{ChannelId, Correlation, Problem};
 use crate::space::blocks::Style;
 use crate::space::choose::{Representation, refusal, smallest};
@@ -87,6 +88,30 @@ pub fn no_jump(
     stop: &Stop,
 ) -> Result<Vec<f64>, RunError> {
     blocks::no_jump(problem, channel.index(), style_of(problem, requested)?, stop)
+}
+
+/// Work, heat and entropy in every step and in the whole run (`docs/physics.md` §3.5), line by line, and by how much the first
+/// law is off in the whole run or a step at most; the ladder stands for spins J in blocks. On average over trajectories
+/// [`Accumulated::audited`](crate::estimate::columns::Accumulated::audited) has the same lines but those of entropies of the state.
+///
+/// ```
+/// use leyden::prelude::*;
+/// use leyden::problem::Account;
+///
+/// // A cell that is full loses ω(1 − e⁻¹) as heat in one lifetime.
+/// let mut p = Problem::builder("a decaying cell");
+/// let b = p.ensemble("B", 1, 2.0);
+/// p.initial(b, Initial::Excited).each("loss", b, sm(b), 1.0).evolve("wait", 1.0, 1).observe([Quantity::Energy]);
+/// let (lines, residual) = leyden::exact::audit(&p.build()?, None, &Stop::default())?;
+/// let heat = lines.iter().find(|line| line.entry.account == Account::Heat && line.entry.name == "loss");
+/// assert!(heat.is_some_and(|line| (line.mean.value + 2.0 * (1.0 - (-1f64).exp())).abs() < 1e-12) && residual < 1e-12);
+/// # Ok::<(), leyden::RunError>(())
+/// ```
+///
+/// # Errors
+/// As [`solve`].
+pub fn audit(problem: &Problem, requested: Option<Representation>, stop: &Stop) -> Result<(Vec<Audit>, f64), RunError> {
+    blocks::audit(problem, style_of(problem, requested)?, stop)
 }
 
 /// The blocks of the representation requested, or of the smallest.

@@ -7,14 +7,15 @@ use super::parameters::Scope;
 use super::quantities::standard;
 use crate::problem::{Beyond, Distribution, MOST_PATHS, Passage, Problem, Quantity, Record, StepId};
 
-const KEYS: [&str; 5] = ["paths", "jumps", "counting", "distributions", "first_passage"];
+const KEYS: [&str; 6] = ["paths", "jumps", "counting", "audit", "distributions", "first_passage"];
 
 /// The section `[record]`; nothing is kept without it.
 pub(super) fn record<'s>(root: &Table<'s>, scope: &Scope<'s>, problem: &Problem) -> Result<Record, InputError> {
     let Some(section) = root.section("record")? else { return Ok(Record::default()) };
     section.allow("key", &KEYS)?;
     let switch = |key: &str| section.get(key).map(Item::boolean).transpose().map(Option::unwrap_or_default);
-    let mut record = Record { jumps: switch("jumps")?, counting: switch("counting")?, ..Record::default() };
+    let [jumps, counting, audit] = ["jumps", "counting", "audit"].map(switch);
+    let mut record = Record { jumps: jumps?, counting: counting?, audit: audit?, ..Record::default() };
     if let Some(item) = section.get("paths") {
         record.paths = scope.number(item)?.whole("the number of paths", 0..=MOST_PATHS)?;
     }

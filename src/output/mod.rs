@@ -1,5 +1,6 @@
 //! What is left behind: the folder of a run, its tables and pictures.
 
+pub mod audit;
 #[cfg(feature = "cli")]
 pub mod checkpoint;
 #[cfg(feature = "figures")]

@@ -7,7 +7,7 @@ use super::pictures::label;
 use crate::error::RunError;
 use crate::estimate::columns::Accumulated;
 use crate::estimate::histogram::Bin;
-use crate::problem::{Bins, Problem};
+use crate::problem::{Bins, Ledger, Problem};
 use crate::run::Shots;
 use crate::table::Table;
 use netcdf3::{DataSet, FileWriter, Version};
@@ -122,6 +122,22 @@ impl File {
             &shots.passages,
             "when each first passage happens; infinite if not",
         );
+        if problem.record.audit {
+            let ledger = Ledger::new(problem);
+            self.dim("work_source", ledger.work.len());
+            self.dim("heat_source", ledger.heat.len());
+            let along = |source| ["trajectory", source];
+            let mut one = |name: &str, dims: &[&str], values: &[f64], about: &str| {
+                self.add(name, dims, Values::Numbers(values.to_vec()), about);
+            };
+            one("shot_work", &along("work_source"), &shots.work, "work of each source in the whole run");
+            one("shot_heat", &along("heat_source"), &shots.heat, "heat of each source in the whole run");
+            if !shots.entropy_flow.is_empty() {
+                one("shot_entropy_flow", &["trajectory"], &shots.entropy_flow, "entropy brought to the surroundings");
+            }
+            self.add("work_source", &["work_source"], Values::Words(ledger.work), "what does work");
+            self.add("heat_source", &["heat_source"], Values::Words(ledger.heat), "what carries heat");
+        }
         let names = problem.channels.iter().map(|channel| channel.name.clone()).collect();
         self.add("channel", &["channel"], Values::Words(names), "name of the channel");
         let names = problem.record.first_passage.iter().map(|passage| problem.passage_name(passage)).collect();

@@ -3,7 +3,7 @@
 use crate::battery::{Battery, DickeKey};
 use crate::density::{Density, Label};
 use crate::error::RunError;
-use crate::problem::Problem;
+use crate::problem::{Ledger, Problem};
 use crate::run::Shots;
 use crate::table::PartStates;
 use ndarray::{Array1, Array2, Array3};
@@ -36,6 +36,10 @@ released_cycle   releases      the cycle of each column, from 0
 released_step    releases      its step in the protocol, from 0, pulses and resets counted
 jumps_NAME       n             jumps of the channel NAME in the whole run
 passages         n x passages  when each first passage of [record] happens, in their order; infinite if it does not
+work             n x sources   of an audit: energy that each term of H, pulse and gate has brought in the whole run
+heat             n x sources   energy that each channel and reset has brought
+entropy_flow     n             entropy that the jumps have brought to the surroundings, where each has a reverse
+work_names, heat_names         what their columns are of, in UTF-8, each filled up with zeros to the longest
 ";
 
 const JUMPS: &str = "\
@@ -119,6 +123,14 @@ impl Archive {
         self.add_array(name, &matrix)
     }
 
+    /// Names in UTF-8, each filled up with zeros to the longest.
+    fn add_names(&mut self, name: &str, names: &[String]) -> Result<(), RunError> {
+        let longest = names.iter().map(String::len).max().unwrap_or(0);
+        let letter = |name: &String, k: usize| name.as_bytes().get(k).copied().unwrap_or(0);
+        let filled: Vec<u8> = names.iter().flat_map(|name| (0..longest).map(move |k| letter(name, k))).collect();
+        self.add_rows(name, &filled, longest)
+    }
+
     fn add_parts(&mut self, parts: &[PartStates]) -> Result<(), RunError> {
         for PartStates { name, rows } in parts {
             let d = rows.first().map_or(0, |rho| rho.nrows());
@@ -151,6 +163,16 @@ pub fn shots_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> 
         archive.add(&format!("jumps_{}", channel.name), own)?;
     }
     archive.add_rows("passages", &shots.passages, problem.record.first_passage.len())?;
+    if problem.record.audit {
+        let Ledger { work, heat, .. } = Ledger::new(problem);
+        archive.add_rows("work", &shots.work, work.len())?;
+        archive.add_rows("heat", &shots.heat, heat.len())?;
+        archive.add_names("work_names", &work)?;
+        archive.add_names("heat_names", &heat)?;
+        if !shots.entropy_flow.is_empty() {
+            archive.add("entropy_flow", shots.entropy_flow.clone())?;
+        }
+    }
     archive.finish()
 }
 
@@ -169,11 +191,7 @@ pub fn jumps_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> 
     archive.add("channel", all.iter().map(|jump| jump.channel).collect())?;
     archive.add("two_j_before", all.iter().map(|jump| jump.two_j[0]).collect())?;
     archive.add("two_j_after", all.iter().map(|jump| jump.two_j[1]).collect())?;
-    let names: Vec<&[u8]> = problem.channels.iter().map(|channel| channel.name.as_bytes()).collect();
-    let longest = names.iter().map(|name| name.len()).max().unwrap_or(0);
-    let filled: Vec<u8> =
-        names.iter().flat_map(|name| (0..longest).map(|k| name.get(k).copied().unwrap_or(0))).collect();
-    archive.add_rows("channels", &filled, longest)?;
+    archive.add_names("channels", &problem.channels.iter().map(|channel| channel.name.clone()).collect::<Vec<_>>())?;
     archive.finish()
 }
 

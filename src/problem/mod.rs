@@ -5,6 +5,7 @@
 
 mod access;
 mod at_most;
+mod audit;
 mod battery;
 mod build;
 mod cell;
@@ -32,6 +33,7 @@ mod record;
 mod units;
 
 pub use at_most::AtMost;
+pub use audit::{Account, Entry as AuditEntry, Ledger};
 pub use battery::{BatteryHamiltonian, Zero};
 pub use build::ProblemBuilder;
 pub use correlation::{Correlation, MOST_DELAYS, Regression, When};

@@ -18,6 +18,8 @@ pub struct Record {
     pub jumps: bool,
     /// Cumulants of the number of jumps of each channel in each timed step.
     pub counting: bool,
+    /// Work, heat and entropy flow of every trajectory, which is followed a second time for them.
+    pub audit: bool,
     /// How these are distributed over trajectories at every row.
     pub distributions: Vec<Distribution>,
     /// When each trajectory first has a number beyond a level.

@@ -71,6 +71,10 @@ pub(super) fn run<U: Unraveling>(
         weights,
     };
     run_batch(problem, &mut batch, stop, &mut recorder)?;
+    let audit = recorder.single_runs.audit.take();
+    let audit = audit
+        .map(|audit| audit.finish(recorder.shots.as_mut().map(|shots| &mut shots.shots), &recorder.weights))
+        .transpose()?;
     let (pinched, along) = recorder.pinched.map(|of| (of.pinched, of.occupations)).unzip();
     let covariance = recorder.series.map(|series| Covariance::of_batch(&series, slots, &recorder.weights));
     Ok(BatchResult {
@@ -82,6 +86,7 @@ pub(super) fn run<U: Unraveling>(
             covariance,
             histograms: std::mem::take(&mut recorder.single_runs.histograms),
             counting: std::mem::take(&mut recorder.single_runs.counting),
+            audit,
             no_jump: None,
         },
         shots: match (recorder.shots, which) {
@@ -147,7 +152,7 @@ impl<B: Batch + Clone> Recorder<B> for BatchRecorder<'_, B> {
         if let Some(shots) = &mut self.shots {
             shots.step_end(batch, span.step);
         }
-        self.single_runs.step_end(batch, span, self.ended);
+        self.single_runs.step_end(batch, span, self.ended, &self.weights);
         self.ended += 1;
     }
 }
@@ -223,12 +228,17 @@ impl<'a> ShotRecorder<'a> {
     /// Every trajectory once for each energy that it can be found with, instead of one that is drawn.
     fn all_outcomes(self, batch: &impl Batch, weights: &[f64]) -> Result<Shots, RunError> {
         let energy = self.energies(batch);
-        let (channels, passages) = (self.shots.channels, self.shots.passages.len() / weights.len().max(1));
+        let each = |list: &[f64]| list.len() / weights.len().max(1);
+        let (channels, passages) = (self.shots.channels, each(&self.shots.passages));
+        let (work, heat, flow) = (each(&self.shots.work), each(&self.shots.heat), each(&self.shots.entropy_flow));
         let mut all = Shots {
             jumps: Vec::new(),
             passages: Vec::new(),
             passage_rows: Vec::new(),
             jumps_of: Vec::new(),
+            work: Vec::new(),
+            heat: Vec::new(),
+            entropy_flow: Vec::new(),
             ..self.shots.clone()
         };
         for (k, weight) in weights.iter().enumerate() {
@@ -249,6 +259,9 @@ impl<'a> ShotRecorder<'a> {
                 all.passages.extend(&self.shots.passages[k * passages..][..passages]);
                 all.passage_rows.extend(&self.shots.passage_rows[k * passages..][..passages]);
                 all.jumps_of.extend(self.shots.jumps_of.get(k));
+                all.work.extend(&self.shots.work[k * work..][..work]);
+                all.heat.extend(&self.shots.heat[k * heat..][..heat]);
+                all.entropy_flow.extend(&self.shots.entropy_flow[k * flow..][..flow]);
             }
         }
         all.paths.retain(|path| path.weight > 0.0);

@@ -1,5 +1,6 @@
 //! Many trajectories: fixed-size batches on threads, merged in batch order, so that results depend on neither.
 
+mod audit;
 mod batch;
 mod merger;
 mod passages;

@@ -1,5 +1,6 @@
 //! What a batch keeps of its single runs, as the problem's record asks for.
 
+use super::audit::Auditor;
 use super::passages::Passages;
 use super::shots::{Jump, Path, Shots};
 use crate::error::RunError;
@@ -33,6 +34,7 @@ pub(super) struct SingleRuns<'a, B> {
     /// Weights of the trajectories of each group, 0 of the others.
     groups: Vec<Vec<f64>>,
     passages: Passages<B>,
+    pub audit: Option<Auditor<'a, B>>,
     values: Vec<f64>,
 }
 
@@ -61,7 +63,7 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
             weights.iter().enumerate().map(|(k, weight)| if in_group(group, k) { *weight } else { 0.0 }).collect()
         };
         let groups: Vec<Vec<f64>> = if counted > 0 { (0..COUNTING_GROUPS).map(group).collect() } else { Vec::new() };
-        if record.of_single_runs() {
+        if record.of_single_runs() || record.audit {
             batch.keep_clicks();
         }
         let path = |k: usize| Path { trajectory: first + k as u64, weight: weights[k], ..Path::default() };
@@ -77,6 +79,7 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
             counting: Counts::of_batch(&groups, counted),
             groups,
             passages: Passages::new(problem, n),
+            audit: record.audit.then(|| Auditor::new(problem, batch, weights)),
             values: vec![0.0; n],
         }
     }
@@ -112,11 +115,17 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
                 }
             }
         }
+        if let Some(audit) = &mut self.audit {
+            audit.row(batch, moment, weights)?;
+        }
         self.passages.row(batch, moment)
     }
 
     /// The end of a timed step, number `ended` over all cycles.
-    pub fn step_end(&mut self, batch: &B, span: &Span, ended: usize) {
+    pub fn step_end(&mut self, batch: &B, span: &Span, ended: usize, weights: &[f64]) {
+        if let Some(audit) = &mut self.audit {
+            audit.step_end(batch, span, weights);
+        }
         if let Some(channels) = (!self.groups.is_empty()).then(|| batch.counts(0).len()) {
             for channel in 0..channels {
                 let counts: Vec<f64> = (0..batch.trajectories()).map(|k| batch.counts(k)[channel] as f64).collect();

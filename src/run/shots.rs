@@ -26,6 +26,12 @@ pub struct Shots {
     /// The first row at which each of them has happened, [`u64::MAX`] if it does not: of two rows at one time, before and
     /// after a pulse, one.
     pub passage_rows: Vec<u64>,
+    /// Of an [audit](crate::problem::Ledger), the work of each source in the whole run, trajectory by trajectory.
+    pub work: Vec<f64>,
+    /// The heat of each channel and each reset, trajectory by trajectory.
+    pub heat: Vec<f64>,
+    /// Entropy that all jumps of each trajectory brought to the surroundings; none where jumps have no reverse.
+    pub entropy_flow: Vec<f64>,
     /// The paths of the first trajectories.
     pub paths: Vec<Path>,
     /// How many of [`all_jumps`](Self::all_jumps) each trajectory has, where they are kept.
@@ -77,7 +83,12 @@ impl Shots {
     /// Bytes that the shots of one trajectory take.
     pub fn bytes_each(problem: &Problem) -> u64 {
         let released = problem.protocol.repeat * releasing_steps(problem).len() as u64;
-        8 * (3 + released + problem.channels.len() as u64 + problem.record.first_passage.len() as u64)
+        let audited = match problem.record.audit {
+            true => problem.drives.len() + problem.channels.len() + problem.protocol.steps.len() + 2,
+            false => 0,
+        };
+        let others = problem.channels.len() + problem.record.first_passage.len() + audited;
+        8 * (3 + released + others as u64)
     }
 
     /// Weigh what was sampled against what is known of the trajectories without jumps, and append that.
@@ -102,6 +113,9 @@ impl Shots {
         self.jumps.extend(later.jumps);
         self.passages.extend(later.passages);
         self.passage_rows.extend(later.passage_rows);
+        self.work.extend(later.work);
+        self.heat.extend(later.heat);
+        self.entropy_flow.extend(later.entropy_flow);
         self.paths.extend(later.paths);
         self.jumps_of.extend(later.jumps_of);
         self.all_jumps.extend(later.all_jumps);

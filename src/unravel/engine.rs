@@ -162,6 +162,14 @@ impl States for EngineBatch<'_> {
     fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {
         each!(Self, self, batch => batch.energy_outcomes(k, take))
     }
+
+    fn whole_energy(&self, k: usize) -> f64 {
+        each!(Self, self, batch => batch.whole_energy(k))
+    }
+
+    fn energy_rates(&self, k: usize, step: usize, time: (f64, f64), out: &mut [f64]) -> bool {
+        each!(Self, self, batch => batch.energy_rates(k, step, time, out))
+    }
 }
 
 impl Batch for EngineBatch<'_> {

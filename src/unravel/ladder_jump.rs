@@ -406,6 +406,11 @@ impl States for LadderBatch<'_> {
         });
         Some(ladder.keys.key(states))
     }
+
+    fn whole_energy(&self, k: usize) -> f64 {
+        let walks = self.walkers[k].walks.iter();
+        walks.zip(&self.engine.ladder.energies).map(|(walk, omega)| omega * walk.rung.excited()).sum()
+    }
 }
 
 impl Batch for LadderBatch<'_> {

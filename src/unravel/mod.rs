@@ -59,6 +59,17 @@ pub trait States {
     fn energy_outcomes(&self, _k: usize, _take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {
         Ok(())
     }
+
+    /// ⟨H₀⟩ of trajectory `k`, the energy of the whole system (`docs/physics.md` §3.5); NaN where it is not known.
+    fn whole_energy(&self, _k: usize) -> f64 {
+        f64::NAN
+    }
+
+    /// How fast the Hamiltonian, each drive and each channel change it as long as nothing jumps, at time `t` of step `step`,
+    /// which began at `start`. False where it changes at jumps alone: then `out` stays as it is.
+    fn energy_rates(&self, _k: usize, _step: usize, _time: (f64, f64), _out: &mut [f64]) -> bool {
+        false
+    }
 }
 
 /// What an unraveling does to a batch of states.

@@ -109,6 +109,17 @@ impl<V: Vectors> States for V {
         }
         if unknown { Err(not_measured(most_coupled(of, block))) } else { Ok(()) }
     }
+
+    fn whole_energy(&self, k: usize) -> f64 {
+        let View { block, psi, norm } = self.view(k);
+        block.mean_energy(self.blocks(), psi, norm)
+    }
+
+    fn energy_rates(&self, k: usize, step: usize, time: (f64, f64), out: &mut [f64]) -> bool {
+        let (of, View { block, psi, norm }) = (self.blocks(), self.view(k));
+        block.exchange(of, of.stage_of(step)).rates(block.energy(of), (psi, norm), time, out);
+        true
+    }
 }
 
 /// What to do where H_B cannot be measured.

@@ -25,10 +25,13 @@ fn killed(place: &Place, arguments: &str, out: &str, kills: &[u64]) {
 
 fn cut_at_random(times: usize) {
     let place = place();
-    for (n, arguments) in
-        ["blocks.toml", "aging.toml -p N=40 -p cycles=4 -p samples=2 --trajectories 20000 --counting --paths 2"]
-            .iter()
-            .enumerate()
+    for (n, arguments) in [
+        "blocks.toml",
+        "aging.toml -p N=40 -p cycles=4 -p samples=2 --trajectories 20000 --counting --audit --paths 2",
+        "blocks.toml --trajectories 700 --audit",
+    ]
+    .iter()
+    .enumerate()
     {
         place.succeeds(&format!("run {arguments} --out whole{n}"));
         let whole = files(&place.path(&format!("whole{n}")));

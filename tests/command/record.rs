@@ -20,6 +20,7 @@ quantities = ["energy", "ergotropy"]
 paths = 4
 jumps = true
 counting = true
+audit = true
 distributions = ["energy", "energy_outcome", "jumps(loss)"]
 first_passage = [ { quantity = "energy", above = 0.8 }, { quantity = "jumps(loss)", above = 1 } ]
 [run]
@@ -66,8 +67,21 @@ fn files_are_written_and_drawn_again() {
     for (k, truth) in exact("passages.csv", "probability").into_iter().enumerate() {
         assert!((passed[13 + k] - truth).abs() < 5.0 * 0.5 / 500f64.sqrt(), "row {k}: {} {truth}", passed[13 + k]);
     }
+    let exact_lossy = |table: &str, name: &str| -> Vec<f64> {
+        let text = fs::read_to_string(place.path("exact").join(table)).unwrap();
+        column(&text, name).iter().map(|cell| cell.parse().unwrap_or(f64::NAN)).collect()
+    };
     let (mean, se) = (of("counting.csv", "mean")[0], of("counting.csv", "mean_se")[0]);
     assert!((mean - exact("counting.csv", "mean")[0]).abs() < 5.0 * se && se < 0.1, "{mean} ± {se}");
+
+    // Every trajectory keeps the first law, and heat is what the master equation says.
+    let kinds = column(&read("audit.csv"), "kind");
+    assert_eq!(kinds.last().unwrap(), "closure");
+    assert!(*of("audit.csv", "mean").last().unwrap() < 1e-10);
+    let heat = kinds.iter().position(|kind| kind == "heat").unwrap();
+    let (mean, se) = (of("audit.csv", "mean")[heat], of("audit.csv", "mean_se")[heat]);
+    let truth = exact_lossy("audit.csv", "mean")[heat];
+    assert!((mean - truth).abs() < 5.0 * se && se < 0.2 && mean < -1.0, "{mean} ± {se}, exactly {truth}");
 
     // One file with all of it, and one with the exact table.
     place.succeeds("run cell.toml --format netcdf --out nc");
@@ -92,13 +106,13 @@ fn files_are_written_and_drawn_again() {
 fn flags_ask_for_the_same() {
     let place = Place::new();
     let small = "-p N=10 -p cycles=2 -p samples=2 --trajectories 300";
-    let flags = "--paths 2 --jumps --counting --distributions energy,energy_outcome";
+    let flags = "--paths 2 --jumps --counting --audit --distributions energy,energy_outcome";
     place.succeeds(&format!("run aging.toml {small} {flags} --out flags"));
-    let section =
-        "[record]\npaths = 2\njumps = true\ncounting = true\ndistributions = [\"energy\", \"energy_outcome\"]\n";
+    let section = "[record]\npaths = 2\njumps = true\ncounting = true\naudit = true\ndistributions = [\"energy\", \"energy_outcome\"]\n";
     fs::write(place.path("section.toml"), format!("{AGING}\n{section}")).unwrap();
     place.succeeds(&format!("run section.toml {small} --out section"));
-    for file in ["paths.csv", "path_jumps.csv", "jumps.npz", "counting.csv", "distributions.csv", "quantiles.csv"] {
+    let tables = ["paths.csv", "path_jumps.csv", "counting.csv", "audit.csv", "distributions.csv", "quantiles.csv"];
+    for file in tables.into_iter().chain(["jumps.npz", "shots.npz"]) {
         let [one, other] = ["flags", "section"].map(|folder| fs::read(place.path(folder).join(file)).unwrap());
         assert!(one == other && !one.is_empty(), "{file}");
     }

@@ -1,6 +1,7 @@
 //! A state ρ = ⊕ρ_b however it is held, taken through the protocol and read off.
 
 use super::equation::Equation;
+use super::generator::Density;
 use super::readout::Readout;
 use crate::error::RunError;
 use crate::problem::{Axis, Gate, Initial, SubsystemId};
@@ -11,6 +12,15 @@ use std::sync::Arc;
 
 /// A density matrix, or vectors that it is a mixture of.
 pub trait Held {
+    /// The state by itself, without what it is read and evolved with.
+    type Kept: Clone;
+
+    /// What it is now.
+    fn keep(&self) -> Self::Kept;
+
+    /// Back to what it was, in the same step.
+    fn put(&mut self, kept: &Self::Kept);
+
     /// The compiled problem.
     fn blocks(&self) -> &Blocks;
 
@@ -86,6 +96,16 @@ impl<S: Held> Evolve for Read<'_, '_, S> {
 }
 
 impl Held for Equation<'_> {
+    type Kept = Density;
+
+    fn keep(&self) -> Density {
+        self.rho.clone()
+    }
+
+    fn put(&mut self, kept: &Density) {
+        self.rho.clone_from(kept);
+    }
+
     fn blocks(&self) -> &Blocks {
         self.blocks
     }

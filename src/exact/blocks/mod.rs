@@ -6,6 +6,7 @@
 //! ([`naive`](super::naive)). Where nothing damps and the start is pure, or a mixture of few, vectors take the place of
 //! ρ. Memory is some fifty times Σ d_b² complex numbers, time proportional to ‖L‖t·Σ d_b·nnz(K_b).
 
+mod audit;
 mod correlation;
 mod counting;
 mod cycle;
@@ -20,6 +21,7 @@ mod readout;
 mod steady;
 mod vectors;
 
+pub use audit::audit;
 pub use correlation::correlation;
 pub use counting::{counting, no_jump};
 pub use steady::{Ending, steady};

@@ -118,6 +118,16 @@ impl<'b> Vectors<'b> {
 }
 
 impl Held for Vectors<'_> {
+    type Kept = Vec<Flight>;
+
+    fn keep(&self) -> Vec<Flight> {
+        self.members.iter().map(|member| member.flight.clone()).collect()
+    }
+
+    fn put(&mut self, kept: &Vec<Flight>) {
+        self.members.iter_mut().zip(kept).for_each(|(member, flight)| member.flight.clone_from(flight));
+    }
+
     fn blocks(&self) -> &Blocks {
         self.blocks
     }

@@ -1,6 +1,7 @@
 //! One block with its operators, each built when first needed.
 
 use super::basis::{Space, key_of};
+use super::exchange::{self, Exchange};
 use super::gate::GateMap;
 use super::layout::Monomial;
 use super::measure::{self, Observable};
@@ -57,6 +58,8 @@ pub struct Block {
     observables: Vec<OnceLock<Observable>>,
     reducers: Vec<OnceLock<Reducer>>,
     gates: Vec<OnceLock<GateMap>>,
+    energy: OnceLock<Sparse>,
+    exchanges: Vec<OnceLock<Exchange>>,
 }
 
 fn once<T>(n: usize) -> Vec<OnceLock<T>> {
@@ -75,6 +78,8 @@ impl Block {
             observables: once(of.linear.len() * of.stages.len()),
             reducers: once(of.reductions.len()),
             gates: once(of.gates.len()),
+            energy: OnceLock::new(),
+            exchanges: once(of.stages.len()),
         }
     }
 
@@ -141,6 +146,16 @@ impl Block {
         // Kept once where the stage does not matter.
         let place = if of.linear[slot].of_channels() { stage } else { 0 } * of.linear.len() + slot;
         self.observables[place].get_or_init(|| measure::observable(of, self, of.linear[slot], stage))
+    }
+
+    /// H₀.
+    pub fn energy(&self, of: &Blocks) -> &Sparse {
+        self.energy.get_or_init(|| exchange::energy(of, self))
+    }
+
+    /// What changes ⟨H₀⟩ between jumps of a stage.
+    pub fn exchange(&self, of: &Blocks, stage: usize) -> &Exchange {
+        self.exchanges[stage].get_or_init(|| Exchange::new(of, self, stage))
     }
 
     /// Gate number `index`, which stays inside the block.
