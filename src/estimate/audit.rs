@@ -67,7 +67,7 @@ impl Accumulated {
                 let interval = (value - share * below, value + share * above);
                 Cumulant { value, se: share * seen.error(span), interval }
             };
-            Audit { entry, mean, std: averages.variance(index).max(0.0).sqrt() }
+            Audit { entry, mean, std: averages.variance(index).sqrt() }
         };
         Some(ledger.entries(problem).into_iter().enumerate().map(line).collect())
     }
