@@ -24,7 +24,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("evolve", &["error", "problem", "space", "stop"]),
     ("unravel", &["battery", "density", "error", "evolve", "problem", "protocol", "space", "stop"]),
     ("estimate", &["battery", "density", "error", "levels", "problem", "table", "stop"]),
-    ("run", &["density", "error", "estimate", "problem", "unravel", "stop"]),
+    ("run", &["battery", "density", "error", "estimate", "problem", "unravel", "stop"]),
     ("rare", &["error", "estimate", "problem", "protocol", "space", "stop", "unravel"]),
     ("settled", &["error", "estimate", "problem", "run", "space", "stop", "table", "unravel"]),
     (

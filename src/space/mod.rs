@@ -1,6 +1,5 @@
 //! How a state is stored and moved; one file per representation.
 
-pub mod along;
 pub mod angular;
 pub mod blocks;
 pub mod choose;

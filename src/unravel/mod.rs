@@ -4,6 +4,7 @@
 //! is a type of the unraveling's own, so that it may be a list of vectors, one array for all its trajectories, or memory
 //! of another device.
 
+pub mod along;
 pub mod banded;
 pub mod block_jump;
 pub mod click;
