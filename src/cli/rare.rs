@@ -4,6 +4,7 @@ use super::InputArgs;
 use super::common::{self, Outcome};
 use super::interrupt;
 use super::print::{note, say};
+use super::record;
 use super::screen;
 use crate::error::RunError;
 use crate::input::Input;
@@ -126,7 +127,7 @@ pub fn rare(args: &RareArgs) -> Outcome {
     }
     let missing = &names[all.len()..];
     let interrupted = !missing.is_empty() || all.iter().any(|found: &Found| found.interrupted);
-    finish(folder, problem, &all, (interrupted, missing), (started, how.threads))?;
+    finish(folder, problem, &all, (interrupted, missing), (started, how.threads, how.relative_error))?;
     Ok(if interrupted { ExitCode::from(interrupt::STATUS) } else { ExitCode::SUCCESS })
 }
 
@@ -135,15 +136,12 @@ fn finish(
     problem: &Problem,
     all: &[Found],
     (interrupted, missing): (bool, &[String]),
-    (started, threads): (Instant, usize),
+    (started, threads, asked): (Instant, usize, f64),
 ) -> Result<(), Box<dyn Error>> {
     folder.write("rare.csv", files::events(problem, all).as_bytes())?;
     let levels = files::levels(problem, all);
     folder.write("levels.csv", levels.as_bytes())?;
-    if let Some(figure) = files::figure(&problem.title, &levels) {
-        folder.write("levels.svg", figure.svg()?.as_bytes())?;
-        folder.write("levels.png", &figure.png()?)?;
-    }
+    record::draw(&mut folder, "levels", files::figure(&problem.title, &levels))?;
     let mut facts = Map::new();
     facts.insert("interrupted".into(), json!(interrupted));
     facts.insert("trajectories".into(), json!(all.iter().map(|found| found.trajectories).sum::<u64>()));
@@ -152,7 +150,7 @@ fn finish(
     facts.insert("representation_why".into(), json!(choose(problem).explain()));
     let used = if threads == 0 { rayon::current_num_threads() } else { threads };
     let finished = folder.finish(facts, common::environment(started, used))?;
-    all.iter().for_each(print);
+    all.iter().for_each(|found| print(found, asked));
     let seconds = started.elapsed().as_secs_f64();
     let events = if all.len() == 1 { "1 event".to_owned() } else { format!("{} events", all.len()) };
     screen::print_place(&format!("{events} in {seconds:.2} s; results"), &finished);
@@ -165,8 +163,11 @@ fn finish(
     Ok(())
 }
 
-/// Say what was found.
-fn print(found: &Found) {
+/// An error that is larger than that which was aimed at by this factor has missed it.
+const MISSED: f64 = 1.25;
+
+/// Say what was found, of which an error was `asked` for.
+fn print(found: &Found, asked: f64) {
     let (lo, hi) = found.interval;
     let (name, time) = (&found.name, significant(found.time, 9));
     if found.is_exact() {
@@ -193,6 +194,12 @@ fn print(found: &Found) {
         false => format!("; without cloning the same error would take {}", number(plain)),
     };
     say!("  {populations} populations of {size} {kind}; {all} with pilots and trials{instead}");
+    if found.relative_error > MISSED * asked && !found.interrupted {
+        say!(
+            "  the {} % that were aimed at were missed: aim at less, or try larger populations",
+            number(100.0 * asked)
+        );
+    }
     if let Some(doubt) = &found.doubt {
         say!("  NOT to be trusted: {doubt}");
     }

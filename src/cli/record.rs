@@ -189,7 +189,11 @@ pub fn write_exact(folder: &mut RunFolder, title: &str, tables: &[(&str, String)
     Ok(())
 }
 
-fn draw(folder: &mut RunFolder, stem: &str, figure: Option<Figure>) -> Result<(), Box<dyn Error>> {
+/// Draw what there is to draw.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn draw(folder: &mut RunFolder, stem: &str, figure: Option<Figure>) -> Result<(), Box<dyn Error>> {
     let Some(figure) = figure else { return Ok(()) };
     match figure.svg() {
         Ok(svg) => {
