@@ -209,9 +209,11 @@ impl Curve {
             return *first;
         }
         let line = |k: usize| ln[k] + (ln[k + 1] - ln[k]) * ((x - at[k]) / (at[k + 1] - at[k])).clamp(-1e3, 1e3);
+        // No chance is above 1.
+        let beyond = |ln: f64, edge: f64| ln.max(edge - BEYOND).min(edge + BEYOND).min(0.0);
         match at.partition_point(|place| *place <= x) {
-            0 => line(0).clamp(first - BEYOND, first + BEYOND),
-            k if k == n => line(n - 2).clamp(last - BEYOND, last + BEYOND),
+            0 => beyond(line(0), *first),
+            k if k == n => beyond(line(n - 2), *last),
             k => line(k - 1),
         }
     }

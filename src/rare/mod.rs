@@ -72,8 +72,8 @@ pub const POPULATION: (usize, usize) = (10, 1_000_000);
 const SIZE: usize = 1_000;
 const REFINED: usize = 3;
 const ENLARGED: usize = 2;
-/// Batches, so many of whose states make up a population at most where they are so large that these are small; and trajectories
-/// that are always enough for one.
+/// Where states are so large that batches are small, a population has so many batches of them at most, and so many trajectories
+/// at least.
 const BATCHES: u64 = 8;
 const FEWEST: usize = 16;
 /// Trajectories in a batch of small states.

@@ -89,13 +89,13 @@ fn mistakes_are_shown_where_they_stand() {
     };
     let mistakes: [(&str, &[&str]); 12] = [
         ("", &["no rare event is asked for", "quantity = \"energy\", below = 5.5"]),
-        ("quantity = \"energy\"", &["a rare event has one level", "decay.toml:14"]),
+        ("quantity = \"energy\"", &["a rare event has one level", "decay.toml:13"]),
         ("quantity = \"energy\"\nbelow = 1\nabove = 2", &["a rare event has one level"]),
         ("below = 1", &["no rare event is asked for"]),
-        ("quantity = \"ergotropy\"\nbelow = 1", &["`ergotropy` is no average", "decay.toml:15"]),
-        ("quantity = \"enrgy\"\nbelow = 1", &["`enrgy`", "did you mean `energy`?", "decay.toml:15"]),
+        ("quantity = \"ergotropy\"\nbelow = 1", &["`ergotropy` is no average", "decay.toml:14"]),
+        ("quantity = \"enrgy\"\nbelow = 1", &["`enrgy`", "did you mean `energy`?", "decay.toml:14"]),
         ("quantity = \"jumps(los)\"\nbelow = 1", &["unknown channel `los`", "expected a channel: `loss`"]),
-        ("quantity = \"energy\"\nbelow = \"0/0\"", &["NaN", "decay.toml:16"]),
+        ("quantity = \"energy\"\nbelow = \"0/0\"", &["NaN", "decay.toml:15"]),
         ("quantity = \"energy\"\nbelow = 1\nevents = []", &["two ways"]),
         ("events = [{ quantity = \"energy\", under = 1 }]", &["unknown key of a rare event `under`"]),
         ("quantity = \"energy\"\nbelow = 1\nrelative_error = 0", &["the relative error is 0", "at most 1"]),
