@@ -156,7 +156,7 @@ pub fn print_audit(table: &str) {
         let number = |at: usize| numbers.get(at).and_then(|cell| cell.parse::<f64>().ok());
         let Some(value) = number(0) else { continue };
         let shown = match (*kind, number(1)) {
-            ("closure", _) => format!("{value:.0e}, the most that the first law is off in a single trajectory"),
+            ("closure", _) => format!("{value:.0e}, the most by which the first law is off"),
             (_, None) if value.is_infinite() => "infinite".to_owned(),
             (_, None) => significant(value, 9),
             (_, se) => Entry { value, se, interval: number(2).zip(number(3)) }.to_string(),
