@@ -173,7 +173,8 @@ fn compared(declared: &Declared, curves: &[Curve]) -> Done<(String, String, bool
         let word = if agrees { "yes" } else { "no" };
         let why = if agrees { "" } else { why };
         let shown = if error > 0.0 { format!("{ours:.4} ± {error:.4}") } else { format!("{ours:.4}") };
-        writeln!(text, "| {what} | {printed} | {shown} | {word} | {why} |")?;
+        let cell = what.replace('|', "\\|");
+        writeln!(text, "| {cell} | {printed} | {shown} | {word} | {why} |")?;
         writeln!(table, "{},{printed},{within},{ours},{error},{word}", what.replace(['"', ','], ";"))?;
         say!("  {what}: printed {printed}, ours {shown}{}", if agrees { "" } else { ", which does not agree" });
     }
