@@ -312,12 +312,13 @@ fn sampled<U: Unraveling>(
         let mean = found.iter().sum::<f64>() / TRIAL as f64;
         let variance = found.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (TRIAL - 1) as f64;
         seen = (variance / (mean * mean), mean);
-        if seen.0 < TOO_UNEVEN || plain {
+        // Where no pilot came to the event more of the same is no help.
+        if seen.0 < TOO_UNEVEN || plain || (mean == 0.0 && pilot.there == 0.0) {
             break;
         }
         if trial < REFINED {
             expedition.refine(&mut pilot)?;
-        } else if trial < REFINED + ENLARGED && how.population.is_none() && 4 * size <= fits {
+        } else if trial < REFINED + ENLARGED && mean > 0.0 && how.population.is_none() && 4 * size <= fits {
             size *= 4;
         } else {
             break;

@@ -35,6 +35,8 @@ pub(super) struct Pilot {
     pub levels: Vec<f64>,
     /// Trajectories that were made.
     pub trajectories: usize,
+    /// The part of the last stage that shows the event.
+    pub there: f64,
     moves: Vec<Vec<Move>>,
     /// Stages so far.
     stages: usize,
@@ -68,6 +70,7 @@ impl<U: Unraveling> Expedition<'_, U> {
             plain: (0.0, 0),
             levels: Vec::new(),
             trajectories: 0,
+            there: 0.0,
             moves: vec![Vec::new(); self.setting.problem.protocol.row_count() - 1],
             stages: 0,
             beta: 0.0,
@@ -101,7 +104,8 @@ impl<U: Unraveling> Expedition<'_, U> {
                 }
                 let guide = self.learnt(&mut pilot);
                 ends = self.stage(&mut pilot, &guide)?;
-                (self.told)(pilot.stages - 1, share(&ends, beta, &distance));
+                pilot.there = share(&ends, beta, &distance);
+                (self.told)(pilot.stages - 1, pilot.there);
                 seen.extend(ends.iter().map(|end| end.value));
             }
             // What the last stage saw counts as well.

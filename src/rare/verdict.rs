@@ -44,7 +44,10 @@ impl Populations {
         let estimates: Vec<f64> = self.all.iter().map(of).collect();
         if self.plain {
             let n = (self.all.len() * self.size) as f64;
-            return counted(estimates.iter().sum::<f64>() * self.size as f64, n, self.confidence);
+            let hits = estimates.iter().sum::<f64>() * self.size as f64;
+            // Whole numbers but for rounding, where nothing was measured.
+            let whole = if (hits - hits.round()).abs() < 1e-6 { hits.round() } else { hits };
+            return counted(whole, n, self.confidence);
         }
         pooled(&estimates, self.confidence)
     }
