@@ -124,6 +124,11 @@ impl Operator {
     /// ‖A x‖², with room for A x.
     #[inline(always)]
     pub fn image_norm(&self, x: &[Complex64], room: &mut Vec<Complex64>) -> f64 {
+        if let Form::Flips(flips) = &self.form
+            && let Some(norm) = flips.image_norm(x)
+        {
+            return norm;
+        }
         room.resize(self.rows(), Complex64::ZERO);
         self.apply(x, room, 1.0);
         norm_sqr(room)

@@ -20,6 +20,9 @@ pub const MOST_ORDER: usize = 60;
 const REACH: f64 = 5.0;
 /// Terms below this, relative to the state, have vanished.
 const SMALL: f64 = 1e-17;
+/// States from which on the terms of a polynomial are not kept where they need not be, and norm × time below which they are.
+const LEAST_LEAPING: usize = 512;
+const SHORT: f64 = 0.25;
 /// From so many multiplications a term on, a request to stop is heard within one polynomial.
 const LONG: usize = 1 << 18;
 
@@ -216,6 +219,87 @@ impl Series {
         adds.iter().rposition(|a| *a > SMALL).unwrap_or(0)
     }
 
+    /// Whether [`leap`](Self::leap) is cheaper over `time` than a polynomial that is kept: when its terms would not fit into
+    /// the second cache, and nothing changes in time.
+    #[inline(always)]
+    pub fn leaps(&self, time: f64) -> bool {
+        self.varying.is_empty() && self.dimension() >= LEAST_LEAPING && time * self.rate() > SHORT
+    }
+
+    /// exp(sK)ψ of the state of `flight` into the working vector, for the returned s ≤ `left`, with its norm²; `None` where
+    /// the sum does not end. The terms are added up as they come and not kept.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`](crate::RunError::Interrupted).
+    #[inline(always)]
+    pub fn leap(
+        &self,
+        flight: &Flight,
+        left: f64,
+        work: &mut Workspace,
+        stop: &Stop,
+    ) -> Result<Option<(f64, f64)>, Failed> {
+        stop.check()?;
+        let d = self.dimension();
+        let length = if self.rate() > 0.0 { left.min(REACH / self.rate()) } else { left };
+        let Workspace { terms, vector, .. } = work;
+        terms.resize(terms.len().max(2 * d), Complex64::ZERO);
+        vector.resize(d, Complex64::ZERO);
+        let (mut term, mut next) = terms[..2 * d].split_at_mut(d);
+        term.copy_from_slice(&flight.psi);
+        vector.copy_from_slice(&flight.psi);
+        let small = SMALL * SMALL * flight.norm.max(f64::MIN_POSITIVE);
+        let long = self.entries() >= LONG;
+        let mut before = f64::INFINITY;
+        for n in 1..=ORDER {
+            if long {
+                stop.check()?;
+            }
+            self.generator.apply(term, next, length / n as f64);
+            let size = add(next, vector);
+            std::mem::swap(&mut term, &mut next);
+            if size.max(before) <= small {
+                if self.shift != Complex64::ZERO {
+                    let factor = (self.shift * length).exp();
+                    for x in vector.iter_mut() {
+                        *x *= factor;
+                    }
+                }
+                return Ok(Some((length, norm_sqr(vector))));
+            }
+            before = size;
+        }
+        Ok(None)
+    }
+
+    /// About when on its way to the working vector, `length` later with norm² `end`, the norm² falls to `threshold`: by the
+    /// cubic through both ends with d‖ψ‖²/dt = 2 Re⟨ψ|Kψ⟩ there.
+    #[inline(always)]
+    pub fn wait(&self, flight: &Flight, (length, end): (f64, f64), threshold: f64, work: &mut Workspace) -> f64 {
+        let Workspace { terms, vector, .. } = work;
+        let image = &mut terms[..flight.psi.len()];
+        let mut slope = |psi: &[Complex64], norm: f64| {
+            self.generator.apply(psi, image, 1.0);
+            let product: f64 = psi.iter().zip(image.iter()).map(|(x, y)| x.re * y.re + x.im * y.im).sum();
+            2.0 * length * (product + self.shift.re * norm)
+        };
+        let (start, rise, last_rise) = (flight.norm, slope(&flight.psi, flight.norm), slope(vector, end));
+        // start + rise u + b u² + c u³ with the right value and slope at u = 1.
+        let (missing, bend) = (end - start - rise, last_rise - rise);
+        let (b, c) = (3.0 * missing - bend, bend - 2.0 * missing);
+        let mut bracket = Bracket::up_to(1.0);
+        let mut u = ((start - threshold) / (start - end).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
+        for _ in 0..40 {
+            let value = start + u * (rise + u * (b + u * c)) - threshold;
+            let next = bracket.newton(u, value, rise + u * (2.0 * b + u * 3.0 * c));
+            if (next - u).abs() < 1e-6 {
+                break;
+            }
+            u = next;
+        }
+        u * length
+    }
+
     /// Move `flight` by `length`, or to where ‖ψ‖² = `threshold` if that comes first: true then. Its time is advanced
     /// only in that case.
     #[inline(always)]
@@ -320,6 +404,30 @@ pub fn settled(norms: &[f64], generator: f64, adds: &[f64], small: f64) -> bool 
 fn power_of_two(length: f64) -> f64 {
     const EXPONENT: u64 = 0x7ff << 52;
     f64::from_bits(length.max(f64::MIN_POSITIVE).to_bits() & EXPONENT)
+}
+
+/// sum += x; returns ‖x‖².
+#[inline(always)]
+fn add(x: &[Complex64], sum: &mut [Complex64]) -> f64 {
+    let (x, sum): (&[f64], &mut [f64]) = (bytemuck::cast_slice(x), bytemuck::cast_slice_mut(sum));
+    let mut lanes = [0.0; 8];
+    // Vectors that leap are whole numbers of lanes long but for odd blocks.
+    let (chunks, sums) = (x.chunks_exact(8), sum.chunks_exact_mut(8));
+    let mut rest = 0.0;
+    for x in chunks.remainder() {
+        rest += x * x;
+    }
+    for (x, sum) in chunks.zip(sums) {
+        for k in 0..8 {
+            sum[k] += x[k];
+            lanes[k] += x[k] * x[k];
+        }
+    }
+    let whole = x.len() / 8 * 8;
+    for k in whole..x.len() {
+        sum[k] += x[k];
+    }
+    rest + lanes.iter().sum::<f64>()
 }
 
 /// Σ_n v_n sⁿ.
