@@ -459,8 +459,6 @@ fn ctrl_c_keeps_a_prefix_of_the_run() {
     assert!(table("run") == table("whole"));
 }
 
-/// A file system of 64 kB, where the user running the tests may mount one.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_steady_state_is_a_short_table_or_is_refused() {
     let place = Place::new();
