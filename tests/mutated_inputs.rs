@@ -219,8 +219,16 @@ fn keeping(problem: &Problem) -> Problem {
     let distributions = vec![Distribution::Conditional(Quantity::Energy), Distribution::EnergyOutcome];
     let (least, most) = Quantity::Energy.range(problem);
     let middle = Passage { quantity: Quantity::Energy, beyond: Beyond::Above, level: 0.5 * (least + most) };
-    let record =
-        Record { paths: 2, jumps: true, counting: true, audit: true, distributions, first_passage: vec![middle] };
+    let first_passage = vec![middle];
+    let record = Record {
+        paths: 2,
+        jumps: true,
+        counting: true,
+        audit: true,
+        distributions,
+        first_passage,
+        ..Record::default()
+    };
     problem.edit().record(record).build().unwrap_or_else(|_| problem.clone())
 }
 

@@ -7,7 +7,7 @@ use common::{assert_at_least, assert_close, example, numbers, options, reference
 use leyden::estimate::columns::Z95;
 use leyden::exact;
 use leyden::problem::{
-    Axis, Beyond, ChannelId, Distribution, Initial, Kind, Passage, Problem, ProblemBuilder, Quantity, Record,
+    Axis, Beyond, ChannelId, Delays, Distribution, Initial, Kind, Passage, Problem, ProblemBuilder, Quantity, Record,
     SubsystemId, a as ann, ad, n, sm, sp, sx, sz, transition,
 };
 use leyden::run::{self, Batches, Jump, Outcome, RunOptions};
@@ -44,6 +44,52 @@ fn fluorescence(omega: f64, delta: f64, gamma: f64, t_end: f64, rows: usize) -> 
 }
 
 const LOSS: ChannelId = ChannelId::new(0);
+
+/// Waits and g² of a driven cell in its steady state, against the reference's w(τ) and g²(τ), averaged over each bin by Simpson's
+/// rule: 30 intervals of each, one in twenty of which may miss.
+#[test]
+fn delays_between_the_jumps_of_a_driven_cell() {
+    let data = reference("L_shots_fluorescence");
+    let of = |key: &str| numbers(&data["waiting"][key]);
+    assert_eq!(of("tau")[..3], [0.0, 0.25, 0.5]);
+    let delays = Delays { channel: LOSS, until: 15.0, bins: 30, from: 12.0 };
+    let problem = keeping(&fluorescence(1.0, 0.0, 1.0, 60.0, 1), Record { delays: vec![delays], ..Record::default() });
+    let outcome = sample(&problem, RunOptions { shots: false, ..options(8_000, 3) });
+    let found = outcome.accumulated.delays(0, Z95);
+    assert_eq!(found.len(), 30);
+    for (which, key) in ["w", "g2"].into_iter().enumerate() {
+        let exact = of(key);
+        let mut inside = 0;
+        for (bin, found) in found.iter().enumerate() {
+            let [a, b, c] = [0, 1, 2].map(|k| exact[2 * bin + k]);
+            let (truth, (lo, hi)) = ((a + 4.0 * b + c) / 6.0, found[which].interval);
+            inside += u64::from(lo <= truth && truth <= hi);
+            assert!(
+                (found[which].value - truth).abs() < 5.0 * found[which].se + 1e-4,
+                "{key} {bin}: {found:?} {truth}"
+            );
+            // Known well enough to see antibunching and what comes after it.
+            assert!(found[which].se < 0.05, "{key} {bin}: {found:?}");
+        }
+        assert!(inside >= 25, "{key}: {inside} of 30");
+    }
+}
+
+/// A mode that loses its coherent state gives independent photons at a falling rate: g² = 1 although nothing is steady.
+#[test]
+fn photons_of_a_coherent_state_are_independent() {
+    let mut p = Problem::builder("coherent");
+    let a = p.subsystem("A", Kind::Mode { cutoff: 20 }, 1.0);
+    p.initial(a, Initial::Coherent(2.0.into())).collective("loss", ann(a), 1.0);
+    p.evolve("decay", 3.0, 1).observe([Quantity::Energy]);
+    let delays = Delays { channel: LOSS, until: 1.5, bins: 10, from: 0.0 };
+    let problem = keeping(&p.build().unwrap(), Record { delays: vec![delays], ..Record::default() });
+    let outcome = sample(&problem, RunOptions { shots: false, ..options(10_000, 5) });
+    let found = outcome.accumulated.delays(0, Z95);
+    let inside = found.iter().filter(|[_, g2]| g2.interval.0 <= 1.0 && 1.0 <= g2.interval.1).count();
+    assert!(inside >= 7, "{found:?}");
+    assert!(found.iter().all(|[_, g2]| (g2.value - 1.0).abs() < 4.0 * g2.se + 1e-3 && g2.se < 0.1), "{found:?}");
+}
 
 /// Mean, variance and third and fourth cumulant of counts in windows of seven lengths, and the probability of each count.
 #[test]
@@ -370,6 +416,7 @@ fn a_record_changes_nothing_and_any_cut_gives_the_same() {
         audit: true,
         distributions: vec![energy(), Distribution::EnergyOutcome],
         first_passage: vec![Passage { quantity: Quantity::Energy, beyond: Beyond::Above, level: 0.5 }],
+        delays: vec![Delays { channel: LOSS, until: 0.005, bins: 3, from: 0.001 }],
     };
     for problem in [example(AGING, "N=6 cycles=1 samples=2"), fluorescence(1.0, 0.2, 0.5, 4.0, 5)] {
         let plain = sample(&problem, options(700, 4));

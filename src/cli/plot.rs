@@ -69,6 +69,7 @@ pub fn plot(folder: &Path) -> Outcome {
     let maps = ["distributions.csv", "quantiles.csv"];
     draw_again("distributions", maps, &|a, b| single_figures::distributions(title, a, b))?;
     draw_again("passages", ["passages.csv", ""], &|a, _| single_figures::passages(title, a))?;
+    draw_again("delays", ["delays.csv", ""], &|a, _| single_figures::delays(title, a))?;
     for (stem, figure) in pictures {
         let (svg, png) = (figure.svg()?, figure.png()?);
         for (name, bytes) in [(format!("{stem}.svg"), svg.as_bytes()), (format!("{stem}.png"), &png)] {

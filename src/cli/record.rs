@@ -134,6 +134,11 @@ pub fn write(
             single_runs::counting(problem, |index| accumulated.cumulants(index, z)).as_bytes(),
         )?;
     }
+    if !record.delays.is_empty() {
+        let delays = single_runs::delays(problem, accumulated, z);
+        folder.write("delays.csv", delays.as_bytes())?;
+        draw(folder, "delays", single_figures::delays(&problem.title, &delays))?;
+    }
     if let Some(text) = audited(problem, outcome, confidence) {
         folder.write("audit.csv", text.as_bytes())?;
     }
@@ -207,8 +212,8 @@ pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Ve
         let happened = |at: usize, row: usize| silent[at].as_ref().map(|silent| Share::exact(1.0 - silent[row]));
         tables.push(("passages.csv", single_runs::passages(problem, happened)));
     }
-    let Record { paths, jumps, distributions, .. } = &input.record;
-    if *paths > 0 || *jumps || !distributions.is_empty() || silent.iter().any(Option::is_none) {
+    let Record { paths, jumps, distributions, delays, .. } = &input.record;
+    if *paths > 0 || *jumps || !distributions.is_empty() || !delays.is_empty() || silent.iter().any(Option::is_none) {
         note!(
             "note: of [record] the master equation gives counting statistics, the audit and waiting times; `leyden run` gives all of it"
         );

@@ -5,6 +5,7 @@ use super::audit::Audited;
 use super::averages::Averages;
 use super::counting::Counts;
 use super::covariance::Covariance;
+use super::delays::Delayed;
 use super::ergotropy::{self, Bounded};
 use super::evaluation::{Evaluation, Rows};
 use super::histogram::Histogram;
@@ -43,6 +44,8 @@ pub struct Accumulated {
     pub histograms: Vec<Histogram>,
     /// Numbers of jumps: index (timed step over all cycles)·channels + channel; none unless they are asked for.
     pub counting: Counts,
+    /// How jumps follow each other, one for each table of [`Problem::delay_tables`].
+    pub delayed: Vec<Delayed>,
     /// Work, heat and entropy flow, where they are asked for.
     pub audit: Option<Audited>,
     /// The branch in which nothing ever happens, where its probability is known; all else is then the rest, trajectories
@@ -110,6 +113,7 @@ impl Accumulated {
         }
         each(&mut self.histograms, later.histograms, |mine, theirs| mine.merge(&theirs));
         self.counting.merge(later.counting);
+        each(&mut self.delayed, later.delayed, Delayed::merge);
         match (&mut self.audit, later.audit) {
             (Some(mine), Some(theirs)) => mine.merge(&theirs),
             (mine @ None, theirs) => *mine = theirs,

@@ -7,6 +7,7 @@ pub mod columns;
 pub mod concurrence;
 pub mod counting;
 pub mod covariance;
+pub mod delays;
 mod entropy;
 pub mod ergotropy;
 pub mod evaluation;

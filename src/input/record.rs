@@ -5,9 +5,9 @@ use super::error::{InputError, Span};
 use super::expression::{self, Expr, Node};
 use super::parameters::Scope;
 use super::quantities::standard;
-use crate::problem::{Beyond, Distribution, MOST_PATHS, Passage, Problem, Quantity, Record, StepId};
+use crate::problem::{Beyond, Delays, Distribution, MOST_PATHS, Passage, Problem, Quantity, Record, StepId};
 
-const KEYS: [&str; 6] = ["paths", "jumps", "counting", "audit", "distributions", "first_passage"];
+const KEYS: [&str; 7] = ["paths", "jumps", "counting", "audit", "distributions", "first_passage", "delays"];
 
 /// The section `[record]`; nothing is kept without it.
 pub(super) fn record<'s>(root: &Table<'s>, scope: &Scope<'s>, problem: &Problem) -> Result<Record, InputError> {
@@ -39,7 +39,38 @@ pub(super) fn record<'s>(root: &Table<'s>, scope: &Scope<'s>, problem: &Problem)
             }
         }
     }
+    if let Some(list) = section.get("delays") {
+        for item in list.list("a list of channels: `[{ channel = \"loss\", until = 5.0 }]`")? {
+            record.delays.push(delays(&item, scope, problem)?);
+        }
+    }
     Ok(record)
+}
+
+/// `{ channel = "loss", until = 5.0, bins = 50, from = 10.0 }`.
+fn delays<'s>(item: &Item<'s>, scope: &Scope<'s>, problem: &Problem) -> Result<Delays, InputError> {
+    let table = item.table("delays of a channel", item.at)?;
+    table.allow("key of delays", &["channel", "until", "bins", "from"])?;
+    let channel = table.need("channel", "channel = \"loss\"")?;
+    let name = channel.text("the name of a channel")?;
+    let number = |key: &str, otherwise: f64| match table.get(key) {
+        Some(item) => Ok(scope.number(item)?.value),
+        None => Ok(otherwise),
+    };
+    let bins = match table.get("bins") {
+        Some(item) => scope.number(item)?.whole("the number of bins", 1..=1_000)? as usize,
+        None => 50,
+    };
+    let until = scope.number(table.need("until", "until = 5.0")?)?.value;
+    let Some(id) = problem.channel_ids().find(|id| problem.channels[*id].name == name.text) else {
+        let known: Vec<&str> = problem.channels.iter().map(|channel| channel.name.as_str()).collect();
+        return Err(channel
+            .at
+            .error(format!("unknown channel `{}`", name.text), format!("one of {}", known.join(", "))));
+    };
+    let delays = Delays { channel: id, until, bins, from: number("from", 0.0)? };
+    problem.check_delays(&delays).map_err(|error| item.at.error(error.to_string(), "delays that fit into a step"))?;
+    Ok(delays)
 }
 
 pub(super) fn distributions(expression: &Expr<'_>, problem: &Problem) -> Result<Vec<Distribution>, InputError> {

@@ -1,4 +1,4 @@
-//! Pictures of single runs, drawn from their tables: paths with their jumps, distributions against time, first passages.
+//! Pictures of single runs, drawn from their tables: paths with their jumps, distributions against time, first passages, delays.
 
 use super::figure::{Axis, Figure, Heat, Legend, Mark, Panel, Point, Series};
 use super::pictures::label;
@@ -202,4 +202,39 @@ pub fn passages(title: &str, passages: &str) -> Option<Figure> {
     let series = curves.into_iter().enumerate().map(|(k, (name, points))| Series::new(name, k, Mark::Band, points));
     let axis = Axis::linear("probability that it has happened").within(0.0, 1.0);
     Some(Figure::new(title, 1, vec![Panel::new("", time(), axis, series.collect())]))
+}
+
+/// Two panels from `delays.csv`: how long the next jump takes, and g² of any two; a curve for each channel and step of the
+/// first cycle. `None` if it is no such table.
+pub fn delays(title: &str, delays: &str) -> Option<Figure> {
+    let all = Read::new(delays)?;
+    let (channel, step, cycle) = (all.place("channel")?, all.place("step")?, all.place("cycle")?);
+    let mut curves: Vec<(&str, &str)> = Vec::new();
+    let first = all.lines.first()?[cycle];
+    for line in all.lines.iter().filter(|line| line[cycle] == first) {
+        if !curves.contains(&(line[channel], line[step])) {
+            curves.push((line[channel], line[step]));
+        }
+    }
+    let several = curves.iter().any(|(_, step)| *step != curves[0].1);
+    let panel = |quantity: &str, axis: &str| {
+        let columns = ["low", "high"].map(str::to_owned).into_iter();
+        let columns = columns.chain(["", "_lo", "_hi"].map(|suffix| format!("{quantity}{suffix}")));
+        let places: Vec<usize> = columns.map(|name| all.place(&name)).collect::<Option<_>>()?;
+        let curve = |(k, (name, of)): (usize, &(&str, &str))| {
+            let own = all.lines.iter().filter(|line| (line[channel], line[step], line[cycle]) == (*name, *of, first));
+            let point = |line: &Vec<&str>| {
+                let number = |at: usize| line[places[at]].parse().unwrap_or(f64::NAN);
+                let point = Point::with_error(0.5 * (number(0) + number(1)), number(2), number(3), number(4));
+                point.y.is_finite().then_some(point)
+            };
+            let label = if several { format!("{name}, {of}") } else { name.to_string() };
+            Series::new(label, k, Mark::Band, own.filter_map(point).collect())
+        };
+        let delay = Axis::linear("delay τ (units of the input)");
+        Some(Panel::new("", delay, Axis::linear(axis), curves.iter().enumerate().map(curve).collect()))
+    };
+    let panels =
+        [panel("wait", "density of the wait for the next jump"), panel("g2", "correlation g²(τ) of two jumps")];
+    Some(Figure::new(title, 2, panels.into_iter().flatten().collect()))
 }

@@ -1,4 +1,4 @@
-//! The tables of single runs: paths, distributions with their quantiles, first passages, counting statistics.
+//! The tables of single runs: paths, distributions with their quantiles, first passages, counting statistics, delays.
 
 use super::table::number;
 use crate::estimate::columns::Accumulated;
@@ -204,6 +204,30 @@ pub fn counting(problem: &Problem, of: impl Fn(usize) -> [Cumulant; 5]) -> Strin
                 lines.add(&[&channel.name, name, &cycle], [time, *duration].into_iter().chain(numbers));
             }
             ended += 1;
+        }
+    }
+    lines.0
+}
+
+/// `delays.csv`: of each bin of each table of delays the density of the wait from a jump to the next, per unit of time, and g².
+pub fn delays(problem: &Problem, accumulated: &Accumulated, z: f64) -> String {
+    let names =
+        ["wait", "g2"].iter().flat_map(|name| ["", "_se", "_lo", "_hi"].map(|suffix| format!("{name}{suffix}")));
+    let fixed = ["channel", "step", "cycle", "low", "high"].map(str::to_owned);
+    let mut lines = Lines::new(fixed.into_iter().chain(names));
+    let name = |step| match step {
+        &Step::Evolve { ref name, .. } => Some(name.as_str()),
+        _ => None,
+    };
+    let timed: Vec<&str> = problem.protocol.steps.iter().filter_map(name).collect();
+    for (index, of) in problem.delay_tables().iter().enumerate() {
+        let asked = &problem.record.delays[of.asked];
+        let (step, cycle) = (timed[of.ended % timed.len()], (of.ended / timed.len()).to_string());
+        for (bin, found) in accumulated.delays(index, z).into_iter().enumerate() {
+            let edge = |k: usize| asked.width() * (bin + k) as f64;
+            let numbers = found.into_iter().flat_map(|c| [c.value, c.se, c.interval.0, c.interval.1]);
+            let words = [&problem.channels[asked.channel].name, step, &cycle];
+            lines.add(&words, [edge(0), edge(1)].into_iter().chain(numbers));
         }
     }
     lines.0

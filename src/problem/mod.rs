@@ -59,7 +59,7 @@ pub use quantity::{
     Scope, Unit, Varied, spin_length,
 };
 pub use rates::{RateMatrix, free_space_rates};
-pub use record::{Beyond, Bins, Distribution, MOST_PATHS, Passage, Record};
+pub use record::{Beyond, Bins, DelayTable, Delays, Distribution, MOST_PATHS, Passage, Record};
 
 use crate::error::ModelError;
 use num_complex::Complex64;

@@ -1,11 +1,14 @@
-//! What is kept of single runs beside averages: paths, jumps, distributions, first passages, counting statistics.
+//! What is kept of single runs beside averages: paths, jumps and how they follow each other, distributions, first passages,
+//! counting statistics.
 
 use super::quantity::check_quantity;
-use super::{Kind, Linear, Problem, Quantity, Recipe, Subsystem};
+use super::{ChannelId, Kind, Linear, Problem, Quantity, Recipe, Step, Subsystem};
 use crate::error::ModelError;
 
 /// Most trajectories whose paths are kept.
 pub const MOST_PATHS: u64 = 1_000;
+/// Most bins of a delay, and most that a timed step is divided into for them.
+const MOST_DELAYS: (usize, f64) = (1_000, 20_000.0);
 /// A range is divided into about so many bins.
 const BINS: f64 = 128.0;
 
@@ -24,6 +27,8 @@ pub struct Record {
     pub distributions: Vec<Distribution>,
     /// When each trajectory first has a number beyond a level.
     pub first_passage: Vec<Passage>,
+    /// How jumps of a channel follow each other.
+    pub delays: Vec<Delays>,
 }
 
 /// What a distribution is of.
@@ -53,6 +58,42 @@ pub struct Passage {
     pub beyond: Beyond,
     /// The level.
     pub level: f64,
+}
+
+/// Delays from jumps of a channel to later ones, within a timed step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delays {
+    /// Whose jumps.
+    pub channel: ChannelId,
+    /// The longest delay.
+    pub until: f64,
+    /// Bins of equal width up to it.
+    pub bins: usize,
+    /// Jumps earlier than this in the step are left out.
+    pub from: f64,
+}
+
+/// A timed step in which delays are looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DelayTable {
+    /// Which of [`Record::delays`].
+    pub asked: usize,
+    /// Timed steps that ended before it, over all cycles.
+    pub ended: usize,
+    /// How long it takes.
+    pub duration: f64,
+}
+
+impl Delays {
+    /// The width of a bin.
+    pub fn width(&self) -> f64 {
+        self.until / self.bins as f64
+    }
+
+    /// Bins in what a step of this duration has after `from`, the last perhaps not whole.
+    pub fn bins_within(&self, duration: f64) -> usize {
+        (((duration - self.from) / self.width()) as usize + 1).max(1)
+    }
 }
 
 /// A side of a level, the level itself included.
@@ -191,7 +232,8 @@ impl Problem {
             return Err(ModelError::Invalid(format!("{paths} paths are asked for; at most {MOST_PATHS} are kept")));
         }
         distributions.iter().try_for_each(|of| self.bins(of).map(|_| ()))?;
-        first_passage.iter().try_for_each(|passage| self.check_passage(passage))
+        first_passage.iter().try_for_each(|passage| self.check_passage(passage))?;
+        self.record.delays.iter().try_for_each(|delays| self.check_delays(delays))
     }
 
     /// Whether a first passage has a meaning.
@@ -209,6 +251,64 @@ impl Problem {
             "`{name}` {} {level} is beyond all values that it can have, from {lo} to {hi}",
             beyond.word()
         )))
+    }
+
+    /// Whether delays have a meaning, and a step to be looked at in.
+    pub(crate) fn check_delays(&self, delays: &Delays) -> Result<(), ModelError> {
+        let Delays { channel, until, bins, from } = delays;
+        let invalid = |text: String| Err(ModelError::Invalid(text));
+        let Some(of) = self.channels.get(channel.index()) else {
+            return invalid("delays of a channel that is not there".into());
+        };
+        let name = &of.name;
+        if !(*until > 0.0 && until.is_finite()) {
+            return invalid(format!("delays of `{name}` up to {until}: it must be above 0"));
+        }
+        if !(1..=MOST_DELAYS.0).contains(bins) {
+            return invalid(format!("delays of `{name}` in {bins} bins: 1 to {} are possible", MOST_DELAYS.0));
+        }
+        if !(*from >= 0.0 && from.is_finite()) {
+            return invalid(format!("delays of `{name}` from {from} on: it must not be below 0"));
+        }
+        let steps = self.delayed_in(delays).map(|(_, duration)| duration);
+        let longest = steps.fold(0.0, f64::max);
+        if longest == 0.0 {
+            return invalid(format!(
+                "no step in which `{name}` is on takes {}, from {from} on for delays up to {until}",
+                from + until
+            ));
+        }
+        if longest / delays.width() > MOST_DELAYS.1 {
+            let width = delays.width();
+            return invalid(format!("delays of `{name}` in bins of {width}: more than {} in a step", MOST_DELAYS.1));
+        }
+        Ok(())
+    }
+
+    /// The timed steps of one cycle, by their number among them, in which these delays can be seen, with their durations.
+    fn delayed_in<'a>(&'a self, delays: &'a Delays) -> impl Iterator<Item = (usize, f64)> + 'a {
+        let timed = self.protocol.steps.iter().filter_map(|step| match step {
+            Step::Evolve { duration, active, .. } => Some((*duration, active[delays.channel.index()])),
+            _ => None,
+        });
+        let long = move |duration: f64| duration >= (delays.from + delays.until) * (1.0 - 1e-12);
+        timed
+            .enumerate()
+            .filter(move |(_, (duration, on))| *on && long(*duration))
+            .map(|(at, (duration, _))| (at, duration))
+    }
+
+    /// The tables of delays that the record asks for: of each channel asked for, each timed step that is long enough, cycle
+    /// by cycle.
+    pub fn delay_tables(&self) -> Vec<DelayTable> {
+        let timed = self.protocol.steps.iter().filter(|step| matches!(step, Step::Evolve { .. })).count();
+        let cycles = 0..if self.record.delays.is_empty() { 0 } else { self.protocol.repeat as usize };
+        let of = |(asked, cycle): (usize, usize)| {
+            let steps = self.delayed_in(&self.record.delays[asked]);
+            steps.map(move |(at, duration)| DelayTable { asked, ended: cycle * timed + at, duration })
+        };
+        let asked = 0..self.record.delays.len();
+        asked.flat_map(|asked| cycles.clone().map(move |cycle| (asked, cycle))).flat_map(of).collect()
     }
 
     /// Whether anything is asked of the battery's energy levels.

@@ -86,6 +86,7 @@ pub(super) fn run<U: Unraveling>(
             covariance,
             histograms: std::mem::take(&mut recorder.single_runs.histograms),
             counting: std::mem::take(&mut recorder.single_runs.counting),
+            delayed: std::mem::take(&mut recorder.single_runs.delayed),
             audit,
             no_jump: None,
         },

@@ -5,8 +5,9 @@ use super::passages::Passages;
 use super::shots::{Jump, Path, Shots};
 use crate::error::RunError;
 use crate::estimate::counting::{COUNTING_GROUPS, Counts};
+use crate::estimate::delays::Delayed;
 use crate::estimate::histogram::Histogram;
-use crate::problem::{Distribution, Linear, Problem, Quantity, Record, Step};
+use crate::problem::{DelayTable, Distribution, Linear, Problem, Quantity, Record, Step};
 use crate::unravel::Batch;
 use crate::unravel::click::Click;
 use crate::unravel::trajectory::{Moment, Span};
@@ -31,6 +32,10 @@ pub(super) struct SingleRuns<'a, B> {
     energy: Option<usize>,
     pub histograms: Vec<Histogram>,
     pub counting: Counts,
+    /// How jumps follow each other, and in which timed steps.
+    pub delayed: Vec<Delayed>,
+    delays: Vec<DelayTable>,
+    first: u64,
     /// Weights of the trajectories of each group, 0 of the others.
     groups: Vec<Vec<f64>>,
     passages: Passages<B>,
@@ -63,7 +68,8 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
             weights.iter().enumerate().map(|(k, weight)| if in_group(group, k) { *weight } else { 0.0 }).collect()
         };
         let groups: Vec<Vec<f64>> = if counted > 0 { (0..COUNTING_GROUPS).map(group).collect() } else { Vec::new() };
-        if record.of_single_runs() || record.audit {
+        let delays = problem.delay_tables();
+        if record.of_single_runs() || record.audit || !delays.is_empty() {
             batch.keep_clicks();
         }
         let path = |k: usize| Path { trajectory: first + k as u64, weight: weights[k], ..Path::default() };
@@ -77,6 +83,9 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
             distributions,
             energy: linear.iter().position(|of| *of == Linear::Energy),
             counting: Counts::of_batch(&groups, counted),
+            delayed: delays.iter().map(|of| Delayed::new(&record.delays[of.asked], of.duration)).collect(),
+            delays,
+            first,
             groups,
             passages: Passages::new(problem, n),
             audit: record.audit.then(|| Auditor::new(problem, batch, weights)),
@@ -130,6 +139,14 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
             for channel in 0..channels {
                 let counts: Vec<f64> = (0..batch.trajectories()).map(|k| batch.counts(k)[channel] as f64).collect();
                 self.counting.set(ended * channels + channel, &counts, &self.groups);
+            }
+        }
+        for (of, delayed) in self.delays.iter().zip(&mut self.delayed).filter(|(of, _)| of.ended == ended) {
+            let asked = &self.record.delays[of.asked];
+            for (k, weight) in weights.iter().enumerate() {
+                let own = batch.clicks(k).iter().filter(|click| click.channel == asked.channel.index());
+                let times: Vec<f64> = own.map(|click| click.time).filter(|time| *time >= asked.from).collect();
+                delayed.add(self.first + k as u64, *weight, &times, span.duration);
             }
         }
         for (k, own) in self.jumps.iter_mut().enumerate() {
