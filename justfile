@@ -37,6 +37,11 @@ guide:
     python3 scripts/guide_check.py
     mdbook build docs
 
+# leyden beside QuTiP, dynamiqs and mqt-yaqs, into results/peers: a Python with these three and matplotlib
+peers python="python3":
+    cargo build --release
+    {{python}} benches/peers/bench.py target/release/leyden
+
 # All figures, into results/
 figures:
     cargo run --release -- reproduce all
