@@ -79,11 +79,11 @@ def dynamiqs_mesolve(name, p):
 
 
 def yaqs_mcwf(name, p):
-    """Vector representation, one site of dimension d, steps of a tenth of the distance of the times."""
+    """Vector representation, one site of dimension d, a tenth of the distance of the times a step; less where jumps are faster than that."""
     from mqt.yaqs import Hamiltonian, NoiseModel, Observable, Simulator, State
     from mqt.yaqs import AnalogSimParams
 
-    d, every = len(p["psi"]), 10
+    d, every = len(p["psi"]), 100 if name == "charger" else 10
     state = State(vector=p["psi"], physical_dimensions=[d])
     noise = NoiseModel([{"name": f"L{k}", "sites": [0], "strength": 1.0, "matrix": x.toarray()} for k, x in enumerate(p["jumps"])])
     H = Hamiltonian(1, matrix=p["H"].toarray(), physical_dimension=d)
