@@ -163,7 +163,8 @@ def write():
     for row in csv.DictReader(open(OUT / "peers.csv", newline="")):
         found.setdefault(row["problem"], {})[row["program"]] = [float(row[key]) for key in NUMBERS]
     versions = ", ".join(f"{p} {version(p)}" for p in ("qutip", "dynamiqs", "mqt-yaqs"))
-    lines = [f"Processor time on one core to a true error of {TARGET:.0%} ({versions}). In bold what is quickest.", "",
+    lines = [f"Processor time on one core to a true error of {TARGET:.0%} ({versions}). In bold what is quickest;",
+             "of sampling extrapolated as error² ∝ 1/n, known to about a third; – is not measured.", "",
              "| problem | " + " | ".join(LABELS.values()) + " |", "|---" * (len(LABELS) + 1) + "|"]
     for name, programs in found.items():
         best = min(row[0] for row in programs.values())

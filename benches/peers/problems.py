@@ -13,7 +13,7 @@ SM = sp.csr_matrix(np.array([[0, 1], [0, 0]], dtype=complex))
 # What each is, its size, and which of the papers' systems.
 NAMES = {
     "tls": "driven, dephased charger cell and a battery cell, d = 4 (Watanabe)",
-    "star": "the same and a star of 20 cells, d = 42 (Watanabe)",
+    "star": "the same charger and a star of 20 cells, d = 42 (Watanabe)",
     "oscillators": "two oscillators of 12 levels, d = 144 (Watanabe)",
     "network": "5 cells on a complete graph, d = 32 (Santos)",
     "chain": "8 cells on a chain, d = 256 (Santos)",
