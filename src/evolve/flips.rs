@@ -245,26 +245,27 @@ impl Gather {
     #[inline(always)]
     fn add_exchanged<const EXCHANGE: usize>(&self, y: &mut [f64; 2 * TILE], x: &[f64; 2 * TILE], factor: f64) {
         let c: [f64; PARTS] = std::array::from_fn(|k| self.coefficient[k] * factor);
-        let mut add = |chunk: usize| {
-            // By arrays of known size: so the compiler sees that they are registers.
-            let x = chunk_of(x, chunk ^ self.chunk_flip);
-            let moved: [f64; PARTS] = std::array::from_fn(|k| x[k ^ EXCHANGE]);
-            let y = chunk_mut(y, chunk);
-            for k in 0..PARTS {
-                y[k] += c[k] * moved[k];
-            }
-        };
         if self.chunks == ALL_CHUNKS {
             for chunk in 0..TILE / CHUNK {
-                add(chunk);
+                add_chunk::<EXCHANGE>(chunk_mut(y, chunk), chunk_of(x, chunk ^ self.chunk_flip), c);
             }
         } else {
             let mut left = self.chunks;
             while left != 0 {
-                add(left.trailing_zeros() as usize);
+                let chunk = left.trailing_zeros() as usize;
+                add_chunk::<EXCHANGE>(chunk_mut(y, chunk), chunk_of(x, chunk ^ self.chunk_flip), c);
                 left &= left - 1;
             }
         }
+    }
+}
+
+/// By arrays of known size, so that the compiler sees that they are registers.
+#[inline(always)]
+fn add_chunk<const EXCHANGE: usize>(y: &mut [f64; PARTS], x: [f64; PARTS], c: [f64; PARTS]) {
+    let moved: [f64; PARTS] = std::array::from_fn(|k| x[k ^ EXCHANGE]);
+    for k in 0..PARTS {
+        y[k] += c[k] * moved[k];
     }
 }
 

@@ -367,8 +367,9 @@ impl Series {
         let terms: &[f64] = bytemuck::cast_slice(terms);
         let (v, p): (&mut [f64], &mut [f64]) = (bytemuck::cast_slice_mut(vector), bytemuck::cast_slice_mut(slope));
         let n = 2 * d;
+        let (v, p) = (&mut v[..n], &mut p[..n]);
         for k in (0..*order).rev() {
-            let term = &terms[k * n..(k + 1) * n];
+            let term = &terms[k * n..][..n];
             for i in 0..n {
                 p[i] = p[i] * u + v[i];
                 v[i] = v[i] * u + term[i];
@@ -410,24 +411,19 @@ fn power_of_two(length: f64) -> f64 {
 #[inline(always)]
 fn add(x: &[Complex64], sum: &mut [Complex64]) -> f64 {
     let (x, sum): (&[f64], &mut [f64]) = (bytemuck::cast_slice(x), bytemuck::cast_slice_mut(sum));
-    let mut lanes = [0.0; 8];
-    // Vectors that leap are whole numbers of lanes long but for odd blocks.
-    let (chunks, sums) = (x.chunks_exact(8), sum.chunks_exact_mut(8));
-    let mut rest = 0.0;
-    for x in chunks.remainder() {
-        rest += x * x;
-    }
-    for (x, sum) in chunks.zip(sums) {
+    let ((chunks, rest), (sums, last)) = (x.as_chunks::<8>(), sum.as_chunks_mut::<8>());
+    let (mut lanes, mut norm) = ([0.0; 8], 0.0);
+    for (x, sum) in chunks.iter().zip(sums) {
         for k in 0..8 {
             sum[k] += x[k];
             lanes[k] += x[k] * x[k];
         }
     }
-    let whole = x.len() / 8 * 8;
-    for k in whole..x.len() {
-        sum[k] += x[k];
+    for (x, sum) in rest.iter().zip(last) {
+        *sum += x;
+        norm += x * x;
     }
-    rest + lanes.iter().sum::<f64>()
+    norm + lanes.iter().sum::<f64>()
 }
 
 /// Σ_n v_n sⁿ.
@@ -437,8 +433,10 @@ fn horner(terms: &[Complex64], order: usize, d: usize, s: f64, out: &mut [Comple
     let terms: &[f64] = bytemuck::cast_slice(terms);
     let out: &mut [f64] = bytemuck::cast_slice_mut(out);
     let n = 2 * d;
+    // Slices of one length, so that no bounds are checked within the loop.
+    let out = &mut out[..n];
     for k in (0..order).rev() {
-        let term = &terms[k * n..(k + 1) * n];
+        let term = &terms[k * n..][..n];
         for i in 0..n {
             out[i] = out[i] * s + term[i];
         }
