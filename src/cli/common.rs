@@ -4,6 +4,7 @@ use super::InputArgs;
 use super::print::note;
 use crate::error::RunError;
 use crate::input::{self, Input, InputError, Value};
+use crate::output::figure::{self, Figure};
 use crate::output::folder::{Run, RunFolder};
 use crate::output::netcdf::File;
 use crate::output::pictures;
@@ -146,15 +147,20 @@ pub fn expected_bytes(rows: usize, columns: usize) -> u64 {
     (rows * (columns * 4 + 3) * 20) as u64 + columns as u64 * 2_000_000
 }
 
-/// The standard picture of `tables` as SVG and PNG.
+/// The standard picture of `tables`.
 pub fn draw(folder: &mut RunFolder, title: &str, tables: &[(&str, &Table)]) -> Result<(), Box<dyn Error>> {
     // An interruption may leave a table without columns.
     if tables.iter().all(|(_, table)| table.columns.is_empty()) {
         return Ok(());
     }
-    let figure = pictures::standard(title, tables);
-    folder.write("observables.svg", figure.svg()?.as_bytes())?;
-    folder.write("observables.png", &figure.png()?)?;
+    picture(folder, "observables", &pictures::standard(title, tables))
+}
+
+/// A picture in every format.
+pub fn picture(folder: &mut RunFolder, stem: &str, figure: &Figure) -> Result<(), Box<dyn Error>> {
+    for format in figure::Format::ALL {
+        folder.write(&format!("{stem}.{}", format.ending()), &figure.encode(format)?)?;
+    }
     Ok(())
 }
 
@@ -183,7 +189,15 @@ pub fn netcdf(folder: &RunFolder, table: &Table, facts: &Map<String, Json>) -> F
 
 /// What the samples are called in a legend.
 pub fn sampled_legend(trajectories: u64) -> String {
-    format!("{trajectories} trajectories, 95 %")
+    let digits = trajectories.to_string();
+    let mut shown = String::new();
+    for (k, digit) in digits.chars().enumerate() {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    format!("{shown} trajectories, {}", pictures::BAND)
 }
 
 /// Something that moves while one waits; nothing when not on a terminal.

@@ -286,8 +286,7 @@ fn write(
     if !correlated.is_empty() {
         let figure = correlations::figure(title, correlated);
         folder.write("correlations.csv", correlations::csv(correlated).as_bytes())?;
-        folder.write("correlations.svg", figure.svg()?.as_bytes())?;
-        folder.write("correlations.png", &figure.png()?)?;
+        common::picture(&mut folder, "correlations", &figure)?;
     }
     record::write_exact(&mut folder, title, recorded)?;
     if let Some(Format::Netcdf) = format {

@@ -13,6 +13,7 @@ mod print;
 mod ranks;
 mod rare;
 mod record;
+mod report;
 mod reproduce;
 mod run;
 mod screen;
@@ -58,11 +59,10 @@ enum Command {
     Export(export::ExportArgs),
     /// Say what would be done, and what it would cost, without doing it
     Inspect(inspect::InspectArgs),
-    /// Draw the pictures of a result folder again
-    Plot {
-        /// A folder written by `run`, `exact`, `steady`, `meanfield`, `rare`, `verify` or `sweep`
-        folder: PathBuf,
-    },
+    /// Draw the pictures of a result folder again: some columns of them, at another size, in other formats
+    Plot(plot::PlotArgs),
+    /// Make one page for a browser of a result folder: what was solved and how, pictures, numbers with their errors
+    Report(report::ReportArgs),
     /// Make the figures of the papers, data and pictures
     Reproduce(reproduce::ReproduceArgs),
     /// Write a commented input to start from
@@ -150,7 +150,8 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(args),
         Command::Export(args) => export::export(args),
         Command::Inspect(args) => inspect::inspect(args),
-        Command::Plot { folder } => plot::plot(folder),
+        Command::Plot(args) => plot::plot(args),
+        Command::Report(args) => report::report(args),
         Command::Reproduce(args) => reproduce::reproduce(args),
         Command::New { name } => help::new(name),
         Command::Help { topic: Some(topic) } => help::help(*topic),

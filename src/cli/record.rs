@@ -1,5 +1,6 @@
 //! What `leyden run` keeps of single runs: flags beside the input's `[record]`, and the files.
 
+use super::common;
 use super::interrupt;
 use super::print::{note, say};
 use crate::error::{ModelError, RunError, nearest};
@@ -241,12 +242,9 @@ pub fn write_exact(folder: &mut RunFolder, title: &str, tables: &[(&str, String)
 /// When a file cannot be written.
 pub fn draw(folder: &mut RunFolder, stem: &str, figure: Option<Figure>) -> Result<(), Box<dyn Error>> {
     let Some(figure) = figure else { return Ok(()) };
-    match figure.svg() {
-        Ok(svg) => {
-            folder.write(&format!("{stem}.svg"), svg.as_bytes())?;
-            folder.write(&format!("{stem}.png"), &figure.png()?)?;
-        }
-        Err(error) => note!("note: no picture of the {stem}: {error}"),
+    if let Err(error) = figure.svg() {
+        note!("note: no picture of the {stem}: {error}");
+        return Ok(());
     }
-    Ok(())
+    common::picture(folder, stem, &figure)
 }

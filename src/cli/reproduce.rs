@@ -139,9 +139,7 @@ struct Results {
 
 impl Results {
     fn picture(&mut self, name: &str, figure: &Figure) -> Result<(), Box<dyn Error>> {
-        self.folder.write(&format!("{name}.svg"), figure.svg()?.as_bytes())?;
-        self.folder.write(&format!("{name}.png"), &figure.png()?)?;
-        Ok(())
+        super::common::picture(&mut self.folder, name, figure)
     }
 
     fn data(&mut self, name: &str, table: &Table) -> Result<(), RunError> {

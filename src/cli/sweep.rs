@@ -98,8 +98,7 @@ pub fn sweep(args: &SweepArgs) -> Outcome {
     grid.align();
     folder.write("sweep.csv", grid.csv().as_bytes())?;
     if let Some(figure) = grid.figure(&input.problem.title) {
-        folder.write("sweep.svg", figure.svg()?.as_bytes())?;
-        folder.write("sweep.png", &figure.png()?)?;
+        common::picture(&mut folder, "sweep", &figure)?;
     }
     if sweep.optimise.is_some() {
         folder.write("summary.csv", csv(&summary).as_bytes())?;

@@ -77,6 +77,7 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     let verdict = compare(problem, &outcome.accumulated, &sampled, &exact, FALSE_ALARM);
     print(&verdict, &sampled, &exact);
 
+    folder.write("verify.csv", agreement(&verdict, &sampled).as_bytes())?;
     folder.write("observables.csv", csv(&sampled).as_bytes())?;
     folder.write("exact.csv", csv(&exact).as_bytes())?;
     let legend = common::sampled_legend(outcome.trajectories);
@@ -85,6 +86,8 @@ pub fn verify(args: &VerifyArgs) -> Outcome {
     facts.insert("trajectories".into(), json!(outcome.trajectories));
     facts.insert("passed".into(), json!(verdict.passed()));
     facts.insert("false_alarm".into(), json!(FALSE_ALARM));
+    facts.insert("largest_z_allowed".into(), json!(verdict.z_limit));
+    facts.insert("smallest_p_allowed".into(), json!(verdict.p_limit));
     let finished = folder.finish(facts, common::environment(started, rayon::current_num_threads()))?;
     screen::print_place("both tables and their picture", &finished);
     let cutoffs = check_cutoffs(problem, &exact);
@@ -116,6 +119,18 @@ fn print(verdict: &Verdict, sampled: &Table, exact: &Table) {
         "{}",
         if verdict.passed() { "verified" } else { "NOT verified: the samples disagree with the exact solution" }
     );
+}
+
+/// `verify.csv`: how far each quantity is off.
+fn agreement(verdict: &Verdict, sampled: &Table) -> String {
+    let mut text = String::from("quantity,worst_z,time,step,cycle,chi_square,degrees,p,agrees\n");
+    for one in &verdict.comparisons {
+        let (worst, row) = one.worst;
+        let (time, step, cycle) = (sampled.rows[row].time, &sampled.steps[row], sampled.rows[row].cycle);
+        let curve = one.curve.map_or(",,".to_owned(), |(statistic, degrees, p)| format!("{statistic},{degrees},{p}"));
+        text += &format!("{},{worst},{time},{step},{cycle},{curve},{}\n", one.name, u8::from(one.passed));
+    }
+    text
 }
 
 /// Where a quantity is farthest off.

@@ -80,7 +80,7 @@ pub fn figure(title: &str, all: &[Correlated]) -> Figure {
             shown.then(|| Series::new(label, colour, mark, points))
         };
         let series = parts.into_iter().enumerate().filter_map(series).collect();
-        Panel::new("", Axis::linear("delay τ (units of the input)"), Axis::linear(one.name.replace('_', " ")), series)
+        Panel::new("", Axis::linear("delay τ (input units)"), Axis::linear(one.name.clone()), series)
     };
     Figure::new(title, 2, all.iter().map(panel).collect())
 }

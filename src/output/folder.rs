@@ -97,6 +97,30 @@ pub fn manifest(folder: &Path) -> Option<Map<String, Value>> {
     }
 }
 
+/// Put files into the folder of a result, each whole or not at all, and their checksums into its manifest.
+///
+/// # Errors
+/// When the folder has no manifest, or something cannot be written.
+pub fn amend(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), RunError> {
+    let shown = folder.display();
+    let mut all =
+        manifest(folder).ok_or_else(|| RunError::Request(format!("{shown} has no manifest.json that can be read")))?;
+    let listed = all.entry("files").or_insert_with(|| json!({}));
+    for (name, bytes) in files {
+        super::files::replace_file(&folder.join(name), bytes)?;
+        if let Value::Object(listed) = listed {
+            listed.insert(name.clone(), json!(sha256(bytes)));
+        }
+    }
+    super::files::replace_file(&folder.join("manifest.json"), encoded(all)?.as_bytes())
+}
+
+/// The text of a manifest.
+fn encoded(all: Map<String, Value>) -> Result<String, RunError> {
+    let text = serde_json::to_string_pretty(&Value::Object(all));
+    text.map(|text| text + "\n").map_err(|e| RunError::Request(format!("cannot encode the manifest: {e}")))
+}
+
 impl RunFolder {
     /// Claim `shown` for `run`, and keep `expected` bytes of its disk until they are needed. A link to a folder is
     /// followed.
@@ -201,9 +225,7 @@ impl RunFolder {
         all.extend(facts);
         all.insert("files".into(), Value::Object(self.files.clone()));
         all.insert("environment".into(), environment);
-        let text = serde_json::to_string_pretty(&Value::Object(all))
-            .map_err(|e| RunError::Request(format!("cannot encode the manifest: {e}")))?;
-        self.put("manifest.json", format!("{text}\n").as_bytes())?;
+        self.put("manifest.json", encoded(all)?.as_bytes())?;
         self.reserve.end();
         self.stays = true;
         let kept = |reason: String, place: &Path| RunError::Kept {

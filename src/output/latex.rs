@@ -10,9 +10,8 @@ use num_complex::Complex64;
 /// Terms of a sum on one line.
 const TERMS_A_LINE: usize = 4;
 
-/// The master equation with H, its drives and every dissipator that is not zero, the initial state and the protocol, as a
-/// document that needs `amsmath` and nothing else.
-pub fn document(problem: &Problem) -> String {
+/// The master equation with H, its drives and every dissipator that is not zero, as the inside of an `align*`.
+pub fn equations(problem: &Problem) -> String {
     let drives: String = problem.drives.iter().map(|d| format!(" + f_{{{}}}(t)\\, V_{{{0}}}", name(&d.name))).collect();
     let on: Vec<&Channel> = problem.channels.iter().filter(|c| c.rate > 0.0).collect();
     let dissipators: String = on.iter().map(|c| format!(" \\\\\n  & + {}", dissipator(problem, c))).collect();
@@ -34,6 +33,11 @@ pub fn document(problem: &Problem) -> String {
             lines.push(format!("L_n ={{}} & {}", sum(problem, &channel.operator, Some("n"))));
         }
     }
+    lines.join(" \\\\\n  ")
+}
+
+/// The master equation, the initial state and the protocol, as a document that needs `amsmath` and nothing else.
+pub fn document(problem: &Problem) -> String {
     format!(
         "\\documentclass{{article}}\n\\usepackage{{amsmath}}\n\\allowdisplaybreaks\n{}\\begin{{document}}\n\
          \\section*{{{}}}\n\\begin{{align*}}\n  {}\n\\end{{align*}}\n\
@@ -41,7 +45,7 @@ pub fn document(problem: &Problem) -> String {
          {}\n\\end{{document}}\n",
         matrix_columns(problem),
         plain(&problem.title),
-        lines.join(" \\\\\n  "),
+        equations(problem),
         parts(problem),
         protocol(problem)
     )

@@ -21,6 +21,8 @@ pub mod pictures;
 #[cfg(feature = "cli")]
 pub mod qutip;
 pub mod rare;
+#[cfg(feature = "cli")]
+pub mod report;
 #[cfg(feature = "figures")]
 pub mod single_figures;
 pub mod single_runs;

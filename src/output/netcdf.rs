@@ -3,7 +3,7 @@
 //! Columns of the table along `time`, one entry for each row; shots along `trajectory`, distributions along `time` and `bin`.
 //! Errors and bounds are variables of their own, `Q_se`, `Q_lo`, `Q_hi`; what makes the run the same as another is an attribute.
 
-use super::pictures::label;
+use super::pictures::{UNITS, label};
 use crate::error::RunError;
 use crate::estimate::columns::Accumulated;
 use crate::estimate::histogram::Bin;
@@ -74,7 +74,7 @@ impl File {
         let cycles = table.rows.iter().map(|row| row.cycle as i32).collect();
         self.add("cycle", &["time"], Values::Whole(cycles), "cycle, from 0");
         for column in &table.columns {
-            let (name, about) = (&column.name, label(&column.name));
+            let (name, about) = (&column.name, label(&column.name).replace(UNITS, "(units of the input)"));
             let mut one = |suffix: &str, values: &[f64], what: &str| {
                 self.add(
                     &format!("{name}{suffix}"),

@@ -70,11 +70,10 @@ pub fn figure(title: &str, levels: &str) -> Option<super::figure::Figure> {
     }
     let panel = |(name, side, mut points): (String, &str, Vec<Point>)| {
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let of = if name == "energy_outcome" { "measured energy".to_owned() } else { super::pictures::label(&name) };
-        let x = Axis::linear(format!("level of {of}"));
+        let x = Axis::linear(format!("level of {}", super::pictures::label(&name)));
         let beyond = if side == Beyond::Below.word() { "below it" } else { "at it or above" };
         let y = Axis::log(format!("probability that a shot ends {beyond}"));
-        Panel::new("", x, y, vec![Series::new("95 %", 0, Mark::Band, points)])
+        Panel::new("", x, y, vec![Series::new(super::pictures::BAND, 0, Mark::Band, points)])
     };
     let panels: Vec<Panel> = panels.into_iter().map(panel).collect();
     (!panels.is_empty()).then(|| Figure::new(title, 2, panels))

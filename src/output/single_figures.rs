@@ -1,7 +1,7 @@
 //! Pictures of single runs, drawn from their tables: paths with their jumps, distributions against time, first passages, delays.
 
 use super::figure::{Axis, Figure, Heat, Legend, Mark, Panel, Point, Series};
-use super::pictures::label;
+use super::pictures::{BAND, MOST_CYCLES, UNITS, label, time};
 use std::collections::BTreeMap;
 
 /// Cells of a map of a distribution, at most: of values and of times.
@@ -38,6 +38,12 @@ impl<'a> Read<'a> {
         Some(own.map(|line| places.map(|place| line[place].parse().unwrap_or(f64::NAN))).collect())
     }
 
+    /// Whether there are too many cycles to draw each of them.
+    fn has_many_cycles(&self) -> bool {
+        let cycles = self.words("cycle").unwrap_or_default();
+        cycles.iter().any(|cycle| cycle.parse().is_ok_and(|cycle: u64| cycle >= MOST_CYCLES))
+    }
+
     /// The different words of a column, in the order in which they come.
     fn words(&self, column: &str) -> Option<Vec<&'a str>> {
         let place = self.place(column)?;
@@ -51,13 +57,12 @@ impl<'a> Read<'a> {
     }
 }
 
-fn time() -> Axis {
-    Axis::linear("time t (units of the input)")
-}
-
 /// A panel for each column of `paths.csv`: one thin line a trajectory, its jumps of `path_jumps.csv` on it, and dashed what
 /// never jumps where its probability is known. `None` if a text is no such table.
 pub fn paths(title: &str, paths: &str, jumps: &str) -> Option<Figure> {
+    if let Some(many) = ends_of_steps(title, paths) {
+        return Some(many);
+    }
     let (paths, jumps) = (Read::new(paths)?, Read::new(jumps)?);
     let channels = jumps.words("channel")?;
     let numbers = paths.words("trajectory")?;
@@ -107,6 +112,41 @@ pub fn paths(title: &str, paths: &str, jumps: &str) -> Option<Figure> {
     Some(Figure::new(title, 2, panels))
 }
 
+/// The same of many cycles: a line for the ends of each step. `None` of few.
+fn ends_of_steps(title: &str, paths: &str) -> Option<Figure> {
+    let paths = Read::new(paths)?;
+    let (of, step, cycle) = (paths.place("trajectory")?, paths.place("step")?, paths.place("cycle")?);
+    let time_at = paths.place("time")?;
+    if !paths.has_many_cycles() {
+        return None;
+    }
+    let (numbers, steps) = (paths.words("trajectory")?, paths.words("step")?);
+    let mut panels = Vec::new();
+    for (at, column) in paths.heading.iter().enumerate().skip(5) {
+        let mut lines = Vec::new();
+        for (colour, name) in steps.iter().enumerate() {
+            // Such as what is released in a step in which nothing is.
+            let zero = |cell: &str| cell.parse().is_ok_and(|value: f64| value == 0.0);
+            if paths.lines.iter().filter(|line| line[step] == *name).all(|line| zero(line[at])) {
+                continue;
+            }
+            for (k, number) in numbers.iter().enumerate() {
+                let own: Vec<&Vec<&str>> =
+                    paths.lines.iter().filter(|line| line[of] == *number && line[step] == *name).collect();
+                let last = |k: &usize| own.get(k + 1).is_none_or(|next| next[cycle] != own[*k][cycle]);
+                let value = |text: &str| text.parse().unwrap_or(f64::NAN);
+                let ends = (0..own.len()).filter(last).map(|k| Point::exact(value(own[k][time_at]), value(own[k][at])));
+                let label = if k == 0 { format!("single trajectories, end of {name}") } else { String::new() };
+                lines.push(Series::new(label, colour, Mark::Thin, ends.collect()));
+            }
+        }
+        if !lines.is_empty() {
+            panels.push(Panel::new("", time(), Axis::linear(label(column)), lines));
+        }
+    }
+    (!panels.is_empty()).then(|| Figure::new(title, 2, panels))
+}
+
 /// The ordinate of the last point at or before x.
 fn before(line: &[Point], x: f64) -> f64 {
     let next = line.partition_point(|point| point.x <= x);
@@ -117,20 +157,23 @@ fn before(line: &[Point], x: f64) -> f64 {
 /// 95 % quantiles of `quantiles.csv`. `None` if a text is no such table.
 pub fn distributions(title: &str, distributions: &str, quantiles: &str) -> Option<Figure> {
     let (all, quantiles) = (Read::new(distributions)?, Read::new(quantiles)?);
+    let many = quantiles.has_many_cycles();
     let mut panels = Vec::new();
     for name in all.words("quantity")? {
         let bins = all.of("quantity", name, ["time", "low", "high", "probability", "least", "most"])?;
         let heat = map(&bins)?;
         let lines = quantiles.of("quantity", name, ["time", "q05", "q50", "q95"])?;
         let line = |which: usize| lines.iter().map(|own| Point::exact(own[0], own[which])).collect();
-        let of_energy = if name == "energy_outcome" { "measured energy".to_owned() } else { label(name) };
-        let mut panel = Panel::heat_map("", time(), Axis::linear(of_energy), heat);
+        let mut panel = Panel::heat_map("", time(), Axis::linear(label(name)), heat);
         panel.legend = Legend::Auto;
-        panel.series = vec![
-            Series::new("median", 1, Mark::Line, line(2)),
-            Series::new("5 % and 95 %", 1, Mark::Dashed, line(1)),
-            Series::new("", 1, Mark::Dashed, line(3)),
-        ];
+        panel.series = match many {
+            true => vec![Series::new("median", 1, Mark::Dots, line(2))],
+            false => vec![
+                Series::new("median", 1, Mark::Line, line(2)),
+                Series::new("5 % and 95 %", 1, Mark::Dashed, line(1)),
+                Series::new("", 1, Mark::Dashed, line(3)),
+            ],
+        };
         panels.push(panel);
     }
     Some(Figure::new(title, 2, panels))
@@ -191,7 +234,9 @@ pub fn passages(title: &str, passages: &str) -> Option<Figure> {
     }
     let mut curves: Vec<(String, Vec<Point>)> = Vec::new();
     for line in &all.lines {
-        let name = format!("{} {} {}", line[at[0]], line[at[1]], line[at[2]]);
+        let of = label(line[at[0]]).replace(UNITS, "");
+        let of = of.trim_end();
+        let name = format!("{of} {} {}", line[at[1]], line[at[2]]);
         let [t, p, lo, hi] = [3, 4, 5, 6].map(|k| line[at[k]].parse().unwrap_or(f64::NAN));
         let point = Point::with_error(t, p, lo, hi);
         match curves.last_mut() {
@@ -199,7 +244,9 @@ pub fn passages(title: &str, passages: &str) -> Option<Figure> {
             _ => curves.push((name, vec![point])),
         }
     }
+    let banded = curves.iter().flat_map(|(_, points)| points).any(|p| p.lo < p.hi);
     let series = curves.into_iter().enumerate().map(|(k, (name, points))| Series::new(name, k, Mark::Band, points));
+    let series = series.chain(banded.then(|| Series::new(BAND, 6, Mark::Band, Vec::new())));
     let axis = Axis::linear("probability that it has happened").within(0.0, 1.0);
     Some(Figure::new(title, 1, vec![Panel::new("", time(), axis, series.collect())]))
 }
@@ -231,8 +278,10 @@ pub fn delays(title: &str, delays: &str) -> Option<Figure> {
             let label = if several { format!("{name}, {of}") } else { name.to_string() };
             Series::new(label, k, Mark::Band, own.filter_map(point).collect())
         };
-        let delay = Axis::linear("delay τ (units of the input)");
-        Some(Panel::new("", delay, Axis::linear(axis), curves.iter().enumerate().map(curve).collect()))
+        let delay = Axis::linear(format!("delay τ{UNITS}"));
+        let band = Series::new(BAND, 6, Mark::Band, Vec::new());
+        let series = curves.iter().enumerate().map(curve).chain([band]);
+        Some(Panel::new("", delay, Axis::linear(axis), series.collect()))
     };
     let panels =
         [panel("wait", "density of the wait for the next jump"), panel("g2", "correlation g²(τ) of two jumps")];

@@ -1,7 +1,7 @@
 //! The results of a sweep: one long table, and its curves or heat maps.
 
 use super::figure::{Axis, Figure, Heat, Mark, Panel, Point, Scale, Series};
-use super::pictures::{label, points};
+use super::pictures::{BAND, label, points, symbol, time, with_dots};
 use super::table::{csv, from_csv};
 use crate::table::{Column, Table};
 
@@ -24,7 +24,7 @@ pub struct GridAxis {
 impl GridAxis {
     fn axis(&self) -> Axis {
         let scale = if self.log { Scale::Log } else { Scale::Linear };
-        Axis { scale, ..Axis::linear(self.name.clone()) }
+        Axis { scale, ..Axis::linear(symbol(&self.name)) }
     }
 }
 
@@ -54,6 +54,13 @@ impl Grid {
     pub fn name(&self, point: usize) -> String {
         let place = self.place(point);
         let named = self.axes.iter().zip(place).map(|(axis, k)| format!("{} = {}", axis.name, axis.values[k]));
+        named.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The parameters at a point as a legend writes them.
+    fn legend(&self, point: usize) -> String {
+        let place = self.place(point);
+        let named = self.axes.iter().zip(place).map(|(axis, k)| format!("{} = {}", symbol(&axis.name), axis.values[k]));
         named.collect::<Vec<_>>().join(", ")
     }
 
@@ -143,7 +150,30 @@ impl Grid {
             _ => None,
         };
         let panels: Vec<Panel> = columns.filter_map(panel).collect();
+        let when = if several_rows { None } else { self.when() };
+        let title = [Some(title.to_owned()).filter(|title| !title.is_empty()), when];
+        let title = title.into_iter().flatten().collect::<Vec<_>>().join(", ");
         (!panels.is_empty()).then(|| Figure::new(title, panels.len().min(2), panels))
+    }
+
+    /// When the last rows of all points are, if they are at the same time.
+    fn when(&self) -> Option<String> {
+        let mut times = self.points.iter().flatten().filter_map(|table| table.rows.last()).map(|row| row.time);
+        let first = times.next()?;
+        let same = times.all(|time| (time - first).abs() <= 1e-12 * first.abs() || time == first);
+        Some(match same {
+            true if first.is_infinite() => "in the steady state".into(),
+            true => format!("at t = {}", crate::table::significant(first, 6)),
+            false => "at the end of the protocol".into(),
+        })
+    }
+
+    /// The same grid with some of its columns, in the order of `names`.
+    pub fn only(mut self, names: &[String]) -> Self {
+        for table in self.points.iter_mut().flatten() {
+            table.columns = names.iter().filter_map(|name| table.column(name).cloned()).collect();
+        }
+        self
     }
 
     /// The last row of a column with its errors, at a point.
@@ -160,12 +190,12 @@ impl Grid {
             let mine = |k: &usize| line_slot.is_none_or(|slot| self.place(*k)[slot] == line);
             let at = |k: usize| self.last(column, k, x[self.place(k)[x_slot]]);
             let points: Vec<Point> = (0..self.points.len()).filter(mine).filter_map(at).collect();
-            let name = lines.map_or_else(String::new, |axis| format!("{} = {}", axis.name, axis.values[line]));
+            let name = lines.map_or_else(String::new, |axis| format!("{} = {}", symbol(&axis.name), axis.values[line]));
             let banded = points.iter().any(|p| p.lo < p.hi);
             Series::new(name, line, if banded { Mark::Band } else { Mark::Line }, points)
         };
         let series = (0..lines.map_or(1, |axis| axis.values.len().min(MOST_LINES))).map(series).collect();
-        Some(Panel::new("", along.axis(), Axis::linear(label(column)), series))
+        Some(Panel::new("", along.axis(), Axis::linear(label(column)), explained(series)))
     }
 
     fn heat_map(&self, column: &str, a: &GridAxis, b: &GridAxis) -> Option<Panel> {
@@ -186,11 +216,18 @@ impl Grid {
             let found = table.column(column)?;
             let mark = if found.se.is_some() { Mark::Band } else { Mark::Line };
             let times = table.rows.iter().map(|row| row.time);
-            Some(Series::new(self.name(chosen(line)), line, mark, points(times, found)))
+            Some(Series::new(self.legend(chosen(line)), line, mark, points(times, found)))
         };
-        let time = Axis::linear("time t (units of the input)");
-        Panel::new("", time, Axis::linear(label(column)), (0..lines).filter_map(series).collect())
+        Panel::new("", time(), Axis::linear(label(column)), explained((0..lines).filter_map(series).collect()))
     }
+}
+
+/// The curves with dots where they have few points, and with what their bands are.
+fn explained(curves: Vec<Series>) -> Vec<Series> {
+    let banded = curves.iter().any(|series| series.mark == Mark::Band);
+    let mut all: Vec<Series> = curves.into_iter().flat_map(with_dots).collect();
+    all.extend(banded.then(|| Series::new(BAND, 6, Mark::Band, Vec::new())));
+    all
 }
 
 #[cfg(test)]
@@ -240,7 +277,11 @@ mod tests {
 
     #[test]
     fn few_lines_are_curves_and_many_a_map() {
-        let panel = |grid: Grid| grid.figure("").map(|f| f.panels[0].clone());
+        let without_dots = |mut panel: Panel| {
+            panel.series.retain(|series| series.mark != Mark::Dots);
+            panel
+        };
+        let panel = |grid: Grid| grid.figure("").map(|f| without_dots(f.panels[0].clone()));
         let curves = panel(grid(12, 2, 1)).unwrap();
         assert_eq!((curves.x.label.as_str(), curves.series.len(), curves.series[1].label.as_str()), ("a", 2, "b = 2"));
         assert_eq!(curves.series[0].points.iter().map(|p| p.y).take(2).collect::<Vec<_>>(), [11.0, 31.0]);

@@ -5,7 +5,8 @@ use super::curves::{Solver, reading};
 use super::declared::{Declared, DeclaredFigure, DeclaredPanel, How, Options, Published};
 use crate::cli::print::say;
 use crate::error::RunError;
-use crate::output::figure::{Figure, Mark, Panel, Point, Series};
+use crate::output::figure::{Figure, Mark, Panel, Point, Series, Strip};
+use crate::output::pictures::residuals;
 use std::error::Error;
 use std::fmt::Write;
 
@@ -54,7 +55,7 @@ fn drawn(
     (number, panel): (usize, &DeclaredPanel),
     all: &mut Vec<Curve>,
 ) -> Done<Panel> {
-    let usual = panel.usual.or(&figure.usual);
+    let (usual, before) = (panel.usual.or(&figure.usual), all.len());
     let mut series: Vec<Series> = Vec::new();
     let mut heat = None;
     let mut all_ways: Vec<(How, Mark)> = Vec::new();
@@ -119,8 +120,26 @@ fn drawn(
     let (title, x, y) = (panel.title.clone(), panel.across.axis(), panel.up.axis());
     Ok(match heat {
         Some(heat) => Panel { series, ..Panel::heat_map(title, x, y, heat) },
-        None => Panel::new(title, x, y, series),
+        None => Panel { strip: distances(&all[before..]), ..Panel::new(title, x, y, series) },
     })
+}
+
+/// How far what was sampled lies from the exact curves with the same name, for the plot below.
+fn distances(curves: &[Curve]) -> Option<Strip> {
+    let mut all: Option<Strip> = None;
+    for (number, ours) in curves.iter().enumerate().filter(|(_, curve)| curve.how == How::Trajectories) {
+        let same = |other: &&Curve| other.label == ours.label && matches!(other.how, How::Exact | How::Steady);
+        let same_places = |other: &&Curve| other.points.iter().map(|p| p.x).eq(ours.points.iter().map(|p| p.x));
+        let Some(theirs) = curves.iter().filter(same).find(same_places) else { continue };
+        let values: Vec<f64> = theirs.points.iter().map(|p| p.y).collect();
+        let Some(mut own) = residuals(&ours.points, &values) else { continue };
+        own.series.iter_mut().for_each(|series| series.colour = number);
+        match &mut all {
+            Some(strip) => strip.add(own),
+            None => all = Some(own),
+        }
+    }
+    all
 }
 
 /// An error, with the curve that it is of.

@@ -16,6 +16,7 @@ pub(super) struct Ruler {
 }
 
 /// The ticks of an axis, at fractions of its length.
+#[derive(Clone)]
 pub(super) struct Ticks {
     pub major: Vec<(f64, String)>,
     pub minor: Vec<f64>,

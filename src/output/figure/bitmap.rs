@@ -1,17 +1,44 @@
 //! The same drawing as pixels: a backend of plotters on tiny-skia, with the glyphs of the embedded font as outlines.
 
-use super::font::{Curve, Face, SIZE_PER_EM};
-use plotters_backend::text_anchor::{HPos, VPos};
-use plotters_backend::{
-    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind, FontTransform,
-};
+use super::FigureError;
+use super::font::{Curve, Face, Setting};
+use super::paint::UNITS;
+use super::size::{Canvas, POINTS};
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind};
+use png::{BitDepth, ColorType, Compression, Encoder, PixelDimensions, Unit};
 use std::convert::Infallible;
 use tiny_skia::{Color, FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
-/// Height of small letters in parts of an em, as SVG viewers take it where they do not ask the font.
-const EX: f64 = 0.5;
+/// Pixels in a unit of the layout, which makes 386 an inch.
+const ZOOM: f64 = 3.0;
+
+/// What `draw` draws, as a PNG image.
+pub(super) fn png(
+    canvas: &Canvas,
+    face: &Face,
+    draw: impl FnOnce(Bitmap) -> Result<(), FigureError>,
+) -> Result<Vec<u8>, FigureError> {
+    let failed = |error: png::EncodingError| FigureError::Render(error.to_string());
+    let [width, height] = [canvas.width, canvas.height].map(|length| (length * ZOOM).round() as u32);
+    let mut pixels = Pixmap::new(width, height).ok_or_else(|| FigureError::Render("it has no size".into()))?;
+    pixels.fill(Color::WHITE);
+    draw(Bitmap { pixels: &mut pixels, face, scale: (ZOOM / f64::from(UNITS)) as f32, size: canvas.grid() })?;
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, width, height);
+    encoder.set_color(ColorType::Rgb);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_compression(Compression::High);
+    let metre = (ZOOM / POINTS * 72.0 / 0.0254).round() as u32;
+    encoder.set_pixel_dims(Some(PixelDimensions { xppu: metre, yppu: metre, unit: Unit::Meter }));
+    // Everything lies on white, so nothing is transparent.
+    let opaque: Vec<u8> = pixels.data().chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect();
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(&opaque).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(bytes)
+}
 
 /// A canvas of pixels under a grid that is finer than they are.
 pub(super) struct Bitmap<'a> {
@@ -122,18 +149,7 @@ impl DrawingBackend for Bitmap<'_> {
     }
 
     fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, (x, y): BackendCoord) -> Drawn {
-        let em = style.size() / SIZE_PER_EM;
-        let width = em * self.face.width(text);
-        let left = match style.anchor().h_pos {
-            HPos::Left => 0.0,
-            HPos::Center => -width / 2.0,
-            HPos::Right => -width,
-        };
-        let foot = match style.anchor().v_pos {
-            VPos::Top => 0.76 * em,
-            VPos::Center => 0.5 * EX * em,
-            VPos::Bottom => -0.5 * EX * em,
-        };
+        let Setting { em, left, foot, turn } = self.face.setting(text, style);
         let at = |(right, up): (f64, f64)| {
             ((f64::from(x) + left + em * right) as f32, (f64::from(y) + foot - em * up) as f32)
         };
@@ -154,13 +170,7 @@ impl DrawingBackend for Bitmap<'_> {
                 }
             }
         }
-        let turn = match style.transform() {
-            FontTransform::None => 0.0,
-            FontTransform::Rotate90 => 90.0,
-            FontTransform::Rotate180 => 180.0,
-            FontTransform::Rotate270 => 270.0,
-        };
-        let turned = self.scaled().pre_concat(Transform::from_rotate_at(turn, x as f32, y as f32));
+        let turned = self.scaled().pre_concat(Transform::from_rotate_at(turn as f32, x as f32, y as f32));
         self.fill(builder.finish(), style.color(), turned);
         Ok(())
     }

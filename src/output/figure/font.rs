@@ -2,12 +2,28 @@
 
 use super::FigureError;
 use ab_glyph::{Font, FontRef, OutlineCurve, Point};
+use plotters_backend::text_anchor::{HPos, VPos};
+use plotters_backend::{BackendTextStyle, FontTransform};
 
 /// DejaVu Sans, whose licence stands beside it.
-const BYTES: &[u8] = include_bytes!("font/DejaVuSans.ttf");
+pub(super) const BYTES: &[u8] = include_bytes!("font/DejaVuSans.ttf");
 
 /// The SVG backend takes a font's size for 1.24 times its em.
 pub(super) const SIZE_PER_EM: f64 = 1.24;
+
+/// Height of small letters in parts of an em, as SVG viewers take it where they do not ask the font.
+const EX: f64 = 0.5;
+
+/// How a text is set about its place.
+pub(super) struct Setting {
+    /// The size of an em.
+    pub em: f64,
+    /// Its left end, rightwards from the place, and the line that letters stand on, downwards.
+    pub left: f64,
+    pub foot: f64,
+    /// By how many degrees all that is turned about the place, clockwise.
+    pub turn: f64,
+}
 
 /// Pieces of outlines, in parts of an em: rightwards, and upwards from the line that letters stand on.
 pub(super) enum Curve {
@@ -33,6 +49,35 @@ impl Face {
     /// The width of `text` when an em is one long.
     pub fn width(&self, text: &str) -> f64 {
         text.chars().map(|c| f64::from(self.font.h_advance_unscaled(self.font.glyph_id(c))) / self.em).sum()
+    }
+
+    /// The number of a character's glyph in the font, and its width in parts of an em.
+    pub fn glyph(&self, c: char) -> (u16, f64) {
+        let glyph = self.font.glyph_id(c);
+        (glyph.0, f64::from(self.font.h_advance_unscaled(glyph)) / self.em)
+    }
+
+    /// How a backend has to set a text.
+    pub fn setting(&self, text: &str, style: &impl BackendTextStyle) -> Setting {
+        let em = style.size() / SIZE_PER_EM;
+        let width = em * self.width(text);
+        let left = match style.anchor().h_pos {
+            HPos::Left => 0.0,
+            HPos::Center => -width / 2.0,
+            HPos::Right => -width,
+        };
+        let foot = match style.anchor().v_pos {
+            VPos::Top => 0.76 * em,
+            VPos::Center => 0.5 * EX * em,
+            VPos::Bottom => -0.5 * EX * em,
+        };
+        let turn = match style.transform() {
+            FontTransform::None => 0.0,
+            FontTransform::Rotate90 => 90.0,
+            FontTransform::Rotate180 => 180.0,
+            FontTransform::Rotate270 => 270.0,
+        };
+        Setting { em, left, foot, turn }
     }
 
     /// The outlines of `text` from its left end on; the font's curves are straight lines and parabolas.

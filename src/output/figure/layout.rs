@@ -1,33 +1,53 @@
 //! The layout of a panel: its axes, the room for their labels, and the place of the legend.
+//!
+//! Lengths are in a unit of 0.56 points, of which a column of a journal has 435.
 
 use super::axis::{Ruler, Ticks, shown};
 use super::font::Face;
 use super::geometry::{Frame, Place, distance, mix};
 use super::heat::extent;
-use super::{Axis, Legend, Mark, Panel, Point, Scale, Series};
-
-/// Width and height of a panel.
-pub(super) const PANEL: Place = (720.0, 480.0);
+use super::words::{self, wrapped};
+use super::{Axis, Figure, Legend, Mark, Panel, Point, Scale, Series};
 
 // Text sizes.
-pub(super) const TITLE: f64 = 15.0;
+pub(super) const HEADING: f64 = 16.0;
+pub(super) const TITLE: f64 = 14.5;
 pub(super) const LABEL: f64 = 14.5;
 pub(super) const SMALL: f64 = 12.5;
 
-pub(super) const MARGIN: f64 = 14.0;
+pub(super) const MARGIN: f64 = 8.0;
 /// Between the frame and its tick labels.
-pub(super) const GAP: f64 = 8.0;
+pub(super) const GAP: f64 = 6.0;
 
 /// Width of a colour bar.
-pub(super) const BAR: f64 = 18.0;
+pub(super) const BAR: f64 = 14.0;
 
 // The legend: height of a line, length of a sample, and space around things.
 pub(super) const LINE: f64 = 19.0;
-pub(super) const SWATCH: f64 = 28.0;
-pub(super) const INSET: f64 = 8.0;
+pub(super) const SWATCH: f64 = 26.0;
+pub(super) const INSET: f64 = 6.0;
+/// Between two names of a legend in a row.
+const APART: f64 = 22.0;
+
+/// The room that a panel is given.
+#[derive(Clone, Copy)]
+pub(super) struct Cell {
+    /// Width and height.
+    pub size: Place,
+    /// Whether it has a letter before its title.
+    pub lettered: bool,
+    /// Whether its abscissa is named by what lies below it.
+    pub bare: bool,
+    /// How far inside its frame begins at least.
+    pub least_left: f64,
+}
 
 /// The axes of one panel, and where the frame between them lies.
 pub(super) struct Plan {
+    pub cell: Cell,
+    /// The title and the name of the ordinate, line by line.
+    pub title: Vec<String>,
+    pub side: Vec<String>,
     x: Ruler,
     y: Ruler,
     pub x_ticks: Ticks,
@@ -39,8 +59,8 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Lays the panel out, with some part of the height left free above the data.
-    fn new(panel: &Panel, face: &Face, headroom: f64) -> Self {
-        let has_points = panel.series.iter().any(|s| s.mark == Mark::Points);
+    fn new(panel: &Panel, face: &Face, cell: Cell, headroom: f64) -> Self {
+        let has_points = panel.series.iter().any(|s| matches!(s.mark, Mark::Points | Mark::Dots));
         let xs = placed(panel).map(|(_, p)| p.x);
         let x = Ruler::fit(&panel.x, xs, if has_points { 0.03 } else { 0.0 }, 0.0);
         let ys =
@@ -50,29 +70,36 @@ impl Plan {
             });
         let y = Ruler::fit(&panel.y, ys, 0.05, headroom);
 
-        let y_ticks = y.ticks(8);
+        let (wide, high) = cell.size;
+        // A tick for about every three lines of text.
+        let y_ticks = y.ticks(((high / (2.6 * SMALL)) as usize).clamp(2, 8));
         let widths = y_ticks.major.iter().map(|(_, label)| face.width(label));
         let widest = SMALL * widths.fold(0.0, f64::max);
         let x_factor = (2..=8).any(|count| !x.ticks(count).factor.is_empty());
         let room = |wanted: bool, size: f64| if wanted { size } else { 0.0 };
         let bar_ticks = panel.heat.as_ref().map(|heat| {
             let (lo, hi) = extent(&heat.values);
-            Ruler::fit(&Axis::linear("").within(lo, hi), std::iter::empty(), 0.0, 0.0).ticks(8)
+            Ruler::fit(&Axis::linear("").within(lo, hi), std::iter::empty(), 0.0, 0.0).ticks(6)
         });
         let has_factor = |ticks: &Ticks| !ticks.factor.is_empty();
-        let head = !panel.title.is_empty() || has_factor(&y_ticks) || bar_ticks.as_ref().is_some_and(has_factor);
-        let side = !panel.y.label.is_empty();
+        // The letter stands at the left, and the factor of the ordinate above its axis.
+        let title =
+            wrapped(&panel.title, face, TITLE, wide - 2.0 * (MARGIN + if cell.lettered { 2.0 * TITLE } else { 0.0 }));
+        let factors = has_factor(&y_ticks) || bar_ticks.as_ref().is_some_and(has_factor);
+        let lines = title.len().max(usize::from(cell.lettered)) as f64;
+        let side = wrapped(&panel.y.label, face, LABEL, high - if cell.bare { 2.0 } else { 5.0 } * LABEL);
         let foot = !panel.x.label.is_empty() || x_factor;
+        let below = if cell.bare { GAP } else { MARGIN + room(foot, 1.3 * LABEL) + 1.3 * GAP + SMALL };
         let mut frame = Frame {
-            left: MARGIN + room(side, 1.3 * LABEL) + GAP + widest + GAP,
-            top: MARGIN + room(head, 1.7 * TITLE),
-            right: PANEL.0 - 1.5 * MARGIN,
-            bottom: PANEL.1 - MARGIN - room(foot, 1.3 * LABEL) - 1.3 * GAP - SMALL,
+            left: (MARGIN + 1.2 * LABEL * side.len() as f64 + GAP + widest + GAP).max(cell.least_left),
+            top: MARGIN + 1.3 * TITLE * lines + room(factors, 1.3 * SMALL).max(room(lines > 0.0, GAP)),
+            right: wide - 1.5 * MARGIN,
+            bottom: high - below,
         };
         if let (Some(heat), Some(ticks)) = (&panel.heat, &bar_ticks) {
             let widths = ticks.major.iter().map(|(_, label)| face.width(label));
             let labels = SMALL * widths.fold(0.0, f64::max);
-            frame.right = PANEL.0 - MARGIN - room(!heat.label.is_empty(), 1.3 * LABEL + GAP) - labels - 3.0 * GAP - BAR;
+            frame.right = wide - MARGIN - room(!heat.label.is_empty(), 1.3 * LABEL + GAP) - labels - 3.0 * GAP - BAR;
         }
         // As many ticks as leave some space between their labels.
         let fits = |ticks: &Ticks| {
@@ -85,9 +112,16 @@ impl Plan {
         let x_ticks = choices.find(fits).unwrap_or_else(|| x.ticks(2));
         if let Some((at, label)) = x_ticks.major.last() {
             let end = frame.left + at * frame.width() + face.width(label) * SMALL / 2.0;
-            frame.right -= if panel.heat.is_none() { (end - (PANEL.0 - MARGIN / 2.0)).max(0.0) } else { 0.0 };
+            frame.right -= if panel.heat.is_none() { (end - (wide - MARGIN / 2.0)).max(0.0) } else { 0.0 };
         }
-        Self { x, y, x_ticks, y_ticks, bar_ticks, frame }
+        Self { cell, title, side, x, y, x_ticks, y_ticks, bar_ticks, frame }
+    }
+
+    /// The same abscissa in the same place as in the plot above.
+    fn under(mut self, above: &Plan) -> Self {
+        (self.frame.left, self.frame.right) = (above.frame.left, above.frame.right);
+        (self.x, self.x_ticks) = (above.x, above.x_ticks.clone());
+        self
     }
 
     /// The abscissa in pixels of a fraction of the axis.
@@ -118,7 +152,7 @@ impl Plan {
             for run in runs(panel, series) {
                 let places: Vec<Place> = run.iter().map(|p| self.place(p.x, p.y)).collect();
                 places.iter().for_each(|&at| along(at, at));
-                if series.mark != Mark::Points {
+                if !matches!(series.mark, Mark::Points | Mark::Dots) {
                     places.windows(2).for_each(|pair| along(pair[0], pair[1]));
                 }
             }
@@ -159,9 +193,9 @@ impl Plan {
 }
 
 /// Lays the panel out, and finds the legend's box and the factor by which it shrinks to fit.
-pub(super) fn settle(panel: &Panel, face: &Face) -> (Plan, Option<(Frame, f64)>) {
-    let plain = Plan::new(panel, face, 0.0);
-    let widths: Vec<f64> = named(panel).map(|s| face.width(&tidy(&s.label))).collect();
+pub(super) fn settle(panel: &Panel, face: &Face, cell: Cell, legend: Legend) -> (Plan, Option<(Frame, f64)>) {
+    let plain = Plan::new(panel, face, cell, 0.0);
+    let widths: Vec<f64> = named(panel).map(|s| words::width(&s.label, face)).collect();
     if widths.is_empty() {
         return (plain, None);
     }
@@ -171,20 +205,99 @@ pub(super) fn settle(panel: &Panel, face: &Face) -> (Plan, Option<(Frame, f64)>)
     let shrink = (room.width() / wanted.0).min(room.height() / wanted.1).min(1.0);
     let size = (wanted.0 * shrink, wanted.1 * shrink);
 
-    if panel.legend != Legend::Auto {
-        let place = plain.corner(panel.legend, size);
+    if legend != Legend::Auto {
+        let place = plain.corner(legend, size);
         return (plain, place.map(|frame| (frame, shrink)));
     }
     let place = plain.emptiest(panel, size);
     if panel.y.range.is_none() && place.is_some_and(|(hits, _)| hits > 0) {
-        for headroom in [0.08, 0.16, 0.24, 0.32, 0.4] {
-            let plan = Plan::new(panel, face, headroom);
+        for headroom in [0.08, 0.16, 0.24, 0.32, 0.4, 0.5, 0.6] {
+            let plan = Plan::new(panel, face, cell, headroom);
             if let Some((0, frame)) = plan.emptiest(panel, size) {
                 return (plan, Some((frame, shrink)));
             }
         }
     }
     (plain, place.map(|(_, frame)| (frame, shrink)))
+}
+
+/// Lays out what is below another plot, on its abscissa.
+pub(super) fn settle_under(panel: &Panel, face: &Face, cell: Cell, above: &Plan) -> Plan {
+    Plan::new(panel, face, cell, 0.0).under(above)
+}
+
+/// How far inside the frame of a panel begins.
+pub(super) fn left_end(panel: &Panel, face: &Face, cell: Cell) -> f64 {
+    Plan::new(panel, face, cell, 0.0).frame.left
+}
+
+/// A legend above the panels that have nothing else in theirs.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The panel whose legend it is.
+    of: usize,
+    /// Its rows, as indices of that panel's series.
+    pub rows: Vec<Vec<usize>>,
+}
+
+impl Shared {
+    /// The panel whose legend it is, if there is one.
+    pub fn panel<'a>(&self, figure: &'a Figure) -> Option<&'a Panel> {
+        figure.panels.get(self.of).filter(|_| !self.rows.is_empty())
+    }
+
+    /// Whether it says all that the legend of a panel says.
+    pub fn covers(&self, figure: &Figure, panel: &Panel) -> bool {
+        self.panel(figure).is_some_and(|whole| is_part(panel, whole))
+    }
+}
+
+/// Whether everything that the legend of one panel names is in that of another.
+fn is_part(panel: &Panel, whole: &Panel) -> bool {
+    let same = |a: &Series, b: &Series| a.label == b.label && a.colour == b.colour && a.mark == b.mark;
+    panel.legend == Legend::Auto && named(panel).all(|own| named(whole).any(|other| same(own, other)))
+}
+
+/// The legend that several panels share, if any do.
+pub(super) fn shared_legend(figure: &Figure, face: &Face, width: f64) -> Shared {
+    let has_one = |panel: &&Panel| named(panel).next().is_some();
+    let sharing = |whole: &Panel| figure.panels.iter().filter(has_one).filter(|panel| is_part(panel, whole)).count();
+    let longest = figure.panels.iter().enumerate().map(|(k, panel)| (sharing(panel), named(panel).count(), k));
+    // Of those that the most panels share the longest, and the first of these.
+    let best = longest.max_by_key(|(sharing, names, k)| (*sharing, *names, usize::MAX - k));
+    let mut rows: Vec<(f64, Vec<usize>)> = Vec::new();
+    let of = best.filter(|(sharing, ..)| *sharing > 1).map(|(.., k)| k);
+    if let Some(of) = of {
+        let entries = figure.panels[of].series.iter().enumerate().filter(|(_, s)| !s.label.is_empty());
+        for (index, series) in entries {
+            let own = entry_width(series, face) + APART;
+            match rows.last_mut() {
+                Some((used, row)) if *used + own <= width - 2.0 * MARGIN => {
+                    *used += own;
+                    row.push(index);
+                }
+                _ => rows.push((own, vec![index])),
+            }
+        }
+    }
+    Shared { of: of.unwrap_or(0), rows: rows.into_iter().map(|(_, row)| row).collect() }
+}
+
+/// The width of a sample and a name in a row of a legend.
+pub(super) fn entry_width(series: &Series, face: &Face) -> f64 {
+    SWATCH + INSET + SMALL * words::width(&series.label, face)
+}
+
+/// Where the entries of a centred row begin.
+pub(super) fn entry_places(row: &[&Series], face: &Face, width: f64) -> Vec<f64> {
+    let widths: Vec<f64> = row.iter().map(|series| entry_width(series, face)).collect();
+    let total = widths.iter().sum::<f64>() + APART * (row.len().max(1) - 1) as f64;
+    let begin = |at: &mut f64, own: &f64| {
+        let start = *at;
+        *at += own + APART;
+        Some(start)
+    };
+    widths.iter().scan((width - total) / 2.0, begin).collect()
 }
 
 /// The series that the legend names.

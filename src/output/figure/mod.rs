@@ -1,4 +1,4 @@
-//! Figures of lines, points, bands with error bars and heat maps, drawn as SVG or PNG with an embedded font.
+//! Figures of lines, points, bands with error bars and heat maps, at the size of a journal's column, as SVG, PNG or PDF.
 
 mod axis;
 mod bitmap;
@@ -7,14 +7,17 @@ mod geometry;
 mod heat;
 mod layout;
 mod paint;
+mod paper;
+mod size;
+mod words;
 
 pub use heat::Heat;
+pub use size::Size;
 
-use bitmap::Bitmap;
 use font::Face;
 use plotters::drawing::IntoDrawingArea;
 use plotters::prelude::{SVGBackend, WHITE};
-use tiny_skia::{Color, Pixmap};
+use size::Canvas;
 
 /// More panels than this is a mistake, and would need an unreasonably large bitmap.
 const MOST_PANELS: usize = 64;
@@ -37,6 +40,22 @@ pub enum FigureError {
     /// The picture could not be turned into pixels.
     #[error("the PNG could not be made: {0}")]
     Render(String),
+    /// The PDF could not be made.
+    #[error("the PDF could not be made: {0}")]
+    Paper(String),
+    /// Nothing could be read at that size.
+    #[error(
+        "a picture of {width} mm × {height} mm leaves {} mm × {} mm for each of its panels; expected at least {} mm × {} mm",
+        panel.0, panel.1, size::LEAST.0, size::LEAST.1
+    )]
+    TooSmall {
+        /// Width of the picture in millimetres.
+        width: f64,
+        /// Its height.
+        height: f64,
+        /// Width and height of a panel.
+        panel: (f64, f64),
+    },
 }
 
 /// Panels arranged row by row under a common title.
@@ -48,6 +67,33 @@ pub struct Figure {
     pub columns: usize,
     /// The panels, row by row.
     pub panels: Vec<Panel>,
+    /// Its size on paper.
+    pub size: Size,
+}
+
+/// A format that pictures are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Lines and text.
+    Svg,
+    /// Pixels, 386 an inch.
+    Png,
+    /// Lines and text with the font embedded.
+    Pdf,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Format; 3] = [Format::Svg, Format::Png, Format::Pdf];
+
+    /// The ending of its files.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Format::Svg => "svg",
+            Format::Png => "png",
+            Format::Pdf => "pdf",
+        }
+    }
 }
 
 /// One pair of axes with its data.
@@ -65,6 +111,19 @@ pub struct Panel {
     pub legend: Legend,
     /// Coloured cells under the data.
     pub heat: Option<Heat>,
+    /// What is shown below, along the same abscissa.
+    pub strip: Option<Strip>,
+}
+
+/// A low plot under a panel, such as of distances from a curve in standard errors.
+#[derive(Clone, Debug)]
+pub struct Strip {
+    /// The vertical axis.
+    pub y: Axis,
+    /// Ordinates between which the background is shaded.
+    pub shaded: (f64, f64),
+    /// The data; not named in the legend.
+    pub series: Vec<Series>,
 }
 
 /// The place of a legend.
@@ -129,6 +188,8 @@ pub enum Mark {
     Dotted,
     /// Circles, with error bars where `lo < hi`.
     Points,
+    /// Small dots without error bars, where there are many or where they mark the rows of a line.
+    Dots,
     /// A translucent area from `lo` to `hi` under a line through `y`.
     Band,
     /// A faint thin line, for one of many trajectories.
@@ -184,54 +245,93 @@ impl Series {
     }
 }
 
+impl Strip {
+    /// Add the data of another, and make room for them.
+    pub fn add(&mut self, other: Self) {
+        if let (Some((lo, hi)), Some((low, high))) = (&mut self.y.range, other.y.range) {
+            (*lo, *hi) = (lo.min(low), hi.max(high));
+        }
+        self.series.extend(other.series);
+    }
+}
+
 impl Panel {
     /// A panel with an automatically placed legend.
     pub fn new(title: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>) -> Self {
-        Self { title: title.into(), x, y, series, legend: Legend::Auto, heat: None }
+        Self { title: title.into(), x, y, series, legend: Legend::Auto, heat: None, strip: None }
     }
 }
 
 impl Figure {
-    /// A figure of panels in rows of `columns`.
+    /// A figure of panels in rows of `columns`, as wide as one or two columns of a journal.
     pub fn new(title: impl Into<String>, columns: usize, panels: Vec<Panel>) -> Self {
-        Self { title: title.into(), columns, panels }
+        let size = if columns < 2 || panels.len() < 2 { Size::SINGLE } else { Size::DOUBLE };
+        Self { title: title.into(), columns, panels, size }
+    }
+
+    /// The same at another size, with as many panels in a row as can be read in it.
+    pub fn sized(self, size: Size) -> Self {
+        Self { columns: self.columns.min(size.most_columns()), size, ..self }
+    }
+
+    /// The picture in a format.
+    ///
+    /// # Errors
+    /// When there are no panels, too many of them, or too little room for each.
+    pub fn encode(&self, format: Format) -> Result<Vec<u8>, FigureError> {
+        match format {
+            Format::Svg => self.svg().map(String::into_bytes),
+            Format::Png => self.png(),
+            Format::Pdf => self.pdf(),
+        }
     }
 
     /// The figure as an SVG document.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
     pub fn svg(&self) -> Result<String, FigureError> {
-        let (width, height) = self.size()?;
         let face = Face::load()?;
-        let units = (width * paint::UNITS, height * paint::UNITS);
+        let canvas = self.canvas(&face)?;
+        let units = canvas.grid();
         let mut text = String::new();
         let area = SVGBackend::with_string(&mut text, units).into_drawing_area();
         area.fill(&WHITE).map_err(paint::failed)?;
-        paint::figure(self, &face, area)?;
-        // The backend draws on a grid finer than pixels and knows no line joins.
+        paint::figure(self, &face, &canvas, area)?;
+        // The backend draws on a grid, and knows neither paper nor line joins.
         let grid = format!(r#"width="{}" height="{}""#, units.0, units.1);
-        let page = format!(r#"width="{width}" height="{height}" stroke-linejoin="round""#);
+        let (width, height) = canvas.millimetres();
+        let page = format!(r#"width="{width:.2}mm" height="{height:.2}mm" stroke-linejoin="round""#);
         text.retain(|c| c >= ' ' || c == '\n'); // XML allows no other control characters
         Ok(text.replacen(&grid, &page, 1))
     }
 
-    /// The figure as a PNG image, at two pixels per SVG pixel.
+    /// The figure as a PNG image that knows its size on paper.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
     pub fn png(&self) -> Result<Vec<u8>, FigureError> {
-        const ZOOM: u32 = 2;
-        let (width, height) = self.size()?;
-        let face = &Face::load()?;
-        let mut pixels = Pixmap::new(width * ZOOM, height * ZOOM).ok_or(FigureError::Empty)?;
-        pixels.fill(Color::WHITE);
-        let (scale, size) = (ZOOM as f32 / paint::UNITS as f32, (width * paint::UNITS, height * paint::UNITS));
-        let bitmap = Bitmap { pixels: &mut pixels, face, scale, size };
-        paint::figure(self, face, bitmap.into_drawing_area())?;
-        pixels.encode_png().map_err(|e| FigureError::Render(e.to_string()))
+        let face = Face::load()?;
+        let canvas = self.canvas(&face)?;
+        bitmap::png(&canvas, &face, |bitmap| paint::figure(self, &face, &canvas, bitmap.into_drawing_area()))
     }
 
-    /// Width and height in SVG pixels, after checking that the figure can be drawn.
-    fn size(&self) -> Result<(u32, u32), FigureError> {
+    /// The figure as a PDF document of one page, with its text as text.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn pdf(&self) -> Result<Vec<u8>, FigureError> {
+        let face = Face::load()?;
+        let canvas = self.canvas(&face)?;
+        paper::pdf(&canvas, &face, |page| paint::figure(self, &face, &canvas, page.into_drawing_area()))
+    }
+
+    /// The size of everything, after checking that the figure can be drawn.
+    fn canvas(&self, face: &Face) -> Result<Canvas, FigureError> {
         match self.panels.len() {
             0 => Err(FigureError::Empty),
             n if n > MOST_PANELS => Err(FigureError::TooManyPanels(n)),
-            _ => Ok(paint::size(self)),
+            _ => Canvas::new(self, face),
         }
     }
 }

@@ -6,10 +6,12 @@ use super::axis::Ticks;
 use super::font::{Face, SIZE_PER_EM};
 use super::geometry::{Frame, Place, dashes};
 use super::layout::{
-    GAP, INSET, LABEL, LINE, MARGIN, PANEL, Plan, SMALL, SWATCH, TITLE, has_bar, has_place, named, placed, runs,
-    settle, tidy,
+    Cell, GAP, HEADING, INSET, LABEL, LINE, MARGIN, Plan, SMALL, SWATCH, TITLE, entry_places, has_bar, has_place,
+    left_end, named, placed, runs, settle, settle_under,
 };
-use super::{Figure, FigureError, Mark, Panel, Series};
+use super::size::Canvas;
+use super::words::{self, INDEX, pieces};
+use super::{Figure, FigureError, Legend, Mark, Panel, Series, Strip};
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
 use plotters::element::{Circle, PathElement, Polygon};
@@ -17,14 +19,15 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, TextStyle, WHITE};
 use plotters_backend::DrawingBackend;
 
-/// Backend units per pixel: backends take whole numbers, and whole pixels are too coarse.
+/// Backend units in a unit of the layout: backends take whole numbers, and that is too coarse.
 pub(super) const UNITS: u32 = 10;
 
 const FAMILY: &str = "DejaVu Sans, sans-serif";
-/// Height of the figure's title, and size of its text.
-const HEADING: (f64, f64) = (40.0, 18.0);
-/// Radius of a point.
-const DOT: f64 = 3.4;
+/// Radius of a point, and of one of many.
+const DOT: f64 = 2.9;
+const SMALL_DOT: f64 = 1.8;
+/// Height of a strip below a panel in parts of both.
+const STRIP: f64 = 0.34;
 /// Opacity of a band.
 const BAND: f64 = 0.22;
 
@@ -54,41 +57,71 @@ pub(super) fn failed<E: std::error::Error + Send + Sync>(error: DrawingAreaError
     FigureError::Draw(error.to_string())
 }
 
-/// Panels per row.
-fn columns(figure: &Figure) -> usize {
-    figure.columns.clamp(1, figure.panels.len().max(1))
-}
-
-fn heading(figure: &Figure) -> f64 {
-    if figure.title.is_empty() { 0.0 } else { HEADING.0 }
-}
-
-/// Width and height of the figure in pixels.
-pub(super) fn size(figure: &Figure) -> (u32, u32) {
-    let columns = columns(figure);
-    let rows = figure.panels.len().div_ceil(columns);
-    let height = PANEL.1 * rows as f64 + heading(figure);
-    ((PANEL.0 * columns as f64) as u32, height as u32)
-}
-
 /// Draws the whole figure.
-pub(super) fn figure<DB: DrawingBackend>(figure: &Figure, face: &Face, area: DrawingArea<DB, Shift>) -> Drawn {
-    let columns = columns(figure);
-    let width = PANEL.0 * columns as f64;
+pub(super) fn figure<DB: DrawingBackend>(
+    figure: &Figure,
+    face: &Face,
+    canvas: &Canvas,
+    area: DrawingArea<DB, Shift>,
+) -> Drawn {
     let mut pen = Pen { area, face, origin: (0.0, 0.0) };
-    let middle = (width / 2.0, (MARGIN + HEADING.0) / 2.0);
-    pen.fitted(&figure.title, middle, HEADING.1, width - 2.0 * MARGIN, LEVEL)?;
-    for (k, panel) in figure.panels.iter().enumerate() {
-        let (row, column) = ((k / columns) as f64, (k % columns) as f64);
-        pen.origin = (PANEL.0 * column, PANEL.1 * row + heading(figure));
-        let (plan, legend) = settle(panel, face);
-        let sheet = Sheet { pen: &pen, panel, plan };
-        sheet.draw()?;
-        if let Some((frame, shrink)) = legend {
-            sheet.legend(frame, shrink)?;
+    for (k, line) in canvas.heading.iter().enumerate() {
+        let middle = (canvas.width / 2.0, MARGIN + 1.25 * HEADING * (k as f64 + 0.5));
+        pen.fitted(line, middle, HEADING, canvas.width - 2.0 * MARGIN, LEVEL)?;
+    }
+    for (k, row) in canvas.legend.rows.iter().enumerate() {
+        let Some(panel) = canvas.legend.panel(figure) else { break };
+        let y = canvas.top - LINE * ((canvas.legend.rows.len() - k) as f64 - 0.5);
+        let entries: Vec<&Series> = row.iter().map(|index| &panel.series[*index]).collect();
+        for (series, x) in entries.iter().zip(entry_places(&entries, face, canvas.width)) {
+            pen.entry(panel, series, (x, y), 1.0)?;
         }
     }
+    let lettered = figure.panels.len() > 1 && !figure.panels.iter().any(|panel| has_letter(&panel.title));
+    for (k, panel) in figure.panels.iter().enumerate() {
+        let (row, column) = ((k / canvas.columns) as f64, (k % canvas.columns) as f64);
+        pen.origin = (canvas.panel.0 * column, canvas.top + canvas.panel.1 * row);
+        let letter = if lettered { letter(k) } else { String::new() };
+        let legend = if canvas.legend.covers(figure, panel) { Legend::None } else { panel.legend };
+        draw_panel(&mut pen, panel, canvas.panel, (&letter, legend))?;
+    }
     pen.area.present().map_err(failed)
+}
+
+/// One panel with its legend, and with its strip if it has one.
+fn draw_panel<DB: DrawingBackend>(
+    pen: &mut Pen<DB>,
+    panel: &Panel,
+    (width, height): Place,
+    (letter, legend): (&str, Legend),
+) -> Drawn {
+    let cell = Cell { size: (width, height), lettered: !letter.is_empty(), bare: false, least_left: 0.0 };
+    let Some(strip) = &panel.strip else {
+        let (plan, place) = settle(panel, pen.face, cell, legend);
+        return Sheet { pen, panel, plan, letter, shaded: None }.draw(place);
+    };
+    let Strip { y, shaded, series } = strip;
+    let below = Panel::new("", panel.x.clone(), y.clone(), series.clone());
+    let low = Cell { size: (width, STRIP * height), lettered: false, ..cell };
+    let least_left = left_end(&below, pen.face, low);
+    let high = Cell { size: (width, (1.0 - STRIP) * height), bare: true, least_left, ..cell };
+    let (plan, place) = settle(panel, pen.face, high, legend);
+    let under = settle_under(&below, pen.face, low, &plan);
+    Sheet { pen, panel, plan, letter, shaded: None }.draw(place)?;
+    pen.origin.1 += (1.0 - STRIP) * height;
+    Sheet { pen, panel: &below, plan: under, letter: "", shaded: Some(*shaded) }.draw(None)
+}
+
+/// (a), (b), … for the panel with this number; after the 26th they begin again with two letters.
+fn letter(number: usize) -> String {
+    let one = char::from(b'a' + (number % 26) as u8);
+    format!("({})", one.to_string().repeat(1 + number / 26))
+}
+
+/// Whether a title has a letter of its own, such as that of the paper's panel.
+fn has_letter(title: &str) -> bool {
+    let letters = title.as_bytes().windows(3);
+    letters.into_iter().any(|w| w[0] == b'(' && w[1].is_ascii_lowercase() && w[2] == b')')
 }
 
 /// Draws in pixels from an origin.
@@ -143,8 +176,32 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         self.area.draw(&element).map_err(failed)
     }
 
-    /// Text whose capitals are centred on the line through a place.
+    /// Text whose capitals are centred on the line through a place, with indices below it.
     fn text(&self, text: &str, (x, y): Place, size: f64, anchor: HPos, turn: FontTransform) -> Drawn {
+        let all = pieces(text);
+        if let [one] = &all[..] {
+            return self.piece(&one.text, (x, y), size, anchor, turn);
+        }
+        let total = size * words::width(text, self.face);
+        let mut along = match anchor {
+            HPos::Left => 0.0,
+            HPos::Center => -total / 2.0,
+            HPos::Right => -total,
+        };
+        for piece in all {
+            let (size, down) = if piece.lowered { (size * INDEX.0, size * INDEX.1) } else { (size, 0.0) };
+            let place = match turn {
+                FontTransform::Rotate270 => (x + down, y - along),
+                _ => (x + along, y + down),
+            };
+            self.piece(&piece.text, place, size, HPos::Left, turn.clone())?;
+            along += size * self.face.width(&piece.text);
+        }
+        Ok(())
+    }
+
+    /// Text without indices.
+    fn piece(&self, text: &str, (x, y): Place, size: f64, anchor: HPos, turn: FontTransform) -> Drawn {
         // Backends centre the small letters.
         let shift = 0.09 * size;
         let place = match turn {
@@ -155,7 +212,7 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         let font = FontDesc::new(FontFamily::Name(FAMILY), em, FontStyle::Normal);
         let style = TextStyle::from(font.transform(turn)).color(&INK);
         let style = style.pos(Pos::new(anchor, VPos::Center));
-        let drawn = self.area.draw_text(&tidy(text), &style, self.at(place));
+        let drawn = self.area.draw_text(text, &style, self.at(place));
         drawn.map_err(failed)
     }
 
@@ -164,7 +221,7 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         if text.is_empty() {
             return Ok(());
         }
-        let size = size.min(room / self.face.width(&tidy(text)).max(1e-3));
+        let size = size.min(room / words::width(text, self.face).max(1e-3));
         self.text(text, at, size, HPos::Center, turn)
     }
 
@@ -178,6 +235,33 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
             _ => vec![line.to_vec()],
         };
         parts.iter().try_for_each(|part| self.line(part, &colour, 1.9))
+    }
+
+    /// The sample and the name of a series in a legend, from the middle of its left end on.
+    fn entry(&self, panel: &Panel, series: &Series, (start, y): Place, shrink: f64) -> Drawn {
+        let end = start + SWATCH * shrink;
+        let middle = (start + end) / 2.0;
+        match series.mark {
+            Mark::Points => {
+                let rise = 7.0 * shrink;
+                let has_bar = |p| has_bar(panel, p) && p.lo < p.hi;
+                if series.points.iter().any(has_bar) {
+                    let ends = [(middle, y + rise), (middle, y - rise)];
+                    self.bar(Frame::new((start, y - rise), (end, y + rise)), ends, &colour(series))?;
+                }
+                self.dot((middle, y), DOT * shrink, &colour(series))?;
+            }
+            Mark::Dots => self.dot((middle, y), SMALL_DOT * shrink, &colour(series))?,
+            mark => {
+                let rise = 5.0 * shrink;
+                let strip = Frame::new((start, y - rise), (end, y + rise));
+                if mark == Mark::Band {
+                    self.fill(&strip.corners(), &colour(series).mix(BAND))?;
+                }
+                self.styled(&[(start, y), (end, y)], series)?;
+            }
+        }
+        self.text(&series.label, (end + INSET * shrink, y), SMALL * shrink, HPos::Left, LEVEL)
     }
 
     /// An error bar with caps at those ends that lie in the frame.
@@ -202,11 +286,14 @@ struct Sheet<'a, DB: DrawingBackend> {
     pen: &'a Pen<'a, DB>,
     panel: &'a Panel,
     plan: Plan,
+    letter: &'a str,
+    /// Ordinates between which the background is shaded.
+    shaded: Option<(f64, f64)>,
 }
 
 impl<DB: DrawingBackend> Sheet<'_, DB> {
-    /// Draws all but the legend: first the areas, then lines from faint to strong, then points.
-    fn draw(&self) -> Drawn {
+    /// Draws first the areas, then lines from faint to strong, then points, and at last the legend.
+    fn draw(&self, legend: Option<(Frame, f64)>) -> Drawn {
         match &self.panel.heat {
             Some(heat) => {
                 self.cells(heat)?;
@@ -214,10 +301,15 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
             }
             None => self.grid()?,
         }
+        if let Some((lo, hi)) = self.shaded {
+            let frame = self.plan.frame;
+            let ends = [lo, hi].map(|y| self.plan.place(0.0, y).1.clamp(frame.top, frame.bottom));
+            self.pen.fill(&Frame::new((frame.left, ends[1]), (frame.right, ends[0])).corners(), &INK.mix(0.1))?;
+        }
         let mut series: Vec<&Series> = self.panel.series.iter().collect();
         series.sort_by_key(|s| match s.mark {
             Mark::Thin => 0,
-            Mark::Points => 2,
+            Mark::Points | Mark::Dots => 2,
             _ => 1,
         });
         for series in series.iter().filter(|s| s.mark == Mark::Band) {
@@ -226,6 +318,7 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         for series in series {
             match series.mark {
                 Mark::Points => self.points(series)?,
+                Mark::Dots => self.dots(series)?,
                 _ => self.lines(series)?,
             }
         }
@@ -237,7 +330,10 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
             let text = "no data";
             self.pen.text(text, middle, LABEL, HPos::Center, LEVEL)?;
         }
-        Ok(())
+        match legend {
+            Some((frame, shrink)) => self.legend(frame, shrink),
+            None => Ok(()),
+        }
     }
 
     fn grid(&self) -> Drawn {
@@ -279,6 +375,9 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         for (at, label) in &plan.x_ticks.major {
             across(*at, LONG)?;
             let place = (plan.across(*at), frame.bottom + GAP + SMALL / 2.0);
+            if plan.cell.bare {
+                continue;
+            }
             pen.text(label, place, SMALL, HPos::Center, LEVEL)?;
         }
         for (at, label) in &plan.y_ticks.major {
@@ -293,24 +392,43 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
     fn names(&self) -> Drawn {
         let (pen, panel, plan, frame) = (self.pen, self.panel, &self.plan, self.plan.frame);
         let (x_factor, y_factor) = (&plan.x_ticks.factor, &plan.y_ticks.factor);
-        let (head, foot) = (MARGIN + 0.6 * TITLE, PANEL.1 - MARGIN - 0.5 * LABEL);
-        if !x_factor.is_empty() {
+        let (wide, high) = plan.cell.size;
+        let foot = high - MARGIN - 0.5 * LABEL;
+        let line = |k: usize| MARGIN + 1.3 * TITLE * (k as f64 + 0.5);
+        if !x_factor.is_empty() && !plan.cell.bare {
             pen.text(x_factor, (frame.right, foot), SMALL, HPos::Right, LEVEL)?;
         }
         if !y_factor.is_empty() {
             let place = (frame.left, frame.top - GAP - SMALL / 2.0);
             pen.text(y_factor, place, SMALL, HPos::Left, LEVEL)?;
         }
-        // Centred text leaves the room of the factor free at both ends.
-        let beside = |factor: &str| match factor {
-            "" => frame.width(),
-            _ => frame.width() - 2.0 * (pen.face.width(factor) * SMALL + GAP),
-        };
+        if !self.letter.is_empty() {
+            pen.text(self.letter, (MARGIN, line(0)), TITLE, HPos::Left, LEVEL)?;
+        }
+        // Centred text leaves the room of the factor and of the letter free at both ends.
         let (centre, middle) = (plan.across(0.5), plan.up(0.5));
-        let side = (MARGIN + 0.5 * LABEL, middle);
-        pen.fitted(&panel.title, (centre, head), TITLE, beside(y_factor), LEVEL)?;
-        pen.fitted(&panel.x.label, (centre, foot), LABEL, beside(x_factor), LEVEL)?;
-        pen.fitted(&panel.y.label, side, LABEL, frame.height(), UPWARDS)
+        for (k, title) in plan.title.iter().enumerate() {
+            let beside = if self.letter.is_empty() { 0.0 } else { 2.0 * TITLE };
+            let half = (centre - MARGIN - beside).min(wide - MARGIN - centre).max(1.0);
+            let short = 2.0 * half >= words::width(title, pen.face) * TITLE;
+            let at = if short { centre } else { (wide + beside) / 2.0 };
+            let room = if short { 2.0 * half } else { wide - beside - 2.0 * MARGIN };
+            pen.fitted(title, (at, line(k)), TITLE, room, LEVEL)?;
+        }
+        let taken = match &x_factor[..] {
+            "" => 0.0,
+            factor => 2.0 * (pen.face.width(factor) * SMALL + GAP),
+        };
+        if !plan.cell.bare {
+            pen.fitted(&panel.x.label, (centre, foot), LABEL, frame.width() - taken, LEVEL)?;
+        }
+        for (k, line) in plan.side.iter().enumerate() {
+            let across = MARGIN + 1.2 * LABEL * k as f64 + 0.5 * LABEL;
+            let above = if self.letter.is_empty() { 0.5 * MARGIN } else { MARGIN + 1.3 * TITLE };
+            let half = (middle - above).min(high - middle - 0.5 * MARGIN);
+            pen.fitted(line, (across, middle), LABEL, 2.0 * half, UPWARDS)?;
+        }
+        Ok(())
     }
 
     fn band(&self, series: &Series) -> Drawn {
@@ -340,6 +458,16 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         Ok(())
     }
 
+    fn dots(&self, series: &Series) -> Drawn {
+        for p in series.points.iter().filter(|p| has_place(self.panel, p)) {
+            let at = self.plan.place(p.x, p.y);
+            if self.plan.frame.grown(0.01).holds(at) {
+                self.pen.dot(at, SMALL_DOT, &colour(series))?;
+            }
+        }
+        Ok(())
+    }
+
     fn points(&self, series: &Series) -> Drawn {
         let (plan, colour) = (&self.plan, colour(series));
         for p in series.points.iter().filter(|p| has_place(self.panel, p)) {
@@ -361,28 +489,9 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         pen.fill(&frame.corners(), &WHITE.mix(0.85))?;
         pen.outline(frame, &GRID)?;
         let start = frame.left + INSET * shrink;
-        let end = start + SWATCH * shrink;
         for (k, series) in named(self.panel).enumerate() {
             let y = frame.top + (INSET / 2.0 + LINE * (k as f64 + 0.5)) * shrink;
-            if series.mark == Mark::Points {
-                let middle = (start + end) / 2.0;
-                let rise = 7.0 * shrink;
-                let has_bar = |p| has_bar(self.panel, p) && p.lo < p.hi;
-                if series.points.iter().any(has_bar) {
-                    let ends = [(middle, y + rise), (middle, y - rise)];
-                    pen.bar(frame, ends, &colour(series))?;
-                }
-                pen.dot((middle, y), DOT * shrink, &colour(series))?;
-            } else {
-                let rise = 5.0 * shrink;
-                let strip = Frame::new((start, y - rise), (end, y + rise));
-                if series.mark == Mark::Band {
-                    pen.fill(&strip.corners(), &colour(series).mix(BAND))?;
-                }
-                pen.styled(&[(start, y), (end, y)], series)?;
-            }
-            let place = (end + INSET * shrink, y);
-            pen.text(&series.label, place, SMALL * shrink, HPos::Left, LEVEL)?;
+            pen.entry(self.panel, series, (start, y), shrink)?;
         }
         Ok(())
     }

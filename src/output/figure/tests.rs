@@ -12,7 +12,7 @@ fn decay() -> Vec<Point> {
     times.map(|t| Point::with_error(t, (-t).exp(), (-t).exp() - 0.1, (-t).exp() + 0.1)).collect()
 }
 
-const MARKS: [Mark; 6] = [Mark::Line, Mark::Dashed, Mark::Dotted, Mark::Points, Mark::Band, Mark::Thin];
+const MARKS: [Mark; 7] = [Mark::Line, Mark::Dashed, Mark::Dotted, Mark::Points, Mark::Dots, Mark::Band, Mark::Thin];
 
 /// The texts of an SVG document, in drawing order.
 fn texts(svg: &str) -> Vec<&str> {
@@ -36,7 +36,7 @@ fn svg_names_everything() {
     for wanted in ["a &lt; b &amp; c", "decay", "time γτ", "energy ⟨H⟩", "data"] {
         assert!(texts.contains(&wanted), "{wanted} is missing");
     }
-    assert!(svg.starts_with(r#"<svg width="720" height="520""#));
+    assert!(svg.starts_with(r#"<svg width="86.00mm" height="#), "{}", &svg[..80]);
     assert!(svg.contains("DejaVu Sans, sans-serif"));
 }
 
@@ -45,13 +45,16 @@ fn png_has_the_promised_size_and_is_not_blank() {
     let figure = Figure::new("", 2, vec![panel(Mark::Points, decay()); 3]);
     let bytes = figure.png().unwrap();
     let picture = tiny_skia::Pixmap::decode_png(&bytes).unwrap();
-    assert_eq!((picture.width(), picture.height()), (4 * 720, 4 * 480));
+    // 178 mm at 386 pixels an inch.
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    assert!(width == 2703 && (height as f64 / 2703.0 - 0.7).abs() < 0.02, "{width} × {height}");
     let pixels = picture.data();
     // The fourth place of the grid stays empty; all others hold some of the first colour.
     let coloured = |row: usize, column: usize| {
-        let place = |y: usize, x: usize| 4 * (y * 2880 + x);
-        (row * 960..(row + 1) * 960).any(|y| {
-            (column * 1440..(column + 1) * 1440).any(|x| pixels[place(y, x)..place(y, x) + 3] == [0, 114, 178])
+        let place = |y: usize, x: usize| 4 * (y * width + x);
+        (row * height / 2..(row + 1) * height / 2).any(|y| {
+            (column * width / 2..(column + 1) * width / 2)
+                .any(|x| pixels[place(y, x)..place(y, x) + 3] == [0, 114, 178])
         })
     };
     assert!(coloured(0, 0) && coloured(0, 1) && coloured(1, 0) && !coloured(1, 1));
@@ -62,6 +65,79 @@ fn same_input_gives_same_bytes() {
     let figure = Figure::new("", 1, vec![panel(Mark::Band, decay())]);
     assert_eq!(figure.svg().unwrap(), figure.svg().unwrap());
     assert_eq!(figure.png().unwrap(), figure.png().unwrap());
+    assert_eq!(figure.pdf().unwrap(), figure.pdf().unwrap());
+}
+
+#[test]
+fn a_pdf_has_the_size_of_the_column_and_its_own_letters() {
+    let bytes = Figure::new("γ_C ⟨H_B⟩", 1, vec![panel(Mark::Band, decay())]).pdf().unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.starts_with("%PDF-") && text.trim_end().ends_with("%%EOF"));
+    let width: f64 = text.split("/MediaBox [0 0 ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!((width - 86.0 / 25.4 * 72.0).abs() < 0.01, "{width}");
+    assert!(text.contains("/FontFile2") && text.contains("DejaVuSans"));
+    // Those in use are a small part of the font; the table back to characters holds γ and ⟨.
+    assert!(bytes.len() < 40_000 && text.contains("03B3") && text.contains("27E8"), "{} bytes", bytes.len());
+}
+
+#[test]
+fn a_picture_is_as_large_as_asked_for_or_refused() {
+    let figure = Figure::new("", 2, vec![panel(Mark::Line, decay()); 2]);
+    let sized = |width: f64, height: Option<f64>| figure.clone().sized(Size { width, height });
+    assert!(sized(120.0, Some(80.0)).svg().unwrap().starts_with(r#"<svg width="120.00mm" height="80.00mm""#));
+    // One below the other where there is no room beside.
+    assert_eq!((sized(86.0, None).columns, sized(178.0, None).columns), (1, 2));
+    let refused = sized(120.0, Some(30.0)).svg().unwrap_err().to_string();
+    assert!(
+        refused.starts_with("a picture of 120 mm × 30 mm leaves") && refused.contains("40 mm × 30 mm"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn panels_have_letters_unless_they_have_their_own() {
+    let svg = |panels: Vec<Panel>| Figure::new("", 2, panels).svg().unwrap();
+    let with = |title: &str| Panel { title: title.into(), ..panel(Mark::Line, decay()) };
+    let both = svg(vec![with("one"), with("two")]);
+    assert!(texts(&both).contains(&"(a)") && texts(&both).contains(&"(b)"));
+    assert!(!texts(&svg(vec![with("one")])).contains(&"(a)"));
+    assert!(!texts(&svg(vec![with("Fig. 3(b)"), with("two")])).contains(&"(a)"));
+}
+
+#[test]
+fn a_legend_that_all_panels_share_is_drawn_once() {
+    let count = |panels: Vec<Panel>| {
+        let svg = Figure::new("", 2, panels).svg().unwrap();
+        texts(&svg).into_iter().filter(|text| *text == "data").count()
+    };
+    let one = panel(Mark::Band, decay());
+    let mut other = one.clone();
+    assert_eq!(count(vec![one.clone(), other.clone()]), 1);
+    other.series[0].mark = Mark::Dashed;
+    assert_eq!(count(vec![one, other]), 2);
+}
+
+#[test]
+fn a_strip_has_the_abscissa_of_its_panel() {
+    let mut whole = panel(Mark::Line, decay());
+    let z = decay().into_iter().map(|p| Point::exact(p.x, 3.0 * (7.0 * p.x).sin())).collect();
+    let series = vec![Series::new("", 1, Mark::Dots, z)];
+    whole.strip = Some(Strip { y: Axis::linear("z").within(-3.5, 3.5), shaded: (-1.96, 1.96), series });
+    let svg = Figure::new("", 1, vec![whole]).svg().unwrap();
+    let texts = texts(&svg);
+    // The time and its ticks are named once, below both.
+    for once in ["time γτ", "z", "energy ⟨H⟩", "0.5"] {
+        assert!(texts.iter().filter(|text| **text == once).count() >= 1, "{once} in {texts:?}");
+    }
+    assert_eq!(texts.iter().filter(|text| **text == "time γτ").count(), 1);
+    let dots: Vec<f64> = svg
+        .lines()
+        .filter(|line| line.starts_with("<circle"))
+        .filter_map(|line| line.split("cx=\"").nth(1)?.split('"').next()?.parse().ok())
+        .collect();
+    let line = svg.lines().find(|l| l.starts_with("<polyline") && l.contains("#0072B2")).unwrap();
+    let first: f64 = line.split("points=\"").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    assert_eq!((dots.len(), dots[0]), (40, first));
 }
 
 #[test]
@@ -129,7 +205,9 @@ fn odd_data_never_panics_in_a_bitmap() {
     let mut tight = panel.clone();
     tight.x = Axis::linear("x").within(0.5, 1.5);
     tight.y = Axis::log("y").within(1e3, 1e-3);
-    Figure::new("\u{0}\u{10fffd}", 9, vec![panel, tight]).png().unwrap();
+    let figure = Figure::new("\u{0}\u{10fffd}", 9, vec![panel, tight]);
+    figure.png().unwrap();
+    figure.pdf().unwrap();
 }
 
 #[test]

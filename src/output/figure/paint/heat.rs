@@ -1,6 +1,6 @@
 //! The drawing of heat maps: cells first, then the bar that explains their colours.
 
-use super::{Drawn, GAP, GRID, INK, LABEL, LEVEL, PANEL, SMALL, Sheet, UPWARDS};
+use super::{Drawn, GAP, GRID, INK, LABEL, LEVEL, SMALL, Sheet, UPWARDS};
 use crate::output::figure::geometry::Frame;
 use crate::output::figure::heat::{Heat, edges, extent};
 use crate::output::figure::layout::{BAR, MARGIN};
@@ -65,7 +65,7 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         if !ticks.factor.is_empty() {
             pen.text(&ticks.factor, (bar.left, bar.top - GAP - SMALL / 2.0), SMALL, HPos::Left, LEVEL)?;
         }
-        let side = (PANEL.0 - MARGIN - 0.5 * LABEL, (bar.top + bar.bottom) / 2.0);
+        let side = (self.plan.cell.size.0 - MARGIN - 0.5 * LABEL, (bar.top + bar.bottom) / 2.0);
         pen.fitted(&heat.label, side, LABEL, bar.height(), UPWARDS)
     }
 }
