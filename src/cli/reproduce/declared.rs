@@ -303,3 +303,37 @@ pub enum Reading {
 pub fn parse(text: &str) -> Result<Declared, String> {
     toml::from_str(text).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{MAKERS, Maker};
+    use super::*;
+
+    #[test]
+    fn what_is_shipped_is_understood_and_published_numbers_have_their_curves() {
+        let shipped =
+            MAKERS.iter().filter_map(|(_, maker)| if let Maker::Declared(text) = maker { Some(*text) } else { None });
+        let guide = include_str!("../../../docs/figures.md");
+        let example = guide.split("```").find_map(|part| part.strip_prefix("toml\n"));
+        for text in shipped.chain(example) {
+            let declared = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            for published in &declared.published {
+                let figure = declared.figures.iter().find(|figure| figure.name == published.figure);
+                let panel = figure.and_then(|figure| figure.panels.get(published.panel));
+                let curve = panel.and_then(|panel| panel.curves.iter().find(|curve| curve.label == published.curve));
+                assert!(curve.is_some(), "{}", published.what);
+            }
+        }
+        assert!(example.is_some_and(|text| text.contains("[[published]]")));
+        assert!(parse("title = 1").is_err_and(|error| error.contains("line 1")));
+    }
+
+    #[test]
+    fn a_curve_takes_what_is_usual_but_not_its_formula() {
+        let options = |text: &str| toml::from_str::<Options>(text).unwrap();
+        let usual = options("input = \"aging\"\nset = { N = 4, gamma = 1 }\nformula = \"x\"\npaths = true");
+        let curve = options("set = { N = 8 }\nrows = { time = \"last\" }").or(&usual);
+        assert_eq!(curve.overrides(), [("N".to_owned(), "8".to_owned()), ("gamma".to_owned(), "1".to_owned())]);
+        assert_eq!((curve.input.as_deref(), curve.ways(), curve.paths), (Some("aging"), vec![How::Exact], false));
+    }
+}

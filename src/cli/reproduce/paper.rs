@@ -63,7 +63,15 @@ fn drawn(
         let options = curve.or(&usual);
         let ways = options.ways();
         if options.paths {
-            series.extend(solver.paths(&options).map_err(|error| placed(error, figure, number, curve))?);
+            let paths = solver.paths(&options).map_err(|error| placed(error, figure, number, curve))?;
+            let mut named = 0;
+            for path in &paths {
+                named += usize::from(path.mark == Mark::Thin);
+                let label = if path.mark == Mark::Thin { format!("path {named}") } else { path.label.clone() };
+                let (figure, points) = (figure.name.clone(), path.points.clone());
+                all.push(Curve { figure, panel: number, label, how: How::Trajectories, points, against: Vec::new() });
+            }
+            series.extend(paths);
             continue;
         }
         if let (Some(x), Some(y), None) = (&options.along, &options.against, options.least.filter(|least| *least)) {
