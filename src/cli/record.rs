@@ -93,7 +93,36 @@ pub fn expected_bytes(problem: &Problem) -> u64 {
         + pictures
 }
 
-/// Write what was kept of single runs.
+/// The tables of what was kept of single runs, by their names.
+pub fn tables(problem: &Problem, outcome: &Outcome, confidence: Confidence) -> Vec<(&'static str, String)> {
+    let (record, accumulated, n) = (&problem.record, &outcome.accumulated, outcome.trajectories);
+    let z = confidence.errors(accumulated.moments.effective());
+    let mut tables = Vec::new();
+    if let Some(shots) = &outcome.shots {
+        if record.paths > 0 {
+            tables.push(("paths.csv", single_runs::paths(problem, shots)));
+            tables.push(("path_jumps.csv", single_runs::path_jumps(problem, shots)));
+        }
+        if !record.first_passage.is_empty() {
+            let passed = single_runs::passed(problem, (shots, n), accumulated, z);
+            tables.push(("passages.csv", single_runs::passages(problem, passed)));
+        }
+    }
+    if !record.distributions.is_empty() {
+        tables.push(("distributions.csv", single_runs::distributions(problem, accumulated, z)));
+        tables.push(("quantiles.csv", single_runs::quantiles(problem, accumulated, z)));
+    }
+    if record.counting {
+        tables.push(("counting.csv", single_runs::counting(problem, |index| accumulated.cumulants(index, z))));
+    }
+    if !record.delays.is_empty() {
+        tables.push(("delays.csv", single_runs::delays(problem, accumulated, z)));
+    }
+    tables.extend(audited(problem, outcome, confidence).map(|text| ("audit.csv", text)));
+    tables
+}
+
+/// Write what was kept of single runs, and draw it.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -103,45 +132,26 @@ pub fn write(
     outcome: &Outcome,
     confidence: Confidence,
 ) -> Result<(), Box<dyn Error>> {
-    let (record, accumulated, n) = (&problem.record, &outcome.accumulated, outcome.trajectories);
-    let z = confidence.errors(accumulated.moments.effective());
-    if let Some(shots) = &outcome.shots {
-        if record.paths > 0 {
-            let (paths, jumps) = (single_runs::paths(problem, shots), single_runs::path_jumps(problem, shots));
-            folder.write("paths.csv", paths.as_bytes())?;
-            folder.write("path_jumps.csv", jumps.as_bytes())?;
-            draw(folder, "paths", single_figures::paths(&problem.title, &paths, &jumps))?;
-        }
-        if record.jumps {
-            folder.write("jumps.npz", &npz::jumps_npz(problem, shots)?)?;
-        }
-        if !record.first_passage.is_empty() {
-            let passed = single_runs::passed(problem, (shots, n), accumulated, z);
-            let passages = single_runs::passages(problem, passed);
-            folder.write("passages.csv", passages.as_bytes())?;
-            draw(folder, "passages", single_figures::passages(&problem.title, &passages))?;
-        }
+    let tables = tables(problem, outcome, confidence);
+    for (name, text) in &tables {
+        folder.write(name, text.as_bytes())?;
     }
-    if !record.distributions.is_empty() {
-        let all = single_runs::distributions(problem, accumulated, z);
-        let quantiles = single_runs::quantiles(problem, accumulated, z);
-        folder.write("distributions.csv", all.as_bytes())?;
-        folder.write("quantiles.csv", quantiles.as_bytes())?;
-        draw(folder, "distributions", single_figures::distributions(&problem.title, &all, &quantiles))?;
+    if let Some(shots) = outcome.shots.as_ref().filter(|_| problem.record.jumps) {
+        folder.write("jumps.npz", &npz::jumps_npz(problem, shots)?)?;
     }
-    if record.counting {
-        folder.write(
-            "counting.csv",
-            single_runs::counting(problem, |index| accumulated.cumulants(index, z)).as_bytes(),
-        )?;
+    let table = |wanted: &str| tables.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.as_str());
+    let title = &problem.title;
+    if let (Some(paths), Some(jumps)) = (table("paths.csv"), table("path_jumps.csv")) {
+        draw(folder, "paths", single_figures::paths(title, paths, jumps))?;
     }
-    if !record.delays.is_empty() {
-        let delays = single_runs::delays(problem, accumulated, z);
-        folder.write("delays.csv", delays.as_bytes())?;
-        draw(folder, "delays", single_figures::delays(&problem.title, &delays))?;
+    if let Some(passages) = table("passages.csv") {
+        draw(folder, "passages", single_figures::passages(title, passages))?;
     }
-    if let Some(text) = audited(problem, outcome, confidence) {
-        folder.write("audit.csv", text.as_bytes())?;
+    if let (Some(all), Some(quantiles)) = (table("distributions.csv"), table("quantiles.csv")) {
+        draw(folder, "distributions", single_figures::distributions(title, all, quantiles))?;
+    }
+    if let Some(delays) = table("delays.csv") {
+        draw(folder, "delays", single_figures::delays(title, delays))?;
     }
     Ok(())
 }

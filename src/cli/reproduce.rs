@@ -3,6 +3,8 @@
 mod aging;
 mod curves;
 mod declared;
+mod fit;
+mod lines;
 mod paper;
 mod scaling;
 
@@ -11,7 +13,7 @@ use super::print::say;
 use super::run::sample;
 use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns;
-use crate::output::figure::Figure;
+use crate::output::figure::{Figure, Format};
 use crate::output::folder::{Run, RunFolder, manifest, sha256};
 use crate::output::table::csv;
 use crate::problem::Problem;
@@ -28,8 +30,8 @@ use std::time::Instant;
 /// Arguments of `leyden reproduce`.
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// Whose figures: aging, self_discharge, charging, thermal_noise, dephasing, scaling, all, or a file that
-    /// declares some
+    /// Whose figures: aging, aging_more, self_discharge, charging, thermal_noise, dephasing, literature, single_shots,
+    /// scaling, all, or a file that declares some
     #[arg(default_value = "all")]
     name: String,
     /// Folder that receives a folder for each name
@@ -54,12 +56,15 @@ enum Maker {
     Declared(&'static str),
 }
 
-const MAKERS: [(&str, Maker); 6] = [
+const MAKERS: [(&str, Maker); 9] = [
     ("aging", Maker::Program(aging::figures)),
+    ("aging_more", Maker::Declared(include_str!("reproduce/papers/aging_more.toml"))),
     ("self_discharge", Maker::Declared(include_str!("reproduce/papers/self_discharge.toml"))),
     ("charging", Maker::Declared(include_str!("reproduce/papers/charging.toml"))),
     ("thermal_noise", Maker::Declared(include_str!("reproduce/papers/thermal_noise.toml"))),
     ("dephasing", Maker::Declared(include_str!("reproduce/papers/dephasing.toml"))),
+    ("literature", Maker::Declared(include_str!("reproduce/papers/literature.toml"))),
+    ("single_shots", Maker::Declared(include_str!("reproduce/papers/single_shots.toml"))),
     ("scaling", Maker::Program(scaling::figures)),
 ];
 
@@ -137,9 +142,19 @@ struct Results {
     quick: bool,
 }
 
+/// Bytes of a drawing that are kept, at most. What has more is a dense map or thousands of points, of which the bitmap and the data say
+/// as much.
+const LARGEST_DRAWING: usize = 200_000;
+
 impl Results {
     fn picture(&mut self, name: &str, figure: &Figure) -> Result<(), Box<dyn Error>> {
-        super::common::picture(&mut self.folder, name, figure)
+        for format in Format::ALL {
+            let bytes = figure.encode(format)?;
+            if format == Format::Png || bytes.len() <= LARGEST_DRAWING {
+                self.folder.write(&format!("{name}.{}", format.ending()), &bytes)?;
+            }
+        }
+        Ok(())
     }
 
     fn data(&mut self, name: &str, table: &Table) -> Result<(), RunError> {

@@ -26,6 +26,7 @@ mod correlations;
 mod document;
 mod error;
 mod expression;
+mod formula;
 mod functions;
 mod gates;
 #[cfg(test)]
@@ -57,6 +58,7 @@ mod sweep;
 mod tests;
 
 pub use error::{InputError, Place};
+pub use formula::Formula;
 pub use parameters::Value;
 pub use rare::RareSettings;
 pub use sweep::{Optimise, Solve, Sweep, SweepAxis, TAU};

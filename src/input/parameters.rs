@@ -404,9 +404,15 @@ impl<'s> Scope<'s> {
 
     /// The value of an expression with `index` standing for a number.
     pub(super) fn at(&self, index: &'s str, value: f64, expression: &Expr<'s>) -> Result<f64, InputError> {
-        self.bound.borrow_mut().push((index, value));
+        self.with(&[(index, value)], expression)
+    }
+
+    /// The value of an expression with some names standing for numbers.
+    pub(super) fn with(&self, numbers: &[(&'s str, f64)], expression: &Expr<'s>) -> Result<f64, InputError> {
+        let depth = self.bound.borrow().len();
+        self.bound.borrow_mut().extend(numbers);
         let found = self.evaluate(expression);
-        self.bound.borrow_mut().pop();
+        self.bound.borrow_mut().truncate(depth);
         found
     }
 

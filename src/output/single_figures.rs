@@ -11,20 +11,24 @@ const MOST_CELLS: (usize, usize) = (64, 160);
 const MOST_MARKS: usize = 150;
 
 /// A table read back.
-struct Read<'a> {
-    heading: Vec<&'a str>,
-    lines: Vec<Vec<&'a str>>,
+pub struct Read<'a> {
+    /// What its columns are called.
+    pub heading: Vec<&'a str>,
+    /// The cells of each line.
+    pub lines: Vec<Vec<&'a str>>,
 }
 
 impl<'a> Read<'a> {
-    fn new(text: &'a str) -> Option<Self> {
+    /// A table in comma-separated values; `None` if it is none.
+    pub fn new(text: &'a str) -> Option<Self> {
         let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<&str>>());
         let heading = lines.next()?;
         let lines: Vec<Vec<&str>> = lines.collect();
         lines.iter().all(|line| line.len() == heading.len()).then_some(Self { heading, lines })
     }
 
-    fn place(&self, column: &str) -> Option<usize> {
+    /// Where a column stands.
+    pub fn place(&self, column: &str) -> Option<usize> {
         self.heading.iter().position(|name| *name == column)
     }
 
@@ -63,53 +67,60 @@ pub fn paths(title: &str, paths: &str, jumps: &str) -> Option<Figure> {
     if let Some(many) = ends_of_steps(title, paths) {
         return Some(many);
     }
+    let columns = Read::new(paths)?.heading;
+    let mut panels = Vec::new();
+    for column in &columns[5..] {
+        let lines = paths_of(paths, jumps, column)?;
+        // Where everything is zero there is nothing to see.
+        if lines.iter().flat_map(|line| &line.points).all(|point| point.y == 0.0) && columns.len() > 6 {
+            continue;
+        }
+        panels.push(Panel::new("", time(), Axis::linear(label(column)), lines));
+    }
+    Some(Figure::new(title, 2, panels))
+}
+
+/// The lines of one column of `paths.csv`, with their jumps of `path_jumps.csv` on them. `None` if a text is no such table.
+pub fn paths_of(paths: &str, jumps: &str, column: &str) -> Option<Vec<Series>> {
     let (paths, jumps) = (Read::new(paths)?, Read::new(jumps)?);
     let channels = jumps.words("channel")?;
     let numbers = paths.words("trajectory")?;
     let sampled = paths.of("trajectory", numbers.first()?, ["weight"])?.first()?[0];
-    let mut panels = Vec::new();
     let (of, at, place) = (jumps.place("trajectory")?, jumps.place("time")?, jumps.place("channel")?);
     let drawn: Vec<bool> = channels
         .iter()
         .map(|name| jumps.lines.iter().filter(|jump| jump[place] == *name).count() <= MOST_MARKS)
         .collect();
-    for column in &paths.heading[5..] {
-        let (mut lines, mut marks) = (Vec::new(), vec![Vec::new(); channels.len()]);
-        let (mut labelled, mut silent) = (false, 0);
-        for number in &numbers {
-            let points = paths.of("trajectory", number, ["time", column, "weight"])?;
-            let line: Vec<Point> = points.iter().map(|[t, x, _]| Point::exact(*t, *x)).collect();
-            let weight = points.first()?[2];
-            for jump in jumps.lines.iter().filter(|jump| jump[of] == *number) {
-                let channel = channels.iter().position(|name| *name == jump[place])?;
-                let now: f64 = jump[at].parse().ok()?;
-                if drawn[channel] {
-                    marks[channel].push(Point::exact(now, before(&line, now)));
-                }
+    let (mut lines, mut marks) = (Vec::new(), vec![Vec::new(); channels.len()]);
+    let (mut labelled, mut silent) = (false, 0);
+    for number in &numbers {
+        let points = paths.of("trajectory", number, ["time", column, "weight"])?;
+        let line: Vec<Point> = points.iter().map(|[t, x, _]| Point::exact(*t, *x)).collect();
+        let weight = points.first()?[2];
+        for jump in jumps.lines.iter().filter(|jump| jump[of] == *number) {
+            let channel = channels.iter().position(|name| *name == jump[place])?;
+            let now: f64 = jump[at].parse().ok()?;
+            if drawn[channel] {
+                marks[channel].push(Point::exact(now, before(&line, now)));
             }
-            // Those that were sampled share their weight evenly.
-            lines.push(if weight == sampled {
-                let label = if labelled { "" } else { "single trajectories" };
-                labelled = true;
-                Series::new(label, 5, Mark::Thin, line)
-            } else {
-                silent += 1;
-                let label = if silent > 3 { String::new() } else { format!("no jump at all: p = {weight:.3}") };
-                Series::new(label, 6, Mark::Dashed, line)
-            });
         }
-        // Where everything is zero there is nothing to see.
-        if lines.iter().flat_map(|line| &line.points).all(|point| point.y == 0.0) && paths.heading.len() > 6 {
-            continue;
-        }
-        for (channel, points) in marks.into_iter().enumerate() {
-            let name = channels[channel];
-            let label = if drawn[channel] { format!("jumps of {name}") } else { format!("jumps of {name}: too many") };
-            lines.push(Series::new(label, [1, 2, 3, 4, 0, 7][channel % 6], Mark::Points, points));
-        }
-        panels.push(Panel::new("", time(), Axis::linear(label(column)), lines));
+        // Those that were sampled share their weight evenly.
+        lines.push(if weight == sampled {
+            let label = if labelled { "" } else { "single trajectories" };
+            labelled = true;
+            Series::new(label, 5, Mark::Thin, line)
+        } else {
+            silent += 1;
+            let label = if silent > 3 { String::new() } else { format!("no jump at all: p = {weight:.3}") };
+            Series::new(label, 6, Mark::Dashed, line)
+        });
     }
-    Some(Figure::new(title, 2, panels))
+    for (channel, points) in marks.into_iter().enumerate() {
+        let name = channels[channel];
+        let label = if drawn[channel] { format!("jumps of {name}") } else { format!("jumps of {name}: too many") };
+        lines.push(Series::new(label, [1, 2, 3, 4, 0, 7][channel % 6], Mark::Points, points));
+    }
+    Some(lines)
 }
 
 /// The same of many cycles: a line for the ends of each step. `None` of few.

@@ -23,6 +23,11 @@ const STORAGE: [f64; 6] = [0.05, 0.2, 0.4, 0.6, 0.8, 1.0];
 const CYCLES: u64 = 40;
 const TRAJECTORIES: u64 = 20_000;
 
+/// Cells of the battery; a rough picture has fewer of them, since exact solutions take most of the time.
+fn cells(results: &Results) -> u64 {
+    if results.quick { 40 } else { 140 }
+}
+
 /// What a solution of a problem is called and how it is drawn: sampled, exact, mean field.
 const STYLES: [(&str, usize, Mark); 3] =
     [("trajectories, 95 %", 0, Mark::Band), ("exact", 6, Mark::Dotted), ("mean field", 1, Mark::Dashed)];
@@ -111,15 +116,16 @@ fn time() -> Axis {
 
 /// Everything, into `results`.
 pub fn figures(results: &mut Results) -> Done {
-    let mut report = String::from(
+    let n = cells(results);
+    let mut report = format!(
         "# Aging of a quantum battery: where mean field is right, and where not\n\n\
-         N = 140 and Γ = 1600γ throughout. Exact values solve the rate equation over all (J, M); mean field is the\n\
+         N = {n} and Γ = 1600γ throughout. Exact values solve the rate equation over all (J, M); mean field is the\n\
          second-order theory with the corrected equations. Times in 1/γ.\n\n\
          | quantity | where | exact | mean field | error | relative |\n|---|---|---|---|---|---|\n",
     );
     let releases = figure_2(results)?;
-    let short = Solved::new(results, "fig3ab", &aging(140, 0.0187, 10)?)?;
-    let long = Solved::new(results, "fig3cd", &aging(140, 0.0375, 10)?)?;
+    let short = Solved::new(results, "fig3ab", &aging(n, 0.0187, 10)?)?;
+    let long = Solved::new(results, "fig3cd", &aging(n, 0.0375, 10)?)?;
     figure_3(results, &short, &long)?;
     overview(results, &short)?;
     let burst = burst(results)?;
@@ -137,7 +143,8 @@ pub fn figures(results: &mut Results) -> Done {
 
 /// Fig. 2: one storage, six releases.
 fn figure_2(results: &mut Results) -> Done<Vec<Solved>> {
-    let battery = Aging { samples: 24, ..Aging::default() };
+    let n = cells(results);
+    let battery = Aging { cells: n, samples: 24, ..Aging::default() };
     let mut solved = Vec::new();
     for (index, t_store) in STORAGE.into_iter().enumerate() {
         let release = Release { battery: battery.clone(), t_store, t_release: 0.202, first_row: Some(1e-6) };
@@ -154,12 +161,13 @@ fn figure_2(results: &mut Results) -> Done<Vec<Solved>> {
         Panel::new("Fig. 2(a): storage and release", time(), Axis::linear("M = ⟨Sᶻ⟩"), left),
         Panel::new("Fig. 2(b): the same in the (S, M) plane", Axis::linear("S"), Axis::linear("M"), right),
     ];
-    results.picture("fig2", &Figure::new("N = 140 cells, Γ = 1600γ, one charge", 2, panels))?;
+    results.picture("fig2", &Figure::new(format!("N = {n} cells, Γ = 1600γ, one charge"), 2, panels))?;
     Ok(solved)
 }
 
 /// Fig. 3: forty cycles of equal and of unequal times; with it the fluctuations, and what is too small to see.
 fn figure_3(results: &mut Results, short: &Solved, long: &Solved) -> Done {
+    let n = cells(results);
     let cases = [(short, "τ_d = τ_s = 0.0187", ["a", "b"]), (long, "τ_d = 0.0375, τ_s = 0.0187", ["c", "d"])];
     let (mut main, mut variance, mut difference) = (Vec::new(), Vec::new(), Vec::new());
     for (solved, times, [left, right]) in cases {
@@ -177,14 +185,19 @@ fn figure_3(results: &mut Results, short: &Solved, long: &Solved) -> Done {
             difference.push(Panel::new(times, time(), Axis::linear(label), solved.difference(name)));
         }
     }
-    results.picture("fig3", &Figure::new("N = 140 cells aging over 40 cycles, Γ = 1600γ", 2, main))?;
-    results.picture("fig3_variance", &Figure::new("Mean and variance of Sᶻ over 40 cycles, N = 140", 2, variance))?;
-    results.picture("fig3_difference", &Figure::new("Distance from the exact solution, N = 140", 3, difference))
+    results.picture("fig3", &Figure::new(format!("N = {n} cells aging over 40 cycles, Γ = 1600γ"), 2, main))?;
+    results.picture(
+        "fig3_variance",
+        &Figure::new(format!("Mean and variance of Sᶻ over 40 cycles, N = {n}"), 2, variance),
+    )?;
+    results
+        .picture("fig3_difference", &Figure::new(format!("Distance from the exact solution, N = {n}"), 3, difference))
 }
 
 /// The first superradiant burst.
 fn burst(results: &mut Results) -> Done<Solved> {
-    let battery = Aging { samples: 100, ..Aging::default() };
+    let n = cells(results);
+    let battery = Aging { cells: n, samples: 100, ..Aging::default() };
     let release = Release { battery, t_store: 0.0, t_release: 5e-3, first_row: Some(1e-6) };
     let solved = Solved::new(results, "burst", &asked(release.problem()?))?;
     let panel = |column: &str, label: &str| {
@@ -197,12 +210,12 @@ fn burst(results: &mut Results) -> Done<Solved> {
         panel("M_var", "Var(Sᶻ)"),
         panel("released", "energy released (ω)"),
     ];
-    results.picture("burst", &Figure::new("The first burst of 140 excited cells, Γ = 1600γ", 2, panels))?;
+    results.picture("burst", &Figure::new(format!("The first burst of {n} excited cells, Γ = 1600γ"), 2, panels))?;
     Ok(solved)
 }
 
 /// The same at N = 10⁴ and 10⁶, sampled, each value per cell.
-fn large(results: &mut Results, at_140: &Solved) -> Done {
+fn large(results: &mut Results, small: &Solved) -> Done {
     let mut panels = [("M/N", "M"), ("S/N", "S"), ("Var(Sᶻ)/N", "M_var")]
         .map(|(label, name)| (name, Panel::new("", time(), Axis::linear(label), Vec::new())));
     let mut add = |colour: usize, label: &str, cells: f64, table: &Table| {
@@ -213,7 +226,8 @@ fn large(results: &mut Results, at_140: &Solved) -> Done {
             panel.series.push(Series::new(label, colour, Mark::Band, all));
         }
     };
-    add(0, "N = 140", 140.0, &at_140.tables[0]);
+    let n = cells(results);
+    add(0, &format!("N = {n}"), n as f64, &small.tables[0]);
     for (colour, label, file, cells, trajectories) in
         [(1, "N = 10⁴", "N1e4", 10_000, 400), (2, "N = 10⁶", "N1e6", 1_000_000, 40)]
     {
@@ -234,7 +248,8 @@ fn cycle_ends(table: &Table, name: &str) -> Option<Vec<Point>> {
 /// Few trajectories on the exact curve, so that their error bars can be seen.
 fn overview(results: &mut Results, short: &Solved) -> Done {
     const FEW: u64 = 200;
-    let few = results.sampled("overview", &aging(140, 0.0187, 10)?, FEW)?;
+    let n = cells(results);
+    let few = results.sampled("overview", &aging(n, 0.0187, 10)?, FEW)?;
     let panel = |name: &str, label: &str| {
         let [_, exact, mean_field] = &short.tables;
         let one = |label: &str, colour, mark, table| Some(Series::new(label, colour, mark, cycle_ends(table, name)?));
@@ -248,24 +263,24 @@ fn overview(results: &mut Results, short: &Solved) -> Done {
     let panels = vec![panel("released", "energy released (ω)"), panel("M_var", "Var(Sᶻ) after the discharge")];
     results.picture(
         "overview",
-        &Figure::new("A battery of 140 cells ages: what each discharge gives, and how it scatters", 2, panels),
+        &Figure::new(format!("A battery of {n} cells ages: what each discharge gives, and how it scatters"), 2, panels),
     )
 }
 
 /// The limit cycle: spin length at the end of each discharge, against its fixed point and Eq. 8.
 fn limit(results: &mut Results, report: &mut String, short: &Solved, long: &Solved) -> Done {
+    let n = cells(results);
     let mut panels = Vec::new();
     report.push_str("\n## Spin length S at the end of a discharge in the limit cycle\n\n");
     report
         .push_str("| τ_s | τ_d | exact fixed point | mean-field fixed point | Eq. 8 as printed | Eq. 8 re-derived |\n");
     report.push_str("|---|---|---|---|---|---|\n");
     for (solved, tau_d) in [(short, 0.0187), (long, 0.0375)] {
-        let problem = aging(140, tau_d, 10)?;
+        let problem = aging(n, tau_d, 10)?;
         let end = |table: Table| table.column("S").and_then(|s| s.value.last().copied()).unwrap_or(f64::NAN);
         let exact = end(RateEquation::new(&problem)?.fixed_point(Ending::Limit)?);
         let mean_field = end(MeanField::new(&problem)?.fixed_point()?);
-        let (printed, rederived) =
-            (limit_cycle::printed(140, 0.0187, tau_d), limit_cycle::rederived(140, 0.0187, tau_d));
+        let (printed, rederived) = (limit_cycle::printed(n, 0.0187, tau_d), limit_cycle::rederived(n, 0.0187, tau_d));
         writeln!(report, "| 0.0187 | {tau_d} | {exact:.6} | {mean_field:.6} | {printed:.6} | {rederived:.6} |")?;
         let mut series = solved.series(true, |table| cycle_ends(table, "S"));
         let levels = [
@@ -285,7 +300,7 @@ fn limit(results: &mut Results, report: &mut String, short: &Solved, long: &Solv
         let title = format!("τ_s = 0.0187, τ_d = {tau_d}");
         panels.push(Panel::new(title, Axis::linear("cycle"), Axis::linear("S at the end of discharge"), series));
     }
-    results.picture("limit_cycle", &Figure::new("Approach to the limit cycle, N = 140", 2, panels))
+    results.picture("limit_cycle", &Figure::new(format!("Approach to the limit cycle, N = {n}"), 2, panels))
 }
 
 /// Where mean field is farthest from exact, one line for each column.

@@ -1,22 +1,25 @@
 //! From a declaration to curves: each input is solved once, however many curves are drawn of it.
 
 use super::declared::{Along, How, Options, Read, Reading};
-use crate::cli::interrupt;
+use super::fit::PowerLaw;
+use super::lines::{Chosen, points};
 use crate::cli::run::sample;
 use crate::cli::sweep::{solve_point, time_to_charge};
+use crate::cli::{interrupt, record};
 use crate::error::RunError;
 use crate::estimate::columns;
-use crate::input::{self, Input, Solve, TAU};
-use crate::output::figure::{Heat, Point};
-use crate::output::pictures::points;
+use crate::input::{self, Formula, Input, Solve, TAU};
+use crate::output::figure::{Heat, Point, Series};
+use crate::output::single_figures;
+use crate::output::table::csv;
 use crate::problem::Quantity;
 use crate::run::RunOptions;
-use crate::table::Table;
 use crate::unravel::engine::Engine;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
+use toml::Value;
 
 /// The inputs that figures are made of.
 macro_rules! inputs {
@@ -56,6 +59,8 @@ const INPUTS: [(&str, &str); 27] = inputs![
 
 /// Trajectories of a curve that does not say.
 const TRAJECTORIES: u64 = 2000;
+/// The table that every run has.
+const OBSERVABLES: &str = "observables.csv";
 /// Fewest of a quick run, which makes a tenth of them.
 const FEWEST: u64 = 200;
 
@@ -64,7 +69,13 @@ pub struct Solver {
     /// Whether a rough picture will do.
     pub quick: bool,
     pub seed: u64,
-    known: HashMap<String, Arc<Table>>,
+    known: HashMap<String, Arc<Solution>>,
+}
+
+/// The tables of a run by their names, and what its parameters were.
+struct Solution {
+    tables: Vec<(&'static str, String)>,
+    parameters: Vec<(String, input::Value)>,
 }
 
 type Done<T> = Result<T, Box<dyn Error>>;
@@ -84,6 +95,17 @@ impl Solver {
     /// # Errors
     /// What the input or its solution fails with.
     pub fn curve(&mut self, options: &Options, how: How) -> Done<Vec<Point>> {
+        if let Some(formula) = &options.formula {
+            return law(formula, options);
+        }
+        if let (Some(x), Some(y)) = (&options.along, &options.against) {
+            let map = self.map(options, how, [x, y])?;
+            let least = |k: usize| {
+                let column = map.values.iter().skip(k).step_by(map.x.len());
+                column.copied().filter(|value| value.is_finite()).fold(f64::INFINITY, f64::min)
+            };
+            return Ok((0..map.x.len()).map(|k| Point::exact(map.x[k], least(k))).collect());
+        }
         let y = options.y.as_deref().ok_or_else(|| wrong("a curve has no y".into()))?;
         let units = (options.x_unit.unwrap_or(1.0), options.y_unit.unwrap_or(1.0));
         let mut found = match &options.along {
@@ -92,8 +114,12 @@ impl Solver {
                 self.along(options, how, &along.parameter, &values, y)?
             }
             None => {
-                let table = self.solved(options, how)?;
-                against(&table, options.x.as_deref().unwrap_or("time"), y, options.ends == Some(true))?
+                let rows: Vec<(&str, &Value)> = options.rows.iter().map(|(name, cell)| (name.as_str(), cell)).collect();
+                let x = options.x.as_deref().unwrap_or("time");
+                let solution = self.solved(options, how)?;
+                let ends = options.ends == Some(true);
+                let chosen = Chosen { rows: &rows, ends, x, y, parameters: &solution.parameters };
+                points(table_of(&solution, options.table.as_deref().unwrap_or("observables"))?, &chosen)?
             }
         };
         for point in &mut found {
@@ -103,17 +129,29 @@ impl Solver {
         Ok(found)
     }
 
-    /// The whole table of an input.
-    fn solved(&mut self, options: &Options, how: How) -> Done<Arc<Table>> {
+    /// Every path that is kept, with its jumps.
+    ///
+    /// # Errors
+    /// What the input or its solution fails with, and where `record` keeps none.
+    pub fn paths(&mut self, options: &Options) -> Done<Vec<Series>> {
+        let y = options.y.as_deref().ok_or_else(|| wrong("a curve has no y".into()))?;
+        let solution = self.solved(options, How::Trajectories)?;
+        let found = single_figures::paths_of(table_of(&solution, "paths")?, table_of(&solution, "path_jumps")?, y);
+        found.ok_or_else(|| wrong(format!("no single trajectory has a column `{y}`")))
+    }
+
+    /// All tables of an input.
+    fn solved(&mut self, options: &Options, how: How) -> Done<Arc<Solution>> {
         let trajectories = self.trajectories(options);
-        let key = format!("{:?} {:?} {how:?} {trajectories}", options.input, options.set);
-        if let Some(table) = self.known.get(&key) {
-            return Ok(table.clone());
+        let key = format!("{:?} {:?} {:?} {how:?} {trajectories}", options.input, options.set, options.change);
+        if let Some(solution) = self.known.get(&key) {
+            return Ok(solution.clone());
         }
         let mut input = read(options, &[])?;
         (input.run.trajectories, input.run.seed) = (trajectories, self.seed);
-        let table = match how {
+        let (table, mut tables) = match how {
             How::Trajectories => {
+                input.problem.record = input.record.clone();
                 let problem = &input.problem;
                 let options = RunOptions {
                     trajectories,
@@ -127,13 +165,20 @@ impl Solver {
                 if outcome.interrupted {
                     return Err(RunError::Interrupted.into());
                 }
-                columns::table(problem, &outcome.accumulated)?
+                let tables = record::tables(problem, &outcome, outcome.confidence(options));
+                (columns::table(problem, &outcome.accumulated)?, tables)
             }
-            other => solve_point(&input, solve_of(other), &interrupt::stop())?.ok_or(RunError::Interrupted)?,
+            other => {
+                let table = solve_point(&input, solve_of(other), &interrupt::stop())?.ok_or(RunError::Interrupted)?;
+                // Of single runs the master equation says something too.
+                let asked = how == How::Exact && options.table.is_some();
+                (table, if asked { record::exact(&input, None)? } else { Vec::new() })
+            }
         };
-        let table = Arc::new(table);
-        self.known.insert(key, table.clone());
-        Ok(table)
+        tables.push((OBSERVABLES, csv(&table)));
+        let solution = Arc::new(Solution { tables, parameters: input.parameters });
+        self.known.insert(key, solution.clone());
+        Ok(solution)
     }
 
     /// One point for each value of a parameter, on all threads.
@@ -141,7 +186,7 @@ impl Solver {
         let point = |(number, value): (usize, &f64)| {
             let set = [(parameter.to_owned(), value.to_string())];
             let found = self.point(options, how, &set, number, y)?;
-            Ok(match options.read {
+            Ok(match &options.read {
                 Some(Read::TimeOfMost) => Point::exact(*value, found.x),
                 _ => Point { x: *value, ..found },
             })
@@ -192,12 +237,22 @@ impl Solver {
             let tau = time_to_charge(&input.problem, &table).map_err(|e| format!("{}: {e}", at()))?;
             table.push_exact(TAU.into(), vec![tau; table.rows.len()]);
         }
-        let all = against(&table, "time", y, false).map_err(|e| e.to_string())?;
-        let chosen = match options.read.unwrap_or_default() {
-            Read::Last => all.last(),
-            Read::Most | Read::TimeOfMost => all.iter().max_by(|a, b| a.y.total_cmp(&b.y)),
+        let table = csv(&table);
+        let along_time = |y: &str| {
+            let chosen = Chosen { rows: &[], ends: false, x: "time", y, parameters: &input.parameters };
+            points(&table, &chosen).map_err(|e| format!("{}: {e}", at()))
         };
-        chosen.copied().ok_or_else(|| "there are no rows".into())
+        let all = along_time(y)?;
+        let most = |of: &[Point]| {
+            let found = (0..of.len()).filter(|k| of[*k].y.is_finite());
+            found.max_by(|a, b| of[*a].y.total_cmp(&of[*b].y))
+        };
+        let chosen = match options.read.as_ref().unwrap_or(&Read::Last) {
+            Read::Last => all.len().checked_sub(1),
+            Read::Most | Read::TimeOfMost => most(&all),
+            Read::WhenMost(other) => most(&along_time(other)?),
+        };
+        chosen.map(|row| all[row]).ok_or_else(|| "there are no rows".into())
     }
 
     fn trajectories(&self, options: &Options) -> u64 {
@@ -217,7 +272,7 @@ fn finished<T>(found: Result<Vec<T>, String>) -> Done<Vec<T>> {
 fn solve_of(how: How) -> Solve {
     match how {
         How::Trajectories => Solve::Trajectories,
-        How::Exact => Solve::Exact,
+        How::Exact | How::Formula => Solve::Exact,
         How::Steady => Solve::Steady,
         How::MeanField => Solve::MeanField,
     }
@@ -229,21 +284,51 @@ fn read(options: &Options, more: &[(String, String)]) -> Done<Input> {
     let Some((_, text)) = INPUTS.iter().find(|(known, _)| *known == name) else {
         return Err(wrong(format!("there is no input `{name}`")));
     };
+    let mut text = (*text).to_owned();
+    if !options.change.is_empty() {
+        let mut document: toml::Table = toml::from_str(&text)?;
+        for (section, keys) in &options.change {
+            let known = document.entry(section.clone()).or_insert_with(|| toml::Table::new().into());
+            let known = known.as_table_mut().ok_or_else(|| wrong(format!("`{section}` of {name} is no section")))?;
+            known.extend(keys.clone());
+        }
+        text = toml::to_string(&document)?;
+    }
     let overrides: Vec<(String, String)> = options.overrides().into_iter().chain(more.iter().cloned()).collect();
-    Ok(input::parse(&format!("{name}.toml"), text, &overrides)?)
+    Ok(input::parse(&format!("{name}.toml"), &text, &overrides)?)
 }
 
-/// Column `y` against `x`, of every row or of the ends of cycles.
-fn against(table: &Table, x: &str, y: &str, ends: bool) -> Done<Vec<Point>> {
-    let column = |name: &str| table.column(name).ok_or_else(|| wrong(format!("there is no column `{name}`")));
-    let abscissae: Vec<f64> = match x {
-        "time" => table.rows.iter().map(|row| row.time).collect(),
-        "cycle" => table.rows.iter().map(|row| row.cycle as f64 + 1.0).collect(),
-        name => column(name)?.value.clone(),
+fn table_of<'a>(solution: &'a Solution, name: &str) -> Done<&'a str> {
+    let found = solution.tables.iter().find(|(known, _)| known.strip_suffix(".csv").unwrap_or(known) == name);
+    found.map(|(_, text)| text.as_str()).ok_or_else(|| wrong(format!("[record] keeps no table `{name}`")))
+}
+
+/// A formula along its parameter.
+fn law(formula: &str, options: &Options) -> Done<Vec<Point>> {
+    let along = options.along.as_ref().ok_or_else(|| wrong("a formula has no `along`".into()))?;
+    let formula = Formula::parse(formula)?;
+    let number = |x: f64, name: &str| match options.set.get(name) {
+        _ if name == along.parameter => Ok(x),
+        Some(Value::Float(value)) => Ok(*value),
+        Some(Value::Integer(value)) => Ok(*value as f64),
+        _ => Err(wrong(format!("`{name}` is neither set to a number nor the parameter of `along`"))),
     };
-    let last = |row: usize| table.rows.get(row + 1).is_none_or(|next| next.cycle != table.rows[row].cycle);
-    let all = points(abscissae.into_iter(), column(y)?);
-    Ok(all.into_iter().enumerate().filter(|(row, _)| !ends || last(*row)).map(|(_, point)| point).collect())
+    let values = along.values(false).ok_or_else(|| wrong(format!("{} has no values", along.parameter)))?;
+    let point = |x: f64| {
+        let numbers = formula.names().iter().map(|name| number(x, name)).collect::<Done<Vec<f64>>>()?;
+        Ok(Point::exact(x, formula.value(&numbers)?))
+    };
+    values.into_iter().map(point).collect()
+}
+
+/// Where the parabola through the lowest point and its neighbours is lowest, with both axes logarithmic.
+fn where_least(curve: &[Point]) -> Option<f64> {
+    let k = (0..curve.len()).filter(|k| curve[*k].y.is_finite()).min_by(|a, b| curve[*a].y.total_cmp(&curve[*b].y))?;
+    let three = curve.get(k.checked_sub(1)?..k + 2)?;
+    let [(x0, y0), (x1, y1), (x2, y2)] = [0, 1, 2].map(|k: usize| (three[k].x.ln(), three[k].y.ln()));
+    let (left, right) = ((y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1));
+    let curvature = (right - left) / (x2 - x0);
+    Some((0.5 * (x0 + x1) - 0.5 * left / curvature).exp())
 }
 
 /// A number read off a curve with its error; `None` where it has none.
@@ -253,10 +338,12 @@ pub fn reading(curve: &[Point], how: Reading) -> Option<(f64, f64)> {
     let most = || curve.iter().filter(|p| p.y.is_finite()).max_by(|a, b| a.y.total_cmp(&b.y));
     let between = |a: &Point, b: &Point, part: f64| (a.x + part * (b.x - a.x), a.y + part * (b.y - a.y));
     match how {
+        Reading::Exponent(from, to) => PowerLaw::through(curve, (from, to)).map(|law| (law.exponent, law.error)),
         Reading::First => curve.first().map(of),
         Reading::Last => curve.last().map(of),
         Reading::Most => most().map(of),
         Reading::WhereMost => most().map(|p| (p.x, 0.0)),
+        Reading::WhereLeast => where_least(curve).map(|x| (x, 0.0)),
         Reading::At(x) => curve.windows(2).find(|pair| pair[0].x <= x && x <= pair[1].x).map(|pair| {
             let width = pair[1].x - pair[0].x;
             let part = if width > 0.0 { (x - pair[0].x) / width } else { 0.0 };

@@ -1,12 +1,13 @@
 //! A set of figures as it is declared: inputs of `examples/` with what to change of them, what to solve, what to draw, and the
 //! numbers that the paper prints.
 //!
-//! What a figure says holds for its panels, and what a panel says for its curves, unless they say something else.
+//! What a figure says holds for its panels, and what a panel says for its curves, unless they say something else; but each curve
+//! has its own label, formula and `paths`. `docs/figures.md` has all keys.
 
 use crate::output::figure::{Axis, Mark, Scale};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use toml::Value;
+use toml::{Table, Value};
 
 /// The figures of one paper.
 #[derive(Debug, Deserialize)]
@@ -86,14 +87,27 @@ pub struct Options {
     /// Parameters that are set.
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
+    /// Sections of the input with keys that are changed, such as `record = { paths = 8 }`.
+    #[serde(default)]
+    pub change: BTreeMap<String, Table>,
     /// How: `trajectories`, `exact`, `steady`, `meanfield`.
     pub solve: Option<Vec<How>>,
+    /// In place of an input: an expression of the parameter of `along`, and of those that are set.
+    pub formula: Option<String>,
     /// How many trajectories.
     pub trajectories: Option<u64>,
-    /// `time`, `cycle`, a column, or the parameter of `along`.
+    /// A table of the run, such as `quantiles`; `observables` if not given.
+    pub table: Option<String>,
+    /// Cells that a line of it must have; `"last"` is the largest number of the column.
+    #[serde(default)]
+    pub rows: BTreeMap<String, Value>,
+    /// `time`, `cycle`, another column, or an expression of them; of `along` the parameter.
     pub x: Option<String>,
-    /// A column.
+    /// A column, or an expression of columns.
     pub y: Option<String>,
+    /// Every path that `record` keeps by itself, with its jumps.
+    #[serde(default)]
+    pub paths: bool,
     /// Units in which they are drawn.
     pub x_unit: Option<f64>,
     pub y_unit: Option<f64>,
@@ -101,10 +115,16 @@ pub struct Options {
     pub along: Option<Along>,
     /// A second one, which makes a map.
     pub against: Option<Along>,
+    /// Of that the one with the least value alone, which makes a curve again.
+    pub least: Option<bool>,
     /// What is read of each of its points.
     pub read: Option<Read>,
     /// Rows that are drawn: the last one of each cycle.
     pub ends: Option<bool>,
+    /// The power law of the points with x in this range, with its exponent.
+    pub fit: Option<(f64, f64)>,
+    /// Whether it is drawn as points.
+    pub points: Option<bool>,
     pub colour: Option<usize>,
 }
 
@@ -116,6 +136,9 @@ pub enum How {
     Exact,
     Steady,
     MeanField,
+    /// Not at all: a formula.
+    #[serde(skip)]
+    Formula,
 }
 
 impl How {
@@ -126,6 +149,7 @@ impl How {
             How::Exact => ("exact", Mark::Dotted),
             How::Steady => ("steady state", Mark::Line),
             How::MeanField => ("mean field", Mark::Dashed),
+            How::Formula => ("formula", Mark::Dashed),
         }
     }
 }
@@ -165,7 +189,7 @@ impl Along {
 }
 
 /// What is read off a solution that is one point of a curve.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Read {
     /// The last row.
@@ -175,6 +199,8 @@ pub enum Read {
     Most,
     /// The time of that.
     TimeOfMost,
+    /// The value where another column is largest.
+    WhenMost(String),
 }
 
 impl Options {
@@ -182,10 +208,19 @@ impl Options {
     pub fn or(&self, usual: &Self) -> Self {
         let mut set = usual.set.clone();
         set.extend(self.set.clone());
+        let mut change = usual.change.clone();
+        change.extend(self.change.clone());
+        let mut rows = usual.rows.clone();
+        rows.extend(self.rows.clone());
         Self {
             label: self.label.clone(),
             input: self.input.clone().or(usual.input.clone()),
             set,
+            change,
+            formula: self.formula.clone(),
+            table: self.table.clone().or(usual.table.clone()),
+            rows,
+            paths: self.paths,
             solve: self.solve.clone().or(usual.solve.clone()),
             trajectories: self.trajectories.or(usual.trajectories),
             x: self.x.clone().or(usual.x.clone()),
@@ -194,9 +229,20 @@ impl Options {
             y_unit: self.y_unit.or(usual.y_unit),
             along: self.along.clone().or(usual.along.clone()),
             against: self.against.clone().or(usual.against.clone()),
-            read: self.read.or(usual.read),
+            least: self.least.or(usual.least),
+            read: self.read.clone().or(usual.read.clone()),
             ends: self.ends.or(usual.ends),
+            fit: self.fit.or(usual.fit),
+            points: self.points.or(usual.points),
             colour: self.colour.or(usual.colour),
+        }
+    }
+
+    /// How it is solved: exactly, if it does not say.
+    pub fn ways(&self) -> Vec<How> {
+        match (&self.formula, &self.solve) {
+            (Some(_), _) => vec![How::Formula],
+            (None, ways) => ways.clone().unwrap_or_else(|| vec![How::Exact]),
         }
     }
 
@@ -240,10 +286,14 @@ pub enum Reading {
     /// The largest y, and where it is.
     Most,
     WhereMost,
+    /// Where the least y is: of the parabola through it and its neighbours, in the logarithms.
+    WhereLeast,
     /// y at this x, between the points by a straight line.
     At(f64),
     /// The first x at which y is this.
     Crossing(f64),
+    /// The exponent of the power law of the points with x in this range.
+    Exponent(f64, f64),
 }
 
 /// Read a declaration.
@@ -252,4 +302,38 @@ pub enum Reading {
 /// What is wrong, with line and column.
 pub fn parse(text: &str) -> Result<Declared, String> {
     toml::from_str(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{MAKERS, Maker};
+    use super::*;
+
+    #[test]
+    fn what_is_shipped_is_understood_and_published_numbers_have_their_curves() {
+        let shipped =
+            MAKERS.iter().filter_map(|(_, maker)| if let Maker::Declared(text) = maker { Some(*text) } else { None });
+        let guide = include_str!("../../../docs/figures.md");
+        let example = guide.split("```").find_map(|part| part.strip_prefix("toml\n"));
+        for text in shipped.chain(example) {
+            let declared = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            for published in &declared.published {
+                let figure = declared.figures.iter().find(|figure| figure.name == published.figure);
+                let panel = figure.and_then(|figure| figure.panels.get(published.panel));
+                let curve = panel.and_then(|panel| panel.curves.iter().find(|curve| curve.label == published.curve));
+                assert!(curve.is_some(), "{}", published.what);
+            }
+        }
+        assert!(example.is_some_and(|text| text.contains("[[published]]")));
+        assert!(parse("title = 1").is_err_and(|error| error.contains("line 1")));
+    }
+
+    #[test]
+    fn a_curve_takes_what_is_usual_but_not_its_formula() {
+        let options = |text: &str| toml::from_str::<Options>(text).unwrap();
+        let usual = options("input = \"aging\"\nset = { N = 4, gamma = 1 }\nformula = \"x\"\npaths = true");
+        let curve = options("set = { N = 8 }\nrows = { time = \"last\" }").or(&usual);
+        assert_eq!(curve.overrides(), [("N".to_owned(), "8".to_owned()), ("gamma".to_owned(), "1".to_owned())]);
+        assert_eq!((curve.input.as_deref(), curve.ways(), curve.paths), (Some("aging"), vec![How::Exact], false));
+    }
 }

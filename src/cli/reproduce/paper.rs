@@ -3,6 +3,7 @@
 use super::Results;
 use super::curves::{Solver, reading};
 use super::declared::{Declared, DeclaredFigure, DeclaredPanel, How, Options, Published};
+use super::fit::PowerLaw;
 use crate::cli::print::say;
 use crate::error::RunError;
 use crate::output::figure::{Figure, Mark, Panel, Point, Series, Strip};
@@ -61,8 +62,20 @@ fn drawn(
     let mut all_ways: Vec<(How, Mark)> = Vec::new();
     for (index, curve) in panel.curves.iter().enumerate() {
         let options = curve.or(&usual);
-        let ways = options.solve.clone().unwrap_or_else(|| vec![How::Exact]);
-        if let (Some(x), Some(y)) = (&options.along, &options.against) {
+        let ways = options.ways();
+        if options.paths {
+            let paths = solver.paths(&options).map_err(|error| placed(error, figure, number, curve))?;
+            let mut named = 0;
+            for path in &paths {
+                named += usize::from(path.mark == Mark::Thin);
+                let label = if path.mark == Mark::Thin { format!("path {named}") } else { path.label.clone() };
+                let (figure, points) = (figure.name.clone(), path.points.clone());
+                all.push(Curve { figure, panel: number, label, how: How::Trajectories, points, against: Vec::new() });
+            }
+            series.extend(paths);
+            continue;
+        }
+        if let (Some(x), Some(y), None) = (&options.along, &options.against, options.least.filter(|least| *least)) {
             let map = solver.map(&options, ways[0], [x, y]).map_err(|error| placed(error, figure, number, curve))?;
             let all_of = |k: usize| (map.x[k % map.x.len()], map.y[k / map.x.len()], map.values[k]);
             let places: Vec<(f64, f64, f64)> = (0..map.values.len()).map(all_of).collect();
@@ -87,11 +100,13 @@ fn drawn(
                 (false, _) => String::new(),
             };
             let mark = match (mark, ways.len()) {
-                (Mark::Dotted | Mark::Dashed, 1) => Mark::Line,
+                _ if options.points == Some(true) => Mark::Points,
+                (Mark::Dotted | Mark::Dashed, 1) if *how != How::Formula => Mark::Line,
                 (Mark::Band, _) if options.along.is_some() || options.ends == Some(true) => Mark::Points,
                 (mark, _) => mark,
             };
-            if !curve.label.is_empty() && !all_ways.contains(&(*how, mark)) {
+            let own_word = *how == How::Formula;
+            if !curve.label.is_empty() && !own_word && !all_ways.contains(&(*how, mark)) {
                 all_ways.push((*how, mark));
             }
             // What is solved in two ways and has one colour tells the ways apart by its lines.
@@ -102,6 +117,13 @@ fn drawn(
                 (None, ..) => index,
             };
             series.push(Series::new(named, colour, mark, points.clone()));
+            if let Some(law) = options.fit.and_then(|range| PowerLaw::through(&points, range)) {
+                let name = options.along.as_ref().map_or("x", |along| &along.parameter);
+                let digits = digits(law.error);
+                let label = format!("∝ {name}^({:.digits$} ± {:.digits$})", law.exponent, law.error);
+                let line = points.iter().map(|p| Point::exact(p.x, law.at(p.x))).collect();
+                series.push(Series::new(label, colour, Mark::Dashed, line));
+            }
             all.push(Curve {
                 figure: figure.name.clone(),
                 panel: number,
@@ -142,6 +164,11 @@ fn distances(curves: &[Curve]) -> Option<Strip> {
     all
 }
 
+/// Decimals that show a number of this size.
+fn digits(error: f64) -> usize {
+    if error > 0.0 { (-error.log10()).ceil().clamp(1.0, 9.0) as usize } else { 4 }
+}
+
 /// An error, with the curve that it is of.
 fn placed(error: Box<dyn Error>, figure: &DeclaredFigure, panel: usize, curve: &Options) -> Box<dyn Error> {
     match error.downcast::<RunError>() {
@@ -154,7 +181,9 @@ fn placed(error: Box<dyn Error>, figure: &DeclaredFigure, panel: usize, curve: &
 /// The points of all curves, one a line; of a map with the second parameter.
 fn data(curves: &[Curve]) -> String {
     let mut text = String::from("panel,curve,solved,x,against,y,y_lo,y_hi\n");
-    let number = |x: f64| if x.is_finite() { x.to_string() } else { String::new() };
+    // Nine digits.
+    let rounded = |x: f64| format!("{x:.8e}").parse::<f64>().unwrap_or(x);
+    let number = |x: f64| if x.is_finite() { rounded(x).to_string() } else { String::new() };
     for curve in curves {
         let (panel, label, how) = (curve.panel, curve.label.replace(['"', ','], " "), curve.how.style().0);
         let how = how.replace(", 95 %", "");
@@ -191,7 +220,9 @@ fn compared(declared: &Declared, curves: &[Curve]) -> Done<(String, String, bool
         all &= agrees || !why.is_empty();
         let word = if agrees { "yes" } else { "no" };
         let why = if agrees { "" } else { why };
-        let shown = if error > 0.0 { format!("{ours:.4} ± {error:.4}") } else { format!("{ours:.4}") };
+        let decimals = if error > 0.0 { digits(error) + 1 } else { digits(*within) }.max(4);
+        let shown =
+            if error > 0.0 { format!("{ours:.decimals$} ± {error:.decimals$}") } else { format!("{ours:.decimals$}") };
         let cell = what.replace('|', "\\|");
         writeln!(text, "| {cell} | {printed} | {shown} | {word} | {why} |")?;
         writeln!(table, "{},{printed},{within},{ours},{error},{word}", what.replace(['"', ','], ";"))?;
