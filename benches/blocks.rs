@@ -12,6 +12,24 @@ use leyden::unravel::engine::Engine;
 const CHARGER_1: &str = include_str!("../examples/charger_1.toml");
 const CHARGER_3: &str = include_str!("../examples/charger_3.toml");
 
+/// The transverse Ising model on a torus of 4 × 3 cells, each of which decays: 12 jumps a trajectory.
+const ISING: &str = r#"
+title = "Transverse Ising model"
+[subsystems]
+B = { cells = 12, graph = [[0,1],[1,2],[2,3],[3,0],[4,5],[5,6],[6,7],[7,4],[8,9],[9,10],[10,11],[11,8],
+                           [0,4],[1,5],[2,6],[3,7],[4,8],[5,9],[6,10],[7,11],[8,0],[9,1],[10,2],[11,3]] }
+[initial]
+B = "excited"
+[hamiltonian]
+terms = ["0.5*bonds(sz, sz, B)", "0.2*sx(B)"]
+[channels]
+loss = { each = "sm(B)", rate = 1.0 }
+[protocol]
+steps = [ { name = "decay", evolve = 10.0, samples = 99 } ]
+[observe]
+quantities = ["energy", "jumps"]
+"#;
+
 /// N = 50 cells with H = Sˣ, D[S⁻] at rate 1/N and D[σ⁻] on each at rate 0.1, from the ground state.
 fn driven(cells: u64) -> Problem {
     let mut p = Problem::builder("driven ensemble");
@@ -45,6 +63,7 @@ fn problems() -> Vec<(&'static str, Problem, Option<Representation>, u64)> {
         ("network 5", network.problem().unwrap(), None, 4_000),
         ("chain 10", chain.problem().unwrap(), None, 32),
         ("chain 16", big.problem().unwrap(), None, 1),
+        ("Ising 4 x 3", input::parse("ising", ISING, &[]).unwrap().problem, None, 4),
         ("driven 50", driven(50), None, 1_000),
         ("driven 200", driven(200), None, 64),
         ("driven 1000", driven(1000), None, 4),

@@ -34,9 +34,9 @@ pub struct ReproduceArgs {
     /// scaling, all, or a file that declares some
     #[arg(default_value = "all")]
     name: String,
-    /// Folder that receives a folder for each name
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    out: PathBuf,
+    /// Folder that receives a folder for each name [default: results, and results-quick with --quick]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -72,8 +72,9 @@ const MAKERS: [(&str, Maker); 9] = [
 pub fn reproduce(args: &ReproduceArgs) -> Outcome {
     if args.name.ends_with(".toml") {
         let text = std::fs::read_to_string(&args.name).map_err(|e| RunError::Request(format!("{}: {e}", args.name)))?;
-        let stem = Path::new(&args.name).file_stem().map_or_else(|| "figures".into(), |s| s.to_string_lossy());
-        return Ok(exit(make(args, &stem, &Maker::Program(aging::figures), Some(&text))?));
+        let path = Path::new(&args.name);
+        let stem = path.file_stem().map_or_else(|| "figures".into(), |s| s.to_string_lossy());
+        return Ok(exit(make(args, &stem, &Maker::Program(aging::figures), Some((&text, path.parent())))?));
     }
     let wanted: Vec<&(&str, Maker)> =
         MAKERS.iter().filter(|(name, _)| args.name == "all" || args.name == *name).collect();
@@ -89,8 +90,8 @@ pub fn reproduce(args: &ReproduceArgs) -> Outcome {
         if args.quick && args.name == "all" && *name == "scaling" {
             continue;
         }
-        let text = if let Maker::Declared(text) = maker { Some(*text) } else { None };
-        agree &= make(args, name, maker, text)?;
+        let declared = if let Maker::Declared(text) = maker { Some((*text, None)) } else { None };
+        agree &= make(args, name, maker, declared)?;
     }
     Ok(exit(agree))
 }
@@ -100,8 +101,14 @@ fn exit(agree: bool) -> ExitCode {
     if agree { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Make one set, unless it is there. Returns whether its numbers agree with those printed.
-fn make(args: &ReproduceArgs, name: &str, maker: &Maker, declared: Option<&str>) -> Result<bool, Box<dyn Error>> {
+/// Make one set, unless it is there: by its program, or from a declaration with the folder of inputs of the user's own. Returns
+/// whether its numbers agree with those printed.
+fn make(
+    args: &ReproduceArgs,
+    name: &str,
+    maker: &Maker,
+    declared: Option<(&str, Option<&Path>)>,
+) -> Result<bool, Box<dyn Error>> {
     let started = Instant::now();
     let mut identity = Map::new();
     identity.insert("command".into(), json!(format!("reproduce {name}")));
@@ -109,10 +116,19 @@ fn make(args: &ReproduceArgs, name: &str, maker: &Maker, declared: Option<&str>)
     facts.insert("program".into(), json!(format!("leyden {}", env!("CARGO_PKG_VERSION"))));
     facts.insert("seed".into(), json!(args.seed));
     facts.insert("quick".into(), json!(args.quick));
-    if let Some(text) = declared {
-        facts.insert("declaration".into(), json!(sha256(text.as_bytes())));
+    let mut parsed = None;
+    if let Some((text, beside)) = declared {
+        let mut declared = declared::parse(text).map_err(|e| RunError::Request(format!("{name}: {e}")))?;
+        let mut all = text.to_owned();
+        for own in declared.own_inputs(beside.unwrap_or(Path::new(""))) {
+            let known = std::fs::read_to_string(&own);
+            all += &known.map_err(|e| RunError::Request(format!("{}: {e}", own.display())))?;
+        }
+        facts.insert("declaration".into(), json!(sha256(all.as_bytes())));
+        parsed = Some(declared);
     }
-    let place = args.out.join(name);
+    let folder = if args.quick { "results-quick" } else { "results" };
+    let place = args.out.as_deref().unwrap_or(Path::new(folder)).join(name);
     let same = |known: &Map<String, Value>| facts.iter().all(|(key, fact)| known.get(key) == Some(fact));
     if !args.again && manifest(&place).is_some_and(|known| same(&known)) {
         say!("{} is there already (--again makes it anew)", place.display());
@@ -121,11 +137,8 @@ fn make(args: &ReproduceArgs, name: &str, maker: &Maker, declared: Option<&str>)
     say!("{name}");
     let folder = RunFolder::claim(&place, Run { identity, ..Run::default() }, 20_000_000)?;
     let mut results = Results { folder, seed: args.seed, quick: args.quick };
-    let agree = match (declared, maker) {
-        (Some(text), _) => {
-            let declared = declared::parse(text).map_err(|e| RunError::Request(format!("{name}: {e}")))?;
-            paper::figures(&mut results, &declared)?
-        }
+    let agree = match (parsed, maker) {
+        (Some(declared), _) => paper::figures(&mut results, &declared)?,
         (None, Maker::Program(program)) => program(&mut results).map(|()| true)?,
         (None, Maker::Declared(_)) => true,
     };

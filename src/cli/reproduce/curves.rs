@@ -6,7 +6,7 @@ use super::lines::{Chosen, points};
 use crate::cli::run::sample;
 use crate::cli::sweep::{solve_point, time_to_charge};
 use crate::cli::{interrupt, record};
-use crate::error::RunError;
+use crate::error::{ModelError, RunError, nearest};
 use crate::estimate::columns;
 use crate::input::{self, Formula, Input, Solve, TAU};
 use crate::output::figure::{Heat, Point, Series};
@@ -281,10 +281,14 @@ fn solve_of(how: How) -> Solve {
 /// The input of a curve with its parameters.
 fn read(options: &Options, more: &[(String, String)]) -> Done<Input> {
     let name = options.input.as_deref().ok_or_else(|| wrong("a curve has no input".into()))?;
-    let Some((_, text)) = INPUTS.iter().find(|(known, _)| *known == name) else {
-        return Err(wrong(format!("there is no input `{name}`")));
+    let (name, mut text) = match INPUTS.iter().find(|(known, _)| *known == name) {
+        Some((_, text)) => (format!("{name}.toml"), (*text).to_owned()),
+        None if name.ends_with(".toml") => (name.to_owned(), std::fs::read_to_string(name)?),
+        None => {
+            let known = nearest(name, INPUTS.iter().map(|(known, _)| *known));
+            return Err(RunError::from(ModelError::UnknownName { kind: "input", name: name.to_owned(), known }).into());
+        }
     };
-    let mut text = (*text).to_owned();
     if !options.change.is_empty() {
         let mut document: toml::Table = toml::from_str(&text)?;
         for (section, keys) in &options.change {
@@ -295,7 +299,7 @@ fn read(options: &Options, more: &[(String, String)]) -> Done<Input> {
         text = toml::to_string(&document)?;
     }
     let overrides: Vec<(String, String)> = options.overrides().into_iter().chain(more.iter().cloned()).collect();
-    Ok(input::parse(&format!("{name}.toml"), &text, &overrides)?)
+    Ok(input::parse(&name, &text, &overrides)?)
 }
 
 fn table_of<'a>(solution: &'a Solution, name: &str) -> Done<&'a str> {

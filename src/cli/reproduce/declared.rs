@@ -7,6 +7,7 @@
 use crate::output::figure::{Axis, Mark, Scale};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// The figures of one paper.
@@ -82,7 +83,7 @@ pub struct Options {
     /// In the legend.
     #[serde(default)]
     pub label: String,
-    /// An input of `examples/`, without its ending.
+    /// An input of `examples/`, without its ending; or a file of the user's own, `NAME.toml`, beside the declaration.
     pub input: Option<String>,
     /// Parameters that are set.
     #[serde(default)]
@@ -294,6 +295,29 @@ pub enum Reading {
     Crossing(f64),
     /// The exponent of the power law of the points with x in this range.
     Exponent(f64, f64),
+}
+
+impl Declared {
+    /// Let inputs of the user's own be looked for in `folder`; returns their files, each once.
+    pub fn own_inputs(&mut self, folder: &Path) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut find = |options: &mut Options| {
+            let Some(own) = options.input.as_mut().filter(|name| name.ends_with(".toml")) else { return };
+            let file = folder.join(&*own);
+            *own = file.to_string_lossy().into_owned();
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        };
+        for figure in &mut self.figures {
+            find(&mut figure.usual);
+            for panel in &mut figure.panels {
+                find(&mut panel.usual);
+                panel.curves.iter_mut().for_each(&mut find);
+            }
+        }
+        files
+    }
 }
 
 /// Read a declaration.
