@@ -239,7 +239,7 @@ class Stratum:
             every = {"values": False, "states": False, "jumps": False} | wanted
             self.kept[key] = self.problem.trajectories(
                 self.run.seed, self.run.first, self.run.trajectories, plain=not options["improved_sampling"],
-                dims=[d for d in of.dims if d > 1] or [1], threads=options["threads"], **every,
+                dims=[d for d in of.dims if d > 1], threads=options["threads"], **every,
             )
         return self.kept[key]
 

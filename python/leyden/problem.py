@@ -393,7 +393,7 @@ def whole(what: str, value, least: int, most: int) -> int:
     """A whole number from least to most."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{what} is {value!r}, expected a whole number")
-    if value != int(value) or not least <= value <= most:
+    if not np.isfinite(value) or value != int(value) or not least <= value <= most:
         raise ValueError(f"{what} is {value}, expected a whole number from {least} to {most}")
     return int(value)
 

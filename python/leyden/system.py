@@ -12,6 +12,8 @@ from .operators import Matrix, Term, dims_of, terms
 
 #: How far norms may be from 1 before they are taken to be meant.
 NORM = 1e-10
+#: Most states of which density matrices are kept.
+MOST_STATES = 1024
 
 
 @dataclass
@@ -43,10 +45,14 @@ class System:
 
     def problem(self, start: list, states: bool, title: str, battery=None, representation=None) -> _leyden.Problem:
         """Compiled, with this initial state."""
+        if states and self.size > MOST_STATES:
+            raise ValueError(
+                f"density matrices of {self.size} states are asked for, at most {MOST_STATES} are kept: give e_ops, and leave out store_states"
+            )
         times = self.times - self.times[0]
         if len(times) == 1:
             times = np.repeat(times, 2)
-        factors = [d for d in self.dims if d > 1] or [1]
+        factors = [d for d in self.dims if d > 1]
         return _leyden.Problem.of_operators(
             {
                 "title": title,
@@ -99,6 +105,8 @@ def system(H, tlist, c_ops, e_ops, args, dims) -> System:
     span = (times[0], times[-1])
     h = terms(H, "H", args, span, times)
     size = h[0].matrix.size
+    if size < 2:
+        raise ValueError(f"H has {size} state, expected at least 2")
     dims = _dims(dims, h, size)
     collapse = [terms(op, f"c_ops[{k}]", args, span, times) for k, op in enumerate(_listed(c_ops))]
     for what, part in [("H", h), *((f"c_ops[{k}]", part) for k, part in enumerate(collapse))]:
