@@ -24,6 +24,11 @@ statistical:
 mutation:
     scripts/mutation.sh
 
+# The Python package into the environment that is active, and its tests
+python:
+    pip install './python[test]'
+    pytest python/tests
+
 lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings

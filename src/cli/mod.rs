@@ -26,6 +26,7 @@ use crate::error::RunError;
 use crate::unravel::NO_SHOTS;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use ranks::Place;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -118,7 +119,12 @@ struct InputArgs {
 /// Parse the command line, do what it says, and return the exit status: 0 done, 1 a check failed, 2 bad input, 130
 /// interrupted with results saved.
 pub fn main() -> ExitCode {
-    let command = match Cli::try_parse() {
+    main_with(std::env::args_os())
+}
+
+/// The same of these arguments, the first being the name of the program: the command that other programs hold.
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli.command,
         // What `--help` and `--version` print comes this way too.
         Err(message) => {

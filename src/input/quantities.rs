@@ -155,12 +155,12 @@ fn own<'s>(table: &Table<'s>, scope: &Parameters<'s>, parts: &Parts) -> Result<V
     let expression = expression::parse(written.text("an operator such as `sy(A)` in a string")?)?;
     let operator = Context::whole(scope, parts).operator(&expression, "a column has its own value at every row")?;
     if Acting::on(&parts.all).is_hermitian(&operator) {
-        return Ok(vec![Named { name, operator }]);
+        return Ok(vec![Named { name, operator, range: None }]);
     }
     let [real, imaginary] = operator.hermitian_parts();
     Ok(vec![
-        Named { name: format!("{name}_re"), operator: real },
-        Named { name: format!("{name}_im"), operator: imaginary },
+        Named { name: format!("{name}_re"), operator: real, range: None },
+        Named { name: format!("{name}_im"), operator: imaginary, range: None },
     ])
 }
 
@@ -223,7 +223,7 @@ fn of_one<'s>(expression: &Expr<'s>, scope: &Parameters<'s>, parts: &[Subsystem]
     };
     let alone = parts.iter().filter(meant).count() == 1;
     let name = if alone { format!("{name}_{number}") } else { format!("{name}_{of}_{number}") };
-    Ok(Some(Named { name, operator }))
+    Ok(Some(Named { name, operator, range: None }))
 }
 
 /// A quantity of several subsystems, or of the cells of one.

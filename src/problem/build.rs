@@ -43,6 +43,7 @@ impl ProblemBuilder {
             hamiltonian: OpSum::default(),
             drives: Vec::new(),
             at_most: None,
+            by_pattern: false,
             frame_stated: false,
             channels: Vec::new(),
             protocol: Protocol { repeat: 1, steps: Vec::new() },
@@ -148,6 +149,12 @@ impl ProblemBuilder {
     /// Keep states of at most so many quanta in these subsystems together, and of every operator what stays among them.
     pub fn at_most(&mut self, quanta: u64, of: impl IntoIterator<Item = SubsystemId>) -> &mut Self {
         self.problem.at_most = Some(AtMost { quanta, of: of.into_iter().collect() });
+        self
+    }
+
+    /// Blocks are looked for in the pattern of matrix elements, not among charges of the operators' products.
+    pub(super) fn by_pattern(&mut self) -> &mut Self {
+        self.problem.by_pattern = true;
         self
     }
 
@@ -312,8 +319,17 @@ impl ProblemBuilder {
 
     /// A Hermitian operator whose mean makes the column `name` where it is asked for, as [`Quantity::Expect`].
     pub fn observable(&mut self, name: &str, operator: OpSum) -> ObservableId {
-        self.problem.observables.push(Named { name: name.to_owned(), operator });
+        self.problem.observables.push(Named { name: name.to_owned(), operator, range: None });
         ObservableId::new(self.problem.observables.len() - 1)
+    }
+
+    /// The least and the greatest value of an observable, as of the eigenvalues of its matrix: what was never seen of it is
+    /// bounded by them, in place of the sum over its terms.
+    pub fn range_of(&mut self, observable: ObservableId, range: (f64, f64)) -> &mut Self {
+        if let Some(named) = self.problem.observables.get_mut(observable.index()) {
+            named.range = Some(range);
+        }
+        self
     }
 
     /// A function of the state of a part, which makes a column where it is asked for as [`Quantity::Chosen`].

@@ -23,6 +23,7 @@ mod ids;
 mod initial;
 mod joint;
 mod limits;
+mod matrix;
 mod normal_order;
 mod notes;
 mod operator;
@@ -186,6 +187,8 @@ pub struct Named {
     pub name: String,
     /// The operator.
     pub operator: OpSum,
+    /// Its least and its greatest value, where they are known better than its terms say.
+    pub range: Option<(f64, f64)>,
 }
 
 /// A rate that falls below 0 by no more than this part of its largest value is rounded.
@@ -280,6 +283,8 @@ pub struct Problem {
     pub(crate) drives: Vec<Drive>,
     /// The most quanta that are kept.
     pub(crate) at_most: Option<AtMost>,
+    /// Whether its operators came as matrices, so that blocks are looked for in the pattern of their elements.
+    pub(crate) by_pattern: bool,
     /// Whether it was said in which frame H is.
     pub(crate) frame_stated: bool,
     /// The dissipative channels.

@@ -159,6 +159,10 @@ impl States for EngineBatch<'_> {
         each!(Self, self, batch => batch.battery_spin(k, take))
     }
 
+    fn amplitudes(&self, k: usize, take: &mut dyn FnMut(&[usize], Complex64)) -> bool {
+        each!(Self, self, batch => batch.amplitudes(k, take))
+    }
+
     fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {
         each!(Self, self, batch => batch.energy_outcomes(k, take))
     }

@@ -52,6 +52,12 @@ pub trait States {
         None
     }
 
+    /// The normalised vector of trajectory `k`: `take` hears of the levels of all tensor factors with their amplitude. False
+    /// where states are not kept by product states.
+    fn amplitudes(&self, _k: usize, _take: &mut dyn FnMut(&[usize], Complex64)) -> bool {
+        false
+    }
+
     /// What a projective measurement of H_B in trajectory `k` can give: `take` hears of energies with their probabilities,
     /// one energy more than once. Of none if every state is one of definite energy.
     ///

@@ -5,7 +5,7 @@ use super::stream::Stream;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::problem::{Kind, Linear, Reduction, SubsystemId};
-use crate::space::blocks::{Block, BlockId, Blocks, MOST_MEASURED, Part, most_coupled, place};
+use crate::space::blocks::{Block, BlockId, Blocks, MOST_MEASURED, Part, Slot, most_coupled, place};
 use num_complex::Complex64;
 use std::collections::HashMap;
 
@@ -89,6 +89,19 @@ impl<V: Vectors> States for V {
         let View { block, psi, norm } = self.view(k);
         block.space.fibres(slot, psi, take);
         Some(norm)
+    }
+
+    fn amplitudes(&self, k: usize, take: &mut dyn FnMut(&[usize], Complex64)) -> bool {
+        if self.blocks().layout.slots.iter().any(|slot| matches!(slot, Slot::Spin { .. })) {
+            return false;
+        }
+        let View { block, psi, norm } = self.view(k);
+        let (mut levels, scale) = (vec![0; block.space.levels.len()], norm.sqrt().recip());
+        for (state, x) in psi.iter().enumerate() {
+            block.space.read(state, &mut levels);
+            take(&levels, x * scale);
+        }
+        true
     }
 
     fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {

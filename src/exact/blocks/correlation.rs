@@ -126,7 +126,7 @@ fn beside_a_level(problem: &Problem, asked: &Regression) -> Problem {
         for operator in read.hermitian_parts() {
             let id = ObservableId::new(extended.observables.len());
             extended.quantities.push(Quantity::Expect(id));
-            extended.observables.push(Named { name: format!("the auxiliary observable {id}"), operator });
+            extended.observables.push(Named { name: format!("the auxiliary observable {id}"), operator, range: None });
         }
     }
     extended

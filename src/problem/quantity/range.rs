@@ -1,7 +1,7 @@
 //! The least and the greatest value that each quantity can have, from the problem: what intervals and errors are bounded by.
 
 use super::{Linear, Nonlinear, Part, Quantity, Recipe, spin_length};
-use crate::problem::{Kind, Op, OpSum, Problem, SubsystemId, Term, Zero};
+use crate::problem::{Kind, Named, Op, OpSum, Problem, SubsystemId, Term, Zero};
 
 /// \[lo, hi\], infinite where nothing is known.
 pub type Range = (f64, f64);
@@ -55,7 +55,8 @@ impl Linear {
                 (least * (least + 1.0), half(e) * (half(e) + 1.0))
             }
             Linear::Expect(id) => {
-                problem.observables[id].operator.terms.iter().map(|t| problem.term_range(t)).fold((0.0, 0.0), sum)
+                let Named { operator, range, .. } = &problem.observables[id];
+                range.unwrap_or_else(|| operator.terms.iter().map(|t| problem.term_range(t)).fold((0.0, 0.0), sum))
             }
             Linear::Bright(_) | Linear::TopLevel(_) | Linear::TopQuanta => (0.0, 1.0),
             Linear::BrightLoss(_) | Linear::BrightReturn(_) | Linear::Jumps(_) => (0.0, f64::INFINITY),

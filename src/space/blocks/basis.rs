@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct Key {
     /// 2J of every slot; 0 where the slot is no spin.
     pub two_j: Vec<u64>,
-    /// The values of the charges.
+    /// The values of the charges, or the number of the set of product states.
     pub charges: Vec<i64>,
 }
 
@@ -37,7 +37,11 @@ impl Space {
             strides[slot] = strides[slot + 1].saturating_mul(levels[slot + 1] as u64);
         }
         let mut space = Self { levels, strides, codes: None, dimension: 0, key };
-        if layout.at_most.is_some() {
+        if let Some(sets) = &layout.sets {
+            let codes = sets.members(space.key.charges[0]).to_vec();
+            space.dimension = codes.len();
+            space.codes = Some(codes);
+        } else if layout.at_most.is_some() {
             let codes = space.few_quanta(layout, charges);
             space.dimension = codes.len();
             space.codes = Some(codes);
@@ -152,7 +156,11 @@ impl Space {
 
     /// The place of a product state in the block.
     pub fn index(&self, levels: &[usize]) -> Option<usize> {
-        let code = self.code(levels);
+        self.place(self.code(levels))
+    }
+
+    /// The place of the product state with this code.
+    pub fn place(&self, code: u64) -> Option<usize> {
         match &self.codes {
             None => Some(code as usize),
             Some(codes) => codes.binary_search(&code).ok(),
@@ -209,6 +217,9 @@ impl Space {
 
 /// The key of a product state.
 pub fn key_of(layout: &Layout, charges: &[Charge], two_j: &[u64], levels: &[usize]) -> Key {
+    if let Some(sets) = &layout.sets {
+        return Key { two_j: two_j.to_vec(), charges: vec![sets.of(levels)] };
+    }
     let value = |charge: &Charge| {
         let slots = layout.slots.iter().enumerate();
         charge.value(slots.map(|(s, slot): (usize, &Slot)| charge.of_level(s, slot, two_j[s], levels[s])).sum())

@@ -1,10 +1,11 @@
 //! One block with its operators, each built when first needed.
 
-use super::basis::{Space, key_of};
+use super::basis::{Key, Space, key_of};
 use super::exchange::{self, Exchange};
 use super::gate::GateMap;
 use super::layout::Monomial;
 use super::measure::{self, Observable};
+use super::pattern::{Chosen, Column};
 use super::reduce::{self, Reducer};
 use super::{Blocks, Rate};
 use num_complex::Complex64;
@@ -177,18 +178,17 @@ pub fn adjoint(map: &Sparse) -> Sparse {
 impl Blocks {
     /// What `terms` make of a product state: new 2J, new levels, amplitude. `None` where it vanishes.
     pub(super) fn act(&self, monomial: &Monomial, two_j: &mut [u64], levels: &mut [usize]) -> Option<Complex64> {
-        let mut amplitude = monomial.coefficient;
-        for &(slot, op) in monomial.factors.iter().rev() {
-            let (j, level, factor) = self.layout.slots[slot].act(op, two_j[slot], levels[slot])?;
-            (two_j[slot], levels[slot]) = (j, level);
-            amplitude *= factor;
-        }
-        Some(amplitude)
+        self.layout.act(monomial, two_j, levels)
     }
 
     /// The matrix of `terms` that stay inside the block.
     pub(super) fn inside(&self, block: &Block, terms: &[Monomial]) -> Sparse {
         let d = block.dimension();
+        if self.layout.sets.is_some() {
+            let space = &block.space;
+            let places = self.columns(block, terms, &mut |code| space.place(code as u64));
+            return matrix((d, d), places);
+        }
         match self.map(block, terms) {
             Some((target, map)) if target == block.id => map,
             _ => CsMatI::zero((d, d)),
@@ -197,14 +197,30 @@ impl Blocks {
 
     /// The block that `terms` lead to, all of them to the same, and their matrix; `None` when they do nothing.
     pub(super) fn map(&self, block: &Block, terms: &[Monomial]) -> Option<(BlockId, Sparse)> {
+        if let Some(sets) = &self.layout.sets {
+            let mut set = None;
+            let codes = self.columns(block, terms, &mut |code| {
+                set.get_or_insert(sets.at(code));
+                Some(code)
+            });
+            let key = Key { charges: vec![set?], ..block.space.key.clone() };
+            let to = if key == block.space.key { None } else { Some(self.get(self.find(key))) };
+            let space = to.as_ref().map_or(&block.space, |b| &b.space);
+            let entries =
+                codes.into_iter().filter_map(|(to, from, x)| Some((space.place(to as u64)?, from, x))).collect();
+            let shape = (space.dimension(), block.dimension());
+            return Some((to.as_ref().map_or(block.id, |b| b.id), matrix(shape, entries)));
+        }
         let source = &block.space;
         let mut entries: Vec<(u32, u32, Complex64)> = Vec::new();
         let (mut two_j, mut levels) = (source.key.two_j.clone(), vec![0; source.levels.len()]);
         let mut start = levels.clone();
         let mut target = None;
+        let (chosen, mut places) = (Chosen::new(&self.layout, terms), Vec::new());
         for from in 0..source.dimension() {
             source.read(from, &mut start);
-            for term in terms {
+            chosen.acting(&start, &mut places);
+            for term in places.iter().map(|place| &terms[*place]) {
                 two_j.copy_from_slice(&source.key.two_j);
                 levels.copy_from_slice(&start);
                 let Some(amplitude) = self.act(term, &mut two_j, &mut levels) else { continue };
@@ -220,8 +236,42 @@ impl Blocks {
         }
         let to = target?;
         let (id, rows) = to.map_or((block.id, source.dimension()), |b| (b.id, b.dimension()));
-        let mut matrix = TriMatI::<Complex64, u32>::with_capacity((rows, source.dimension()), entries.len());
-        entries.into_iter().for_each(|(row, column, value)| matrix.add_triplet(row as usize, column as usize, value));
-        Some((id, matrix.to_csr()))
+        let entries = entries.into_iter().map(|(row, column, value)| (row as usize, column as usize, value));
+        Some((id, matrix((rows, source.dimension()), entries.collect())))
     }
+
+    /// What `terms` make of each state of a block that is a set of product states: (what `place` makes of its code, column,
+    /// amplitude), without what adds up to 0.
+    fn columns(
+        &self,
+        block: &Block,
+        terms: &[Monomial],
+        place: &mut dyn FnMut(usize) -> Option<usize>,
+    ) -> Vec<(usize, usize, Complex64)> {
+        let source = &block.space;
+        let (chosen, mut places) = (Chosen::new(&self.layout, terms), Vec::new());
+        let mut start = vec![0; source.levels.len()];
+        let (mut two_j, mut levels) = (source.key.two_j.clone(), start.clone());
+        let mut all = Vec::new();
+        for from in 0..source.dimension() {
+            source.read(from, &mut start);
+            chosen.acting(&start, &mut places);
+            let mut column = Column::default();
+            for term in places.iter().map(|place| &terms[*place]) {
+                levels.copy_from_slice(&start);
+                if let Some(amplitude) = self.act(term, &mut two_j, &mut levels) {
+                    column.add(source.code(&levels) as usize, amplitude);
+                }
+            }
+            all.extend(column.left().filter_map(|(code, amplitude)| Some((place(code)?, from, amplitude))));
+        }
+        all
+    }
+}
+
+/// A matrix of its elements, those given twice added.
+fn matrix(shape: (usize, usize), entries: Vec<(usize, usize, Complex64)>) -> Sparse {
+    let mut matrix = TriMatI::<Complex64, u32>::with_capacity(shape, entries.len());
+    entries.into_iter().for_each(|(row, column, value)| matrix.add_triplet(row, column, value));
+    matrix.to_csr()
 }

@@ -266,6 +266,22 @@ impl Start {
         Ok(Self { parts, choices: choices.filter(|n| *n <= MOST_CHOICES) })
     }
 
+    /// The codes of the product states in each of its vectors, where they are the state of all slots in order.
+    pub(super) fn sets(&self, layout: &Layout) -> Option<Vec<Vec<usize>>> {
+        let [Part { slots, source }] = &self.parts[..] else { return None };
+        let kets: Vec<&Ket> = match source {
+            Source::Kets(kets) => kets.iter().map(|(_, ket)| ket).collect(),
+            Source::Joint(kets) => kets.iter().map(|(.., ket)| ket).collect(),
+            _ => return None,
+        };
+        let code = |levels: &[usize]| {
+            let own = levels.iter().zip(&layout.slots);
+            own.fold(0, |code, (level, slot)| code * slot.levels(0) + level)
+        };
+        let whole = slots.iter().copied().eq(0..layout.slots.len());
+        whole.then(|| kets.into_iter().map(|ket| ket.iter().map(|(levels, _)| code(levels)).collect()).collect())
+    }
+
     /// The states of which it is a product.
     pub fn parts(&self) -> &[Part] {
         &self.parts

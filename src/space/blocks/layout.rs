@@ -1,10 +1,12 @@
 //! Tensor factors of the stored space, and operator sums spelled out as products that take one basis state to one.
 
 use super::super::angular;
+use super::pattern::Sets;
 use crate::problem::{Factor, Kind, Op, OpSum, Problem, SubsystemId};
 use num_complex::Complex64;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 /// One tensor factor of the stored space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +98,8 @@ pub const FEWEST_CELLS: usize = 8;
 pub struct Layout {
     /// The slots.
     pub slots: Vec<Slot>,
+    /// The sets of product states that its blocks are, where these were found from the pattern of matrices.
+    pub sets: Option<Arc<Sets>>,
     /// The slots whose quanta together are limited, and how many there may be.
     pub at_most: Option<(Vec<usize>, i64)>,
     /// The slots of each subsystem: one for a spin, mode or multi-level system, one a cell otherwise.
@@ -121,7 +125,7 @@ impl Layout {
             let slots = limit.of.iter().flat_map(|e| of[e.index()].clone());
             (slots.collect(), limit.quanta as i64)
         });
-        Self { slots, at_most, of }
+        Self { slots, sets: None, at_most, of }
     }
 
     /// Whether blocks may be halved by parities: there are few states, which are not those of many cells, for whose whole
@@ -155,6 +159,17 @@ impl Layout {
     /// Whether a subsystem is stored as one spin.
     pub fn is_spin(&self, subsystem: SubsystemId) -> bool {
         matches!(self.slots[self.of[subsystem.index()].start], Slot::Spin { .. })
+    }
+
+    /// What a product makes of a product state: new 2J, new levels, amplitude. `None` where it vanishes.
+    pub fn act(&self, monomial: &Monomial, two_j: &mut [u64], levels: &mut [usize]) -> Option<Complex64> {
+        let mut amplitude = monomial.coefficient;
+        for &(slot, op) in monomial.factors.iter().rev() {
+            let (j, level, factor) = self.slots[slot].act(op, two_j[slot], levels[slot])?;
+            (two_j[slot], levels[slot]) = (j, level);
+            amplitude *= factor;
+        }
+        Some(amplitude)
     }
 
     /// `sum` as products; operators without a site are summed over the cells of their subsystem.
@@ -305,6 +320,16 @@ impl Slot {
         match *self {
             Slot::Spin { cells } => (cells - two_j) as i64 / 2 + level as i64,
             _ => level as i64,
+        }
+    }
+
+    /// The one level that `op` does something to, if it is one alone.
+    pub fn only_level(&self, op: SlotOp) -> Option<usize> {
+        match (self, op) {
+            (Slot::Cell, SlotOp::Lower | SlotOp::Number) => Some(1),
+            (Slot::Cell, SlotOp::Raise) => Some(0),
+            (Slot::Levels { .. }, SlotOp::Transition(_, from)) => Some(from),
+            _ => None,
         }
     }
 

@@ -152,8 +152,11 @@ pub fn observable(of: &Blocks, block: &Block, linear: Linear, stage: usize) -> O
             )
         }
         Linear::Expect(id) => {
-            // Only what stays inside the block has a mean, term by term.
             let terms = of.layout.monomials(&problem.observables[id].operator);
+            if of.layout.sets.is_some() {
+                return Observable { matrix: Some(of.inside(block, &terms)), ..Observable::default() };
+            }
+            // Only what stays inside the block has a mean, term by term.
             let inside = terms.iter().map(|term| of.inside(block, std::slice::from_ref(term)));
             Observable { matrix: inside.reduce(|sum, term| &sum + &term), ..Observable::default() }
         }

@@ -19,6 +19,7 @@ mod layout;
 mod measure;
 mod mixture;
 mod own;
+mod pattern;
 mod reduce;
 pub mod rotate;
 
@@ -41,6 +42,7 @@ use crate::problem::{
 };
 use charges::{Charge, Constraints};
 use num_complex::Complex64;
+use pattern::{MOST_SORTED, Sets};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
@@ -197,7 +199,7 @@ impl Blocks {
         if !style.spins && cells > 24 {
             return Err(refuse(style, format!("{cells} single cells have 2^{cells} states, more than 2^24")));
         }
-        let layout = Layout::new(problem, style.spins);
+        let mut layout = Layout::new(problem, style.spins);
         let hamiltonian = layout.monomials(&problem.hamiltonian);
         let own = problem.battery_hamiltonian.as_ref().map(|own| own::Own::new(problem, &layout, own)).transpose();
         let own = own.map_err(|reason| refuse(style, reason))?;
@@ -216,7 +218,19 @@ impl Blocks {
             }
         }
         let mut found = Vec::new();
-        if style.charges {
+        if style == (Style { spins: false, charges: true })
+            && let Some(sets) = sets(problem, &layout, &hamiltonian, (&drives, own.as_ref()), &jumps)
+        {
+            let (sets, all) = sets.map_err(|reason| refuse(style, reason))?;
+            let cells = layout.slots.iter().all(|slot| *slot == Slot::Cell) && layout.slots.len() >= FEWEST_CELLS;
+            if sets.count() == 1 || (cells && 2 * sets.largest() >= all) {
+                return Err(refuse(
+                    style,
+                    "the pattern of the matrices leaves no smaller sets of states to themselves".into(),
+                ));
+            }
+            layout.sets = Some(Arc::new(sets));
+        } else if style.charges {
             let mut constraints = Constraints::default();
             constraints.conserve(&layout, &hamiltonian);
             drives.iter().for_each(|terms| constraints.conserve(&layout, terms));
@@ -284,7 +298,7 @@ impl Blocks {
             }
             return Ok(());
         }
-        if self.charges.is_empty() {
+        if self.charges.is_empty() || self.layout.sets.is_some() {
             return if all <= MOST_STATES {
                 Ok(())
             } else {
@@ -350,7 +364,7 @@ impl Blocks {
 
     /// Whether charges split the space.
     pub fn has_charges(&self) -> bool {
-        !self.charges.is_empty()
+        !self.charges.is_empty() || self.layout.sets.is_some()
     }
 
     /// Whether charges other than parities do so, of which a walk meets many values.
@@ -364,7 +378,10 @@ impl Blocks {
         for (subsystem, slots) in self.problem.subsystems.iter().zip(&self.layout.of) {
             slots.clone().for_each(|slot| names[slot] = subsystem.name.clone());
         }
-        self.charges.iter().map(|charge| charge.describe(&names)).collect()
+        let sets = self.layout.sets.iter();
+        let sets =
+            sets.map(|sets| format!("the invariant set, of {} with at most {} states", sets.count(), sets.largest()));
+        sets.chain(self.charges.iter().map(|charge| charge.describe(&names))).collect()
     }
 
     /// The slot of the battery, where that is one ensemble stored as a spin.
@@ -450,6 +467,32 @@ fn check_quantities(problem: &Problem, style: Style) -> Result<(), CompileError>
         }
     }
     Ok(())
+}
+
+/// The invariant sets of product states of a problem made of matrices, and how many states there are; `None` of another
+/// problem or a space too large to count through.
+#[allow(clippy::type_complexity)]
+fn sets(
+    problem: &Problem,
+    layout: &Layout,
+    hamiltonian: &[Monomial],
+    (drives, own): (&[Vec<Monomial>], Option<&own::Own>),
+    jumps: &[JumpOperator],
+) -> Option<Result<(Sets, usize), String>> {
+    let all = layout.slots.iter().try_fold(1usize, |all, slot| all.checked_mul(slot.levels(0)))?;
+    if !problem.by_pattern || all > MOST_SORTED {
+        return None;
+    }
+    let start = match Start::new(problem, layout) {
+        Ok(start) => start.sets(layout)?,
+        Err(reason) => return Some(Err(reason)),
+    };
+    let inside = [hamiltonian].into_iter().chain(drives.iter().map(Vec::as_slice)).chain(own.map(|own| &own.terms[..]));
+    fn parts(jump: &JumpOperator) -> Vec<&[Monomial]> {
+        [&jump.terms].into_iter().chain(&jump.more).map(Vec::as_slice).collect()
+    }
+    let jumps: Vec<Vec<&[Monomial]>> = jumps.iter().map(parts).collect();
+    Some(Ok((Sets::new(layout, &inside.collect::<Vec<_>>(), &jumps, &start), all)))
 }
 
 /// The jump operators of a channel, √rate included.

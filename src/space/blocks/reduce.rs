@@ -200,7 +200,12 @@ pub fn most_coupled(of: &Blocks, block: &Block) -> usize {
 
 /// The blocks of a part with these slots that `block` reaches, by their charges.
 fn part_blocks(of: &Blocks, block: &Block, slots: &[usize]) -> BTreeMap<Vec<i64>, PartBlock> {
-    let layout = Layout { slots: slots.iter().map(|s| of.layout.slots[*s]).collect(), at_most: None, of: Vec::new() };
+    let layout = Layout {
+        slots: slots.iter().map(|s| of.layout.slots[*s]).collect(),
+        sets: None,
+        at_most: None,
+        of: Vec::new(),
+    };
     let charges: Vec<Charge> = of.charges.iter().map(|c| c.restricted(slots)).collect();
     let two_j: Vec<u64> = slots.iter().map(|s| block.space.key.two_j[*s]).collect();
     let mut found: BTreeMap<Vec<i64>, PartBlock> = BTreeMap::new();

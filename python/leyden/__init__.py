@@ -1,0 +1,16 @@
+"""Quantum trajectories of open systems with error bars one can trust.
+
+``mcsolve``, ``mesolve`` and ``steadystate`` take what QuTiP's take. ``Problem`` is for leyden's own language: batteries with their
+ergotropies, single shots, protocols of pulses and steps.
+"""
+
+from ._leyden import CompileError, InputError, RunError, __version__
+from .mcsolve import McResult, mcsolve
+from .mesolve import MeResult, mesolve, steadystate
+from .problem import Inspection, Problem, Sweep, Verdict
+from .result import Column, Result, Shots
+
+__all__ = [
+    "Column", "CompileError", "InputError", "Inspection", "McResult", "MeResult", "Problem", "Result", "RunError", "Shots", "Sweep", "Verdict", "__version__",
+    "mcsolve", "mesolve", "steadystate",
+]

@@ -1,0 +1,146 @@
+"""``mesolve`` and ``steadystate`` as QuTiP has them: the master equation itself, without sampling."""
+
+from __future__ import annotations
+
+import time as clock
+
+import numpy as np
+
+from . import system as systems
+from .system import System, system
+
+#: What ``options`` of mesolve may hold; those of QuTiP that choose how to integrate are taken and change nothing.
+OPTIONS = {"store_states": None, "store_final_state": False, "representation": None}
+
+
+def mesolve(H, rho0, tlist, c_ops=None, e_ops=None, *, args=None, options=None, dims=None):
+    r"""The master equation dρ/dt = −i[H, ρ] + Σ_k D[c_k]ρ, as :func:`qutip.mesolve` solves it.
+
+    Parameters
+    ----------
+    H : Qobj, QobjEvo, matrix, list or function of time
+        Hamiltonian, in the inverse unit of the times (ħ = 1).
+    rho0 : Qobj or array
+        Ket or density matrix to start from.
+    tlist : array_like
+        Rising times at which results are given.
+    c_ops, e_ops, args, dims
+        As of :func:`leyden.mcsolve`.
+    options : dict, optional
+        ``store_states``, ``store_final_state``, ``representation``.
+
+    Returns
+    -------
+    MeResult
+
+    Raises
+    ------
+    ValueError, TypeError
+        What is wrong with an operator, a state, a time or a number, and where.
+    leyden.RunError
+        The density matrix is too large.
+    """
+    started = clock.perf_counter()
+    given = dict(options or {})
+    options = OPTIONS | {name: value for name, value in given.items() if name in OPTIONS}
+    of = system(H, tlist, c_ops, e_ops, args, dims)
+    states = systems.state(rho0, of.size, "rho0")
+    keep = not of.observables if options["store_states"] is None else options["store_states"]
+    norm = sum(p for p, _ in states)
+    start = [(p / norm, ket) for p, ket in states]
+    problem = of.problem(start, keep or options["store_final_state"], "mesolve", representation=options["representation"])
+    prepared = clock.perf_counter()
+    table = problem.solve()
+    stats = {
+        "method": "exact", "solver": "leyden mesolve", "preparation time": prepared - started, "num_collapse": len(of.jumps),
+        "run time": clock.perf_counter() - prepared,
+    }
+    return MeResult(of, table, norm, options, stats, keep)
+
+
+class MeResult:
+    """What :func:`mesolve` gives, by the names that QuTiP has.
+
+    Attributes
+    ----------
+    times : ndarray
+        The times of the rows.
+    e_ops, options, stats : dict
+        What was asked, and how it went.
+    """
+
+    def __init__(self, of: System, table: dict, norm: float, options: dict, stats: dict, states: bool):
+        self._of, self._table, self._norm, self._has_states = of, table, norm, states
+        self.times, self.options, self.stats, self.solver = of.times, options, stats, "leyden mesolve"
+
+    @property
+    def expect(self) -> list[np.ndarray]:
+        """Mean of each of e_ops at each time."""
+        column = lambda name: self._norm * self._table["columns"][name][0][: len(self.times)]  # noqa: E731
+        return [
+            column(o.columns[0]) if len(o.columns) == 1 else column(o.columns[0]) + 1j * column(o.columns[1])
+            for o in self._of.observables
+        ]
+
+    @property
+    def e_ops(self) -> dict:
+        """What is averaged, by its key."""
+        return {o.key: o.op for o in self._of.observables}
+
+    @property
+    def e_data(self) -> dict:
+        """``expect`` by the keys of e_ops."""
+        return {o.key: value for o, value in zip(self._of.observables, self.expect)}
+
+    @property
+    def states(self) -> list:
+        """Density matrix at each time, where ``store_states``, which is so where there are no e_ops."""
+        if not self._has_states:
+            return []
+        return [self._of.qobj(self._norm * rho) for rho in self._table["states"]["rho"][: len(self.times)]]
+
+    @property
+    def final_state(self):
+        """Density matrix at the last time, where states or it are stored."""
+        if "rho" not in self._table["states"]:
+            return None
+        return self._of.qobj(self._norm * self._table["states"]["rho"][len(self.times) - 1])
+
+    def __repr__(self) -> str:
+        ends = ", ".join(f"e_ops[{key!r}] = {value[-1]:.6g}" for key, value in self.e_data.items())
+        return f"<leyden.MeResult: {len(self.times)} times from {self.times[0]:g} to {self.times[-1]:g}; at the end {ends or 'states'}>"
+
+
+def steadystate(H, c_ops=None, *, state=None, dims=None, representation=None):
+    r"""The state that dρ/dt = −i[H, ρ] + Σ_k D[c_k]ρ settles in, as :func:`qutip.steadystate` gives it.
+
+    Parameters
+    ----------
+    H : Qobj or matrix
+        Hamiltonian.
+    c_ops : list of Qobj or matrix
+        Jump operators, √rate included.
+    state : Qobj or array, optional
+        From which ket or density matrix; it matters where there are several steady states. |0…0⟩ if not given.
+
+    Returns
+    -------
+    Qobj or ndarray
+        The density matrix.
+
+    Raises
+    ------
+    leyden.RunError
+        Something oscillates for ever, or the equation is too large.
+    """
+    c_ops = [] if c_ops is None else c_ops
+    of = system(H, [0.0, 1.0], c_ops, None, None, dims)
+    if of.drives or any(modulated for _, modulated in of.jumps):
+        raise ValueError("an equation that changes with time settles in no state")
+    if not of.jumps:
+        raise ValueError("without c_ops nothing settles")
+    ground = np.eye(1, of.size, dtype=complex)[0]
+    states = systems.state(ground if state is None else state, of.size)
+    norm = sum(p for p, _ in states)
+    problem = of.problem([(p / norm, ket) for p, ket in states], True, "steadystate", representation=representation)
+    return of.qobj(problem.steady()["states"]["rho"][-1])
