@@ -289,12 +289,11 @@ pub fn delays(title: &str, delays: &str) -> Option<Figure> {
             let label = if several { format!("{name}, {of}") } else { name.to_string() };
             Series::new(label, k, Mark::Band, own.filter_map(point).collect())
         };
-        let delay = Axis::linear(format!("delay τ{UNITS}"));
+        let delay = Axis::linear(format!("delay τ {UNITS}"));
         let band = Series::new(BAND, 6, Mark::Band, Vec::new());
         let series = curves.iter().enumerate().map(curve).chain([band]);
         Some(Panel::new("", delay, Axis::linear(axis), series.collect()))
     };
-    let panels =
-        [panel("wait", "density of the wait for the next jump"), panel("g2", "correlation g²(τ) of two jumps")];
+    let panels = [panel("wait", "density of the wait for the next"), panel("g2", "correlation g²(τ) of two jumps")];
     Some(Figure::new(title, 2, panels.into_iter().flatten().collect()))
 }
