@@ -42,7 +42,7 @@ use crate::problem::{
 };
 use charges::{Charge, Constraints};
 use num_complex::Complex64;
-use pattern::{MOST_SORTED, Sets};
+use pattern::sets;
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
@@ -467,32 +467,6 @@ fn check_quantities(problem: &Problem, style: Style) -> Result<(), CompileError>
         }
     }
     Ok(())
-}
-
-/// The invariant sets of product states of a problem made of matrices, and how many states there are; `None` of another
-/// problem or a space too large to count through.
-#[allow(clippy::type_complexity)]
-fn sets(
-    problem: &Problem,
-    layout: &Layout,
-    hamiltonian: &[Monomial],
-    (drives, own): (&[Vec<Monomial>], Option<&own::Own>),
-    jumps: &[JumpOperator],
-) -> Option<Result<(Sets, usize), String>> {
-    let all = layout.slots.iter().try_fold(1usize, |all, slot| all.checked_mul(slot.levels(0)))?;
-    if !problem.by_pattern || all > MOST_SORTED {
-        return None;
-    }
-    let start = match Start::new(problem, layout) {
-        Ok(start) => start.sets(layout)?,
-        Err(reason) => return Some(Err(reason)),
-    };
-    let inside = [hamiltonian].into_iter().chain(drives.iter().map(Vec::as_slice)).chain(own.map(|own| &own.terms[..]));
-    fn parts(jump: &JumpOperator) -> Vec<&[Monomial]> {
-        [&jump.terms].into_iter().chain(&jump.more).map(Vec::as_slice).collect()
-    }
-    let jumps: Vec<Vec<&[Monomial]>> = jumps.iter().map(parts).collect();
-    Some(Ok((Sets::new(layout, &inside.collect::<Vec<_>>(), &jumps, &start), all)))
 }
 
 /// The jump operators of a channel, √rate included.

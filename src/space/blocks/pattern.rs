@@ -2,12 +2,16 @@
 //! the smallest sets such that H stays inside each and every jump operator takes each into one. Charges and parities alike
 //! are found this way, and what no charge describes, as long as the product states can be counted through.
 
+use super::JumpOperator;
+use super::initial::Start;
 use super::layout::{Layout, Monomial};
+use super::own::Own;
+use crate::problem::Problem;
 use num_complex::Complex64;
 use std::collections::{BTreeMap, HashMap};
 
 /// Most product states that are put into sets.
-pub const MOST_SORTED: usize = 1 << 16;
+const MOST_SORTED: usize = 1 << 16;
 
 /// Disjoint sets of product states.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +106,31 @@ impl Sets {
     pub fn members(&self, set: i64) -> &[u64] {
         &self.members[set as usize]
     }
+}
+
+/// The invariant sets of product states of a problem made of matrices, and how many states there are; `None` of another
+/// problem or a space too large to count through.
+pub fn sets(
+    problem: &Problem,
+    layout: &Layout,
+    hamiltonian: &[Monomial],
+    (drives, own): (&[Vec<Monomial>], Option<&Own>),
+    jumps: &[JumpOperator],
+) -> Option<Result<(Sets, usize), String>> {
+    let all = layout.slots.iter().try_fold(1usize, |all, slot| all.checked_mul(slot.levels(0)))?;
+    if !problem.by_pattern || all > MOST_SORTED {
+        return None;
+    }
+    let start = match Start::new(problem, layout) {
+        Ok(start) => start.sets(layout)?,
+        Err(reason) => return Some(Err(reason)),
+    };
+    let inside = [hamiltonian].into_iter().chain(drives.iter().map(Vec::as_slice)).chain(own.map(|own| &own.terms[..]));
+    fn parts(jump: &JumpOperator) -> Vec<&[Monomial]> {
+        [&jump.terms].into_iter().chain(&jump.more).map(Vec::as_slice).collect()
+    }
+    let jumps: Vec<Vec<&[Monomial]>> = jumps.iter().map(parts).collect();
+    Some(Ok((Sets::new(layout, &inside.collect::<Vec<_>>(), &jumps, &start), all)))
 }
 
 /// Numbers that were found to belong together.
