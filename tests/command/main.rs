@@ -53,7 +53,7 @@ const SMALL: &str = "-p N=4 -p cycles=2 -p samples=2";
 #[test]
 fn every_command_does_its_work_and_says_so() {
     let place = Place::new();
-    let tables = ["observables.csv", "observables.png", "observables.svg", "manifest.json"];
+    let tables = ["observables.csv", "observables.pdf", "observables.png", "observables.svg", "manifest.json"];
     for (command, also) in
         [("run --trajectories 300 --states", &["shots.npz", "states.npz"][..]), ("exact", &[]), ("steady", &[])]
     {
@@ -226,7 +226,7 @@ fn threads_change_no_byte() {
         result(&place.path(&out))
     };
     let one = run(1);
-    assert_eq!(one.len(), 6);
+    assert_eq!(one.len(), 7);
     for threads in [2, 3, 16] {
         let other = run(threads);
         assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());

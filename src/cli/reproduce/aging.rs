@@ -30,7 +30,7 @@ fn cells(results: &Results) -> u64 {
 
 /// What a solution of a problem is called and how it is drawn: sampled, exact, mean field.
 const STYLES: [(&str, usize, Mark); 3] =
-    [("trajectories, 95 %", 0, Mark::Band), ("exact", 6, Mark::Dotted), ("mean field", 1, Mark::Dashed)];
+    [("trajectories, 95 % interval", 0, Mark::Band), ("exact", 6, Mark::Dotted), ("mean field", 1, Mark::Dashed)];
 
 /// One problem solved in all three ways.
 struct Solved {
@@ -64,7 +64,7 @@ impl Solved {
             Some(s.value.iter().zip(&m.value).map(|(s, m)| Point::exact(*s, *m)).collect())
         });
         for series in &mut all {
-            (series.mark, series.label) = (line(series.mark), series.label.replace(", 95 %", ""));
+            (series.mark, series.label) = (line(series.mark), series.label.replace(", 95 % interval", ""));
         }
         all
     }
@@ -235,7 +235,7 @@ fn large(results: &mut Results, small: &Solved) -> Done {
         add(colour, label, cells as f64, &sampled);
     }
     let panels = panels.map(|(_, panel)| panel).to_vec();
-    results.picture("large_N", &Figure::new("40 cycles at three sizes, sampled, bands are 95 %", 3, panels))
+    results.picture("large_N", &Figure::new("40 cycles at three sizes, sampled, bands are 95 % intervals", 3, panels))
 }
 
 /// Column `name` at the end of each cycle, against the number of the cycle.
@@ -256,7 +256,7 @@ fn overview(results: &mut Results, short: &Solved) -> Done {
         let series = [
             one("exact", 6, Mark::Line, exact),
             one("mean field", 1, Mark::Dashed, mean_field),
-            one(&format!("{FEW} trajectories, 95 %"), 0, Mark::Points, &few),
+            one(&format!("{FEW} trajectories, 95 % interval"), 0, Mark::Points, &few),
         ];
         Panel::new("", Axis::linear("charge cycle"), Axis::linear(label), series.into_iter().flatten().collect())
     };

@@ -146,7 +146,7 @@ impl How {
     /// What it is called in a legend, and how it is drawn.
     pub fn style(self) -> (&'static str, Mark) {
         match self {
-            How::Trajectories => ("trajectories, 95 %", Mark::Band),
+            How::Trajectories => ("trajectories, 95 % interval", Mark::Band),
             How::Exact => ("exact", Mark::Dotted),
             How::Steady => ("steady state", Mark::Line),
             How::MeanField => ("mean field", Mark::Dashed),

@@ -21,6 +21,7 @@ struct Curve {
     panel: usize,
     label: String,
     how: How,
+    colour: usize,
     points: Vec<Point>,
     /// The second parameter of each point of a map.
     against: Vec<f64>,
@@ -70,7 +71,8 @@ fn drawn(
                 named += usize::from(path.mark == Mark::Thin);
                 let label = if path.mark == Mark::Thin { format!("path {named}") } else { path.label.clone() };
                 let (figure, points) = (figure.name.clone(), path.points.clone());
-                all.push(Curve { figure, panel: number, label, how: How::Trajectories, points, against: Vec::new() });
+                let (how, against) = (How::Trajectories, Vec::new());
+                all.push(Curve { figure, panel: number, label, how, colour: 0, points, against });
             }
             series.extend(paths);
             continue;
@@ -84,6 +86,7 @@ fn drawn(
                 panel: number,
                 label: curve.label.clone(),
                 how: ways[0],
+                colour: 0,
                 points: places.iter().map(|(x, _, value)| Point::exact(*x, *value)).collect(),
                 against: places.iter().map(|(_, y, _)| *y).collect(),
             });
@@ -129,6 +132,7 @@ fn drawn(
                 panel: number,
                 label: curve.label.clone(),
                 how: *how,
+                colour,
                 points,
                 against: Vec::new(),
             });
@@ -149,13 +153,13 @@ fn drawn(
 /// How far what was sampled lies from the exact curves with the same name, for the plot below.
 fn distances(curves: &[Curve]) -> Option<Strip> {
     let mut all: Option<Strip> = None;
-    for (number, ours) in curves.iter().enumerate().filter(|(_, curve)| curve.how == How::Trajectories) {
+    for ours in curves.iter().filter(|curve| curve.how == How::Trajectories) {
         let same = |other: &&Curve| other.label == ours.label && matches!(other.how, How::Exact | How::Steady);
         let same_places = |other: &&Curve| other.points.iter().map(|p| p.x).eq(ours.points.iter().map(|p| p.x));
         let Some(theirs) = curves.iter().filter(same).find(same_places) else { continue };
         let values: Vec<f64> = theirs.points.iter().map(|p| p.y).collect();
         let Some(mut own) = residuals(&ours.points, &values) else { continue };
-        own.series.iter_mut().for_each(|series| series.colour = number);
+        own.series.iter_mut().for_each(|series| series.colour = ours.colour);
         match &mut all {
             Some(strip) => strip.add(own),
             None => all = Some(own),
@@ -186,7 +190,7 @@ fn data(curves: &[Curve]) -> String {
     let number = |x: f64| if x.is_finite() { rounded(x).to_string() } else { String::new() };
     for curve in curves {
         let (panel, label, how) = (curve.panel, curve.label.replace(['"', ','], " "), curve.how.style().0);
-        let how = how.replace(", 95 %", "");
+        let how = how.replace(", 95 % interval", "");
         for (k, Point { x, y, lo, hi }) in curve.points.iter().enumerate() {
             let against = curve.against.get(k).copied().unwrap_or(f64::NAN);
             let all = [*x, against, *y, *lo, *hi].map(number).join(",");
