@@ -211,7 +211,7 @@ impl Gather {
         let flip = *flip;
         let gather = move |(of_re, of_im, exchange): (f64, f64, usize)| {
             let on = |k: usize| {
-                let (to, part) = (first + k / 2, if k % 2 == 0 { of_re } else { of_im });
+                let (to, part) = (first + k / 2, if k.is_multiple_of(2) { of_re } else { of_im });
                 if (to ^ within(flip.flip)) & within(flip.need) == within(flip.value) { part } else { 0.0 }
             };
             Self {
@@ -297,7 +297,7 @@ fn multiply(y: &mut [f64; 2 * TILE], x: &[f64; 2 * TILE], d: &[f64; 2 * TILE], f
     for chunk in 0..TILE / CHUNK {
         let (x, d) = (chunk_of(x, chunk), chunk_of(d, chunk));
         let re: [f64; PARTS] = std::array::from_fn(|k| d[k & !1] * factor);
-        let im: [f64; PARTS] = std::array::from_fn(|k| d[k | 1] * if k % 2 == 0 { -factor } else { factor });
+        let im: [f64; PARTS] = std::array::from_fn(|k| d[k | 1] * if k.is_multiple_of(2) { -factor } else { factor });
         let exchanged: [f64; PARTS] = std::array::from_fn(|k| x[k ^ 1]);
         let y = chunk_mut(y, chunk);
         for k in 0..PARTS {

@@ -215,11 +215,11 @@ pub fn delays(problem: &Problem, accumulated: &Accumulated, z: f64) -> String {
         ["wait", "g2"].iter().flat_map(|name| ["", "_se", "_lo", "_hi"].map(|suffix| format!("{name}{suffix}")));
     let fixed = ["channel", "step", "cycle", "low", "high"].map(str::to_owned);
     let mut lines = Lines::new(fixed.into_iter().chain(names));
-    let name = |step| match step {
-        &Step::Evolve { ref name, .. } => Some(name.as_str()),
+    let name = |step: usize| match &problem.protocol.steps[step] {
+        Step::Evolve { name, .. } => Some(name.as_str()),
         _ => None,
     };
-    let timed: Vec<&str> = problem.protocol.steps.iter().filter_map(name).collect();
+    let timed: Vec<&str> = (0..problem.protocol.steps.len()).filter_map(name).collect();
     for (index, of) in problem.delay_tables().iter().enumerate() {
         let asked = &problem.record.delays[of.asked];
         let (step, cycle) = (timed[of.ended % timed.len()], (of.ended / timed.len()).to_string());
