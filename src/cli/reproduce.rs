@@ -157,7 +157,7 @@ struct Results {
 
 /// Bytes of a drawing that are kept, at most. What has more is a dense map or thousands of points, of which the bitmap and the data say
 /// as much.
-const LARGEST_DRAWING: usize = 200_000;
+const LARGEST_DRAWING: usize = 100_000;
 
 impl Results {
     fn picture(&mut self, name: &str, figure: &Figure) -> Result<(), Box<dyn Error>> {
