@@ -18,7 +18,11 @@ physics:
 
 # The long statistical tests
 statistical:
-    cargo test --release --test statistical --test properties --test block_trajectories -- --ignored
+    cargo test --release --lib --test statistical --test properties --test block_trajectories --test steady -- --ignored
+
+# What takes minutes and stands nowhere else: coverage, rare shots, random cuts of runs, the estimates of `inspect`
+long:
+    cargo test --release --test coverage --test rare --test command --test inspect -- --ignored --nocapture
 
 # Does `verify` notice a coefficient that is 1 % wrong?
 mutation:

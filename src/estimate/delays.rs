@@ -50,18 +50,27 @@ impl Delayed {
         let sums = &mut self.groups[trajectory as usize % COUNTING_GROUPS];
         sums.weight += weight;
         let last = sums.jumps.len() - 1;
+        // Of each bin, the first jump beyond it: it only moves on from one jump to the next, so that many jumps close together
+        // cost no more than their number times that of the bins.
+        let mut beyond = vec![0; sums.pairs.len()];
         for (at, time) in times.iter().enumerate() {
-            let left = (end - time) / self.width;
-            sums.jumps[(left.max(0.0) as usize).min(last)] += weight;
-            for (next, later) in times[at + 1..].iter().enumerate() {
-                let bin = ((later - time) / self.width) as usize;
-                if bin >= sums.pairs.len() || left < (bin + 1) as f64 {
+            let left = ((end - time) / self.width).max(0.0);
+            sums.jumps[(left as usize).min(last)] += weight;
+            let mut first = at + 1;
+            for (bin, beyond) in beyond.iter_mut().enumerate().take(left as usize) {
+                if first == times.len() {
                     break;
                 }
-                sums.pairs[bin] += weight;
-                if next == 0 {
+                let edge = time + (bin + 1) as f64 * self.width;
+                *beyond = first.max(*beyond);
+                while times.get(*beyond).is_some_and(|later| *later < edge) {
+                    *beyond += 1;
+                }
+                sums.pairs[bin] += weight * (*beyond - first) as f64;
+                if first == at + 1 && *beyond > first {
                     sums.waits[bin] += weight;
                 }
+                first = *beyond;
             }
         }
     }
@@ -196,6 +205,27 @@ mod tests {
                 assert!(held > 0.915, "rate {rate}: {held}");
             }
         }
+    }
+
+    /// Against all pairs, one by one, of jumps that crowd at the beginning.
+    #[test]
+    fn pairs_are_counted_by_their_delay() {
+        let of = Delays { channel: ChannelId::new(0), until: 1.0, bins: 5, from: 0.0 };
+        let times: Vec<f64> = (0..40).map(|k| 2.0 * (f64::from(k) / 40.3).powi(3)).collect();
+        let mut delayed = Delayed::new(&of, 2.0);
+        delayed.add(0, 1.0, &times, 2.0);
+        let (mut pairs, mut waits) = (vec![0.0; 5], vec![0.0; 5]);
+        for (at, time) in times.iter().enumerate() {
+            for (next, later) in times[at + 1..].iter().enumerate() {
+                let bin = ((later - time) / 0.2) as usize;
+                if bin < 5 && 2.0 - time >= 0.2 * (bin + 1) as f64 {
+                    pairs[bin] += 1.0;
+                    waits[bin] += f64::from(u8::from(next == 0));
+                }
+            }
+        }
+        assert_eq!((&delayed.groups[0].pairs, &delayed.groups[0].waits), (&pairs, &waits));
+        assert!(pairs.iter().all(|n| *n > 5.0) && waits.iter().sum::<f64>() > 30.0, "{pairs:?} {waits:?}");
     }
 
     /// Two batches are as good as one.

@@ -9,6 +9,8 @@ use crate::error::ModelError;
 pub const MOST_PATHS: u64 = 1_000;
 /// Most bins of a delay, and most that a timed step is divided into for them.
 const MOST_DELAYS: (usize, f64) = (1_000, 20_000.0);
+/// Most bins over all steps and cycles: every batch has them for each group of trajectories.
+const MOST_DELAY_BINS: f64 = 2e5;
 /// A range is divided into about so many bins.
 const BINS: f64 = 128.0;
 
@@ -281,6 +283,13 @@ impl Problem {
         if longest / delays.width() > MOST_DELAYS.1 {
             let width = delays.width();
             return invalid(format!("delays of `{name}` in bins of {width}: more than {} in a step", MOST_DELAYS.1));
+        }
+        let in_step = |(_, duration): (usize, f64)| (delays.bins_within(duration) + 2 * bins) as f64;
+        let all = self.delayed_in(delays).map(in_step).sum::<f64>() * self.protocol.repeat as f64;
+        if all > MOST_DELAY_BINS {
+            return invalid(format!(
+                "delays of `{name}` take {all} bins over all steps and cycles: at most {MOST_DELAY_BINS} are possible"
+            ));
         }
         Ok(())
     }
