@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -22,7 +23,9 @@ use results::{BLOCKS, everything, files};
 
 const MPIRUN: &str = "mpirun --oversubscribe --allow-run-as-root --bind-to none";
 /// Seconds that Open MPI leaves to ranks, before it asks them to end and again before it makes them: more than its 1.
-const PATIENT: (&str, &str) = ("OMPI_MCA_odls_base_sigkill_timeout", "4");
+const PATIENT: (&str, &str) = ("OMPI_MCA_odls_base_sigkill_timeout", "8");
+/// Who must end within some seconds has the machine for itself, as far as these tests go.
+static MACHINE: RwLock<()> = RwLock::new(());
 /// A run that goes on until it is stopped.
 const LONG: &str = "run blocks.toml --no-shots --trajectories 1e7";
 
@@ -129,6 +132,7 @@ fn signal(name: &str, process: u32) {
 /// Messages longer than one piece, records, density matrices, and the branch without jumps.
 #[test]
 fn ranks_change_no_byte() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let place = place();
     fs::write(place.path("star.toml"), include_str!("../examples/star.toml")).unwrap();
     for (number, arguments) in [
@@ -159,6 +163,7 @@ fn ranks_change_no_byte() {
 /// A decision after a batch is taken after the same one.
 #[test]
 fn an_error_that_is_small_enough_ends_a_run_where_it_would() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let place = place();
     for (arguments, ranks) in [
         ("run blocks.toml --trajectories 50000 --target-error energy=0.006", 3),
@@ -190,6 +195,7 @@ fn refusal(output: &Output) -> (Option<i32>, String) {
 
 #[test]
 fn what_is_wrong_is_said_once() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let place = place();
     let before = everything(place.0.path());
     for arguments in [
@@ -225,6 +231,7 @@ fn what_is_wrong_is_said_once() {
 /// Whichever rank dies, and whether or not a checkpoint was asked for, the run goes on from where it was.
 #[test]
 fn a_rank_that_dies_costs_little() {
+    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let place = place();
     for (rank, checkpoint, variable, then) in
         [(2, "--checkpoint 0s", None, 1), (0, "--checkpoint 0s", None, 3), (1, "", Some(PATIENT), 2)]
@@ -242,6 +249,7 @@ fn a_rank_that_dies_costs_little() {
 /// given the time.
 #[test]
 fn ctrl_c_keeps_what_there_is() {
+    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let place = place();
     for (number, (name, rank, variable)) in
         [("-INT", None, Some(PATIENT)), ("-TERM", None, None), ("-INT", Some(0), None), ("-TERM", Some(1), None)]
@@ -268,6 +276,7 @@ fn ctrl_c_keeps_what_there_is() {
 
 /// A run cut at random moments by the death of a rank, each time with other ranks and threads, and one in parts.
 fn cut_at_random(times: usize) {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let place = place();
     for (n, arguments) in
         ["run blocks.toml", "run aging.toml -p N=40 -p cycles=4 -p samples=2 --trajectories 60000 --counting --paths 2"]
