@@ -1,5 +1,6 @@
-//! Propagation exp(tA)p of a classical master equation by a contour integral with sparse LU, built to fail loudly.
+//! Propagation exp(tA)p of a classical master equation by a contour integral, built to fail loudly.
 
+use super::cascade::{Cascade, LANES};
 use crate::error::RunError;
 use crate::stop::Stop;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -36,6 +37,8 @@ const HALVINGS: u32 = 10;
 /// 311 (1984) and N. J. Higham, ACM Trans. Math. Softw. 14, 381 (1988). Where that stagnates (transport over many
 /// levels in a time like t makes the integrand itself large) t is split into 2, 4, … equal steps.
 ///
+/// Where no state is ever come back to xₖ follows by substitution (see [`Cascade`]), elsewhere by sparse LU.
+///
 /// Sums run in a fixed order, so results do not depend on the number of threads.
 #[derive(Debug)]
 pub struct Contour {
@@ -47,9 +50,18 @@ pub struct Contour {
     substeps: usize,
     /// Empty where tA = 0.
     nodes: Vec<Node>,
-    symbolic: Option<SymbolicLu<usize>>,
+    method: Method,
     /// The same in twice as many steps, once that was needed.
     finer: OnceLock<Box<Contour>>,
+}
+
+/// How the systems are solved.
+#[derive(Debug)]
+enum Method {
+    /// There are none: tA = 0.
+    None,
+    Substitution(Cascade),
+    Lu(SymbolicLu<usize>),
 }
 
 /// One shift z of the contour with weight (h/2πi) eᶻ dz/du, doubled where it stands for its conjugate too.
@@ -58,8 +70,12 @@ struct Node {
     u: f64,
     shift: c64,
     weight: c64,
+    /// Of the LU, where there is one.
     factors: NumericLu<usize, c64>,
 }
+
+/// Σₖ signₖ Re(weightₖ xₖ), and the same sum for the integrals over one step.
+type Weighted = (Vec<f64>, Vec<f64>);
 
 impl Contour {
     /// Factorises zₖ − tA for an n×n `generator` (either storage order), so that [`Contour::apply`] only solves.
@@ -97,14 +113,18 @@ impl Contour {
             stop: stop.clone(),
             substeps: 1,
             nodes: vec![],
-            symbolic: None,
+            method: Method::None,
             finer: OnceLock::new(),
         };
         if this.rates.fastest * duration > 0.0 {
-            let symbolic = factorize_symbolic_lu(this.rates.pattern.as_ref(), LuSymbolicParams::default())
-                .map_err(|error| failed(format!("its matrix cannot be ordered: {error}")))?;
-            this.choose_contour(&symbolic, halvings)?;
-            this.symbolic = Some(symbolic);
+            this.method = match Cascade::new(this.rates.states(), &this.rates.jumps()) {
+                Some(cascade) => Method::Substitution(cascade),
+                None => Method::Lu(
+                    factorize_symbolic_lu(this.rates.pattern.as_ref(), LuSymbolicParams::default())
+                        .map_err(|error| failed(format!("its matrix cannot be ordered: {error}")))?,
+                ),
+            };
+            this.choose_contour(halvings)?;
         }
         Ok(this)
     }
@@ -132,9 +152,9 @@ impl Contour {
             return Err(failed(format!("it starts from the probability {value:e}")));
         }
         let before: f64 = p.iter().sum();
-        let Some(symbolic) = &self.symbolic else {
+        if let Method::None = self.method {
             return Ok(self.counted.iter().map(|c| self.duration * dot(c, p)).collect());
-        };
+        }
         let mut integrals = vec![0.0; self.counted.len()];
         if before == 0.0 {
             return Ok(integrals);
@@ -142,7 +162,7 @@ impl Contour {
         let tolerance = self.tolerance;
         let mut current = p.to_vec();
         for _ in 0..self.substeps {
-            let (mut next, counts) = self.sum(symbolic, &self.nodes, |_| 1.0, &current)?;
+            let (mut next, counts) = self.sum(&self.nodes, |_| 1.0, &current, false)?;
             let after: f64 = next.iter().sum();
             // Written so that NaN fails.
             if !((after - before).abs() <= tolerance * before) {
@@ -172,7 +192,7 @@ impl Contour {
     }
 
     /// Sets `substeps` and `nodes` to the cheapest contour of 2^`least` steps or more that meets the tolerance.
-    fn choose_contour(&mut self, symbolic: &SymbolicLu<usize>, least: u32) -> Result<(), RunError> {
+    fn choose_contour(&mut self, least: u32) -> Result<(), RunError> {
         let mut failure = None;
         let attempts = (least..=HALVINGS).flat_map(|halvings| ROUNDING.map(|rounding| (halvings, rounding)));
         for (halvings, rounding) in attempts {
@@ -185,11 +205,11 @@ impl Contour {
             let spacing = PI / (width + (width * width + width * (10.0 / allowed).ln()).sqrt());
             let kept = ((1.0 + (100.0 / allowed).ln() / width).sqrt() / spacing).ceil() as usize + 1;
             let mut h = 0.5 * spacing;
-            let mut nodes = self.factorise(symbolic, width, (0..=2 * kept).map(|k| k as f64 * h).collect())?;
+            let mut nodes = self.factorise(width, (0..=2 * kept).map(|k| k as f64 * h).collect())?;
             let mut previous = f64::INFINITY;
             loop {
                 nodes.iter_mut().for_each(|node| node.set_weight(width, h));
-                let (estimate, tail) = self.difference(symbolic, &nodes)?;
+                let (estimate, tail) = self.difference(&nodes)?;
                 if estimate <= 0.5 * allowed {
                     // Keep the rule of spacing 2h: that of spacing h has served as its reference.
                     nodes.pop();
@@ -205,12 +225,12 @@ impl Contour {
                 if tail > 0.2 * estimate {
                     // Truncated too early, where eᶻ is small but the resolvent large.
                     let more = (reach + 1..=reach + 2 * reach.div_ceil(10)).map(|k| k as f64 * h).collect();
-                    nodes.extend(self.factorise(symbolic, width, more)?);
+                    nodes.extend(self.factorise(width, more)?);
                     previous = f64::INFINITY;
                 } else if estimate < 0.1 * previous {
                     h *= 0.5;
                     let odd = (0..reach).map(|k| (2 * k + 1) as f64 * h).collect();
-                    nodes.extend(self.factorise(symbolic, width, odd)?);
+                    nodes.extend(self.factorise(width, odd)?);
                     nodes.sort_by(|a, b| a.u.total_cmp(&b.u));
                     previous = estimate;
                 } else {
@@ -226,14 +246,15 @@ impl Contour {
     }
 
     /// Factorises z(u) − tA, one step's t, for each u; the weights are left at 0.
-    fn factorise(&self, symbolic: &SymbolicLu<usize>, width: f64, us: Vec<f64>) -> Result<Vec<Node>, RunError> {
+    fn factorise(&self, width: f64, us: Vec<f64>) -> Result<Vec<Node>, RunError> {
         let (rates, step) = (&self.rates, self.duration / self.substeps as f64);
         let factorise_one = |u: f64| {
             self.stop.check()?;
             let shift = width * c64::new(1.0, u) * c64::new(1.0, u);
+            let mut factors = NumericLu::new();
+            let Method::Lu(symbolic) = &self.method else { return Ok(Node { u, shift, weight: c64::ZERO, factors }) };
             let mut values: Vec<c64> = rates.values.iter().map(|rate| c64::new(-step * rate, 0.0)).collect();
             rates.diagonal.iter().for_each(|&at| values[at] += shift);
-            let mut factors = NumericLu::new();
             let need = symbolic.factorize_numeric_lu_scratch::<c64>(Par::Seq, Spec::default());
             let mut memory = MemBuffer::try_new(need).map_err(|_| failed("it is out of memory".into()))?;
             let matrix = SparseColMatRef::new(rates.pattern.as_ref(), &values);
@@ -246,27 +267,54 @@ impl Contour {
         us.into_par_iter().map(factorise_one).collect()
     }
 
-    /// Σₖ signₖ Re(weightₖ xₖ) with (zₖ − tA) xₖ = p, and the same sum for the integrals over one step.
+    /// Σₖ signₖ Re(weightₖ xₖ) with (zₖ − tA) xₖ = p, or the transposed system.
     fn sum(
         &self,
-        symbolic: &SymbolicLu<usize>,
         nodes: &[Node],
         sign: impl Fn(usize) -> f64 + Sync,
         p: &[f64],
-    ) -> Result<(Vec<f64>, Vec<f64>), RunError> {
+        transposed: bool,
+    ) -> Result<Weighted, RunError> {
         let step = self.duration / self.substeps as f64;
-        let term = |(k, node): (usize, &Node)| {
-            self.stop.check()?;
-            let x = node.solve(symbolic, p, false);
-            let weight = sign(k) * node.weight;
+        let weight = |k: usize| sign(k) * nodes[k].weight;
+        let by_lu = |symbolic: &SymbolicLu<usize>, k: usize| {
+            let x = nodes[k].solve(symbolic, p, transposed);
             let count = |c: &Vec<f64>| {
                 let product: c64 = c.iter().zip(&x).map(|(&c, &x)| c * x).sum();
-                step * (weight * product / node.shift).re
+                step * (weight(k) * product / nodes[k].shift).re
             };
-            Ok((real_part(weight, &x), self.counted.iter().map(count).collect()))
+            let real = x.iter().map(|x| weight(k).re * x.re - weight(k).im * x.im).collect();
+            (real, self.counted.iter().map(count).collect())
         };
-        let terms: Vec<(Vec<f64>, Vec<f64>)> =
-            nodes.par_iter().enumerate().map(term).collect::<Result<_, RunError>>()?;
+        let by_substitution = |cascade: &Cascade, first: usize| {
+            let shifts = std::array::from_fn(|lane| nodes[(first + lane).min(nodes.len() - 1)].shift);
+            let weights: [c64; LANES] =
+                std::array::from_fn(|lane| if first + lane < nodes.len() { weight(first + lane) } else { c64::ZERO });
+            let x = cascade.solve(step, &shifts, p, transposed);
+            let (mut real, mut counts) = (vec![0.0; p.len()], vec![0.0; self.counted.len()]);
+            let integrals: [c64; LANES] = std::array::from_fn(|lane| step * weights[lane] / shifts[lane]);
+            for (state, x) in cascade.states().zip(&x) {
+                let weighed =
+                    |w: &[c64; LANES]| -> f64 { (0..LANES).rev().map(|k| w[k].re * x.re[k] - w[k].im * x.im[k]).sum() };
+                real[state] = weighed(&weights);
+                if self.counted.iter().any(|c| c[state] != 0.0) {
+                    let integral = weighed(&integrals);
+                    counts.iter_mut().zip(&self.counted).for_each(|(count, c)| *count += c[state] * integral);
+                }
+            }
+            (real, counts)
+        };
+        let terms: Vec<Weighted> = match &self.method {
+            Method::None => Vec::new(),
+            Method::Lu(symbolic) => {
+                let term = |k| self.stop.check().map(|()| by_lu(symbolic, k));
+                (0..nodes.len()).into_par_iter().map(term).collect::<Result<_, _>>()?
+            }
+            Method::Substitution(cascade) => {
+                let term = |pack| self.stop.check().map(|()| by_substitution(cascade, pack * LANES));
+                (0..nodes.len().div_ceil(LANES)).into_par_iter().map(term).collect::<Result<_, _>>()?
+            }
+        };
         let mut total = (vec![0.0; p.len()], vec![0.0; self.counted.len()]);
         // The far nodes are the smallest: adding them first loses least.
         for (x, counts) in terms.iter().rev() {
@@ -278,24 +326,16 @@ impl Contour {
 
     /// Estimates max over distributions p of Σᵢ|δpᵢ| (or of the relative error of an integral), where δ is the rule of
     /// all nodes minus the rule of the even nodes without the last, which has twice the weight.
-    fn difference(&self, symbolic: &SymbolicLu<usize>, nodes: &[Node]) -> Result<(f64, f64), RunError> {
+    fn difference(&self, nodes: &[Node]) -> Result<(f64, f64), RunError> {
         let states = self.rates.states();
         let last = nodes.len() - 1;
         let sign = |k: usize| if k.is_multiple_of(2) && k != last { -1.0 } else { 1.0 };
         let step = self.duration / self.substeps as f64;
         let forward = |p: &[f64]| {
-            let (y, counts) = self.sum(symbolic, nodes, sign, p)?;
+            let (y, counts) = self.sum(nodes, sign, p, false)?;
             let scales = self.counted.iter().map(|c| step * c.iter().fold(f64::MIN_POSITIVE, |a, c| a.max(c.abs())));
             let counts = counts.iter().zip(scales).map(|(count, scale)| count.abs() / scale);
             Ok::<_, RunError>((counts.fold(norm(&y), f64::max), y))
-        };
-        let backward = |signs: &[f64]| {
-            let term = |(k, node): (usize, &Node)| {
-                self.stop.check()?;
-                Ok(real_part(sign(k) * node.weight, &node.solve(symbolic, signs, true)))
-            };
-            let parts: Vec<Vec<f64>> = nodes.par_iter().enumerate().map(term).collect::<Result<_, RunError>>()?;
-            Ok::<_, RunError>((0..states).map(|i| parts.iter().map(|part| part[i]).sum()).collect::<Vec<f64>>())
         };
         let mut p = vec![1.0 / states as f64; states];
         let (mut largest, mut tail) = (0.0f64, 0.0f64);
@@ -308,9 +348,9 @@ impl Contour {
                 break;
             }
             largest = size;
-            tail = norm(&real_part(nodes[last].weight, &nodes[last].solve(symbolic, &p, false)));
+            tail = norm(&self.sum(&nodes[last..], |_| 1.0, &p, false)?.0);
             let signs: Vec<f64> = y.iter().map(|y| y.signum()).collect();
-            let slope = backward(&signs)?;
+            let (slope, _) = self.sum(nodes, sign, &signs, true)?;
             let steepest = (0..states).fold(0, |best, i| if slope[i].abs() > slope[best].abs() { i } else { best });
             if slope[steepest].abs() <= dot(&slope, &p) {
                 break;
@@ -403,6 +443,17 @@ impl Rates {
     fn states(&self) -> usize {
         self.diagonal.len()
     }
+
+    /// From, to and rate of every jump.
+    fn jumps(&self) -> Vec<(usize, usize, f64)> {
+        let mut all = Vec::with_capacity(self.values.len());
+        for from in 0..self.states() {
+            let range = self.pattern.col_range(from);
+            let entries = self.pattern.row_idx()[range.clone()].iter().zip(&self.values[range]);
+            all.extend(entries.filter(|(to, _)| **to != from).map(|(to, rate)| (from, *to, *rate)));
+        }
+        all
+    }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -411,11 +462,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 fn norm(a: &[f64]) -> f64 {
     a.iter().map(|a| a.abs()).sum()
-}
-
-/// Re(weight x), entry by entry.
-fn real_part(weight: c64, x: &[c64]) -> Vec<f64> {
-    x.iter().map(|x| weight.re * x.re - weight.im * x.im).collect()
 }
 
 fn failed(reason: String) -> RunError {

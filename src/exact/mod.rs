@@ -1,6 +1,7 @@
 //! The master equation without sampling, and its mean-field theories.
 
 pub mod blocks;
+mod cascade;
 pub mod contour;
 pub mod extrapolate;
 pub mod integrate;

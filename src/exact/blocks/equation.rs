@@ -1,9 +1,10 @@
 //! The state ρ = ⊕ρ_b and its evolution.
 
-use super::generator::{Counting, Density, Generator, JumpMap};
+use super::generator::{Counting, Density, Generator, Parts};
+use super::taylor::Terms;
 use super::{MOST_ELEMENTS, initial};
 use crate::error::RunError;
-use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, Sparse, rotate};
+use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
 use std::collections::{HashMap, HashSet};
@@ -29,6 +30,7 @@ pub struct Equation<'b> {
     pub stop: Stop,
     generators: HashMap<usize, Generator>,
     counting: Counting,
+    terms: Terms,
 }
 
 impl<'b> Equation<'b> {
@@ -66,8 +68,8 @@ impl<'b> Equation<'b> {
         let rho = initial::density(blocks, &reached)?;
         let counters = vec![0.0; blocks.problem().channels.len()];
         let (generators, stop) = (HashMap::new(), stop.clone());
-        let counting = Counting::Off;
-        Ok(Self { blocks, reached, place, rho, counters, start: 0.0, stop, generators, counting })
+        let (counting, terms) = (Counting::Off, Terms::default());
+        Ok(Self { blocks, reached, place, rho, counters, start: 0.0, stop, generators, counting, terms })
     }
 
     /// Back to the initial state.
@@ -106,10 +108,9 @@ impl<'b> Equation<'b> {
         self.generators.entry(stage).or_insert_with(|| Generator::new(blocks, (reached, place), stage, counting))
     }
 
-    /// K, jumps and norm of a stage without drives that change, for the superoperator of a steady state.
-    pub fn parts(&mut self, stage: usize) -> (&[Sparse], &[JumpMap], f64) {
-        let generator = self.generator(stage);
-        (&generator.drift, &generator.jumps, generator.norm)
+    /// What acts in a stage without drives that change, for its steady state.
+    pub fn parts(&mut self, stage: usize) -> &Parts {
+        &self.generator(stage).steady
     }
 
     /// Multiplications of an evolution over `time`, to order of magnitude.
@@ -124,7 +125,7 @@ impl<'b> Equation<'b> {
     /// [`RunError::Interrupted`].
     pub fn evolve(&mut self, stage: usize, from: f64, until: f64) -> Result<(), RunError> {
         self.generator(stage);
-        let Self { generators, rho, counters, start, stop, .. } = self;
+        let Self { generators, rho, counters, start, stop, terms, .. } = self;
         let Some(generator) = generators.get(&stage) else { return Ok(()) };
         let work = generator.work(*start, from, until);
         if !(work <= MOST_WORK) {
@@ -135,18 +136,7 @@ impl<'b> Equation<'b> {
                 advice: "sample it, or use a smaller system or a shorter step".into(),
             });
         }
-        let mut now = from;
-        while now < until {
-            let left = until - now;
-            let length = generator.taylor_step(rho, counters, (*start, now), left, stop)?;
-            let next = if length == left { until } else { now + length };
-            if !(next > now) {
-                let reason = format!("at t = {now} of its step, steps of {length:e} are lost in rounding");
-                return Err(RunError::Numerics { method: "the Taylor sum on blocks", reason });
-            }
-            now = next;
-        }
-        Ok(())
+        generator.evolve(rho, counters, (*start, from, until), terms, stop)
     }
 
     /// The pulse or the gate of a step: ρ → UρU†, column by column and row by row.

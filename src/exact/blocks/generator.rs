@@ -1,18 +1,16 @@
-//! What acts on ρ = ⊕ρ_b during one stage, and its Taylor sums.
+//! What acts on ρ = ⊕ρ_b during one stage.
 
-use crate::error::RunError;
-use crate::evolve::{MOST_ORDER as ORDER, settled};
+use super::image::{self, Image, Triangles};
 use crate::problem::Envelope;
 use crate::space::blocks::{Block, BlockId, Blocks, Sparse};
-use crate::stop::Stop;
 use num_complex::Complex64;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// Norm × length of one Taylor polynomial; the sum loses at most a factor e⁸ to cancellation.
-const REACH: f64 = 8.0;
-/// Terms below this, relative to the state, have vanished.
-const SMALL: f64 = 1e-17;
+/// Most entries of one map on density matrices: 1 GB.
+pub const MOST_ENTRIES: f64 = 5e7;
+/// An entry of such a map takes this part of the time of a multiplication in a product.
+const ENTRY: f64 = 0.5;
 
 /// A density matrix, block by block, each d × d by rows.
 pub type Density = Vec<Vec<Complex64>>;
@@ -29,30 +27,39 @@ pub struct JumpMap {
     pub other: Option<Sparse>,
 }
 
-/// What acts during one stage.
-pub struct Generator {
-    /// K of each block.
+/// ρ → Aρ + ρA† + Σ LρL† on blocks.
+pub struct Parts {
+    /// A of each block: K; −iO of a drive, −½ΣL†L of a channel.
     pub drift: Vec<Sparse>,
     /// Each jump operator, once a block that it leaves.
     pub jumps: Vec<JumpMap>,
-    /// Of each channel and block, Σ L†L.
-    rates: Vec<Vec<Option<Sparse>>>,
-    /// What changes with time.
-    varying: Vec<Varying>,
-    /// A bound of the norm without them.
+    /// A bound of its norm.
     pub norm: f64,
+    triangles: Triangles,
+    image: OnceLock<Image>,
 }
 
-/// An envelope, and what it multiplies: ρ → Aρ + ρA† + Σ LρL†.
-struct Varying {
-    envelope: Envelope,
-    /// A of each block: −iO of a drive, −½ΣL†L of a channel.
-    drift: Vec<Sparse>,
-    jumps: Vec<JumpMap>,
-    /// The channel whose jumps these are, and ΣL†L of each block.
-    counted: Option<(usize, Vec<Option<Sparse>>)>,
-    /// A bound of what it adds to the norm for each unit of the envelope.
-    size: f64,
+/// What acts during one stage.
+pub struct Generator {
+    /// What does not change with time.
+    pub steady: Parts,
+    /// Of each channel and block, Σ L†L.
+    pub rates: Vec<Rates>,
+    /// What changes with time.
+    pub varying: Vec<Varying>,
+}
+
+/// Of each block, Σ L†L of a channel.
+pub type Rates = Vec<Option<Sparse>>;
+
+/// An envelope, and what it multiplies.
+pub struct Varying {
+    /// The function of time.
+    pub envelope: Envelope,
+    /// What it multiplies.
+    pub parts: Parts,
+    /// The channel whose jumps these are, with its rates.
+    pub counted: Option<(usize, Rates)>,
 }
 
 /// What becomes of the jumps of one channel.
@@ -85,13 +92,69 @@ fn bound(matrix: &Sparse) -> f64 {
     (largest * columns.into_iter().fold(0.0, f64::max)).sqrt()
 }
 
+/// A without i times the middle of the imaginary part of its diagonal, of which Aρ + ρA† does not depend.
+fn centred(a: &Sparse) -> Sparse {
+    let diagonal = || (0..a.rows()).map(|i| a.get(i, i).map_or(0.0, |x| x.im));
+    let middle = 0.5 * (diagonal().fold(f64::INFINITY, f64::min) + diagonal().fold(f64::NEG_INFINITY, f64::max));
+    let mut centred = a.clone();
+    for (row, mut line) in centred.outer_iterator_mut().enumerate() {
+        line.iter_mut().filter(|(column, _)| *column == row).for_each(|(_, x)| x.im -= middle);
+    }
+    centred
+}
+
 /// A bound of the norm of ρ → Aρ + ρA† + Σ LρL†.
 fn size_of(drift: &[Sparse], jumps: &[JumpMap]) -> f64 {
     let mut gain = vec![0.0; drift.len()];
     for JumpMap { from, map, other, .. } in jumps {
         gain[*from] += bound(map) * other.as_ref().map_or(bound(map), |other| 2.0 * bound(other));
     }
-    2.0 * drift.iter().map(bound).fold(0.0, f64::max) + gain.into_iter().fold(0.0, f64::max)
+    2.0 * drift.iter().map(|a| bound(&centred(a))).fold(0.0, f64::max) + gain.into_iter().fold(0.0, f64::max)
+}
+
+impl Parts {
+    /// Of these operators.
+    pub fn new(drift: Vec<Sparse>, jumps: Vec<JumpMap>) -> Self {
+        let (norm, triangles) = (size_of(&drift, &jumps), Triangles::new(drift.iter().map(Sparse::rows)));
+        Self { drift, jumps, norm, triangles, image: OnceLock::new() }
+    }
+
+    /// How density matrices are kept for it.
+    pub fn triangles(&self) -> &Triangles {
+        &self.triangles
+    }
+
+    /// Multiplications of the products that one application takes.
+    fn products(&self) -> f64 {
+        let drift: usize = self.drift.iter().map(|k| k.nnz() * k.rows()).sum();
+        let jumps: usize = self.jumps.iter().map(|JumpMap { map, .. }| map.nnz() * (map.rows() + map.cols())).sum();
+        (drift + jumps) as f64
+    }
+
+    /// Multiplications of one application, in any way.
+    pub fn cost(&self) -> f64 {
+        match image::size(&self.drift, &self.jumps).0 {
+            entries if entries < self.products().min(MOST_ENTRIES) => ENTRY * entries,
+            _ => self.products(),
+        }
+    }
+
+    /// out ← f·(Aρ + ρA† + Σ LρL†), of triangles both.
+    pub fn apply(&self, f: f64, rho: &[Complex64], out: &mut [Complex64]) {
+        let image = self.image.get_or_init(|| Image::new(&self.triangles, &self.drift, &self.jumps, self.products()));
+        image.apply(f, rho, out, |rho, out| self.multiply(rho, out));
+    }
+
+    /// out ← Aρ + ρA† + Σ LρL† by products.
+    pub fn multiply(&self, rho: &[Complex64], out: &mut [Complex64]) {
+        let blocks = || self.drift.iter().map(|a| vec![Complex64::ZERO; a.rows() * a.rows()]);
+        let (mut whole, mut sum): (Density, Density) = (blocks().collect(), blocks().collect());
+        self.triangles.unpack(rho, &mut whole);
+        add_image(&self.drift, &self.jumps, &whole, &mut sum);
+        let mut packed = Vec::with_capacity(out.len());
+        self.triangles.pack(&sum, &mut packed);
+        out.copy_from_slice(&packed);
+    }
 }
 
 impl Generator {
@@ -123,11 +186,10 @@ impl Generator {
                 });
             }
         }
-        let norm = size_of(&drift, &jumps);
+        let steady = Parts::new(drift, jumps);
         let drives = on.varying.iter().map(|(drive, envelope)| {
             let drift = each_copy(reached.iter().map(|b| b.drive(blocks, *drive).clone()).collect());
-            let size = size_of(&drift, &[]);
-            Varying { envelope: envelope.clone(), drift, jumps: Vec::new(), counted: None, size }
+            Varying { envelope: envelope.clone(), parts: Parts::new(drift, Vec::new()), counted: None }
         });
         let channels = on.rates.iter().map(|rate| {
             let drift: Vec<Sparse> = reached.iter().map(|b| b.loss(blocks, rate).clone()).collect();
@@ -142,135 +204,20 @@ impl Generator {
                 })
             });
             let jumps = counted(rate.channel, jumps.collect());
-            let drift = each_copy(drift);
-            let size = size_of(&drift, &jumps);
-            Varying { envelope: rate.envelope.clone(), drift, jumps, counted: rates, size }
+            Varying { envelope: rate.envelope.clone(), parts: Parts::new(each_copy(drift), jumps), counted: rates }
         });
         let varying = drives.chain(channels).collect();
-        Self { drift, jumps, rates, varying, norm }
+        Self { steady, rates, varying }
     }
 
     /// Six terms of the series for each unit of norm × time, and twenty for each piece of the envelopes.
     pub fn work(&self, start: f64, from: f64, until: f64) -> f64 {
-        let (mut reach, mut pieces) = (self.norm * (until - from), 1.0);
-        for Varying { envelope, size, .. } in &self.varying {
-            reach += envelope.area(start, from, until) * size;
+        let (mut reach, mut pieces) = (self.steady.norm * (until - from), 1.0);
+        for Varying { envelope, parts, .. } in &self.varying {
+            reach += envelope.area(start, from, until) * parts.norm;
             pieces += envelope.pieces(start, from, until);
         }
-        (reach * 6.0 + pieces * 20.0) * self.cost()
-    }
-
-    /// Multiplications of one application.
-    fn cost(&self) -> f64 {
-        let drift: usize = self.drift.iter().map(|k| k.nnz() * k.rows()).sum();
-        let jumps: usize = self.jumps.iter().map(|JumpMap { map, .. }| map.nnz() * (map.rows() + map.cols())).sum();
-        (drift + jumps) as f64
-    }
-
-    /// ρ ← ρ(now + length), `now` counted from the `start` of the step, by its Taylor polynomial, with time in units of the length so that no term leaves the range of
-    /// numbers; returns the length, at most `left`.
-    pub fn taylor_step(
-        &self,
-        rho: &mut Density,
-        counters: &mut [f64],
-        (start, now): (f64, f64),
-        left: f64,
-        stop: &Stop,
-    ) -> Result<f64, RunError> {
-        let mut piece = left;
-        let mut changing: Vec<&Varying> = Vec::new();
-        for varying in &self.varying {
-            let smooth = varying.envelope.piece(start, now);
-            piece = piece.min(smooth.length);
-            if !smooth.quiet {
-                changing.push(varying);
-            }
-        }
-        let at = |t: f64| -> f64 { changing.iter().map(|v| v.envelope.at(start, t).abs() * v.size).sum() };
-        let norm = self.norm + at(now).max(at(now + piece));
-        let mut length = if norm > 0.0 { piece.min(REACH / norm) } else { piece };
-        if !self.varying.is_empty() && length < left {
-            length = now + length - now; // so that the next piece begins where this one ends
-        }
-        let coefficients = changing.iter().map(|varying| {
-            let mut c = [0.0; ORDER + 1];
-            varying.envelope.taylor(start, now, length, &mut c);
-            c
-        });
-        let coefficients: Vec<[f64; ORDER + 1]> = coefficients.collect();
-        let mut adds = [0.0; ORDER + 1];
-        for (varying, c) in changing.iter().zip(&coefficients) {
-            adds.iter_mut().zip(c).for_each(|(sum, f)| *sum += f.abs() * varying.size * length);
-        }
-        let last = adds.iter().rposition(|a| *a > SMALL).unwrap_or(0);
-        let mut norms = vec![1.0];
-        let mut terms: Vec<Density> = vec![rho.clone()];
-        let size = |rho: &Density| rho.iter().flatten().map(|x| x.norm_sqr()).sum::<f64>();
-        let whole = size(rho).max(f64::MIN_POSITIVE);
-        let small = SMALL * SMALL * whole;
-        let (mut before, mut converged) = (f64::INFINITY, false);
-        for n in 0..ORDER {
-            stop.check()?;
-            let mut next: Density = terms[n].iter().map(|r| vec![Complex64::ZERO; r.len()]).collect();
-            add_image(&self.drift, &self.jumps, &terms[n], 1.0, &mut next);
-            for (varying, c) in changing.iter().zip(&coefficients) {
-                for (j, f) in c[..=n].iter().enumerate().filter(|(_, f)| **f != 0.0) {
-                    add_image(&varying.drift, &varying.jumps, &terms[n - j], *f, &mut next);
-                }
-            }
-            let factor = length / (n + 1) as f64;
-            next.iter_mut().flatten().for_each(|x| *x *= factor);
-            let now = size(&next);
-            terms.push(next);
-            norms.push((now / whole).sqrt());
-            if now.max(before) <= small && (last == 0 || settled(&norms, self.norm * length, &adds[..=last], SMALL)) {
-                converged = true;
-                break;
-            }
-            before = now;
-        }
-        // Some of the last terms may be 0 by themselves.
-        let tail = norms.len() - (last + 1).min(norms.len());
-        before = before.max(norms[tail..].iter().fold(0.0, |most: f64, s| most.max(s * s * whole)));
-        // How much of that length the sum holds for.
-        let mut ratio = 1.0;
-        if !converged {
-            ratio = 0.9 * (small / before.max(f64::MIN_POSITIVE)).powf(0.5 / ORDER as f64).min(1.0);
-            if !(before.is_finite() && ratio > 0.0) {
-                let reason = format!("its terms do not fall: {before:e} at order {ORDER}");
-                return Err(RunError::Numerics { method: "the Taylor sum on blocks", reason });
-            }
-            if !self.varying.is_empty() {
-                ratio = (now + length * ratio - now) / length;
-            }
-        }
-        for (counter, rates) in counters.iter_mut().zip(&self.rates) {
-            let mut power = length * ratio;
-            for (n, term) in terms.iter().enumerate() {
-                let rate: f64 = rates.iter().zip(term).filter_map(|(w, rho)| Some(trace(w.as_ref()?, rho))).sum();
-                *counter += rate * power / (n + 1) as f64;
-                power *= ratio;
-            }
-        }
-        for (varying, c) in changing.iter().zip(&coefficients) {
-            let Some((channel, rates)) = &varying.counted else { continue };
-            for (n, term) in terms.iter().enumerate() {
-                let rate: f64 = rates.iter().zip(term).filter_map(|(w, rho)| Some(trace(w.as_ref()?, rho))).sum();
-                for (m, f) in c.iter().enumerate().filter(|(_, f)| **f != 0.0) {
-                    let order = (n + m + 1) as i32;
-                    counters[*channel] += rate * f * length * ratio.powi(order) / f64::from(order);
-                }
-            }
-        }
-        let mut power = 1.0;
-        for term in &terms[1..] {
-            power *= ratio;
-            for (sum, t) in rho.iter_mut().flatten().zip(term.iter().flatten()) {
-                *sum += t * power;
-            }
-        }
-        rho.iter_mut().for_each(|rho| symmetrise(rho));
-        Ok(length * ratio)
+        (reach * 6.0 + pieces * 20.0) * self.steady.cost()
     }
 }
 
@@ -296,11 +243,11 @@ fn jumps_of_copies(counting: Counting, blocks: usize, channel: usize, jumps: Vec
     within.chain(counted).collect()
 }
 
-/// out += f·(Aρ + ρA† + Σ LρL†).
-pub fn add_image(drift: &[Sparse], jumps: &[JumpMap], rho: &Density, f: f64, out: &mut Density) {
+/// out += Aρ + ρA† + Σ LρL†.
+fn add_image(drift: &[Sparse], jumps: &[JumpMap], rho: &Density, out: &mut Density) {
     for ((a, rho), out) in drift.iter().zip(rho).zip(out.iter_mut()) {
         let product = times(a, rho, a.cols());
-        add_with_adjoint(&product, a.rows(), f, out);
+        add_with_adjoint(&product, a.rows(), 1.0, out);
     }
     for JumpMap { from, to, map, other } in jumps {
         let (d, e) = (map.cols(), map.rows());
@@ -308,8 +255,8 @@ pub fn add_image(drift: &[Sparse], jumps: &[JumpMap], rho: &Density, f: f64, out
         let half = adjoint(&times(other.as_ref().unwrap_or(map), &rho[*from], d), e, d);
         let gain = times(map, &half, e);
         match other {
-            None => out[*to].iter_mut().zip(gain).for_each(|(s, g)| *s += g * f),
-            Some(_) => add_with_adjoint(&gain, e, f, &mut out[*to]),
+            None => out[*to].iter_mut().zip(gain).for_each(|(s, g)| *s += g),
+            Some(_) => add_with_adjoint(&gain, e, 1.0, &mut out[*to]),
         }
     }
 }
@@ -341,24 +288,6 @@ pub(super) fn add_with_adjoint(a: &[Complex64], d: usize, f: f64, out: &mut [Com
     for i in 0..d {
         for j in 0..d {
             out[i * d + j] += (a[i * d + j] + a[j * d + i].conj()) * f;
-        }
-    }
-}
-
-/// Tr(Wρ), real for Hermitian W and ρ.
-fn trace(w: &Sparse, rho: &[Complex64]) -> f64 {
-    let d = w.cols();
-    w.iter().map(|(x, (i, j))| (x * rho[j as usize * d + i as usize]).re).sum()
-}
-
-/// ρ ← ½(ρ + ρ†), so that rounding cannot build up an anti-Hermitian part.
-fn symmetrise(rho: &mut [Complex64]) {
-    let d = rho.len().isqrt();
-    for i in 0..d {
-        for j in 0..=i {
-            let mean = 0.5 * (rho[i * d + j] + rho[j * d + i].conj());
-            rho[i * d + j] = mean;
-            rho[j * d + i] = mean.conj();
         }
     }
 }

@@ -9,7 +9,7 @@
 //! Where there is one steady state nothing oscillates for ever: an eigenvector of L at iω ≠ 0 gives a unitary U of
 //! e^{iHt}Ue^{−iHt} = e^{iωt}U, whose spectrum would be invariant under all rotations.
 
-use super::generator::{Density, JumpMap, add_image};
+use super::generator::{Density, JumpMap, Parts};
 use crate::error::RunError;
 use crate::space::blocks::Sparse;
 use crate::stop::Stop;
@@ -46,14 +46,9 @@ const AT_ONCE: usize = 256;
 ///
 /// # Errors
 /// [`RunError::Interrupted`].
-pub fn unique(
-    (drift, jumps): (&[Sparse], &[JumpMap]),
-    norm: f64,
-    rho: &Density,
-    alone: bool,
-    stop: &Stop,
-) -> Result<Result<Density, String>, RunError> {
-    let system = System { drift, jumps, norm, connected: connected(drift.len(), jumps) };
+pub fn unique(parts: &Parts, rho: &Density, alone: bool, stop: &Stop) -> Result<Result<Density, String>, RunError> {
+    let (drift, norm) = (&parts.drift, parts.norm);
+    let system = System { parts, connected: connected(drift.len(), &parts.jumps) };
     let Some(inverse) = Inverse::new(drift, norm, stop)? else {
         return Ok(Err("the eigenvectors of K are no basis".into()));
     };
@@ -156,22 +151,23 @@ fn add(a: &mut [f64], f: f64, b: &[f64]) {
 
 /// A = −L + wη Tr in each set of connected blocks, with η the mixture of all their states and w = ‖L‖.
 struct System<'a> {
-    drift: &'a [Sparse],
-    jumps: &'a [JumpMap],
-    norm: f64,
+    parts: &'a Parts,
     connected: Vec<usize>,
 }
 
 impl System<'_> {
     /// Lρ.
     fn generated(&self, rho: &Density) -> Vec<f64> {
-        let mut out: Density = rho.iter().map(|block| vec![Complex64::ZERO; block.len()]).collect();
-        add_image(self.drift, self.jumps, rho, 1.0, &mut out);
+        let (triangles, mut state, mut out) = (self.parts.triangles(), Vec::new(), rho.clone());
+        triangles.pack(rho, &mut state);
+        let mut image = vec![Complex64::ZERO; state.len()];
+        self.parts.apply(1.0, &state, &mut image);
+        triangles.unpack(&image, &mut out);
         packed(&out)
     }
 
     fn apply(&self, numbers: &[f64]) -> Vec<f64> {
-        let rho = unpacked(self.drift, numbers);
+        let rho = unpacked(&self.parts.drift, numbers);
         let mut out = self.generated(&rho);
         out.iter_mut().for_each(|x| *x = -*x);
         let (mut traces, mut states) = (vec![0.0; rho.len()], vec![0; rho.len()]);
@@ -183,7 +179,7 @@ impl System<'_> {
         let mut offset = 0;
         for (b, rho) in rho.iter().enumerate() {
             let (d, set) = (rho.len().isqrt(), self.connected[b]);
-            let each = self.norm * traces[set] / states[set] as f64;
+            let each = self.parts.norm * traces[set] / states[set] as f64;
             out[offset..offset + d * d].iter_mut().step_by(d + 1).for_each(|x| *x += each);
             offset += d * d;
         }
@@ -273,7 +269,7 @@ fn solve(
         while length(residual) > tolerance && p.len() < directions && iterations < most {
             stop.check()?;
             iterations += 1;
-            let direction = inverse.apply(system.drift, residual, stop)?;
+            let direction = inverse.apply(&system.parts.drift, residual, stop)?;
             let mut image = system.apply(&direction);
             let whole = length(&image);
             let mut column = Vec::with_capacity(q.len() + 1);
@@ -328,10 +324,10 @@ mod tests {
         let stop = Stop::default();
         let mut equation = Equation::new(&blocks, &stop).unwrap();
         let rho = equation.rho.clone();
-        let (drift, jumps, norm) = equation.parts(0);
-        let state = unique((drift, jumps), norm, &rho, true, &stop).unwrap()?;
-        let system = System { drift, jumps, norm, connected: connected(drift.len(), jumps) };
-        let residual = length(&system.generated(&state)) / norm;
+        let parts = equation.parts(0);
+        let state = unique(parts, &rho, true, &stop).unwrap()?;
+        let system = System { parts, connected: connected(parts.drift.len(), &parts.jumps) };
+        let residual = length(&system.generated(&state)) / parts.norm;
         Ok((state, residual))
     }
 
@@ -348,7 +344,7 @@ mod tests {
         let problem = p.build().unwrap();
         let blocks = Blocks::compile(&problem, Style { spins: true, charges: true }).unwrap();
         let mut equation = Equation::new(&blocks, &Stop::default()).unwrap();
-        let back = unpacked(equation.parts(0).0, &numbers);
+        let back = unpacked(&equation.parts(0).drift, &numbers);
         assert!(back[0].iter().zip(&rho[0]).all(|(a, b)| (a - b).norm() < 1e-15), "{back:?}");
     }
 

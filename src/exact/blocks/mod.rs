@@ -13,12 +13,14 @@ mod cycle;
 mod equation;
 mod generator;
 mod held;
+mod image;
 mod initial;
 mod iterative;
 mod liouvillian;
 mod oscillation;
 mod readout;
 mod steady;
+mod taylor;
 mod vectors;
 
 pub use audit::audit;

@@ -6,7 +6,7 @@
 //! [`oscillation`]).
 
 use super::equation::Equation;
-use super::generator::Density;
+use super::generator::{Density, Parts};
 use super::liouvillian::{Liouvillian, MOST_UNKNOWNS};
 use super::readout::Readout;
 use super::{cycle, iterative, oscillation, run_cycle};
@@ -116,20 +116,21 @@ pub(super) fn settle(
     stop: &Stop,
 ) -> Result<Option<f64>, RunError> {
     let mut rho = std::mem::take(&mut equation.rho);
-    let (drift, jumps, norm) = equation.parts(stage);
-    if norm == 0.0 {
+    let parts = equation.parts(stage);
+    let Parts { drift, jumps, norm, .. } = parts;
+    if *norm == 0.0 {
         equation.rho = rho;
         return Ok(None);
     }
     if jumps.is_empty() {
-        let frequency = oscillation::dephase(drift, &mut rho, norm)?;
+        let frequency = oscillation::dephase(drift, &mut rho, *norm)?;
         equation.rho = rho;
         return Ok(frequency);
     }
     let unknowns: usize = rho.iter().map(Vec::len).sum();
     if unknowns > FEW_UNKNOWNS {
         let alone = unknowns > MOST_UNKNOWNS;
-        match iterative::unique((drift, jumps), norm, &rho, alone, stop)? {
+        match iterative::unique(parts, &rho, alone, stop)? {
             Ok(mut settled) => {
                 hermitian(&mut settled);
                 equation.rho = settled;
@@ -145,7 +146,7 @@ pub(super) fn settle(
             Err(_) => {}
         }
     }
-    let liouvillian = Liouvillian::new(drift, jumps, norm)?;
+    let liouvillian = Liouvillian::new(drift, jumps, *norm)?;
     let start = rho.clone();
     average(&liouvillian, &mut rho, stop)?;
     let frequency = match ending {
