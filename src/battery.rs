@@ -6,7 +6,7 @@
 use crate::problem::{Kind, Problem};
 use statrs::function::factorial::ln_binomial;
 
-/// ln ν_J of `cells` cells with N/2 − J = `pairs`.
+/// ln ν_J of N = `cells` cells with s = N/2 − J = `pairs`, ν_J = C(N, s) − C(N, s−1) (`docs/physics.md` §2.2).
 pub fn ln_multiplicity(cells: u64, pairs: u64) -> f64 {
     let free = (cells - 2 * pairs + 1) as f64;
     ln_binomial(cells, pairs) + (free / (cells - pairs + 1) as f64).ln()
@@ -70,19 +70,21 @@ impl Battery {
         states
     }
 
-    /// Energy of a Dicke state.
+    /// Energy of a Dicke state, Σω(N/2 + M) over the ensembles.
     pub fn energy(&self, key: DickeKey) -> f64 {
         let excited = |(cells, omega): &(u64, f64), (two_j, up): (u64, u64)| omega * ((cells - two_j) / 2 + up) as f64;
         self.ensembles.iter().zip(self.states(key)).map(|(e, s)| excited(e, s)).sum()
     }
 
-    /// ln of the number of equivalent copies of a Dicke state.
+    /// ln of the number of equivalent copies of a Dicke state, Σ ln ν_J over the ensembles.
     pub fn ln_copies(&self, key: DickeKey) -> f64 {
         let each = self.ensembles.iter().zip(self.states(key));
         each.map(|((cells, _), (two_j, _))| ln_multiplicity(*cells, (cells - two_j) / 2)).sum()
     }
 
-    /// Energy of the Gibbs state with entropy `entropy` at β ≥ 0, and β: the least energy at that entropy.
+    /// Energy of the Gibbs state with entropy `entropy` (natural logarithm) at β ≥ 0, and β in the inverse unit of ω:
+    /// the least energy at that entropy. With p = 1/(1 + e^{βω}) and sums over the ensembles E = ΣNωp, S = ΣN(βωp +
+    /// ln(1 + e^{−βω})).
     pub fn gibbs(&self, entropy: f64) -> (f64, f64) {
         let at = |beta: f64| {
             self.ensembles.iter().fold((0.0, 0.0), |(energy, s), &(cells, omega)| {
@@ -101,7 +103,7 @@ impl Battery {
         (at(cold).0, cold)
     }
 
-    /// Cells and energy ω of each ensemble.
+    /// Number of cells and energy ω of each ensemble, in the order of the battery.
     pub fn ensembles(&self) -> &[(u64, f64)] {
         &self.ensembles
     }

@@ -23,7 +23,7 @@ pub struct BlockShape {
     /// ln of the number of equivalent copies of the block: every eigenvalue λ of its matrix stands for eigenvalues λ/ν,
     /// ν times.
     pub ln_copies: f64,
-    /// Energy of each basis state under the Hamiltonian of the part.
+    /// Energy of each of the d basis states under the Hamiltonian of the part.
     pub energies: Vec<f64>,
 }
 
@@ -87,7 +87,7 @@ impl GroupSum {
         }
     }
 
-    /// The vectors with their weights.
+    /// The vectors of d amplitudes with their weights w.
     pub fn vectors(&self, d: usize) -> impl Iterator<Item = (f64, &[Complex64])> {
         self.weights.iter().copied().zip(self.vectors.chunks_exact(d.max(1)))
     }
@@ -97,12 +97,12 @@ impl GroupSum {
         &self.matrix
     }
 
-    /// The sum as a matrix.
+    /// The sum as a d × d matrix.
     pub fn total(&self, d: usize) -> Mat<Complex64> {
         BlockSums::sum([self].into_iter(), d, 1.0)
     }
 
-    /// Tr ρO of this sum ρ, for Hermitian O.
+    /// Tr ρO of this sum ρ, for Hermitian O, d × d.
     pub fn trace(&self, o: MatRef<'_, Complex64>) -> f64 {
         let d = o.nrows();
         let row = |(j, line): (usize, &[Complex64])| -> f64 {
@@ -142,11 +142,11 @@ impl GroupSum {
     }
 }
 
-/// Eigenvalues in rising order and eigenvectors of a Hermitian matrix, on this thread alone: what several share they round
-/// according to their number.
+/// Eigenvalues in rising order and eigenvectors, as columns in the same order, of a Hermitian d × d matrix, on this
+/// thread alone: what several share they round according to their number.
 ///
 /// # Errors
-/// Where there are none.
+/// Where there are none, with what the solver says.
 pub fn eigen(matrix: MatRef<'_, Complex64>) -> Result<(Vec<f64>, Mat<Complex64>), String> {
     let d = matrix.nrows();
     let (mut values, mut vectors) = (Diag::<Complex64>::zeros(d), Mat::<Complex64>::zeros(d, d));
@@ -158,7 +158,7 @@ pub fn eigen(matrix: MatRef<'_, Complex64>) -> Result<(Vec<f64>, Mat<Complex64>)
     Ok((values.column_vector().iter().map(|x| x.re).collect(), vectors))
 }
 
-/// Add Σ_k c_k|v_k⟩⟨v_k| of the columns of `vectors`.
+/// Add Σ_k c_k|v_k⟩⟨v_k| of the columns of `vectors`, d × n, to a d × d matrix.
 pub fn add_projectors(into: MatMut<'_, Complex64>, vectors: MatRef<'_, Complex64>, c: impl Fn(usize) -> f64) {
     let scaled = Mat::from_fn(vectors.nrows(), vectors.ncols(), |i, k| vectors[(i, k)] * c(k));
     matmul(into, Accum::Add, scaled.as_ref(), vectors.adjoint(), Complex64::ONE, Par::Seq);
@@ -173,10 +173,12 @@ pub struct BlockSums {
     pub groups: Vec<GroupSum>,
 }
 
-/// The averaged density matrix of one part at one row.
+/// The averaged density matrix of one part at one row: that of a block is the sum of its groups over Σw of all groups,
+/// and stands for all equal copies of the block together. The traces of all blocks add up to 1; of single cells and
+/// edges each is 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Density {
-    /// Σw of each group.
+    /// Σw of each group, [`GROUPS`] of them at most.
     pub weights: Vec<f64>,
     /// The blocks that were visited.
     pub blocks: BTreeMap<Label, BlockSums>,
@@ -196,7 +198,7 @@ impl BlockSums {
         &mut self.groups[group]
     }
 
-    /// Σ over the groups that `takes`, times `scale`.
+    /// Σ over the groups that `takes`, times `scale`: d × d.
     pub fn total(&self, scale: f64, takes: &dyn Fn(usize) -> bool) -> Mat<Complex64> {
         let taken = self.groups.iter().enumerate().filter(|(g, _)| takes(*g)).map(|(_, group)| group);
         Self::sum(taken, self.dimension(), scale)

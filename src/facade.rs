@@ -17,7 +17,7 @@ use std::ops::Index;
 /// How to sample. `Sampling { trajectories: 2_000, ..Default::default() }` names what differs from the default.
 #[derive(Clone, Debug)]
 pub struct Sampling {
-    /// Number of trajectories.
+    /// Number of trajectories, at least 1.
     pub trajectories: u64,
     /// Seed of all random streams: trajectory k draws from stream (seed, k).
     pub seed: u64,
@@ -50,7 +50,7 @@ impl Default for Sampling {
 /// What sampling gave: a table with errors, single shots, and what it was made from.
 #[derive(Clone, Debug)]
 pub struct Sampled {
-    /// Every quantity at every row, with standard errors and bounds.
+    /// Every quantity at every row of the protocol, with standard errors and 95 % intervals.
     pub table: Table,
     /// Single shots, if asked for.
     pub shots: Option<Shots>,
@@ -73,11 +73,14 @@ impl Index<&str> for Sampled {
     }
 }
 
-/// Sample `problem` by quantum trajectories.
+/// Sample `problem` by quantum trajectories: between jumps dψ/dt = (−iH − ½Σ r L†L)ψ until ‖ψ(t)‖² = u with u uniform
+/// from 0 to 1, whose average obeys the master equation (`docs/physics.md` §2.4). Intervals hold in 95 % of all cases,
+/// also of runs that are stopped early.
 ///
 /// # Errors
-/// When no representation carries the problem, a quantity cannot be had or would not fit into memory, a state becomes
-/// none, or [`Sampling::stop`] was raised before the first batch was complete.
+/// [`RunError::Compile`] when no representation carries the problem; [`RunError::Request`] when a quantity cannot be
+/// had; [`RunError::TooLarge`] when it would not fit into memory; [`RunError::Numerics`] when a state becomes none;
+/// [`RunError::Interrupted`] when [`Sampling::stop`] was raised before the first batch was complete.
 pub fn sample(problem: &Problem, how: &Sampling) -> Result<Sampled, RunError> {
     let (representation, engine) = Engine::new(problem, how.representation)?;
     let options = RunOptions {
@@ -107,26 +110,30 @@ pub fn sample(problem: &Problem, how: &Sampling) -> Result<Sampled, RunError> {
     })
 }
 
-/// Solve the master equation itself: every quantity at every row, without errors.
+/// Solve the master equation itself: every quantity at every row of the protocol, without errors.
 ///
 /// # Errors
-/// When no representation carries the problem, or it is too large.
+/// [`RunError::Compile`] when no representation carries the problem; [`RunError::TooLarge`] when it would not fit;
+/// [`RunError::Numerics`] when a tolerance is missed; [`RunError::Request`] when a quantity cannot be had.
 pub fn solve(problem: &Problem) -> Result<Table, RunError> {
     exact::solve(problem, None, &Stop::default())
 }
 
-/// The state that is reached from the initial one as t → ∞, or the cycle in which a repeated protocol settles, exactly.
+/// The state lim_{t→∞} e^{Lt}ρ(0) that is reached from the initial one in the last timed step, or the cycle in which a
+/// repeated protocol settles, exactly (`docs/physics.md` §2.6). The table has one row at t = ∞, in which power is 0 and
+/// what only grows, jumps and released energy, is NaN; of a repeated protocol the rows of one cycle.
 ///
 /// # Errors
-/// When there is no limit, no representation carries the problem, or it is too large; where no equation could be solved
-/// ([`RunError::TooLarge`], [`RunError::Unsolved`]), [`settled`](crate::settled::settled) averages over time along
-/// trajectories.
+/// When there is no limit ([`RunError::NoLimit`]), the step changes with time ([`RunError::Request`]), no
+/// representation carries the problem, or it is too large; where no equation could be solved ([`RunError::TooLarge`],
+/// [`RunError::Unsolved`]), [`settled`](crate::settled::settled) averages over time along trajectories.
 pub fn steady(problem: &Problem) -> Result<Table, RunError> {
     exact::steady(problem, None, &Stop::default())
 }
 
-/// A two-time correlation ⟨A(t+τ)B(t)⟩ or ⟨C(t)A(t+τ)B(t)⟩ at each of its delays, by the regression theorem; NaN where it is
-/// normalised by nothing.
+/// A two-time correlation ⟨A(t+τ)B(t)⟩ or ⟨C(t)A(t+τ)B(t)⟩ = Tr\[A e^{Lτ}(Bρ(t)C)\] by the regression theorem
+/// (`docs/physics.md` §3.4, Eq. 3.4): one number for each delay, in the unit of the operators or, normalised, a pure
+/// number; NaN where it is normalised by nothing.
 ///
 /// ```
 /// use leyden::prelude::*;
@@ -148,8 +155,9 @@ pub fn steady(problem: &Problem) -> Result<Table, RunError> {
 /// ```
 ///
 /// # Errors
-/// When the correlation has no meaning for the problem, there is no steady state that it could begin from, or the problem
-/// is too large.
+/// When the correlation has no meaning for the problem ([`RunError::Model`]), there is no steady state that it could
+/// begin from ([`RunError::NoLimit`]), no representation carries it ([`RunError::Compile`]), or the problem is too
+/// large ([`RunError::TooLarge`]).
 pub fn correlation(problem: &Problem, of: &Correlation) -> Result<Vec<Complex64>, RunError> {
     exact::correlation(problem, of, None, &Stop::default())
 }

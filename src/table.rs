@@ -14,20 +14,21 @@ pub const Z95: f64 = 1.959_963_984_540_054;
 pub struct Column {
     /// Column name, as in `observables.csv`.
     pub name: String,
-    /// The value at each row; NaN is an empty cell (0/0).
+    /// The value at each row, in the unit of the quantity; NaN is an empty cell (0/0).
     pub value: Vec<f64>,
     /// Standard error at each row, when sampled.
     pub se: Option<Vec<f64>>,
-    /// Bounds of the 95 % interval at each row, when sampled.
+    /// Lower and upper bounds of the 95 % interval, each with one at each row, when sampled.
     pub bounds: Option<(Vec<f64>, Vec<f64>)>,
 }
 
-/// The averaged state of a part at every row, in the basis of its product states.
+/// The averaged state of a part at every row, in the basis of its product states: the first place the most significant
+/// digit, |g⟩ before |e⟩ of a cell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PartStates {
     /// The name that the user gave it.
     pub name: String,
-    /// Its density matrix at each row.
+    /// Its density matrix at each row, d × d with trace 1.
     pub rows: Vec<Mat<Complex64>>,
 }
 
@@ -146,7 +147,7 @@ impl Column {
     }
 }
 
-/// All quantities at all rows.
+/// All quantities at all rows: each column, the steps and each state have one entry a row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// Time, step and cycle of each row.
@@ -172,7 +173,7 @@ impl Table {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// Time of each row since the run began.
+    /// Time of each row since the run began; infinite in a steady state.
     pub fn times(&self) -> impl Iterator<Item = f64> {
         self.rows.iter().map(|row| row.time)
     }

@@ -43,10 +43,10 @@ pub fn exactly(value: f64) -> Sided {
 
 /// What is known of the state at one row; `None` is what this description of it does not give.
 pub trait Answers {
-    /// ⟨o⟩.
+    /// ⟨o⟩, in the unit of the average.
     fn mean(&self, of: Linear) -> Option<Estimate>;
 
-    /// ⟨o²⟩ − ⟨o⟩².
+    /// ⟨o²⟩ − ⟨o⟩² of the averaged state.
     fn variance(&self, of: Varied) -> Option<Estimate>;
 
     /// f(ρ) of the averaged state of a part.
@@ -109,7 +109,7 @@ impl From<Estimate> for Derived {
     }
 }
 
-/// A quantity at a row `time` after the run began; `None` when the answers do not give it.
+/// A quantity at a row `time` after the run began, by its [`Recipe`]; `None` when the answers do not give it.
 ///
 /// # Errors
 /// When a function of the state has no value.

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 /// The numbers of an audit of many trajectories.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Audited {
-    /// Their moments, in the order of [`Ledger::entries`].
+    /// Their moments, one number for each of [`Ledger::entries`], in that order.
     pub moments: Moments,
-    /// The largest |ΔU − ΣW − ΣQ| of a single trajectory.
+    /// The largest |ΔU − ΣW − ΣQ| of a single trajectory, an energy (`docs/physics.md` §3.5, Eq. 3.6).
     pub residual: f64,
 }
 
@@ -38,7 +38,8 @@ pub struct Audit {
 }
 
 impl Accumulated {
-    /// Every line of an audit, where one was asked for; `z` standard errors make an interval.
+    /// Every line of an audit in the order of [`Ledger::entries`], where one was asked for; `z` standard errors make an
+    /// interval.
     pub fn audited(&self, problem: &Problem, z: f64) -> Option<Vec<Audit>> {
         let averages = self.audit()?;
         let ledger = Ledger::new(problem);

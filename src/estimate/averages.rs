@@ -6,7 +6,8 @@ use super::covariance::Covariance;
 use super::moments::Moments;
 use super::unseen::Scatter;
 
-/// Means, variances and their errors.
+/// Means, variances and their errors, by number: row·slots + slot for slot `slot` of
+/// [`Problem::linear`](crate::problem::Problem::linear), and the place in the ledger for an audit.
 #[derive(Clone, Copy, Debug)]
 pub struct Averages<'a> {
     sampled: &'a Moments,

@@ -19,7 +19,8 @@ fn decomposed(rho: &Mat<Complex64>) -> Option<(Mat<Complex64>, Mat<Complex64>)> 
 }
 
 /// λ₁ − λ₂ − λ₃ − λ₄ with λ² the eigenvalues of ρ(σy⊗σy)ρ*(σy⊗σy) in falling order (W. Wootters, PRL 80, 2245 (1998)):
-/// the concurrence where positive. The λ are the singular values of τ, which keeps the small ones.
+/// the concurrence where positive. The λ are the singular values of τ, which keeps the small ones. `rho` is 4 × 4 in
+/// the basis gg, ge, eg, ee; NaN where it has no eigenvalues.
 pub fn unclipped(rho: &Mat<Complex64>) -> f64 {
     match decomposed(rho).map(|(_, tau)| tau.singular_values()) {
         Some(Ok(s)) => 2.0 * s.iter().fold(0.0, |most: f64, x| most.max(*x)) - s.iter().sum::<f64>(),
@@ -27,7 +28,7 @@ pub fn unclipped(rho: &Mat<Complex64>) -> f64 {
     }
 }
 
-/// max(0, λ₁ − λ₂ − λ₃ − λ₄).
+/// The concurrence max(0, λ₁ − λ₂ − λ₃ − λ₄) of a 4 × 4 state (`docs/physics.md` §3.3); see [`unclipped`].
 pub fn concurrence(rho: &Mat<Complex64>) -> f64 {
     // `max` would hide a NaN.
     match unclipped(rho) {
@@ -36,8 +37,8 @@ pub fn concurrence(rho: &Mat<Complex64>) -> f64 {
     }
 }
 
-/// The gradient O of λ₁ − λ₂ − λ₃ − λ₄, with Tr ρO its value; `None` where it cannot be had. The concurrence is a convex
-/// roof, so where this is positive C(σ) ≥ Tr σO for all σ.
+/// The gradient O, 4 × 4, of λ₁ − λ₂ − λ₃ − λ₄, with Tr ρO its value; `None` where it cannot be had. The concurrence is
+/// a convex roof, so where this is positive C(σ) ≥ Tr σO for all σ.
 ///
 /// With τ = PΛQ† and y_i = (σy⊗σy)V*p_i, dλ_i = ⟨y_i|dρ|y_i⟩/λ_i.
 pub fn gradient(rho: &Mat<Complex64>) -> Option<Mat<Complex64>> {

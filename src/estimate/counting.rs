@@ -79,8 +79,8 @@ impl Counts {
 }
 
 impl Accumulated {
-    /// Mean, variance, Fano factor, third and fourth cumulant of counted number `index`; `z` standard errors make an
-    /// interval. The Fano factor of no jump is NaN.
+    /// Mean, variance, Fano factor, third and fourth cumulant of counted number `index`, (timed step over all
+    /// cycles)·channels + channel; `z` standard errors make an interval. The Fano factor of no jump is NaN.
     pub fn cumulants(&self, index: usize, z: f64) -> [Cumulant; 5] {
         let known = self.no_jump.as_ref().and_then(|known| known.counting.of(index).into_iter().reduce(Raw::with));
         let share = self.share();

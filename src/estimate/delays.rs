@@ -154,7 +154,9 @@ impl Sums {
 }
 
 impl Accumulated {
-    /// Of each bin of table `index` the density of waits, per unit of time, and g².
+    /// Of each bin of table `index`, one of [`Problem::delay_tables`](crate::problem::Problem::delay_tables), the
+    /// density w of waits, in 1/time, and g², a pure number; `z` standard errors make an interval. Bin j begins at the
+    /// delay jδ, δ the [width](Delays::width).
     pub fn delays(&self, index: usize, z: f64) -> Vec<[Cumulant; 2]> {
         self.delayed[index].found(self.share(), z)
     }

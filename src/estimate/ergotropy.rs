@@ -43,7 +43,8 @@ impl Bounded {
     }
 }
 
-/// Ergotropy of an exactly known state: (Dicke state, probability), in any order.
+/// Ergotropy W = E − Σ_k r_k↓ε_k↑ of an exactly known state (`docs/physics.md` §3.2, Eq. 3.2), an energy: (Dicke state,
+/// probability of all its copies together), in any order, the probabilities adding up to 1.
 pub fn exact(battery: &Battery, levels: &Levels, states: &[(DickeKey, f64)]) -> f64 {
     let energy: f64 = states.iter().map(|&(key, p)| p * battery.energy(key)).sum();
     let order = Order::new(battery, states.iter().copied());
@@ -122,7 +123,8 @@ pub(super) fn scatter(n: f64, values: &[Valued]) -> Scatter {
     Scatter { n, mean, square: moment(2), third: moment(3), fourth: moment(4) }
 }
 
-/// Ergotropy from trajectories, of which the halves hold half each.
+/// Ergotropy from trajectories, of which the halves hold half each: between the bounds of `docs/physics.md` §3.2, Eq.
+/// 3.3, the value two thirds of the upper one and a third of the lower.
 pub fn sampled(battery: &Battery, levels: &Levels, occupied: &Occupied) -> Bounded {
     let sum = |half: usize| occupied.trajectories[half];
     let effective = sum(0) + sum(1);

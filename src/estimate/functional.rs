@@ -22,9 +22,9 @@ use std::sync::Arc;
 /// A density matrix, block by block; the traces sum to one for each part it is made of.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// Label, meaning of the basis, and matrix of each block.
+    /// Label, meaning of the basis, and d × d matrix of each block, that of all its copies together.
     pub blocks: Vec<(Label, BlockShape, Mat<Complex64>)>,
-    /// F with ρ = FF†, of blocks where it has few columns.
+    /// F with ρ = FF†, d rows, of blocks where it has few columns.
     pub factors: BTreeMap<Label, Mat<Complex64>>,
 }
 
@@ -517,7 +517,7 @@ fn above_rounding(x: f64) -> f64 {
     if x.abs() < 1e-13 { 0.0 } else { x.max(0.0) }
 }
 
-/// A function of the exactly known state of a part, once.
+/// A function of the exactly known state of a part, once (`docs/physics.md` §3.2 and §3.3).
 ///
 /// # Errors
 /// As [`Exact::value`].

@@ -207,7 +207,7 @@ impl Distributed {
         (self.first + bin as i64) as f64 * self.width
     }
 
-    /// The bins from the first to the last that any trajectory was in.
+    /// The bins from the first to the last that any trajectory was in, in rising order.
     pub fn bins(&self) -> impl Iterator<Item = Bin> {
         let part = |weight: f64| if self.weighing.n > 0.0 { weight / self.weighing.n } else { 0.0 };
         self.bins.iter().enumerate().map(move |(bin, (known, sampled))| {

@@ -18,13 +18,14 @@ pub struct Pooled {
     pub value: f64,
     /// Its standard error; NaN of a single estimate.
     pub se: f64,
-    /// 95 %.
+    /// Its 95 % interval.
     pub interval: (f64, f64),
     /// Whether one estimate makes up so much of the mean that neither it nor the interval is to be trusted.
     pub dominated: bool,
 }
 
-/// The mean of these estimates; where none is above 0, its upper limit is left open, at 1.
+/// The mean of these estimates of a probability, one of each population; where none is above 0, its upper limit is left
+/// open, at 1.
 pub fn pooled(estimates: &[f64], confidence: Confidence) -> Pooled {
     let n = estimates.len() as f64;
     let mean = estimates.iter().sum::<f64>() / n;
@@ -47,7 +48,7 @@ pub fn pooled(estimates: &[f64], confidence: Confidence) -> Pooled {
     }
 }
 
-/// The probability of what `hits` of `n` independent trajectories have shown.
+/// The probability p = hits/n of what `hits` of `n` independent trajectories have shown.
 pub fn counted(hits: f64, n: f64, confidence: Confidence) -> Pooled {
     let p = hits / n;
     let z = confidence.errors(n);

@@ -59,7 +59,8 @@ const EVENTS: f64 = 100.0;
 /// A number of zero variance must agree to this.
 const EXACT: f64 = 1e-9;
 
-/// Compare `sampled` with `exact`, which must have the same rows.
+/// Compare `sampled`, the table of `accumulated`, with `exact`, which must have the same rows. `false_alarm` is the
+/// chance that a correct program fails. Curves are compared where the covariance between rows was kept.
 pub fn compare(
     problem: &Problem,
     accumulated: &Accumulated,

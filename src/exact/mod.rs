@@ -26,7 +26,7 @@ use blocks::Ending;
 use num_complex::Complex64;
 
 /// Every quantity at every row, exactly, in the representation `requested` or else the smallest exact one: the rate
-/// equation on the ladder, blocks otherwise.
+/// equation on the ladder (`docs/physics.md` §2.3), blocks otherwise (§2.1, Eq. 2.1).
 ///
 /// # Errors
 /// When that representation cannot carry the problem, would not fit, or misses its tolerance; [`RunError::Interrupted`]
@@ -38,15 +38,18 @@ pub fn solve(problem: &Problem, requested: Option<Representation>, stop: &Stop) 
     }
 }
 
-/// The state reached as t → ∞ from the given initial one, or the cycle that a repeated protocol settles in.
+/// The state reached as t → ∞ from the given initial one, lim_{t→∞} e^{Lt}ρ(0), as one row at t = ∞, or the cycle that
+/// a repeated protocol settles in, as the rows of one cycle (`docs/physics.md` §2.6).
 ///
 /// # Errors
-/// As [`solve`]; [`RunError::NoLimit`] when something oscillates for ever; when the limit is not reached.
+/// As [`solve`]; [`RunError::NoLimit`] when something oscillates for ever; [`RunError::Request`] when the last timed
+/// step changes with time; [`RunError::Numerics`] or [`RunError::Unsolved`] when the limit is not reached.
 pub fn steady(problem: &Problem, requested: Option<Representation>, stop: &Stop) -> Result<Table, RunError> {
     ending(problem, requested, Ending::Limit, stop)
 }
 
-/// The average over all time, which is the limit of [`steady`] where there is one.
+/// The average over all time, lim_{s→0} s(s − L)⁻¹ρ(0), which is the limit of [`steady`] where there is one
+/// (`docs/physics.md` §2.6); rows as there.
 ///
 /// # Errors
 /// As [`steady`], but for what oscillates.
@@ -54,8 +57,9 @@ pub fn time_average(problem: &Problem, requested: Option<Representation>, stop: 
     ending(problem, requested, Ending::Average, stop)
 }
 
-/// A correlation at each of its delays, in the representation `requested` or else the smallest that carries it; the
-/// ladder, which has no coherence, stands for spins J in blocks. NaN where it is normalised by nothing.
+/// A correlation, one number for each of its delays (`docs/physics.md` §3.4, Eq. 3.4), in the representation
+/// `requested` or else the smallest that carries it; the ladder, which has no coherence, stands for spins J in blocks.
+/// NaN where it is normalised by nothing.
 ///
 /// # Errors
 /// As [`solve`] and [`steady`]; [`RunError::Model`] when the correlation has no meaning for the problem.
@@ -70,7 +74,9 @@ pub fn correlation(
 }
 
 /// Mean, variance, Fano factor, third and fourth cumulant of the number of jumps of each channel in each timed step over all
-/// cycles, step by step and channel by channel; the ladder stands for spins J in blocks.
+/// cycles, from the tilted master equation (M. Esposito, U. Harbola and S. Mukamel, Rev. Mod. Phys. 81, 1665 (2009),
+/// Sec. III). Entry (timed step over all cycles)·channels + channel; NaN is what is lost in rounding. The ladder stands
+/// for spins J in blocks.
 ///
 /// # Errors
 /// As [`solve`].
@@ -78,7 +84,8 @@ pub fn counting(problem: &Problem, requested: Option<Representation>, stop: &Sto
     blocks::counting(problem, style_of(problem, requested)?, stop)
 }
 
-/// The probability at each row that a channel has not jumped since the run began.
+/// The probability at each row that a channel has not jumped since the run began, one number a row: Tr ρ without the
+/// term rLρL† of that channel.
 ///
 /// # Errors
 /// As [`solve`].
@@ -92,8 +99,10 @@ pub fn no_jump(
 }
 
 /// Work, heat and entropy in every step and in the whole run (`docs/physics.md` §3.5), line by line, and by how much the first
-/// law is off in the whole run or a step at most; the ladder stands for spins J in blocks. On average over trajectories
-/// [`Accumulated::audited`](crate::estimate::columns::Accumulated::audited) has the same lines but those of entropies of the state.
+/// law is off in the whole run or a step at most, all in the unit of ω but for entropies, which have none; the ladder
+/// stands for spins J in blocks. On average over trajectories
+/// [`Accumulated::audited`](crate::estimate::columns::Accumulated::audited) has the same lines but those of entropies
+/// of the state.
 ///
 /// ```
 /// use leyden::prelude::*;

@@ -7,7 +7,8 @@ use crate::error::ModelError;
 use crate::problem::{Axis, ChannelId, Problem, ProblemBuilder, Quantity, SubsystemId, log_rows, sm, sp, sz};
 use std::f64::consts::PI;
 
-/// Cycles of a π pulse, storage and discharge, from the ground state. The default has the values of Fig. 3(a, b).
+/// Cycles of a π pulse about x, storage and discharge, from the ground state (`docs/physics.md` §4). The default has
+/// the values of Fig. 3(a, b). Rates and ω share one unit, times are in its inverse.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aging {
     /// Number of cells N.
@@ -50,7 +51,9 @@ impl Default for Aging {
 }
 
 impl Aging {
-    /// The master equation with its protocol: steps `storage` and `discharge`.
+    /// The master equation with its protocol, steps `storage` and `discharge`, channels `loss`, `release`, `dephasing`
+    /// and `pump`. Its columns are `M`, `S`, `energy`, `energy_var`, `ergotropy`, `released` and the jumps of each
+    /// channel.
     ///
     /// # Errors
     /// For a number outside its range.
@@ -82,7 +85,7 @@ impl Aging {
     }
 }
 
-/// One charge, storage, and one release (Fig. 2).
+/// One charge by a π pulse, storage, and one release (Fig. 2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Release {
     /// The cells and their channels; times and cycles are not used.
@@ -96,7 +99,8 @@ pub struct Release {
 }
 
 impl Release {
-    /// The master equation with its protocol: steps `storage` (unless its time is 0) and `release`.
+    /// The master equation with its protocol: steps `storage` (unless its time is 0) and `release`; columns and
+    /// channels are those of [`Aging::problem`].
     ///
     /// # Errors
     /// For a number outside its range.

@@ -17,24 +17,25 @@ pub enum Part {
     Spins(u64),
 }
 
-/// Charger and battery, both empty at the start.
+/// Charger `C` and battery `B`, both empty at the start (`docs/physics.md` §4). Energies are in units of ω, that of one
+/// quantum of the battery; g, F, γ_C and the detunings share one unit, times are in its inverse.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dephased {
     /// C.
     pub charger: Part,
     /// B.
     pub battery: Part,
-    /// g.
+    /// Coupling g.
     pub coupling: f64,
-    /// F.
+    /// Drive F of the charger.
     pub drive: f64,
-    /// γ_C.
+    /// Rate γ_C of dephasing of the charger.
     pub gamma: f64,
-    /// δ_C.
+    /// Detuning δ_C of the charger from the drive.
     pub delta_charger: f64,
-    /// δ_B.
+    /// Detuning δ_B of the battery from the drive.
     pub delta_battery: f64,
-    /// Duration.
+    /// Duration of the only step, `charging`.
     pub t_end: f64,
     /// Rows after the first.
     pub samples: usize,

@@ -22,7 +22,7 @@ pub enum Graph {
 }
 
 impl Graph {
-    /// The edges among `cells` cells.
+    /// The edges (a, b) among `cells` cells, counted from 0.
     pub fn edges(&self, cells: usize) -> Vec<(usize, usize)> {
         let chain = (1..cells).map(|b| (b - 1, b));
         match self {
@@ -35,7 +35,8 @@ impl Graph {
     }
 }
 
-/// Cells on a graph that all start in the same state. The default has the values of Santos, Figs. 4 and 5.
+/// Cells `B` on a graph that all start in the same state (`docs/physics.md` §4), with ω = 1 for each: J and rates are
+/// in units of ω, times of 1/ω. The default has the values of Santos, Figs. 4 and 5.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     /// Number of cells N.
@@ -44,13 +45,13 @@ pub struct Network {
     pub graph: Graph,
     /// Exchange J.
     pub exchange: f64,
-    /// Γ.
+    /// Γ, rate of decay of each cell.
     pub gamma: f64,
-    /// Γ_icl.
+    /// Γ_icl, rate of the decay that neighbours have in common.
     pub gamma_correlated: f64,
     /// Initial state of every cell.
     pub initial: Initial,
-    /// Duration.
+    /// Duration of the only step, `discharge`.
     pub t_end: f64,
     /// Rows after the first.
     pub samples: usize,

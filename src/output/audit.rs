@@ -5,7 +5,9 @@ use crate::estimate::audit::Audit;
 use crate::estimate::counting::Cumulant;
 use crate::problem::{AuditEntry, Problem};
 
-/// The table of these lines, and of how well the first law holds.
+/// The table of these lines, but those that are off, and of how well the first law holds: kind, name, step, cycle, mean
+/// with its error and interval, std. The last line is `closure`, the `residual`. Energies are in the unit of ω,
+/// entropies pure numbers.
 pub fn csv(problem: &Problem, lines: &[Audit], residual: f64) -> String {
     let mut text = String::from("kind,name,step,cycle,mean,mean_se,mean_lo,mean_hi,std\n");
     let mut add = |words: [&str; 4], numbers: [f64; 5]| {

@@ -10,9 +10,9 @@ use std::fmt::Write;
 pub struct Correlated {
     /// Its name, of which the columns are made.
     pub name: String,
-    /// The delays τ.
+    /// The delays τ, rising, in units of time.
     pub delays: Vec<f64>,
-    /// C(τ); NaN is an empty cell.
+    /// C(τ) at each of them, in the unit of its operators; NaN is an empty cell.
     pub values: Vec<Complex64>,
 }
 

@@ -145,8 +145,10 @@ impl Archive {
     }
 }
 
-/// `shots.npz`: energy_mean and energy_outcome (n), released (n × releases) with released_cycle and released_step,
-/// and jumps_NAME (n) for each channel.
+/// `shots.npz` of n trajectories: weight, energy_mean and energy_outcome (n), released (n × releases) with
+/// released_cycle and released_step (releases), jumps_NAME (n) for each channel, and passages (n × passages); of an
+/// audit also work and heat (n × sources) with work_names and heat_names, and entropy_flow (n) where each jump has a
+/// reverse. Energies are in the unit of ω.
 ///
 /// # Errors
 /// When the archive cannot be encoded.
@@ -176,7 +178,8 @@ pub fn shots_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> 
     archive.finish()
 }
 
-/// `jumps.npz`: trajectory, time, step, cycle, channel, two_j_before and two_j_after of every jump, and the channels' names.
+/// `jumps.npz`: trajectory, time since the run began, step, cycle, channel, two_j_before and two_j_after of every jump,
+/// each as long as there are jumps, and the channels' names.
 ///
 /// # Errors
 /// When the archive cannot be encoded.
@@ -195,8 +198,9 @@ pub fn jumps_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> 
     archive.finish()
 }
 
-/// `states.npz`: the averaged battery state as one entry a cell and row: row, two_j and two_m (entries × ensembles),
-/// probability, and ln_copies, the logarithm of how often the block with that J occurs.
+/// `states.npz`: the averaged battery state as one entry for each Dicke state at each row: row (entries), two_j and
+/// two_m (entries × ensembles), probability (entries), and ln_copies (entries), the logarithm of how often the block
+/// with that J occurs.
 ///
 /// # Errors
 /// When the archive cannot be encoded.
@@ -224,7 +228,8 @@ pub fn states_npz(battery: &Battery, rows: impl Iterator<Item = Vec<(DickeKey, f
 }
 
 /// `states.npz` of a battery on blocks: for each block, called by its label (2J of the ensembles, then charges), the
-/// averaged matrices `block_LABEL` (rows × d × d), `energies_LABEL` (d) and `ln_copies_LABEL` (1).
+/// averaged matrices `block_LABEL` (rows × d × d), all copies of a block together, `energies_LABEL` (d) and
+/// `ln_copies_LABEL` (1); and of each of `parts` `state_NAME` as [`parts_npz`] has it.
 ///
 /// # Errors
 /// When the archive cannot be encoded.
@@ -253,7 +258,7 @@ pub fn densities_npz(rows: &[Cow<Density>], parts: &[PartStates]) -> Result<Vec<
     archive.finish()
 }
 
-/// `states.npz` of parts alone: `state_NAME` (rows × d × d) for each.
+/// `states.npz` of parts alone: `state_NAME` (rows × d × d) for each, between product states.
 ///
 /// # Errors
 /// When the archive cannot be encoded.

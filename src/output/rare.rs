@@ -8,8 +8,9 @@ const HEADING: &str = "quantity,below,above,time,probability,probability_lo,prob
                        population,trajectories,plain_trajectories,trusted";
 const LEVELS: &str = "quantity,side,level,probability,probability_lo,probability_hi";
 
-/// `rare.csv`: the probability of each event, with how it was found. `plain_trajectories` is how many trajectories without
-/// cloning would have the same error; `trusted` is 0 where something speaks against the interval.
+/// `rare.csv`: the probability of each event with its 95 % interval, and how it was found, a line an event.
+/// `plain_trajectories` is how many trajectories without cloning would have the same error; `trusted` is 0 where
+/// something speaks against the interval.
 pub fn events(problem: &Problem, all: &[Found]) -> String {
     let mut text = format!("{HEADING}\n");
     for found in all {
@@ -30,7 +31,8 @@ pub fn events(problem: &Problem, all: &[Found]) -> String {
     text
 }
 
-/// `levels.csv`: the probability that the quantity of each event is beyond each of some levels, the last its own.
+/// `levels.csv`: the probability with its 95 % interval that the quantity of each event is beyond each of some levels,
+/// the last its own; a line a level.
 pub fn levels(problem: &Problem, all: &[Found]) -> String {
     let mut text = format!("{LEVELS}\n");
     for found in all {

@@ -55,7 +55,8 @@ pub fn paths(problem: &Problem, shots: &Shots) -> String {
     lines.0
 }
 
-/// `path_jumps.csv`: the jumps of these paths.
+/// `path_jumps.csv`: the jumps of these paths, a line each, `time` since the run began; 2J is empty where cells have no
+/// J.
 pub fn path_jumps(problem: &Problem, shots: &Shots) -> String {
     let mut lines = Lines::new(["trajectory", "channel", "step", "cycle", "time", "two_j_before", "two_j_after"]);
     for path in &shots.paths {
@@ -93,7 +94,8 @@ fn distributed(
     Some(())
 }
 
-/// `distributions.csv`: a line for each bin of each distribution at each row.
+/// `distributions.csv`: a line for each bin of each distribution at each row, with the probability of the bin; `z`
+/// standard errors make its interval.
 pub fn distributions(problem: &Problem, accumulated: &Accumulated, z: f64) -> String {
     let heading = [
         "quantity",
@@ -118,7 +120,8 @@ pub fn distributions(problem: &Problem, accumulated: &Accumulated, z: f64) -> St
     lines.0
 }
 
-/// `quantiles.csv`: a line for each distribution at each row.
+/// `quantiles.csv`: a line for each distribution at each row, with [`QUANTILES`] in the unit of the quantity and their
+/// intervals.
 pub fn quantiles(problem: &Problem, accumulated: &Accumulated, z: f64) -> String {
     let of = QUANTILES.iter().flat_map(|(_, name)| [(*name).to_owned(), format!("{name}_lo"), format!("{name}_hi")]);
     let fixed = ["quantity", "time", "step", "cycle"].map(str::to_owned);
@@ -140,7 +143,8 @@ struct Happened {
     known: Vec<(u64, f64)>,
 }
 
-/// The probability that first passage number `at` has happened at a row, of a run of which `n` trajectories were sampled.
+/// The probability that first passage number `at` has happened at a row, as a function of both, of a run of which `n`
+/// trajectories were sampled; `z` standard errors make an interval.
 pub fn passed<'a>(
     problem: &Problem,
     (shots, n): (&Shots, u64),
@@ -209,7 +213,8 @@ pub fn counting(problem: &Problem, of: impl Fn(usize) -> [Cumulant; 5]) -> Strin
     lines.0
 }
 
-/// `delays.csv`: of each bin of each table of delays the density of the wait from a jump to the next, per unit of time, and g².
+/// `delays.csv`: of each bin of each table of delays, from `low` to `high` in units of time, the density of the wait
+/// from a jump to the next, in 1/time, and g².
 pub fn delays(problem: &Problem, accumulated: &Accumulated, z: f64) -> String {
     let names =
         ["wait", "g2"].iter().flat_map(|name| ["", "_se", "_lo", "_hi"].map(|suffix| format!("{name}{suffix}")));

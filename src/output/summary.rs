@@ -49,8 +49,10 @@ pub fn csv(numbers: &[Number]) -> String {
 /// Points that an interpolation between two of them uses on either side.
 const REACH: usize = 3;
 
-/// Charging time τ: the last time at which |E(t) − E(∞)| / |E(0) − E(∞)| falls through e^{−1}, E(∞) = `limit`, by
-/// polynomial interpolation through the three points on either side, of error O(Δt⁶) for a smooth E.
+/// Charging time τ, in the unit of `times`: the last time at which |E(t) − E(∞)| / |E(0) − E(∞)| falls through e^{−1},
+/// E(∞) = `limit` (`docs/physics.md` §3.1), by polynomial interpolation through the three points on either side, of
+/// error O(Δt⁶) for a smooth E. There is an energy for each time, and times rise, one of them twice where a pulse lies
+/// between.
 ///
 /// `None` when E(0) is already E(∞), when a number is not finite, or when the distance has not fallen for good.
 pub fn charging_time(times: &[f64], energies: &[f64], limit: f64) -> Option<f64> {

@@ -28,7 +28,8 @@ impl GridAxis {
     }
 }
 
-/// The tables at the points of a grid, the last parameter varying fastest; `None` where none was finished.
+/// The tables at the points of a grid, the product of its axes, the last parameter varying fastest; `None` where none
+/// was finished.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     /// The parameters.
@@ -38,7 +39,7 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// Index of a point's value on each axis.
+    /// Index of a point's value on each axis, in the order of the axes.
     pub fn place(&self, mut point: usize) -> Vec<usize> {
         let digit = |axis: &GridAxis| {
             let digit = point % axis.values.len();

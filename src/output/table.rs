@@ -9,7 +9,8 @@ pub(super) fn number(x: f64) -> String {
     if x.is_nan() { String::new() } else { format!("{}", x + 0.0) } // −0 + 0 is 0
 }
 
-/// The table as comma-separated values: time, step, cycle, then each column with its errors.
+/// The table as comma-separated values, a line a row: time, step, cycle, then each column Q with Q_se, Q_lo and Q_hi
+/// where it has them. NaN is an empty cell.
 pub fn csv(table: &Table) -> String {
     let mut text = String::from("time,step,cycle");
     for column in &table.columns {
@@ -38,7 +39,7 @@ pub fn csv(table: &Table) -> String {
     text
 }
 
-/// Read back what [`csv`] wrote. `None` if it is something else.
+/// Read back what [`csv`] wrote, but for the numbers of the steps, which all count 0. `None` if it is something else.
 pub fn from_csv(text: &str) -> Option<Table> {
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next()?.split(',').collect();

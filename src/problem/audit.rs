@@ -4,20 +4,21 @@
 use super::{Acting, Channel, ChannelId, Envelope, Linear, OpSum, Problem, Step, StepId};
 use num_complex::Complex64;
 
-/// What a number of an audit is.
+/// What a number of an audit is: energies in the unit of ω, entropies pure numbers (k_B = 1). U = ⟨H₀⟩ with H₀ = H_B +
+/// Σωn over all that is no part of the battery (`docs/physics.md` §3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Account {
-    /// By how much ⟨H₀⟩ changes.
+    /// By how much U changes, ΣW + ΣQ (Eq. 3.6).
     Energy,
-    /// What a term of H, a pulse or a gate adds to it.
+    /// W, what a term H_k of H (on average ∫Tr i\[H_k, H₀\]ρ dt), a pulse or a gate adds to it.
     Work,
-    /// What a channel or a reset adds to it.
+    /// Q, what a channel c (on average ∫Tr H₀D_c\[ρ\] dt) or a reset adds to it.
     Heat,
-    /// Entropy that the jumps of a channel bring to its surroundings.
+    /// Entropy that the jumps of a channel bring to its surroundings, ΣΔs (Eq. 3.7).
     EntropyFlow,
-    /// By how much the entropy of the averaged state changes.
+    /// By how much the entropy −Tr ρ ln ρ of the averaged state of the whole system changes.
     Entropy,
-    /// The sum of both.
+    /// The sum of both, at least 0; NaN of a reset, and of a run with one.
     Production,
 }
 
@@ -55,15 +56,17 @@ pub struct Entry {
 /// of each term, heat of each channel and flow of each channel; then the same of the whole run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ledger {
-    /// What does work: the Hamiltonian, each drive, each pulse and gate.
+    /// What does work: the Hamiltonian, each drive, each pulse and gate, in this order.
     pub work: Vec<String>,
-    /// What carries heat: each channel, each reset.
+    /// What carries heat: each channel, then each reset.
     pub heat: Vec<String>,
-    /// Number of drives and of channels.
+    /// Number of drives.
     pub drives: usize,
     /// Number of channels.
     pub channels: usize,
-    /// Of each step of a cycle, what a jump of each channel brings to the surroundings.
+    /// Of each step of a cycle, the entropy Δs that a jump of each channel brings to the surroundings
+    /// (`docs/physics.md` §3.5, Eq. 3.7), one number a channel: 0 of one that is off, infinite without a reverse, NaN
+    /// where it is not defined. Empty of a step that takes no time.
     pub flows: Vec<Vec<f64>>,
     /// Of each step of a cycle the number of its pulse or gate among [`work`](Self::work), or of its reset among
     /// [`heat`](Self::heat).
@@ -185,7 +188,8 @@ impl Ledger {
 }
 
 impl Problem {
-    /// The least and the greatest value of H₀: H_B and the energies of all that is no part of the battery.
+    /// The least and the greatest value of H₀: H_B and the energies of all that is no part of the battery. Of a
+    /// Hamiltonian of the battery's own they are bounds, from its terms.
     pub fn whole_energies(&self) -> (f64, f64) {
         let others =
             self.subsystem_ids().filter(|e| !self.battery.contains(e)).map(|e| Linear::EnergyOf(e).range(self));
@@ -193,9 +197,9 @@ impl Problem {
         others.fold(Linear::Energy.range(self), sum)
     }
 
-    /// Of each channel the one that reverses its jumps, and ln of the ratio of their rates, that of the channel itself over
-    /// that of its reverse: L' ∝ L†, with one normalisation for both. A channel reverses one other at most, the first of the
-    /// input; a self-adjoint one reverses itself.
+    /// Of each channel the one that reverses its jumps, L' = zL†, and ln of the ratio of their rates, r/(r'|z|²), r
+    /// that of the channel itself (`docs/physics.md` §3.5, Eq. 3.7); `None` without a reverse. Both have constant rates
+    /// above 0. A channel reverses one other at most, the first of the input; a self-adjoint one reverses itself.
     pub fn reverses(&self) -> Vec<Option<(ChannelId, f64)>> {
         let n = self.channels.len();
         let mut found: Vec<Option<(ChannelId, f64)>> = vec![None; n];

@@ -12,6 +12,10 @@ use crate::error::{ModelError, nearest};
 
 /// Collects the parts of a [`Problem`]; [`build`](Self::build) checks them together.
 ///
+/// dρ/dt = −i\[H, ρ\] + Σ_c rate_c D\[L_c\]ρ with D\[L\]ρ = LρL† − ½(L†Lρ + ρL†L) and ħ = 1 (`docs/physics.md` §1):
+/// energies and rates in one unit, times in its inverse. What is set for a subsystem, channel, step or observable
+/// that does not exist is ignored.
+///
 /// ```
 /// use leyden::problem::{Axis, Problem, Quantity, sm};
 /// let mut p = Problem::builder("a decaying battery");
@@ -64,7 +68,7 @@ impl ProblemBuilder {
         Self { problem, only, drives_only, last_is_drive: false }
     }
 
-    /// Add any subsystem, initially in its ground state and part of the battery.
+    /// Add any subsystem, initially in its ground state and part of the battery; `energy` is ω ≥ 0 of one quantum.
     pub fn subsystem(&mut self, name: &str, kind: Kind, energy: f64) -> SubsystemId {
         let id = SubsystemId::new(self.problem.subsystems.len());
         self.problem.subsystems.push(Subsystem { name: name.to_owned(), kind, energy, uneven: Vec::new() });
@@ -96,7 +100,7 @@ impl ProblemBuilder {
         self
     }
 
-    /// A state that these subsystems start in together.
+    /// A state that these subsystems start in together, its amplitudes in the order of `over`.
     pub fn joint(&mut self, over: impl IntoIterator<Item = SubsystemId>, state: JointState) -> &mut Self {
         let (over, number) = (over.into_iter().collect::<Vec<_>>(), self.problem.joint.len());
         over.iter().for_each(|id| {
@@ -124,8 +128,9 @@ impl ProblemBuilder {
         &self.problem.joint
     }
 
-    /// Turn an ensemble by `angle` about y wherever it starts, in the mean field alone: a fully excited spin vector is a
-    /// fixed point that fluctuations leave and mean values do not.
+    /// Turn an ensemble by `angle`, from 0 to π in radians, about y wherever it starts, in the mean field alone: a
+    /// fully excited spin vector is a fixed point that fluctuations leave and mean values do not (`docs/physics.md`
+    /// §5.2).
     pub fn tilt(&mut self, ensemble: SubsystemId, angle: f64) -> &mut Self {
         if let Some(slot) = self.problem.tilt.get_mut(ensemble.index()) {
             *slot = angle;
@@ -133,7 +138,7 @@ impl ProblemBuilder {
         self
     }
 
-    /// Add terms to H.
+    /// Add terms to H, on in every timed step; all of H together must be Hermitian.
     pub fn hamiltonian(&mut self, terms: OpSum) -> &mut Self {
         self.problem.hamiltonian.terms.extend(terms.terms);
         self
@@ -146,7 +151,8 @@ impl ProblemBuilder {
         self.frame_stated().hamiltonian(own)
     }
 
-    /// Keep states of at most so many quanta in these subsystems together, and of every operator what stays among them.
+    /// Keep states of at most so many quanta in these subsystems together, and of every operator O what stays among
+    /// them, POP with the projector P on them (`docs/physics.md` §2.5).
     pub fn at_most(&mut self, quanta: u64, of: impl IntoIterator<Item = SubsystemId>) -> &mut Self {
         self.problem.at_most = Some(AtMost { quanta, of: of.into_iter().collect() });
         self
@@ -164,13 +170,14 @@ impl ProblemBuilder {
         self
     }
 
-    /// H_B of the battery named so far, where it is not Σωn: what its energy, ergotropy and their kin are against.
+    /// H_B of the battery, where it is not Σωn: what its energy, ergotropy and their kin are against (`docs/physics.md`
+    /// §3.2). Hermitian, and on subsystems of the battery alone.
     pub fn battery_energy(&mut self, operator: OpSum, zero: Zero) -> &mut Self {
         self.problem.battery_hamiltonian = Some(BatteryHamiltonian { operator, zero });
         self
     }
 
-    /// Energies ωᵢ of the cells of a network that differ, H_B = Σ ωᵢnᵢ.
+    /// Energies ωᵢ of the cells of a network that differ, H_B = Σ ωᵢnᵢ: one a cell, cell 0 first.
     pub fn cell_energies(&mut self, network: SubsystemId, energies: impl IntoIterator<Item = f64>) -> &mut Self {
         if let Some(part) = self.problem.subsystems.get_mut(network.index()) {
             part.uneven = energies.into_iter().collect();
@@ -178,17 +185,19 @@ impl ProblemBuilder {
         self
     }
 
-    /// A channel rate·D\[operator\] with one jump operator for the whole system.
+    /// A channel rate·D\[operator\] with one jump operator for the whole system; `rate` ≥ 0 in 1/time.
     pub fn collective(&mut self, name: &str, operator: OpSum, rate: f64) -> &mut Self {
         self.channel(name, operator, rate, Reach::Collective)
     }
 
-    /// A channel rate·Σᵢ D\[operatorᵢ\], the same operator on every cell of `subsystem`.
+    /// A channel rate·Σᵢ D\[operatorᵢ\], the same operator on every cell of `subsystem`, an ensemble or a network;
+    /// `rate` ≥ 0 in 1/time.
     pub fn each(&mut self, name: &str, subsystem: SubsystemId, operator: OpSum, rate: f64) -> &mut Self {
         self.channel(name, operator, rate, Reach::Each(subsystem))
     }
 
-    /// A channel rate·Σ_nm R_nm(o_n ρ o_m† − ½{o_m†o_n, ρ}) over the cells of a network.
+    /// A channel rate·Σ_nm R_nm(o_n ρ o_m† − ½{o_m†o_n, ρ}) over the N cells of a network, R the N × N matrix `rates`
+    /// (`docs/physics.md` §1, Eq. 1.2).
     pub fn correlated(
         &mut self,
         name: &str,
@@ -200,7 +209,8 @@ impl ProblemBuilder {
         self.channel(name, operator, rate, Reach::Correlated { subsystem, rates })
     }
 
-    /// A term envelope(t)·operator of H, on in every timed step unless limited by [`only`](Self::only) right after it.
+    /// A term envelope(t)·operator of H, the operator Hermitian, on in every timed step unless limited by
+    /// [`only`](Self::only) right after it.
     pub fn drive(&mut self, name: &str, operator: OpSum, envelope: Envelope) -> &mut Self {
         self.problem.drives.push(Drive { name: name.to_owned(), operator, envelope });
         self.drives_only.push(None);
@@ -208,7 +218,7 @@ impl ProblemBuilder {
         self
     }
 
-    /// Σᵢ δᵢ nᵢ added to H over the cells of a network.
+    /// Σᵢ δᵢ nᵢ added to H over the cells of a network, δ₀ of cell 0 first.
     pub fn detune(&mut self, network: SubsystemId, detunings: &[f64]) -> &mut Self {
         self.hamiltonian(super::initial::detuned(network, detunings))
     }
@@ -236,13 +246,14 @@ impl ProblemBuilder {
         self
     }
 
-    /// Let the rate of the channel added last change with time, as so many times what it was given.
+    /// Let the rate of the channel added last change with time, as so many times what it was given. Where that falls
+    /// below 0 there are no jumps: exact solutions follow it, sampling refuses it.
     pub fn in_time(&mut self, envelope: Envelope) -> &mut Self {
         let last = self.problem.channels.len().saturating_sub(1);
         self.rate_in_time(ChannelId::new(last), envelope)
     }
 
-    /// Let the rate of a channel change with time, as so many times what it was given.
+    /// Let the rate of a channel change with time, as so many times what it was given; see [`in_time`](Self::in_time).
     pub fn rate_in_time(&mut self, channel: ChannelId, envelope: Envelope) -> &mut Self {
         if let Some(channel) = self.problem.channels.get_mut(channel.index()) {
             channel.envelope = Some(envelope);
@@ -259,31 +270,33 @@ impl ProblemBuilder {
         self
     }
 
-    /// An instantaneous rotation exp(−iθ n·S).
+    /// An instantaneous rotation exp(−iθ n·S) of the cells of an ensemble or network, S = Σᵢσᵢ/2, θ = `angle` in
+    /// radians.
     pub fn rotate(&mut self, subsystem: SubsystemId, axis: Axis, angle: f64) -> &mut Self {
         self.problem.protocol.steps.push(Step::Rotate { subsystem, axis, angle });
         self
     }
 
-    /// An instantaneous unitary.
+    /// An instantaneous unitary, ρ → UρU†.
     pub fn unitary(&mut self, gate: Gate) -> &mut Self {
         self.problem.protocol.steps.push(Step::Unitary(gate));
         self
     }
 
-    /// A timed step with a row at its start and `samples` evenly spaced further ones.
+    /// A timed step of `duration` ≥ 0 with a row at its start and `samples` ≥ 1 evenly spaced further ones.
     pub fn evolve(&mut self, name: &str, duration: f64, samples: usize) -> &mut Self {
         self.evolve_rows(name, duration, even_rows(duration, samples))
     }
 
-    /// A timed step with rows at the given times since its start (first 0, last `duration`).
+    /// A timed step with rows at the given times since its start: two at least, the first 0, the last `duration`, none
+    /// earlier than the one before it.
     pub fn evolve_rows(&mut self, name: &str, duration: f64, rows: Vec<f64>) -> &mut Self {
         let step = Step::Evolve { name: name.to_owned(), duration, rows, active: Vec::new(), driven: Vec::new() };
         self.problem.protocol.steps.push(step);
         self
     }
 
-    /// Replace a subsystem by a fresh one in `state`.
+    /// Replace a subsystem S by a fresh one in `state`, ρ → Tr_S ρ ⊗ ρ_S.
     pub fn reset(&mut self, subsystem: SubsystemId, state: Initial) -> &mut Self {
         self.problem.protocol.steps.push(Step::Reset { subsystem, state });
         self
@@ -297,7 +310,7 @@ impl ProblemBuilder {
         self
     }
 
-    /// Another rate of a channel.
+    /// Another rate of a channel, in 1/time.
     pub fn rate(&mut self, channel: ChannelId, rate: f64) -> &mut Self {
         if let Some(channel) = self.problem.channels.get_mut(channel.index()) {
             channel.rate = rate;
@@ -382,8 +395,10 @@ impl ProblemBuilder {
     /// Check everything together.
     ///
     /// # Errors
-    /// The first inconsistency found: a number out of range, a name used twice or unknown, an operator on the wrong
-    /// kind of subsystem, a Hamiltonian that is not Hermitian.
+    /// The first inconsistency found: a number out of range ([`ModelError::OutOfRange`]), a name used twice
+    /// ([`ModelError::DuplicateName`]) or unknown ([`ModelError::UnknownName`]); an operator on the wrong kind of
+    /// subsystem, a Hamiltonian that is not Hermitian, and whatever else does not fit together
+    /// ([`ModelError::Invalid`]).
     pub fn build(&self) -> Result<Problem, ModelError> {
         let mut problem = self.before_limits()?;
         (0..problem.drives.len()).try_for_each(|drive| problem.prepare_drive(drive))?;

@@ -35,9 +35,10 @@ pub struct Correlation {
     pub from: When,
     /// The timed step whose generator it is; `None` is the last one.
     pub step: Option<StepId>,
-    /// The delays τ ≥ 0, rising.
+    /// The delays τ ≥ 0 in units of time, rising, from 1 to [`MOST_DELAYS`] of them.
     pub delays: Vec<f64>,
-    /// Whether C(τ) is divided by ⟨A(t+τ)⟩·Tr\[Bρ(t)C\].
+    /// Whether C(τ) is divided by ⟨A(t+τ)⟩·Tr\[Bρ(t)C\]: a pure number then, and otherwise in the unit of the
+    /// operators.
     pub normalised: bool,
 }
 
@@ -46,7 +47,7 @@ pub struct Correlation {
 pub struct Regression {
     /// Index of the step in the protocol.
     pub step: usize,
-    /// A, B and C with their products multiplied out.
+    /// A, B and C, the identity where there is none, with their products multiplied out.
     pub operators: [OpSum; 3],
 }
 

@@ -20,11 +20,12 @@ pub struct Drive {
     pub name: String,
     /// The Hermitian operator.
     pub operator: OpSum,
-    /// f, real.
+    /// f, real: an energy where the operator is a pure number.
     pub envelope: Envelope,
 }
 
-/// f(t), with t counted from the start of the timed step.
+/// f(t), with t counted from the start of the timed step: an energy in a [`Drive`], a factor of a rate or of a jump
+/// operator in a channel.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Envelope {
     /// f = value.
@@ -40,7 +41,7 @@ pub enum Envelope {
     Gaussian {
         /// Largest value.
         peak: f64,
-        /// Where it is.
+        /// When that is, since the step began.
         centre: f64,
         /// Standard deviation, > 0.
         width: f64,
@@ -49,7 +50,7 @@ pub enum Envelope {
     Cosine {
         /// Largest value.
         amplitude: f64,
-        /// Angular frequency.
+        /// Angular frequency, in radians a unit of time.
         frequency: f64,
         /// Phase at the start of the step, in radians.
         phase: f64,

@@ -17,7 +17,7 @@ pub struct Event {
     pub of: Distribution,
     /// `Below`: less than the level. `Above`: at least as much.
     pub side: Beyond,
-    /// The level.
+    /// The level, in the unit of the quantity.
     pub level: f64,
 }
 

@@ -12,14 +12,14 @@ use std::sync::Arc;
 /// An instantaneous unitary.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gate {
-    /// exp(−iG) of a Hermitian G, a pure number.
+    /// exp(−iG) of a Hermitian G, a pure number of norm 10⁶ at most.
     Exponential(OpSum),
     /// A matrix between the product states of these subsystems, the first and its cell 0 the most significant digit, a cell
     /// having |g⟩ before |e⟩.
     Matrix {
-        /// The subsystems.
+        /// The subsystems, each once.
         over: Vec<SubsystemId>,
-        /// U, d × d.
+        /// U, d × d with d ≤ [`MOST_JOINT`] product states, unitary to 1e-9.
         matrix: Arc<Mat<Complex64>>,
     },
 }

@@ -17,29 +17,29 @@ pub enum Initial {
     Excited,
     /// |J, M⟩ of an ensemble, mixed evenly over the equivalent copies of spin J.
     Dicke {
-        /// 2J.
+        /// 2J, from N down to 0 or 1 in steps of 2.
         two_j: u64,
-        /// 2M.
+        /// 2M, from −2J to 2J in steps of 2.
         two_m: i64,
     },
     /// Product of one-cell Gibbs states with ratio q = p_e/p_g (q < 1: passive, q > 1: inverted); of a mode the Gibbs
     /// state p_n ∝ qⁿ within its cutoff.
     Thermal {
-        /// p_e/p_g = e^{−βω}.
+        /// p_e/p_g = e^{−βω} ≥ 0.
         ratio: f64,
     },
     /// The same one-cell density matrix on every cell of an ensemble or network.
     Cell {
-        /// ⟨e|ρ|e⟩.
+        /// p_e = ⟨e|ρ|e⟩, from 0 to 1.
         excited: f64,
-        /// ⟨e|ρ|g⟩, |⟨e|ρ|g⟩|² ≤ p_e p_g.
+        /// ⟨e|ρ|g⟩, |⟨e|ρ|g⟩|² ≤ p_e(1 − p_e).
         coherence: Complex64,
     },
-    /// Fock state |n⟩ of a mode.
+    /// Fock state |n⟩ of a mode, n below its cutoff.
     Fock(usize),
     /// Coherent state of a mode, e^{−|α|²/2} Σ αⁿ/√n! |n⟩, normalised within the cutoff.
     Coherent(Complex64),
-    /// Populations of the levels of a multi-level system, summing to 1.
+    /// Populations of the levels of a multi-level system, one a level, summing to 1.
     Populations(Vec<f64>),
     /// Part of a joint state, by its number among those of the problem.
     Joint(usize),
@@ -50,13 +50,14 @@ pub enum Initial {
     Rotated {
         /// q = p_e/p_g.
         ratio: f64,
-        /// U, 2^N × 2^N.
+        /// U, 2^N × 2^N with N ≤ 12, unitary to 1e-9.
         unitary: Arc<Mat<Complex64>>,
     },
 }
 
 impl Initial {
-    /// Every cell with the Bloch vector (sin θ cos φ, sin θ sin φ, cos θ), |e⟩ up: cos(θ/2)|e⟩ + e^{iφ} sin(θ/2)|g⟩.
+    /// Every cell with the Bloch vector (sin θ cos φ, sin θ sin φ, cos θ), |e⟩ up: cos(θ/2)|e⟩ + e^{iφ} sin(θ/2)|g⟩,
+    /// angles in radians.
     pub fn angle(theta: f64, phi: f64) -> Self {
         let excited = (0.5 * theta).cos().powi(2);
         Initial::Cell { excited, coherence: Complex64::from_polar(0.5 * theta.sin(), -phi) }
@@ -67,7 +68,7 @@ impl Initial {
         Initial::Cell { excited: 0.5, coherence: Complex64::new(0.5, 0.0) }
     }
 
-    /// The one-cell density matrix behind a product state of cells as (⟨e|ρ|e⟩, ⟨e|ρ|g⟩).
+    /// The one-cell density matrix behind a product state of cells as (⟨e|ρ|e⟩, ⟨e|ρ|g⟩); `None` of any other state.
     pub fn cell(&self) -> Option<(f64, Complex64)> {
         match *self {
             Initial::Ground => Some((0.0, Complex64::ZERO)),

@@ -17,15 +17,16 @@ const TOLERANCE: f64 = 1e-6;
 /// digit, a cell having |g⟩ before |e⟩.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JointState {
-    /// One of these vectors, with its probability.
+    /// One of these vectors of norm 1, with its probability: Σp|ψ⟩⟨ψ|, the probabilities adding up to 1 (both to 1e-6).
+    /// Each has an amplitude for every product state, at most [`MOST_JOINT`].
     Kets(Arc<Vec<(f64, Vec<Complex64>)>>),
     /// The eigenstate of an operator that has the lowest eigenvalue; it must be the only one.
     GroundState(OpSum),
-    /// e^{−βH}/Z.
+    /// e^{−βH}/Z, Z = Tr e^{−βH}.
     Gibbs {
-        /// H.
+        /// H, Hermitian.
         operator: OpSum,
-        /// β, in the inverse unit of H.
+        /// β, finite, in the inverse unit of H.
         beta: f64,
     },
 }
@@ -53,25 +54,26 @@ pub(crate) fn w(cells: usize) -> Vec<Complex64> {
 }
 
 impl JointState {
-    /// A pure state of norm 1.
+    /// A pure state of norm 1, an amplitude for every product state.
     pub fn ket(amplitudes: Vec<Complex64>) -> Self {
         JointState::Kets(Arc::new(vec![(1.0, amplitudes)]))
     }
 
-    /// (|0…0⟩ + |1…1⟩)/√2 of so many cells; of two a Bell state.
+    /// (|0…0⟩ + |1…1⟩)/√2 of so many cells, 2^`cells` amplitudes; of two a Bell state.
     pub fn ghz(cells: usize) -> Self {
         Self::ket(ghz(cells))
     }
 
-    /// One excitation spread evenly over so many cells.
+    /// One excitation spread evenly over so many cells, N^{−½}Σᵢ|0…1ᵢ…0⟩, 2^`cells` amplitudes.
     pub fn w(cells: usize) -> Self {
         Self::ket(w(cells))
     }
 
-    /// A density matrix, as a mixture of its eigenvectors.
+    /// A density matrix, d × d between product states, as a mixture of its eigenvectors.
     ///
     /// # Errors
-    /// What of it no density matrix has.
+    /// In words, what of it no density matrix has: it is not square, or to 1e-6 its trace is not 1, it differs from its
+    /// adjoint or has an eigenvalue below 0.
     pub fn mixed(rho: &Mat<Complex64>) -> Result<Self, String> {
         let d = rho.nrows();
         if rho.ncols() != d {

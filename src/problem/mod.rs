@@ -1,7 +1,8 @@
 //! A master equation with its protocol, initial state and questions, as physics: no matrices, no storage.
 //!
 //! dρ/dt = −i\[H, ρ\] + Σ_c rate_c D\[L_c\]ρ with D\[L\]ρ = LρL† − ½{L†L, ρ} and ħ = 1.
-//! Energies, rates and times share whatever unit the user chose.
+//! Energies and rates share one unit, whichever the user chose, times are in its inverse, angles in radians
+//! (`docs/physics.md` §1).
 
 mod access;
 mod at_most;
@@ -70,24 +71,24 @@ use num_complex::Complex64;
 pub enum Kind {
     /// Identical two-level cells, never addressed one by one.
     Ensemble {
-        /// Number of cells N.
+        /// Number of cells N, from 1 to [`MOST_CELLS`].
         cells: u64,
     },
     /// Two-level cells that can be addressed one by one.
     Network {
-        /// Number of cells.
+        /// Number of cells, at least 1.
         cells: usize,
-        /// Pairs of neighbours.
+        /// Pairs of neighbours: two different cells each, counted from 0.
         edges: Vec<(usize, usize)>,
     },
     /// A harmonic oscillator with Fock states 0..cutoff−1.
     Mode {
-        /// Number of Fock states kept.
+        /// Number of Fock states kept, at least 2.
         cutoff: usize,
     },
     /// A multi-level system.
     Levels {
-        /// Energies of the levels, in order.
+        /// Energy ε_k of each level k from 0 on, at least two: H_B = Σ_k ε_k|k⟩⟨k|.
         energies: Vec<f64>,
     },
 }
@@ -99,9 +100,10 @@ pub struct Subsystem {
     pub name: String,
     /// What it is made of.
     pub kind: Kind,
-    /// Energy ω of one quantum, when it is part of the battery: H_B = ω Σn.
+    /// Energy ω ≥ 0 of one quantum, when it is part of the battery: H_B = ω Σn. Levels have their own energies there,
+    /// and ω is then what [`unit`](Self::unit) gives.
     pub energy: f64,
-    /// Energy of each cell of a network whose cells differ, H_B = Σ ωᵢnᵢ; empty otherwise.
+    /// Energy ωᵢ of each cell of a network whose cells differ, H_B = Σ ωᵢnᵢ, cell 0 first; empty otherwise.
     pub uneven: Vec<f64>,
 }
 
@@ -125,7 +127,7 @@ impl Subsystem {
         self.uneven.iter().copied().reduce(f64::max).unwrap_or(self.energy)
     }
 
-    /// Nω, what energies are divided by to be per cell and per ω.
+    /// Nω, or Σωᵢ of cells that differ: what energies are divided by to be per cell and per ω.
     pub fn unit(&self) -> f64 {
         match self.uneven.is_empty() {
             true => self.cells() as f64 * self.energy,
@@ -161,11 +163,12 @@ pub enum Reach {
     Collective,
     /// The same jump operator on every cell of one ensemble or network.
     Each(SubsystemId),
-    /// Σ_nm R_nm (o_n ρ o_m† − ½{o_m†o_n, ρ}) over the cells of one network, R symmetric and positive semidefinite.
+    /// Σ_nm R_nm (o_n ρ o_m† − ½{o_m†o_n, ρ}) over the cells of one network, R symmetric and positive semidefinite
+    /// (`docs/physics.md` §1, Eq. 1.2).
     Correlated {
         /// The network.
         subsystem: SubsystemId,
-        /// R, in units of the channel's rate, with its decomposition into jump operators.
+        /// R, N × N in units of the channel's rate, with its decomposition into jump operators.
         rates: RateMatrix,
     },
 }
@@ -187,7 +190,7 @@ pub struct Named {
     pub name: String,
     /// The operator.
     pub operator: OpSum,
-    /// Its least and its greatest value, where they are known better than its terms say.
+    /// Its least and its greatest value, in the unit of the operator, where they are known better than its terms say.
     pub range: Option<(f64, f64)>,
 }
 
@@ -202,9 +205,9 @@ pub struct Channel {
     pub name: String,
     /// The jump operator, without √rate.
     pub operator: OpSum,
-    /// The rate, at least 0; a factor of it, where it changes with time.
+    /// The rate in 1/time, at least 0; a factor of it, where it changes with time.
     pub rate: f64,
-    /// How the rate changes with time.
+    /// w(t) of a rate that changes with time, rate·w(t); `None` is w = 1.
     pub envelope: Option<Envelope>,
     /// Operators that functions of time add to the jump operator: L = operator + Σ f_j·operator_j.
     pub modulated: Vec<(Envelope, OpSum)>,
@@ -346,8 +349,10 @@ impl Problem {
         limits::check_phases(self)
     }
 
-    /// Energy that one jump of `channel` takes out of the battery as useful work: ω for a collective lowering
-    /// operator of a battery ensemble or mode, −ω for a raising one, 0 otherwise.
+    /// Energy that one jump of `channel` takes out of the battery as useful work: ω for a collective lowering operator
+    /// of cells or a mode of the battery, −ω for a raising one, ε_from − ε_to for a transition of its levels, and the
+    /// sum of these for a product. 0 for a channel on each cell, for one outside the battery, and where the terms of
+    /// the operator do not all take the same (then [`Quantity::Released`] is refused).
     pub fn released_per_jump(&self, channel: ChannelId) -> f64 {
         self.release(channel).unwrap_or(0.0)
     }

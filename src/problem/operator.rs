@@ -99,7 +99,7 @@ impl OpSum {
         Self { terms: self.terms.iter().map(conjugate).collect() }
     }
 
-    /// O = R + iI with R and I Hermitian.
+    /// \[R, I\] of O = R + iI with R = (O + O†)/2 and I = (O − O†)/2i, both Hermitian.
     pub fn hermitian_parts(&self) -> [Self; 2] {
         let (half, adjoint) = (Complex64::new(0.5, 0.0), self.adjoint());
         [(self.clone() + adjoint.clone()) * half, (self.clone() - adjoint) * (half / Complex64::I)]

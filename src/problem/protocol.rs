@@ -3,7 +3,7 @@
 use super::function::On;
 use super::{Gate, Initial, StepId, SubsystemId};
 
-/// Axis of a rotation of the cells' Bloch spheres.
+/// Axis of a rotation of the cells' Bloch spheres by θ in radians, with the spin S = Σᵢσᵢ/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
     /// Rotation exp(−iθSˣ).
@@ -28,7 +28,7 @@ impl Axis {
 /// One entry of the protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// An instantaneous exp(−iθ n·S) on every cell of a subsystem.
+    /// An instantaneous exp(−iθ n·S), S = Σᵢσᵢ/2, on every cell of an ensemble or network.
     Rotate {
         /// What is rotated.
         subsystem: SubsystemId,
@@ -45,11 +45,12 @@ pub enum Step {
         name: String,
         /// Duration, in the time unit of the rates.
         duration: f64,
-        /// Times of the output rows since the step began: first 0, last `duration`, increasing.
+        /// Times of the output rows since the step began, two at least: first 0, last `duration`, none earlier than the
+        /// one before it.
         rows: Vec<f64>,
-        /// Whether each channel of the problem is on.
+        /// Whether each channel of the problem is on, in their order.
         active: Vec<bool>,
-        /// Whether each drive of the problem is on.
+        /// Whether each drive of the problem is on, in their order.
         driven: Vec<bool>,
     },
     /// A subsystem is replaced by a fresh one in `state`: ρ → Tr_S ρ ⊗ ρ_S.
@@ -73,7 +74,7 @@ pub struct Protocol {
 /// Where and when an output row is taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Time since the run began.
+    /// Time since the run began; infinite in a steady state.
     pub time: f64,
     /// The step.
     pub step: StepId,
@@ -134,7 +135,7 @@ impl Protocol {
         })
     }
 
-    /// Every output row in order.
+    /// Every output row in order, cycle by cycle and step by step: [`row_count`](Self::row_count) of them.
     pub fn rows(&self) -> Vec<Row> {
         let period = self.period();
         let mut all = Vec::with_capacity(self.row_count());
@@ -159,12 +160,13 @@ impl Protocol {
     }
 }
 
-/// Rows at `samples` equal intervals after the start of a step.
+/// The start of a step and `samples` ≥ 1 rows at equal intervals, the last at `duration`: `samples` + 1 times.
 pub fn even_rows(duration: f64, samples: usize) -> Vec<f64> {
     (0..=samples).map(|i| if i == samples { duration } else { duration * i as f64 / samples as f64 }).collect()
 }
 
-/// The start of a step and `samples` rows from `first` to `duration`, equally spaced in ln t.
+/// The start of a step and `samples` ≥ 1 rows from `first` > 0 to `duration`, equally spaced in ln t: `samples` + 1
+/// times.
 pub fn log_rows(duration: f64, samples: usize, first: f64) -> Vec<f64> {
     let ratio = (duration / first).ln();
     let mut rows = vec![0.0];

@@ -4,17 +4,18 @@ use crate::error::ModelError;
 use faer::{Mat, Side};
 
 /// A real symmetric positive semidefinite matrix R = Σ_k λ_k u_k u_kᵀ: Σ_nm R_nm(o_n ρ o_m† − ½{o_m†o_n, ρ}) is
-/// Σ_k λ_k D\[Σ_n u_kn o_n\]ρ.
+/// Σ_k λ_k D\[Σ_n u_kn o_n\]ρ (A. C. Santos (2020), Eqs. 10–12; `docs/physics.md` §1, Eq. 1.2). Times the rate of
+/// its channel it is in 1/time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateMatrix {
-    /// R, row by row.
+    /// R, N × N, row by row.
     pub matrix: Vec<Vec<f64>>,
-    /// λ_k > 0 with u_k; zero eigenvalues are left out.
+    /// λ_k > 0 with u_k, N elements of norm 1; zero eigenvalues are left out.
     pub modes: Vec<(f64, Vec<f64>)>,
 }
 
 impl RateMatrix {
-    /// Diagonalise `matrix`.
+    /// Diagonalise `matrix`, N × N row by row.
     ///
     /// # Errors
     /// Not square, finite and symmetric, or not positive semidefinite; the message names the eigenvalue.
@@ -61,10 +62,13 @@ impl RateMatrix {
         Ok(Self { matrix, modes })
     }
 
-    /// Γ on the diagonal and Γ_edge between neighbours (Santos, Eq. 10).
+    /// `cells` × `cells`, Γ on the diagonal and Γ_edge between neighbours (Santos, Eq. 10).
     ///
     /// # Errors
     /// Not positive semidefinite.
+    ///
+    /// # Panics
+    /// For an edge beyond the cells.
     pub fn on_graph(cells: usize, edges: &[(usize, usize)], diagonal: f64, edge: f64) -> Result<Self, ModelError> {
         let mut matrix = vec![vec![0.0; cells]; cells];
         (0..cells).for_each(|i| matrix[i][i] = diagonal);
@@ -88,12 +92,12 @@ impl RateMatrix {
     }
 }
 
-/// The free-space matrix g_ij (g_ii = 1) of emitters at `positions` in units of 1/k₀ with one dipole axis: with
-/// x = |r_i − r_j| and α between r_i − r_j and the dipole,
+/// The free-space matrix g_ij (g_ii = 1) of emitters at `positions` in units of 1/k₀ with one dipole axis, of any
+/// length but 0, row by row: with x = |r_i − r_j| and α between r_i − r_j and the dipole,
 ///
 /// g_ij = (3/2) \[(1 − 3cos²α)(cos x/x² − sin x/x³) + (1 − cos²α) sin x/x\]
 ///
-/// (Ahmadi et al., Eq. 40).
+/// (Ahmadi et al., Eq. 40; `docs/physics.md` §1, Eq. 1.3). A pure number; emitters at one place have 1.
 pub fn free_space_rates(positions: &[[f64; 3]], dipole: [f64; 3]) -> Vec<Vec<f64>> {
     let dot = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
     let size = dot(dipole, dipole).sqrt();

@@ -17,7 +17,8 @@ const BINS: f64 = 128.0;
 /// What is kept of single runs; by default nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
-    /// Of so many trajectories, the first ones, every column that a single trajectory has, at every row.
+    /// Of so many trajectories, the first ones, every column that a single trajectory has, at every row; at most
+    /// [`MOST_PATHS`].
     pub paths: u64,
     /// Every jump of every trajectory.
     pub jumps: bool,
@@ -45,7 +46,7 @@ pub enum Distribution {
 /// How a distribution is kept: bins \[kw, (k + 1)w) of a width w to begin with, and the least and the greatest value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bins {
-    /// w.
+    /// w > 0, in the unit of the number.
     pub width: f64,
     /// The least and the greatest value, infinite where there is none.
     pub range: (f64, f64),
@@ -58,7 +59,7 @@ pub struct Passage {
     pub quantity: Quantity,
     /// To which side.
     pub beyond: Beyond,
-    /// The level.
+    /// The level, in the unit of the quantity and within its range.
     pub level: f64,
 }
 
@@ -67,11 +68,11 @@ pub struct Passage {
 pub struct Delays {
     /// Whose jumps.
     pub channel: ChannelId,
-    /// The longest delay.
+    /// The longest delay, above 0, in units of time.
     pub until: f64,
-    /// Bins of equal width up to it.
+    /// Bins of equal width up to it, from 1 to 1,000.
     pub bins: usize,
-    /// Jumps earlier than this in the step are left out.
+    /// Jumps earlier than this, counted from the start of the step, are left out.
     pub from: f64,
 }
 

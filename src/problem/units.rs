@@ -5,6 +5,7 @@ use super::{Initial, Kind, Problem, Step};
 impl Problem {
     /// The same physics with rates that count `factor` times as much, energies and frequencies among them, and times that
     /// count as much less: all energies come out `factor` times as large, all populations and jumps the same.
+    /// Observables of the user's own and the record of single runs, with its times and levels, keep their numbers.
     pub fn in_units(&self, factor: f64) -> Problem {
         let mut problem = self.clone();
         for subsystem in &mut problem.subsystems {

@@ -35,9 +35,9 @@ use verdict::{Estimate, Populations};
 pub struct Rare {
     /// The events.
     pub events: Vec<Event>,
-    /// The standard error that is aimed at, in parts of the probability.
+    /// The standard error that is aimed at, in parts of the probability: above 0, at most 1.
     pub relative_error: f64,
-    /// Trajectories in a population; `None` for as many as it takes, 1,000 or more.
+    /// Trajectories in a population, 10 to 1,000,000; `None` for as many as it takes, mostly 1,000 or more.
     pub population: Option<usize>,
     /// Seed of all random streams.
     pub seed: u64,
@@ -112,14 +112,14 @@ pub enum Progress {
     Populations(usize),
 }
 
-/// How likely it is that the quantity is beyond a level.
+/// How likely it is that the quantity is beyond a level, on the side of its event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AtLevel {
-    /// The level.
+    /// The level, in the unit of the quantity.
     pub level: f64,
     /// The probability.
     pub probability: f64,
-    /// 95 %.
+    /// Its 95 % interval.
     pub interval: (f64, f64),
 }
 
@@ -130,11 +130,11 @@ pub struct Found {
     pub event: Event,
     /// What it is called: `energy below 5.5`.
     pub name: String,
-    /// When, since the run began.
+    /// When, since the run began: at the last row.
     pub time: f64,
     /// Its probability.
     pub probability: f64,
-    /// 95 %: of no width only where the probability needs no sampling.
+    /// Its 95 % interval: of no width only where the probability needs no sampling.
     pub interval: (f64, f64),
     /// Standard error in parts of the probability; 0 of an exact one, NaN where the event was not seen.
     pub relative_error: f64,
@@ -155,7 +155,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// Plain trajectories that would have the same error.
+    /// Plain trajectories that would have the same error, (1 − p)/(pε²) with the probability p and its relative error
+    /// ε.
     pub fn plain_trajectories(&self) -> f64 {
         (1.0 - self.probability) / (self.probability * self.relative_error * self.relative_error)
     }
@@ -184,7 +185,9 @@ impl Index<&str> for RareShots {
     }
 }
 
-/// How likely single shots of `problem` show each of some events at its last row.
+/// How likely single shots of `problem` show each of some events at its last row: the mean over populations of
+/// trajectories that are cloned and given up on the way, with weights that leave no bias (P. Del Moral and J. Garnier,
+/// Ann. Appl. Probab. 15, 2496 (2005); `docs/statistics.md`).
 ///
 /// ```
 /// use leyden::prelude::*;
@@ -205,8 +208,10 @@ impl Index<&str> for RareShots {
 /// ```
 ///
 /// # Errors
-/// When an event or what is asked for has no meaning, no representation carries the problem, a state becomes none, or
-/// [`Rare::stop`] was raised before two populations of each event were complete.
+/// When an event or what is asked for has no meaning ([`RunError::Model`]), no representation carries the problem
+/// ([`RunError::Compile`]), H_B cannot be measured in its states ([`RunError::TooLarge`]), a state becomes none
+/// ([`RunError::Numerics`]), or [`Rare::stop`] was raised before two populations of each event were complete
+/// ([`RunError::Interrupted`]).
 pub fn rare(problem: &Problem, how: &Rare) -> Result<RareShots, RunError> {
     let events = how.events.iter().map(|event| probability(problem, event, how, &|_| ())).collect::<Result<_, _>>()?;
     Ok(RareShots { events })

@@ -39,7 +39,7 @@ use std::ops::Range;
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunOptions {
-    /// Number of trajectories (at most, if [`sample`] is told to stop earlier).
+    /// Number n of trajectories (at most, if [`sample`] is told to stop earlier).
     pub trajectories: u64,
     /// Seed of all random streams.
     pub seed: u64,
@@ -56,9 +56,9 @@ pub struct RunOptions {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Everything accumulated.
+    /// Everything accumulated; [`evaluate`](crate::estimate::columns::evaluate) makes a table of it.
     pub accumulated: Accumulated,
-    /// Single shots, if asked for, also by the problem's record of single runs.
+    /// Single shots, one entry a trajectory, if asked for, also by the problem's record of single runs.
     pub shots: Option<Shots>,
     /// Trajectories that went in.
     pub trajectories: u64,

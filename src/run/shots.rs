@@ -4,33 +4,37 @@ use crate::problem::{Problem, Step, StepId};
 use serde::{Deserialize, Serialize};
 
 /// What each trajectory ended with. After those that were sampled come, where their probability is known, the ones in which
-/// nothing ever happens: once for each energy that they can be found with.
+/// nothing ever happens: once for each energy that they can be found with. With n entries in all, what has several
+/// numbers a trajectory is n × so many, trajectory by trajectory. Energies are in the unit of ω.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shots {
-    /// Probability that each stands for: they add up to 1.
+    /// Probability that each stands for, n numbers: they add up to 1.
     pub weight: Vec<f64>,
-    /// Conditional ⟨H_B⟩ at the end.
+    /// Conditional ⟨H_B⟩ at the end, n numbers.
     pub energy_mean: Vec<f64>,
-    /// One projective measurement of H_B at the end. On the ladder it is the conditional mean.
+    /// One projective measurement of H_B at the end, n numbers. On the ladder it is the conditional mean.
     pub energy_outcome: Vec<f64>,
-    /// Energy released in each cycle and each step that releases, trajectory by trajectory.
+    /// Energy released in each cycle and each step that releases, n × [`releases`](Self::releases).
     pub released: Vec<f64>,
-    /// Jumps of each channel over the whole run, trajectory by trajectory.
+    /// Jumps of each channel over the whole run, n × [`channels`](Self::channels).
     pub jumps: Vec<u64>,
-    /// Cycle and step of each entry of `released`.
+    /// Cycle, from 0, and step of each release of a trajectory.
     pub releases: Vec<(u64, StepId)>,
     /// Number of channels.
     pub channels: usize,
-    /// When each [`Passage`](crate::problem::Passage) first happens, trajectory by trajectory; infinite if it does not.
+    /// When each [`Passage`](crate::problem::Passage) of the record first happens, n × passages, since the run began;
+    /// infinite if it does not.
     pub passages: Vec<f64>,
-    /// The first row at which each of them has happened, [`u64::MAX`] if it does not: of two rows at one time, before and
-    /// after a pulse, one.
+    /// The first row at which each of them has happened, n × passages, [`u64::MAX`] if it does not: of two rows at one
+    /// time, before and after a pulse, one.
     pub passage_rows: Vec<u64>,
-    /// Of an [audit](crate::problem::Ledger), the work of each source in the whole run, trajectory by trajectory.
+    /// Of an [audit](crate::problem::Ledger), the work of each source in the whole run, n × sources in the order of the
+    /// ledger.
     pub work: Vec<f64>,
-    /// The heat of each channel and each reset, trajectory by trajectory.
+    /// The heat of each channel and each reset in the whole run, n × sources in the order of the ledger.
     pub heat: Vec<f64>,
-    /// Entropy that all jumps of each trajectory brought to the surroundings; none where jumps have no reverse.
+    /// Entropy that all jumps of each trajectory brought to the surroundings, n pure numbers; empty where jumps have no
+    /// reverse.
     pub entropy_flow: Vec<f64>,
     /// The paths of the first trajectories.
     pub paths: Vec<Path>,
@@ -47,9 +51,9 @@ pub struct Path {
     pub trajectory: u64,
     /// Probability that it stands for.
     pub weight: f64,
-    /// The columns of [`Problem::single_columns`], row by row.
+    /// The columns of [`Problem::single_columns`], rows × columns, row by row.
     pub values: Vec<f64>,
-    /// Its jumps.
+    /// Its jumps, in the order of time.
     pub jumps: Vec<Jump>,
 }
 

@@ -9,7 +9,7 @@ pub struct Heat {
     pub x: Vec<f64>,
     /// Ordinates of the rows, rising or falling.
     pub y: Vec<f64>,
-    /// The values, one row after another; what is not finite stays grey, as does what is missing.
+    /// The values, rows × columns, one row after another; what is not finite stays grey, as does what is missing.
     pub values: Vec<f64>,
     /// Name and unit of the values, beside the colour bar.
     pub label: String,

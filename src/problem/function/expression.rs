@@ -17,9 +17,9 @@ pub enum Expression {
     Sum(Vec<Expression>),
     /// A product.
     Product(Vec<Expression>),
-    /// A quotient.
+    /// A quotient, numerator first.
     Quotient(Box<Expression>, Box<Expression>),
-    /// A power.
+    /// A power, base first.
     Power(Box<Expression>, Box<Expression>),
     /// A function of one argument, or the least or largest of several.
     Call(Call, Vec<Expression>),
@@ -48,7 +48,7 @@ pub enum Call {
     Abs,
     /// Largest whole number that is no larger.
     Floor,
-    /// Nearest whole number.
+    /// Nearest whole number, halves away from 0.
     Round,
     /// 0 below 0, 1 from 0 on.
     Step,
@@ -81,7 +81,7 @@ impl Call {
         CALLS.iter().find(|(_, call)| *call == self).map_or("", |(name, _)| name)
     }
 
-    /// Its value.
+    /// Its value at the first of these numbers, or at all of them for the least and the largest.
     pub fn of(self, x: &[f64]) -> f64 {
         let first = x.first().copied().unwrap_or(f64::NAN);
         match self {

@@ -29,10 +29,10 @@ impl PartialEq for Function {
     }
 }
 
-/// Steps in which a function is on.
+/// A step in which a function is on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct On {
-    /// Since the run began.
+    /// When it begins, since the run began.
     pub start: f64,
     /// How long.
     pub duration: f64,
@@ -113,7 +113,7 @@ impl Function {
         self.pieces.as_ref().map_or(f64::INFINITY, area)
     }
 
-    /// The largest absolute value in any of the steps.
+    /// A bound of the largest absolute value in any of the steps; infinite before its pieces are known.
     pub fn largest(&self) -> f64 {
         self.pieces.as_ref().map_or(f64::INFINITY, |pieces| pieces.largest(0.0, pieces.end()))
     }

@@ -383,7 +383,7 @@ impl Pieces {
         (!self.polynomials.is_empty()).then(|| after.clamp(1, self.polynomials.len()) - 1)
     }
 
-    /// The value.
+    /// The value at t, 0 where the function is nothing.
     pub fn at(&self, t: f64) -> f64 {
         let Some(Some(p)) = self.place(t).map(|k| &self.polynomials[k]) else { return 0.0 };
         let u = p.place(t);
@@ -437,7 +437,7 @@ impl Pieces {
         (first..last).map(of).sum()
     }
 
-    /// The largest absolute value between two times.
+    /// A bound of the largest absolute value between two times, that of whole pieces.
     pub fn largest(&self, from: f64, until: f64) -> f64 {
         let (first, last) = (self.place(from).unwrap_or(0), self.place(until).map_or(0, |k| k + 1));
         self.sizes[first..last].iter().copied().fold(0.0, f64::max)

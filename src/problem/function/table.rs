@@ -43,7 +43,7 @@ impl Table {
         Ok(Self { name: name.to_owned(), times, values, order, cubics })
     }
 
-    /// First and last time.
+    /// First and last time; outside there is no value.
     pub fn span(&self) -> (f64, f64) {
         (self.times[0], self.times[self.times.len() - 1])
     }

@@ -20,11 +20,12 @@ pub struct Chosen {
     pub name: String,
     /// The function.
     pub what: Nonlinear,
-    /// What the part is made of, in order.
+    /// What the part is made of, in order, each once: at most 1,024 product states, the first place the most
+    /// significant digit. No ensemble of several cells, which it does not tell apart.
     pub places: Vec<Place>,
     /// How many of these make up the first of two groups, for a function of both.
     pub first: usize,
-    /// The amplitudes of the state to compare with.
+    /// The amplitudes of the state to compare with, one a product state.
     pub target: Option<Arc<Vec<Complex64>>>,
 }
 

@@ -22,7 +22,8 @@ use super::{ChannelId, ObservableId, Problem, StepId, SubsystemId};
 /// Defines [`Quantity`] with what its lines alone can say: a list of all of them, and what each is.
 macro_rules! quantities {
     ($($(#[doc = $about:literal])+ $name:ident $(($of:ty))?,)+) => {
-        /// An output quantity; one column of `observables.csv` with its error.
+        /// An output quantity; one column of `observables.csv` with its error. `docs/physics.md` §3 has the equations,
+        /// and [`entry`](Self::entry) the unit of each.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum Quantity {
             $($(#[doc = $about])+ $name $(($of))?,)+
@@ -177,7 +178,7 @@ pub struct Entry {
 /// What a number is measured in; energies, rates and times are in the user's own units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// A pure number.
+    /// A pure number; also the mean of an operator of the user's own, which is in the unit of that.
     One,
     /// That of ω.
     Energy,
@@ -185,7 +186,7 @@ pub enum Unit {
     EnergySquared,
     /// Energy over time.
     Power,
-    /// One over time.
+    /// One over time, the unit of the rates.
     Rate,
 }
 
@@ -207,7 +208,7 @@ impl Unit {
 pub enum Recipe {
     /// ⟨o⟩.
     Mean(Linear),
-    /// ⟨o⟩ over Nω of a subsystem.
+    /// ⟨o⟩ over Nω of a subsystem ([`Subsystem::unit`](super::Subsystem::unit)).
     PerCell(Linear, SubsystemId),
     /// ⟨o⟩ over the time since the run began; nothing at its start.
     PerTime(Linear),
@@ -401,7 +402,7 @@ pub enum Linear {
     Energy,
     /// Variance of H_B within a trajectory's state; it adds to the variance between trajectories. 0 on the ladder.
     EnergySpread,
-    /// ⟨H⟩ of one subsystem.
+    /// ⟨Σωn⟩ of one subsystem, or that of the energies of its levels.
     EnergyOf(SubsystemId),
     /// ⟨n⟩ of one subsystem.
     Quanta(SubsystemId),
@@ -413,7 +414,7 @@ pub enum Linear {
     SpinSquared(SubsystemId),
     /// Weight in J = N/2.
     Bright(SubsystemId),
-    /// Flow out of J = N/2 through local channels.
+    /// Flow out of J = N/2 through local channels (`docs/physics.md` §3.1, Eq. 3.1).
     BrightLoss(SubsystemId),
     /// Flow from J = N/2 − 1 into J = N/2.
     BrightReturn(SubsystemId),
@@ -463,7 +464,7 @@ impl Varied {
     }
 }
 
-/// S with S(S+1) = ⟨S²⟩.
+/// S with S(S+1) = ⟨S²⟩, (√(1 + 4⟨S²⟩) − 1)/2; a `squared` below 0 counts 0.
 pub fn spin_length(squared: f64) -> f64 {
     0.5 * ((1.0 + 4.0 * squared.max(0.0)).sqrt() - 1.0)
 }

@@ -3,7 +3,9 @@
 use super::ChosenId;
 use crate::problem::{Problem, SubsystemId};
 
-/// A function f(ρ) of the averaged state of a [`Part`]; `estimate::functional` has its formula.
+/// A function f(ρ) of the averaged state of a [`Part`] (`docs/physics.md` §3.2 and §3.3); `estimate::functional` has
+/// its formula. r_k are the eigenvalues of ρ and ε_k the levels of the energy, in falling (↓) or rising (↑) order.
+/// Ergotropies and capacity are energies, all else is a pure number, entropies with natural logarithms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Nonlinear {
     /// E − Σ_k r_k↓ε_k↑.
@@ -20,17 +22,19 @@ pub enum Nonlinear {
     AntiErgotropy,
     /// Ergotropy minus anti-ergotropy.
     Capacity,
-    /// Σ_{i≠j}|ρ_ij| over d − 1.
+    /// Σ_{i≠j}|ρ_ij| over d − 1, between product states.
     Coherence,
     /// |Σᵢ⟨σᵢ⁻⟩|/N.
     CellCoherence,
-    /// Mean concurrence of the edges.
+    /// Mean over the edges of Wootters' concurrence max(0, √λ₁ − √λ₂ − √λ₃ − √λ₄), λ the eigenvalues of
+    /// ρ(σy⊗σy)ρ*(σy⊗σy) in falling order.
     Concurrence,
     /// Tr ρ².
     Purity,
     /// −Tr ρ ln ρ.
     Entropy,
-    /// (‖ρ^{T_A}‖₁ − 1)/2, transposed in the first of two groups.
+    /// (‖ρ^{T_A}‖₁ − 1)/2, transposed in the first of two groups (G. Vidal and R. F. Werner, Phys. Rev. A 65, 032314
+    /// (2002)).
     Negativity,
     /// S(A) + S(B) − S(AB) of two groups.
     MutualInformation,
