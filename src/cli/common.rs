@@ -3,7 +3,7 @@
 use super::InputArgs;
 use super::print::note;
 use crate::error::RunError;
-use crate::input::{self, Input, InputError, Value};
+use crate::input::{self, Input, InputError, MOST_TRAJECTORIES, Value};
 use crate::output::figure::{self, Figure};
 use crate::output::folder::{Run, RunFolder};
 use crate::output::netcdf::File;
@@ -55,6 +55,7 @@ pub fn parse_count(text: &str) -> Result<u64, String> {
 pub fn parse_trajectories(text: &str) -> Result<u64, String> {
     match parse_count(text)? {
         0 => Err("expected at least 1".into()),
+        count if count > MOST_TRAJECTORIES => Err("expected at most 1e12".into()),
         count => Ok(count),
     }
 }

@@ -1,8 +1,9 @@
-//! Every exact solver ends soon after it is told to.
+//! Every exact solver ends soon after it is told to, and refuses what it would not hold.
 
 use super::theory::Theory;
 use super::*;
-use crate::problem::{Axis, Initial, ProblemBuilder, Quantity, SubsystemId, sm, sx};
+use crate::problem::{Axis, Initial, Kind, ProblemBuilder, Quantity, SubsystemId, sm, sp, sx};
+use crate::space::choose::Representation;
 use std::f64::consts::PI;
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
@@ -74,4 +75,33 @@ fn spin_vectors_stop_within_a_row() {
     builder.hamiltonian(sx(B) * 1e7).evolve("long", 1.0, 1);
     let problem = builder.build().unwrap();
     ends_soon(|stop| Theory::of(&problem)?.stopped_by(stop).solve());
+}
+
+/// 16 closed cells are a vector of 1 MB, and a density matrix of 64 GB.
+#[test]
+fn a_density_matrix_larger_than_memory_is_refused() {
+    let mut builder = Problem::builder("closed");
+    let b = builder.subsystem("B", Kind::Network { cells: 16, edges: vec![(0, 1)] }, 1.0);
+    builder.hamiltonian(sx(b)).evolve("run", 1.0, 1).observe([Quantity::Ergotropy]);
+    let refused = solve(&builder.build().unwrap(), Some(Representation::Full), &Stop::default()).unwrap_err();
+    assert!(matches!(&refused, RunError::TooLarge { needed, .. } if needed.contains("68.7 GB")), "{refused}");
+}
+
+/// The second of two cells decays at 1e-16 of the rate of the first: its energy would never leave it.
+#[test]
+fn a_channel_that_is_lost_in_rounding_is_refused() {
+    let two = |rate: f64| {
+        let mut builder = Problem::builder("two cells");
+        let (a, b) = (builder.ensemble("A", 1, 1.0), builder.ensemble("B", 1, 1.0));
+        builder.initial(a, Initial::Excited).initial(b, Initial::Excited).battery([b]);
+        builder.collective("fast", sm(a), 1.0).collective("slow", sm(b), rate);
+        builder.hamiltonian((sm(a) + sp(a)) * 0.3).hamiltonian((sm(b) + sp(b)) * 0.0);
+        builder.evolve("run", 1.0, 1).observe([Quantity::Energy]);
+        steady(&builder.build().unwrap(), None, &Stop::default())
+    };
+    for rate in [1e-15, 1e-16, 1e-20, 1e-40] {
+        assert!(matches!(&two(rate), Err(RunError::Numerics { reason, .. }) if reason.contains("slow")), "{rate}");
+    }
+    assert!(two(1e-11).unwrap()["energy"].last().value.abs() < 1e-9);
+    assert!((two(0.0).unwrap()["energy"].last().value - 1.0).abs() < 1e-9);
 }

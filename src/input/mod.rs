@@ -177,7 +177,7 @@ impl Input {
 }
 
 /// Most trajectories a run may ask for; counts stay exact in f64.
-const MOST_TRAJECTORIES: u64 = 1_000_000_000_000;
+pub(crate) const MOST_TRAJECTORIES: u64 = 1_000_000_000_000;
 const LARGEST_SEED: u64 = 1 << 53;
 
 /// Read an input file; `overrides` are the `-p name=value` of the command line.

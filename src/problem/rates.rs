@@ -65,14 +65,17 @@ impl RateMatrix {
     /// `cells` × `cells`, Γ on the diagonal and Γ_edge between neighbours (Santos, Eq. 10).
     ///
     /// # Errors
-    /// Not positive semidefinite.
-    ///
-    /// # Panics
-    /// For an edge beyond the cells.
+    /// An edge beyond the cells; not positive semidefinite.
     pub fn on_graph(cells: usize, edges: &[(usize, usize)], diagonal: f64, edge: f64) -> Result<Self, ModelError> {
         let mut matrix = vec![vec![0.0; cells]; cells];
         (0..cells).for_each(|i| matrix[i][i] = diagonal);
         for &(a, b) in edges {
+            if a.max(b) >= cells {
+                return Err(ModelError::Invalid(format!(
+                    "the edge ({a}, {b}) leads beyond the {cells} cells, 0 to {}",
+                    cells.saturating_sub(1)
+                )));
+            }
             matrix[a][b] = edge;
             matrix[b][a] = edge;
         }
@@ -143,6 +146,12 @@ mod tests {
         let star: Vec<(usize, usize)> = (1..6).map(|b| (0, b)).collect();
         let error = RateMatrix::on_graph(6, &star, 1.0, 0.5).unwrap_err().to_string();
         assert!(error.contains("-0.118034"), "{error}");
+    }
+
+    #[test]
+    fn an_edge_beyond_the_cells_is_an_error() {
+        let error = RateMatrix::on_graph(3, &[(0, 1), (1, 3)], 1.0, 0.5).unwrap_err().to_string();
+        assert!(error.contains("(1, 3)") && error.contains("3 cells"), "{error}");
     }
 
     #[test]

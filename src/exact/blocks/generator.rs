@@ -78,7 +78,7 @@ pub enum Counting {
 pub const MOMENTS: usize = 4;
 
 /// √(‖A‖₁‖A‖_∞).
-fn bound(matrix: &Sparse) -> f64 {
+pub(super) fn bound(matrix: &Sparse) -> f64 {
     let mut columns = vec![0.0; matrix.cols()];
     let mut largest: f64 = 0.0;
     for row in matrix.outer_iterator() {

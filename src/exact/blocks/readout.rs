@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 
 /// How far the trace may be from 1.
 const TOLERANCE: f64 = 1e-8;
+/// Most elements of a reduced density matrix, which are held twice and diagonalised: 13 cells.
+const MOST_REDUCED: f64 = 7e7;
 
 /// The rows read so far.
 pub struct Readout<'p> {
@@ -41,6 +43,7 @@ impl<'p> Readout<'p> {
             return Err(RunError::Numerics { method: "the evolution on blocks", reason });
         }
         let reductions = self.problem.reductions();
+        (0..reductions.len()).try_for_each(|index| check_size(state, index))?;
         let reduced: Vec<State> = (0..reductions.len()).map(|index| reduced(state, index)).collect();
         for (number, kept) in self.problem.kept_states.iter().zip(&mut self.states) {
             let index = reductions.iter().position(|r| *r == Reduction::Chosen(*number));
@@ -149,6 +152,25 @@ fn variance(state: &impl Held, needed: Linear, step: usize) -> Option<f64> {
     let square = summed(state, needed, step, |observable, rho| observable.trace_about(0.0, rho))?;
     let variance = summed(state, needed, step, |observable, rho| observable.trace_about(mean, rho))?;
     Some(if square > 0.0 { variance } else { 0.0 })
+}
+
+/// Whether the reduced state number `index` fits into memory: that of a pure state may be much larger than its vector.
+fn check_size(state: &impl Held, index: usize) -> Result<(), RunError> {
+    let mut sizes: BTreeMap<&Label, f64> = BTreeMap::new();
+    for block in state.reached() {
+        let pieces = &block.reducer(state.blocks(), index).pieces;
+        sizes.extend(pieces.iter().map(|piece| (&piece.label, (piece.shape.energies.len() as f64).powi(2))));
+    }
+    let elements: f64 = sizes.values().sum();
+    if elements <= MOST_REDUCED {
+        return Ok(());
+    }
+    Err(RunError::TooLarge {
+        what: "the reduced density matrix that ergotropy and the like are functions of".into(),
+        needed: format!("{:.1} GB", 16e-9 * elements),
+        limit: format!("{:.1} GB", 16e-9 * MOST_REDUCED),
+        advice: "ask for energies and other quantities of few cells only".into(),
+    })
 }
 
 /// The reduced state number `index` of the problem's reductions.

@@ -6,7 +6,7 @@
 //! [`oscillation`]).
 
 use super::equation::Equation;
-use super::generator::{Density, Parts};
+use super::generator::{Density, Parts, bound};
 use super::liouvillian::{Liouvillian, MOST_UNKNOWNS};
 use super::readout::Readout;
 use super::{cycle, iterative, oscillation, run_cycle};
@@ -22,6 +22,8 @@ const TOLERANCE: f64 = 1e-13;
 pub const RESOLUTIONS: [f64; 5] = [1e-5, 1e-7, 1e-9, 1e-11, 1e-13];
 /// With more unknowns than this an iteration is tried first, with fewer a factorisation takes no time.
 const FEW_UNKNOWNS: usize = 2_000;
+/// A channel whose jumps are slower than this, in units of ‖L‖, is lost in rounding.
+const LOST: f64 = 1e-14;
 /// Most solves with one s.
 pub const MOST_WAITS: usize = 60;
 
@@ -71,6 +73,7 @@ pub fn steady(problem: &Problem, style: Style, ending: Ending, stop: &Stop) -> R
             problem.channels[ChannelId::new(rate.channel)].name
         )));
     }
+    check_rates(&mut equation, stage)?;
     let mut before = problem.clone();
     before.protocol.steps.truncate(last);
     let mut readout = Readout::new(problem);
@@ -100,6 +103,29 @@ pub fn steady(problem: &Problem, style: Style, ending: Ending, stop: &Stop) -> R
         }
     }
     Ok(table)
+}
+
+/// Whether double precision holds what each channel does beside all else.
+fn check_rates(equation: &mut Equation, stage: usize) -> Result<(), RunError> {
+    let norm = equation.parts(stage).norm;
+    let blocks = equation.blocks;
+    let mut rates = vec![0.0f64; blocks.problem().channels.len()];
+    for jump in equation.reached.iter().flat_map(|block| block.jumps(blocks)) {
+        if blocks.stages[stage].is_on(jump.channel) {
+            rates[jump.channel] = rates[jump.channel].max(bound(&jump.map).powi(2));
+        }
+    }
+    match rates.iter().position(|rate| *rate > 0.0 && *rate < LOST * norm) {
+        None => Ok(()),
+        Some(channel) => Err(RunError::Numerics {
+            method: "the steady state",
+            reason: format!(
+                "channel {} acts at {:.0e} of the fastest rate, which is lost in rounding: give it the rate 0, or sample",
+                blocks.problem().channels[ChannelId::new(channel)].name,
+                rates[channel] / norm
+            ),
+        }),
+    }
 }
 
 pub(super) fn oscillates(frequency: f64) -> String {

@@ -14,6 +14,9 @@ pub struct Key {
     pub charges: Vec<i64>,
 }
 
+/// The number of a product state: 126 cells have theirs.
+pub type Code = u128;
+
 /// The product states of a block, in rising order of their code Σ level·stride, the first slot the most significant.
 #[derive(Clone, Debug)]
 pub struct Space {
@@ -21,24 +24,23 @@ pub struct Space {
     pub key: Key,
     /// Levels of each slot.
     pub levels: Vec<usize>,
-    strides: Vec<u64>,
+    strides: Vec<Code>,
     /// The codes, unless every product state belongs to the block.
-    codes: Option<Vec<u64>>,
+    codes: Option<Vec<Code>>,
     dimension: usize,
 }
 
 impl Space {
-    /// Enumerate the block `key`. The largest slot that carries charge is solved for, so that the cost is the product of
-    /// the other slots' levels.
+    /// Enumerate the block `key`, in a time proportional to its states and slots where one charge counts quanta.
     pub fn new(layout: &Layout, charges: &[Charge], key: Key) -> Self {
         let levels: Vec<usize> = layout.slots.iter().zip(&key.two_j).map(|(s, j)| s.levels(*j)).collect();
-        let mut strides = vec![1u64; levels.len()];
+        let mut strides: Vec<Code> = vec![1; levels.len()];
         for slot in (0..levels.len().saturating_sub(1)).rev() {
-            strides[slot] = strides[slot + 1].saturating_mul(levels[slot + 1] as u64);
+            strides[slot] = strides[slot + 1].saturating_mul(levels[slot + 1] as Code);
         }
         let mut space = Self { levels, strides, codes: None, dimension: 0, key };
         if let Some(sets) = &layout.sets {
-            let codes = sets.members(space.key.charges[0]).to_vec();
+            let codes: Vec<Code> = sets.members(space.key.charges[0]).iter().map(|code| Code::from(*code)).collect();
             space.dimension = codes.len();
             space.codes = Some(codes);
         } else if layout.at_most.is_some() {
@@ -55,58 +57,87 @@ impl Space {
         space
     }
 
-    fn enumerate(&self, layout: &Layout, charges: &[Charge]) -> Vec<u64> {
-        let slots = self.levels.len();
+    fn enumerate(&self, layout: &Layout, charges: &[Charge]) -> Vec<Code> {
         let value = |c: usize, slot: usize, level: usize| {
             charges[c].of_level(slot, &layout.slots[slot], self.key.two_j[slot], level)
         };
+        // The level of the largest slot that carries a charge follows from the others: it comes last.
         let carries = |slot: &usize| (0..charges.len()).find(|c| charges[*c].weight(*slot).is_some_and(|w| w != 0));
-        let solved = (0..slots).filter(|s| carries(s).is_some()).max_by_key(|s| self.levels[*s]);
-        let mut codes = Vec::new();
-        let mut levels = vec![0usize; slots];
-        loop {
-            // The level of the solved slot that gives one charge its value, then all charges are checked.
-            let fits = match solved.and_then(|s| carries(&s).map(|c| (s, c))) {
-                Some((s, c)) => {
-                    levels[s] = 0;
-                    let at_zero: i64 = (0..slots).map(|slot| value(c, slot, levels[slot])).sum();
-                    let weight = charges[c].weight(s).unwrap_or(1);
-                    let missing = self.key.charges[c] - at_zero;
-                    let level = missing / weight;
-                    let good = missing % weight == 0 && (0..self.levels[s] as i64).contains(&level);
-                    if good {
-                        levels[s] = level as usize;
-                    }
-                    good
-                }
-                None => true,
-            };
-            let total = |c: usize| (0..slots).map(|slot| value(c, slot, levels[slot])).sum::<i64>();
-            if fits && (0..charges.len()).all(|c| charges[c].value(total(c)) == self.key.charges[c]) {
-                codes.push(self.code(&levels));
+        let solved = (0..self.levels.len()).filter(|s| carries(s).is_some()).max_by_key(|s| self.levels[*s]);
+        let solved = solved.and_then(|slot| Some((slot, carries(&slot)?)));
+        let mut order: Vec<usize> =
+            (0..self.levels.len()).filter(|s| solved.is_none_or(|(slot, _)| slot != *s)).collect();
+        order.extend(solved.map(|(slot, _)| slot));
+        let least_and_most = |c: usize, slot: usize| {
+            let values = || (0..self.levels[slot]).map(|level| value(c, slot, level));
+            [values().min().unwrap_or(0), values().max().unwrap_or(0)]
+        };
+        // What the slots from each one on can add to each charge; anything at all to a parity.
+        let rest = |c: usize| {
+            let mut bounds = vec![[0, 0]];
+            for slot in order.iter().rev() {
+                let (sum, own) = (bounds[bounds.len() - 1], least_and_most(c, *slot));
+                bounds.push([sum[0] + own[0], sum[1] + own[1]]);
             }
-            // The next combination of the other slots.
-            let mut slot = slots;
-            loop {
-                if slot == 0 {
-                    codes.sort_unstable();
-                    return codes;
+            bounds.reverse();
+            if charges[c].is_parity() { vec![[i64::MIN / 2, i64::MAX / 2]; bounds.len()] } else { bounds }
+        };
+        let rest: Vec<Vec<[i64; 2]>> = (0..charges.len()).map(rest).collect();
+        let mut found = Vec::new();
+        let (mut levels, mut sums) = (vec![0usize; self.levels.len()], vec![vec![0; charges.len()]]);
+        sums.resize(order.len() + 1, sums[0].clone());
+        let mut at = 0;
+        // Slot by slot, as far as the charges can still come to their values; `levels` of the next one is where to go on.
+        loop {
+            let fits = |sums: &[i64], at: usize| {
+                let within = |c: usize| (rest[c][at][0]..=rest[c][at][1]).contains(&(self.key.charges[c] - sums[c]));
+                (0..charges.len()).all(|c| charges[c].is_parity() || within(c))
+            };
+            if at == order.len() {
+                if (0..charges.len()).all(|c| charges[c].value(sums[at][c]) == self.key.charges[c]) {
+                    found.push(self.code(&levels));
                 }
-                slot -= 1;
-                if Some(slot) == solved {
+            } else {
+                let slot = order[at];
+                // The one level that gives the charge its value.
+                let only = solved.filter(|(last, _)| *last == slot).map(|(_, c)| {
+                    let weight = charges[c].weight(slot).unwrap_or(1);
+                    let missing = self.key.charges[c] - sums[at][c] - value(c, slot, 0);
+                    let level = missing / weight;
+                    let good = missing % weight == 0 && (0..self.levels[slot] as i64).contains(&level);
+                    if good { level as usize } else { usize::MAX }
+                });
+                if let Some(level) = only {
+                    levels[slot] = levels[slot].max(level);
+                }
+                if levels[slot] < self.levels[slot] && only.is_none_or(|level| level == levels[slot]) {
+                    let (before, after) = sums.split_at_mut(at + 1);
+                    for (c, sum) in after[0].iter_mut().enumerate() {
+                        *sum = before[at][c] + value(c, slot, levels[slot]);
+                    }
+                    if fits(&sums[at + 1], at + 1) {
+                        at += 1;
+                        if at < order.len() {
+                            levels[order[at]] = 0;
+                        }
+                    } else {
+                        levels[slot] += 1;
+                    }
                     continue;
                 }
-                levels[slot] += 1;
-                if levels[slot] < self.levels[slot] {
-                    break;
-                }
-                levels[slot] = 0;
             }
+            // Back to the last slot with levels left.
+            if at == 0 {
+                found.sort_unstable();
+                return found;
+            }
+            at -= 1;
+            levels[order[at]] += 1;
         }
     }
 
     /// The codes of the states of few quanta that have the charges: slot by slot, as long as there are quanta left.
-    fn few_quanta(&self, layout: &Layout, charges: &[Charge]) -> Vec<u64> {
+    fn few_quanta(&self, layout: &Layout, charges: &[Charge]) -> Vec<Code> {
         let Some((limited, most)) = &layout.at_most else { return Vec::new() };
         let mut codes = Vec::new();
         let mut levels = vec![0usize; self.levels.len()];
@@ -150,8 +181,8 @@ impl Space {
     }
 
     /// The code of a product state.
-    pub fn code(&self, levels: &[usize]) -> u64 {
-        levels.iter().zip(&self.strides).map(|(level, stride)| *level as u64 * stride).sum()
+    pub fn code(&self, levels: &[usize]) -> Code {
+        levels.iter().zip(&self.strides).map(|(level, stride)| *level as Code * stride).sum()
     }
 
     /// The place of a product state in the block.
@@ -160,7 +191,7 @@ impl Space {
     }
 
     /// The place of the product state with this code.
-    pub fn place(&self, code: u64) -> Option<usize> {
+    pub fn place(&self, code: Code) -> Option<usize> {
         match &self.codes {
             None => Some(code as usize),
             Some(codes) => codes.binary_search(&code).ok(),
@@ -169,9 +200,9 @@ impl Space {
 
     /// The levels of state `index`.
     pub fn read(&self, index: usize, levels: &mut [usize]) {
-        let code = self.codes.as_ref().map_or(index as u64, |codes| codes[index]);
+        let code = self.codes.as_ref().map_or(index as Code, |codes| codes[index]);
         for (slot, level) in levels.iter_mut().enumerate() {
-            *level = (code / self.strides[slot]) as usize % self.levels[slot];
+            *level = (code / self.strides[slot] % self.levels[slot] as Code) as usize;
         }
     }
 
@@ -190,7 +221,7 @@ impl Space {
             }
             return;
         }
-        let mut found: BTreeMap<u64, Vec<(usize, Complex64)>> = BTreeMap::new();
+        let mut found: BTreeMap<Code, Vec<(usize, Complex64)>> = BTreeMap::new();
         let mut levels = vec![0; self.levels.len()];
         for (index, x) in psi.iter().enumerate().filter(|(_, x)| **x != Complex64::ZERO) {
             self.read(index, &mut levels);
@@ -225,4 +256,87 @@ pub fn key_of(layout: &Layout, charges: &[Charge], two_j: &[u64], levels: &[usiz
         charge.value(slots.map(|(s, slot): (usize, &Slot)| charge.of_level(s, slot, two_j[s], levels[s])).sum())
     };
     Key { two_j: two_j.to_vec(), charges: charges.iter().map(value).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Blocks, Style};
+    use super::*;
+    use crate::problem::{Initial, Kind, Problem, Quantity, a, ad, sm, sp, transition};
+
+    /// Modes, cells and levels under one charge, and two cells by themselves under another, with every value: blocks are those of
+    /// all product states with their charges, in order, and none is missed.
+    #[test]
+    fn blocks_hold_the_states_of_their_charges() {
+        let mut p = Problem::builder("two charges");
+        let m = p.subsystem("M", Kind::Mode { cutoff: 4 }, 1.0);
+        let l = p.subsystem("L", Kind::Levels { energies: vec![0.0, 1.0, 3.0] }, 1.0);
+        let c = p.ensemble("C", 1, 1.0);
+        let d = p.subsystem("D", Kind::Network { cells: 2, edges: vec![(0, 1)] }, 1.0);
+        p.hamiltonian(ad(m) * sm(c) + a(m) * sp(c));
+        p.hamiltonian(ad(m) * transition(l, 0, 1) + a(m) * transition(l, 1, 0));
+        p.hamiltonian(ad(m) * transition(l, 1, 2) + a(m) * transition(l, 2, 1));
+        p.collective("loss", a(m), 1.0).each("decay", d, sm(d), 1.0);
+        p.evolve("run", 1.0, 1).observe([Quantity::EnergyOf(c)]);
+        let problem = p.build().unwrap();
+        let blocks = Blocks::compile(&problem, Style { spins: false, charges: true }).unwrap();
+        let levels = [4, 3, 2, 2, 2];
+        let mut found = std::collections::BTreeMap::<Vec<i64>, Vec<Vec<usize>>>::new();
+        for code in 0..96usize {
+            let mut left = code;
+            let mut state: Vec<usize> = levels
+                .iter()
+                .rev()
+                .map(|n| {
+                    let level = left % n;
+                    left /= n;
+                    level
+                })
+                .collect();
+            state.reverse();
+            let key = key_of(&blocks.layout, &blocks.charges, &[0; 5], &state);
+            found.entry(key.charges).or_default().push(state);
+        }
+        assert!(found.len() > 10 && blocks.charges.len() > 1, "{}", found.len());
+        for (charges, states) in found {
+            let space = Space::new(&blocks.layout, &blocks.charges, Key { two_j: vec![0; 5], charges });
+            let mut state = vec![0; 5];
+            assert_eq!(space.dimension(), states.len());
+            for (place, expected) in states.iter().enumerate() {
+                space.read(place, &mut state);
+                assert_eq!((&state, space.index(&state)), (expected, Some(place)));
+            }
+        }
+    }
+
+    /// One quantum among 64 modes of three levels, 3·10³⁰ product states: |ψ_0|² on a ring is known.
+    #[test]
+    fn few_quanta_among_many_modes_are_few_states() {
+        let modes = 64;
+        let mut p = Problem::builder("a ring");
+        let m: Vec<_> = (0..modes).map(|k| p.subsystem(&format!("M{k}"), Kind::Mode { cutoff: 3 }, 1.0)).collect();
+        for k in 0..modes {
+            let next = m[(k + 1) % modes];
+            p.hamiltonian(ad(m[k]) * a(next) + a(m[k]) * ad(next)).collective(&format!("loss {k}"), a(m[k]), 0.1);
+        }
+        p.initial(m[0], Initial::Fock(1)).battery([m[0]]).evolve("run", 3.0, 3).observe([Quantity::Energy]);
+        let problem = p.build().unwrap();
+        let table = crate::exact::solve(&problem, None, &crate::stop::Stop::default()).unwrap();
+        for (row, time) in table.times().enumerate() {
+            let wave = |k: usize| (2.0 * std::f64::consts::PI * k as f64 / modes as f64).cos() * 2.0 * time;
+            let amplitude = (0..modes).map(|k| Complex64::new(0.0, -wave(k)).exp()).sum::<Complex64>() / modes as f64;
+            let (expected, energy) = (amplitude.norm_sqr() * (-0.1 * time).exp(), table["energy"].at(row).value);
+            assert!((energy - expected).abs() < 1e-10, "{time}: {energy} {expected}");
+        }
+        // With gain there is no bound.
+        let mut p = Problem::builder("a ring that gains");
+        let m: Vec<_> = (0..modes).map(|k| p.subsystem(&format!("M{k}"), Kind::Mode { cutoff: 3 }, 1.0)).collect();
+        (0..modes).for_each(|k| {
+            p.collective(&format!("gain {k}"), ad(m[k]), 0.1)
+                .hamiltonian(ad(m[k]) * a(m[(k + 1) % modes]) + a(m[k]) * ad(m[(k + 1) % modes]));
+        });
+        p.evolve("run", 1.0, 1).observe([Quantity::EnergyOf(m[0])]);
+        let refused = Blocks::compile(&p.build().unwrap(), Style { spins: false, charges: true }).unwrap_err();
+        assert!(refused.reason.contains("up to"), "{refused}");
+    }
 }

@@ -1,6 +1,6 @@
 //! One block with its operators, each built when first needed.
 
-use super::basis::{Key, Space, key_of};
+use super::basis::{Code, Key, Space, key_of};
 use super::exchange::{self, Exchange};
 use super::gate::GateMap;
 use super::layout::Monomial;
@@ -186,7 +186,7 @@ impl Blocks {
         let d = block.dimension();
         if self.layout.sets.is_some() {
             let space = &block.space;
-            let places = self.columns(block, terms, &mut |code| space.place(code as u64));
+            let places = self.columns(block, terms, &mut |code| space.place(code as Code));
             return matrix((d, d), places);
         }
         match self.map(block, terms) {
@@ -207,7 +207,7 @@ impl Blocks {
             let to = if key == block.space.key { None } else { Some(self.get(self.find(key))) };
             let space = to.as_ref().map_or(&block.space, |b| &b.space);
             let entries =
-                codes.into_iter().filter_map(|(to, from, x)| Some((space.place(to as u64)?, from, x))).collect();
+                codes.into_iter().filter_map(|(to, from, x)| Some((space.place(to as Code)?, from, x))).collect();
             let shape = (space.dimension(), block.dimension());
             return Some((to.as_ref().map_or(block.id, |b| b.id), matrix(shape, entries)));
         }

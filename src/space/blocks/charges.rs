@@ -45,6 +45,33 @@ impl Charge {
         self.parity
     }
 
+    /// How much a product of operators adds to it.
+    pub fn shift(&self, layout: &Layout, monomial: &Monomial) -> i64 {
+        let row = shift(layout, monomial);
+        let weights = self.weights.iter().flat_map(|weights| match weights {
+            Weights::Quanta(weight) => std::slice::from_ref(weight),
+            Weights::Levels(levels) => &levels[1..],
+        });
+        row.iter().zip(weights).map(|(shift, weight)| shift * weight).sum()
+    }
+
+    /// How many product states of slots that are no spins have each value from 0 to `most`; `None` if one may be below 0.
+    pub fn states(&self, layout: &Layout, most: usize) -> Option<Vec<f64>> {
+        let mut counts = vec![0.0; most + 1];
+        counts[0] = 1.0;
+        for (index, slot) in layout.slots.iter().enumerate() {
+            let values: Vec<i64> = (0..slot.levels(0)).map(|level| self.of_level(index, slot, 0, level)).collect();
+            if values.iter().any(|value| *value < 0) {
+                return None;
+            }
+            let before = std::mem::replace(&mut counts, vec![0.0; most + 1]);
+            for value in values.into_iter().map(|value| value as usize).filter(|value| *value <= most) {
+                counts[value..].iter_mut().zip(&before).for_each(|(count, before)| *count += before);
+            }
+        }
+        Some(counts)
+    }
+
     /// The weight of one quantum of a slot that is no multi-level system; a parity has none that could be solved for.
     pub fn weight(&self, index: usize) -> Option<i64> {
         self.of_quantum(index).filter(|_| !self.parity)

@@ -91,6 +91,16 @@ impl Part {
         }
     }
 
+    /// The largest sum over its slots of a value for each level, where its states are listed.
+    pub(super) fn most(&self, value: &dyn Fn(usize, usize) -> i64) -> Option<i64> {
+        let of = |levels: &Vec<usize>| self.slots.iter().zip(levels).map(|(slot, level)| value(*slot, *level)).sum();
+        match &self.source {
+            Source::Kets(kets) => kets.iter().flat_map(|(_, ket)| ket).map(|(levels, _)| of(levels)).max(),
+            Source::Joint(kets) => kets.iter().flat_map(|(_, _, ket)| ket).map(|(levels, _)| of(levels)).max(),
+            Source::Spin { .. } | Source::Dicke { .. } | Source::Column(_) => None,
+        }
+    }
+
     /// Number of pure states it draws from, if they can be told apart.
     fn choices(&self) -> Option<usize> {
         match &self.source {
