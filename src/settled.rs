@@ -173,9 +173,9 @@ fn lasting(problem: &Problem, last: usize, until: f64, between: &[f64]) -> Probl
     longer
 }
 
-/// The mean of slot `slot` with these weights of the last rows, and its variance.
-fn weighted(accumulated: &Accumulated, slot: usize, weights: &[f64; WINDOW]) -> Option<(f64, f64)> {
-    let curve = accumulated.between_rows(slot)?;
+/// The mean of linear average number `average` with these weights of the last rows, and its variance.
+fn weighted(accumulated: &Accumulated, average: usize, weights: &[f64; WINDOW]) -> Option<(f64, f64)> {
+    let curve = accumulated.between_rows(average)?;
     let first = curve.mean.len() - WINDOW;
     let mean = weights.iter().zip(&curve.mean[first..]).map(|(w, x)| w * x).sum();
     let of = |a: usize| {
@@ -190,15 +190,15 @@ fn has_settled(problem: &Problem, accumulated: &Accumulated) -> bool {
     let mut halves = [-2.0 / WINDOW as f64; WINDOW];
     halves[WINDOW / 2..].fill(2.0 / WINDOW as f64);
     let linear = problem.linear();
-    let slots = linear.len();
-    let z = Normal::standard().inverse_cdf(1.0 - 0.5 * FALSE_ALARM / slots as f64);
+    let width = linear.len();
+    let z = Normal::standard().inverse_cdf(1.0 - 0.5 * FALSE_ALARM / width as f64);
     let most = student(z, accumulated.moments.effective() - 1.0);
-    (0..slots).all(|slot| {
-        let whole = weighted(accumulated, slot, &[1.0 / WINDOW as f64; WINDOW]);
-        let (Some((mean, _)), Some((difference, variance))) = (whole, weighted(accumulated, slot, &halves)) else {
+    (0..width).all(|average| {
+        let whole = weighted(accumulated, average, &[1.0 / WINDOW as f64; WINDOW]);
+        let (Some((mean, _)), Some((difference, variance))) = (whole, weighted(accumulated, average, &halves)) else {
             return false;
         };
-        let rounding = ROUNDING.0 * mean.abs() + ROUNDING.1 * span(problem, linear[slot]);
+        let rounding = ROUNDING.0 * mean.abs() + ROUNDING.1 * span(problem, linear[average]);
         difference.abs() <= (most * variance.sqrt()).max(rounding)
     })
 }
@@ -214,7 +214,7 @@ fn averaged(
         true => Table::default(),
         false => columns::table(linear, accumulated)?,
     };
-    let slots = linear.linear();
+    let known = linear.linear();
     let (mut last, even) = ([0.0; WINDOW], [1.0 / WINDOW as f64; WINDOW]);
     last[WINDOW - 1] = 1.0;
     let all = problem.quantities.iter().map(|quantity| {
@@ -232,10 +232,10 @@ fn averaged(
             Recipe::PerCell(of, e) => (of, problem.subsystems[e].unit()),
             _ => return found,
         };
-        let slot = slots.iter().position(|l| *l == of);
-        let of_slot = |weights| slot.and_then(|slot| weighted(accumulated, slot, weights));
+        let average = known.iter().position(|l| *l == of);
+        let of_average = |weights| average.and_then(|average| weighted(accumulated, average, weights));
         if let (Some((mean, variance)), Some((_, seen)), Some(column)) =
-            (of_slot(&even), of_slot(&last), found.first_mut())
+            (of_average(&even), of_average(&last), found.first_mut())
         {
             // The error at the end holds what no trajectory saw too; so does that of the average.
             let unseen = |se: f64| (se.powi(2) - seen / unit.powi(2)).max(0.0);

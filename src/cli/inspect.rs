@@ -234,8 +234,8 @@ fn precision(found: &Sampled) -> Option<f64> {
     let linear = found.problem.linear();
     let mut first = None;
     for quantity in found.problem.quantities.iter().filter(|q| !q.needs_state() && !q.needs_variance()) {
-        let slot = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
-        let at = |row: usize| row * linear.len() + slot;
+        let average = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
+        let at = |row: usize| row * linear.len() + average;
         let rows = 0..found.problem.protocol.row_count();
         let largest = rows.clone().map(|r| averages.mean(at(r)).abs()).fold(0.0, f64::max);
         let variance = rows.map(|r| averages.sampling_variance(at(r))).fold(0.0, f64::max);

@@ -533,9 +533,9 @@ impl<'a> Progress<'a> {
     fn main_error(&self, accumulated: &Accumulated) -> String {
         let linear = self.problem.linear();
         let Some(main) = self.problem.quantities.first() else { return String::new() };
-        let slot = linear.iter().position(|l| *l == main.linear()).unwrap_or(0);
+        let average = linear.iter().position(|l| *l == main.linear()).unwrap_or(0);
         let rows = self.problem.protocol.row_count();
-        let errors = (0..rows).map(|row| accumulated.averages().mean_error(row * linear.len() + slot));
+        let errors = (0..rows).map(|row| accumulated.averages().mean_error(row * linear.len() + average));
         format!("error of ⟨{}⟩ ≤ {:.2e}", self.problem.column(main), errors.fold(0.0, f64::max))
     }
 

@@ -6,7 +6,7 @@ use super::covariance::Covariance;
 use super::moments::Moments;
 use super::unseen::Scatter;
 
-/// Means, variances and their errors, by number: row·slots + slot for slot `slot` of
+/// Means, variances and their errors, by number: row·width + average for linear average `average` of
 /// [`Problem::linear`](crate::problem::Problem::linear), and the place in the ledger for an audit.
 #[derive(Clone, Copy, Debug)]
 pub struct Averages<'a> {
@@ -32,13 +32,13 @@ impl Accumulated {
         self.averages().share()
     }
 
-    /// Mean of slot `slot` at each row and the covariance of these means, where that was kept.
-    pub fn between_rows(&self, slot: usize) -> Option<BetweenRows<'_>> {
+    /// Mean of linear average number `average` at each row and the covariance of these means, where that was kept.
+    pub fn between_rows(&self, average: usize) -> Option<BetweenRows<'_>> {
         let covariance = self.covariance.as_ref()?;
-        let rows = covariance.mean(slot).len();
-        let (averages, slots) = (self.averages(), self.moments.numbers() / rows.max(1));
-        let mean = (0..rows).map(|row| averages.mean(row * slots + slot)).collect();
-        Some(BetweenRows { mean, covariance, slot, share: averages.share() })
+        let rows = covariance.mean(average).len();
+        let (averages, width) = (self.averages(), self.moments.numbers() / rows.max(1));
+        let mean = (0..rows).map(|row| averages.mean(row * width + average)).collect();
+        Some(BetweenRows { mean, covariance, average, share: averages.share() })
     }
 }
 
@@ -47,14 +47,14 @@ pub struct BetweenRows<'a> {
     /// Its mean at each row.
     pub mean: Vec<f64>,
     covariance: &'a Covariance,
-    slot: usize,
+    average: usize,
     share: f64,
 }
 
 impl BetweenRows<'_> {
     /// Covariance of the means at rows `a` and `b`.
     pub fn of_mean(&self, a: usize, b: usize) -> f64 {
-        self.share * self.share * self.covariance.of_mean(self.slot, a, b)
+        self.share * self.share * self.covariance.of_mean(self.average, a, b)
     }
 }
 

@@ -30,7 +30,7 @@ pub use crate::table::Z95;
 /// Everything that the batches so far have contributed, in mergeable form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accumulated {
-    /// Moments of each linear average at each row: index row·slots + slot.
+    /// Moments of each linear average at each row: index row·width + average.
     pub moments: Moments,
     /// The averaged battery state at each row; empty unless a quantity needs it.
     pub occupations: Vec<Occupation>,
@@ -58,9 +58,9 @@ impl Accumulated {
     pub fn linear_part(&self, problem: &Problem, asked: &Problem) -> Self {
         let all = problem.linear();
         let (needed, width) = (asked.linear(), all.len());
-        let slots: Vec<usize> = needed.iter().filter_map(|l| all.iter().position(|known| known == l)).collect();
+        let chosen: Vec<usize> = needed.iter().filter_map(|l| all.iter().position(|known| known == l)).collect();
         let rows = 0..problem.protocol.row_count();
-        let numbers = rows.flat_map(|row| slots.iter().map(move |slot| row * width + slot));
+        let numbers = rows.flat_map(|row| chosen.iter().map(move |average| row * width + average));
         let no_jump = self.no_jump.as_ref().map(|known| Box::new(known.linear_part(problem, asked)));
         Self { moments: self.moments.choose(numbers), no_jump, ..Self::default() }
     }
@@ -191,7 +191,7 @@ fn bounded(
 struct Sample<'a> {
     averages: Averages<'a>,
     errors: &'a Errors<'a>,
-    slots: usize,
+    width: usize,
     /// Functions of density matrices at all rows.
     nonlinear: &'a [((Nonlinear, Part), Vec<Sided>)],
     row: usize,
@@ -199,16 +199,16 @@ struct Sample<'a> {
 
 impl Answers for Sample<'_> {
     fn mean(&self, of: Linear) -> Option<Estimate> {
-        let slot = self.errors.slot(of)?;
-        let value = self.averages.mean(self.row * self.slots + slot);
-        let (se, interval) = (self.errors.mean(self.row, slot), self.errors.interval(self.row, slot));
+        let average = self.errors.average(of)?;
+        let value = self.averages.mean(self.row * self.width + average);
+        let (se, interval) = (self.errors.mean(self.row, average), self.errors.interval(self.row, average));
         Some(Estimate { value, se, interval })
     }
 
     /// Between trajectories and within them.
     fn variance(&self, of: Varied) -> Option<Estimate> {
-        let (between, within) = (self.errors.slot(of.mean())?, self.errors.slot(of.spread())?);
-        let first = self.row * self.slots;
+        let (between, within) = (self.errors.average(of.mean())?, self.errors.average(of.spread())?);
+        let first = self.row * self.width;
         // A single trajectory differs from none.
         let between = if self.averages.effective() > 1.0 { self.averages.variance(first + between) } else { 0.0 };
         let se = self.errors.variance_of(self.row, of)?;
@@ -253,10 +253,10 @@ pub fn evaluate(problem: &Problem, accumulated: &Accumulated, how: &Evaluation) 
         let found = how.on_threads(|| bounded(problem, function, accumulated, &errors, &progress))?;
         nonlinear.push((function, found));
     }
-    let slots = problem.linear().len();
+    let width = problem.linear().len();
     let mut columns = Columns::sampled(problem);
     for (row, at) in problem.protocol.rows().iter().enumerate() {
-        let sample = Sample { averages, errors: &errors, slots, nonlinear: &nonlinear, row };
+        let sample = Sample { averages, errors: &errors, width, nonlinear: &nonlinear, row };
         columns.read(&sample, at.time)?;
     }
     let mut table = columns.table();
@@ -310,9 +310,9 @@ mod tests {
         let batch = |group: usize| {
             let weights = [1.0; 4];
             let mut moments = Moments::of_batch(&weights, 2 * linear.len());
-            for (row, (slot, needed)) in (0..2).flat_map(|row| linear.iter().enumerate().map(move |s| (row, s))) {
+            for (row, (average, needed)) in (0..2).flat_map(|row| linear.iter().enumerate().map(move |s| (row, s))) {
                 let found = values.iter().find(|(known, _)| known == needed).map_or([0.0; 4], |v| v.1);
-                moments.set(row * linear.len() + slot, &found, &weights);
+                moments.set(row * linear.len() + average, &found, &weights);
             }
             let mut densities = vec![Density::default(); 2 * reductions.len()];
             for density in &mut densities {
@@ -370,7 +370,8 @@ mod tests {
         close(2, mean / (2.0 * OMEGA), error / (2.0 * OMEGA));
         close(3, mean / 4.0, error / 4.0);
         assert!(column(3).value[0].is_nan());
-        let spread = |slot: usize| (accumulated.moments.variance_error(slot), accumulated.moments.mean_error(slot));
+        let spread =
+            |average: usize| (accumulated.moments.variance_error(average), accumulated.moments.mean_error(average));
         let (between, within) = (spread(4).0, spread(6).1);
         assert!(between > 0.0 && within > 0.0);
         close(4, variance + 0.2, between + within);

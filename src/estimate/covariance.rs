@@ -4,39 +4,39 @@ use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, Mat, MatMut, Par};
 use serde::{Deserialize, Serialize};
 
-/// Σw(x − mean)(x − mean)ᵀ over rows, one matrix a slot.
+/// Σw(x − mean)(x − mean)ᵀ over rows, one matrix a average.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Covariance {
     weight: f64,
     rows: usize,
-    /// Mean of each number, index slot·rows + row.
+    /// Mean of each number, index average·rows + row.
     mean: Vec<f64>,
-    /// Row-major rows × rows matrix of each slot.
+    /// Row-major rows × rows matrix of each average.
     products: Vec<f64>,
 }
 
 impl Covariance {
-    /// One batch: `values[row·slots + slot]` holds that number of every trajectory.
-    pub fn of_batch(values: &[Vec<f64>], slots: usize, weights: &[f64]) -> Self {
-        let rows = values.len() / slots;
+    /// One batch: `values[row·width + average]` holds that number of every trajectory.
+    pub fn of_batch(values: &[Vec<f64>], width: usize, weights: &[f64]) -> Self {
+        let rows = values.len() / width;
         let weight: f64 = weights.iter().sum();
-        let mut mean = vec![0.0; rows * slots];
-        let mut products = vec![0.0; slots * rows * rows];
-        for slot in 0..slots {
+        let mut mean = vec![0.0; rows * width];
+        let mut products = vec![0.0; width * rows * rows];
+        for average in 0..width {
             // Centred and scaled by √w: the products of all rows are then one matrix product, of which half is needed.
             let mut centred = Mat::<f64>::zeros(weights.len(), rows);
             let mut moves = false;
             for row in 0..rows {
-                let x = &values[row * slots + slot];
+                let x = &values[row * width + average];
                 let m = x.iter().zip(weights).map(|(x, w)| w * x).sum::<f64>() / weight;
-                mean[slot * rows + row] = m;
+                mean[average * rows + row] = m;
                 for ((c, x), w) in centred.col_mut(row).iter_mut().zip(x).zip(weights) {
                     *c = (x - m) * w.sqrt();
                     moves |= *c != 0.0;
                 }
             }
             if moves {
-                let block = &mut products[slot * rows * rows..][..rows * rows];
+                let block = &mut products[average * rows * rows..][..rows * rows];
                 let mut block = MatMut::from_column_major_slice_mut(block, rows, rows);
                 let (whole, half) = (BlockStructure::Rectangular, BlockStructure::TriangularLower);
                 let (left, right) = (centred.transpose(), centred.as_ref());
@@ -70,14 +70,14 @@ impl Covariance {
         self.weight = n;
     }
 
-    /// Mean of slot `slot` at each row.
-    pub fn mean(&self, slot: usize) -> &[f64] {
-        &self.mean[slot * self.rows..][..self.rows]
+    /// Mean of linear average number `average` at each row.
+    pub fn mean(&self, average: usize) -> &[f64] {
+        &self.mean[average * self.rows..][..self.rows]
     }
 
-    /// Estimated covariance of the *mean* of slot `slot` between rows `a` and `b`, for weights of 1.
-    pub fn of_mean(&self, slot: usize, a: usize, b: usize) -> f64 {
-        self.products[(slot * self.rows + a) * self.rows + b] / (self.weight * (self.weight - 1.0))
+    /// Estimated covariance of the *mean* of linear average number `average` between rows `a` and `b`, for weights of 1.
+    pub fn of_mean(&self, average: usize, a: usize, b: usize) -> f64 {
+        self.products[(average * self.rows + a) * self.rows + b] / (self.weight * (self.weight - 1.0))
     }
 }
 

@@ -128,53 +128,53 @@ impl<'a> Errors<'a> {
         (value - margin, value + margin)
     }
 
-    /// The interval of the mean of linear average `slot` at `row`.
-    pub fn interval(&self, row: usize, slot: usize) -> (f64, f64) {
-        let index = row * self.spans.len() + slot;
+    /// The interval of the mean of linear average number `average` at `row`.
+    pub fn interval(&self, row: usize, average: usize) -> (f64, f64) {
+        let index = row * self.spans.len() + average;
         let mean = self.averages.mean(index);
         if self.known.number(index) {
-            return self.about(mean, self.mean(row, slot));
+            return self.about(mean, self.mean(row, average));
         }
         let seen = self.averages.scatter(index);
-        let (below, above) = margins(&seen, self.ranges[slot], self.spans[slot], self.t);
+        let (below, above) = margins(&seen, self.ranges[average], self.spans[average], self.t);
         let share = self.averages.share();
         (mean - share * below, mean + share * above)
     }
 
-    /// Standard error of the mean of linear average `slot` at `row`.
-    pub fn mean(&self, row: usize, slot: usize) -> f64 {
-        let index = row * self.spans.len() + slot;
+    /// Standard error of the mean of linear average number `average` at `row`.
+    pub fn mean(&self, row: usize, average: usize) -> f64 {
+        let index = row * self.spans.len() + average;
         if self.known.number(index) {
             known(self.averages.mean_error(index))
         } else {
-            self.averages.share() * self.averages.scatter(index).error(self.spans[slot])
+            self.averages.share() * self.averages.scatter(index).error(self.spans[average])
         }
     }
 
     /// Standard error of the variance of an observable. Its parts between trajectories and within them may be correlated, so
     /// their errors are added. What was never seen adds at most R² to both parts together: it counts once, between them.
     pub fn variance_of(&self, row: usize, of: Varied) -> Option<f64> {
-        let index = row * self.spans.len() + self.slot(of.spread())?;
+        let index = row * self.spans.len() + self.average(of.spread())?;
         let within = match self.known.number(index) {
             true => known(self.averages.mean_error(index)),
             false => self.averages.share() * self.averages.scatter(index).error(0.0),
         };
-        Some(self.variance(row, self.slot(of.mean())?) + within)
+        Some(self.variance(row, self.average(of.mean())?) + within)
     }
 
     /// Where a linear average is recorded.
-    pub fn slot(&self, of: Linear) -> Option<usize> {
+    pub fn average(&self, of: Linear) -> Option<usize> {
         self.linear.iter().position(|known| *known == of)
     }
 
-    /// Standard error of the variance of linear average `slot` between trajectories.
-    fn variance(&self, row: usize, slot: usize) -> f64 {
-        let index = row * self.spans.len() + slot;
+    /// Standard error of the variance of linear average number `average` between trajectories.
+    fn variance(&self, row: usize, average: usize) -> f64 {
+        let index = row * self.spans.len() + average;
         let sampled = self.averages.variance_error(index);
         if self.known.number(index) {
             known(sampled)
         } else {
-            self.averages.scatter(index).variance_error(sampled, self.spans[slot], self.averages.share())
+            self.averages.scatter(index).variance_error(sampled, self.spans[average], self.averages.share())
         }
     }
 
@@ -262,7 +262,7 @@ pub fn local_rate(problem: &Problem, e: SubsystemId) -> f64 {
 struct Known {
     /// Of each row, whether nothing random has happened.
     certain: Vec<bool>,
-    /// Whether a linear average is known, index row·slots + slot.
+    /// Whether a linear average is known, index row·width + average.
     numbers: Vec<bool>,
 }
 

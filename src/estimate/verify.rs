@@ -80,7 +80,7 @@ pub fn compare(
     let errors = Errors::new(problem, averages, Confidence::Fixed);
     let comparisons = quantities.iter().map(|quantity| {
         let name = problem.column(quantity);
-        let slot = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
+        let average = linear.iter().position(|l| *l == quantity.linear()).unwrap_or(0);
         let mut comparison = Comparison {
             name: name.clone(),
             worst: (0.0, 0),
@@ -91,14 +91,14 @@ pub fn compare(
         };
         let (Some(mine), Some(theirs)) = (sampled.column(&name), exact.column(&name)) else { return comparison };
         for row in 0..rows {
-            let index = row * linear.len() + slot;
-            let event = averages.event_size(index).max(averages.share() * quantum(problem, linear[slot]));
+            let index = row * linear.len() + average;
+            let event = averages.event_size(index).max(averages.share() * quantum(problem, linear[average]));
             let (estimate, truth) = (mine.value[row], theirs.value[row]);
             let se = mine.se.as_ref().map_or(0.0, |se| se[row]);
-            let sampled_error = |slot: usize| averages.mean_error(row * linear.len() + slot);
+            let sampled_error = |average: usize| averages.mean_error(row * linear.len() + average);
             // Bernstein's part stands for the unseen, so linear averages are compared by what was seen.
-            let seen = match errors.mean(row, slot) {
-                wide if wide > 0.0 => se * sampled_error(slot) / wide,
+            let seen = match errors.mean(row, average) {
+                wide if wide > 0.0 => se * sampled_error(average) / wide,
                 _ => se,
             };
             let unchanged = averages.scatter(index).square == 0.0;
@@ -144,15 +144,15 @@ pub fn compare(
             }
         }
         comparison.curve = match quantity.entry().recipe {
-            Recipe::Mean(_) => curve(problem, accumulated, slot, &theirs.value),
+            Recipe::Mean(_) => curve(problem, accumulated, average, &theirs.value),
             Recipe::PerCell(_, e) => {
                 let unit = problem.subsystems[e].unit();
                 let energies: Vec<f64> = theirs.value.iter().map(|x| x * unit).collect();
-                curve(problem, accumulated, slot, &energies)
+                curve(problem, accumulated, average, &energies)
             }
             Recipe::SpinLength(_) => {
                 let squared: Vec<f64> = theirs.value.iter().map(|s| s * (s + 1.0)).collect();
-                curve(problem, accumulated, slot, &squared)
+                curve(problem, accumulated, average, &squared)
             }
             Recipe::PerTime(_) | Recipe::Variance(_) | Recipe::Deviation(_) => None,
             Recipe::State(..) | Recipe::FirstState(..) | Recipe::OverEnergy(..) => None,
@@ -210,15 +210,15 @@ fn deviation(difference: f64, se: f64, rare: f64) -> f64 {
 
 /// Hotelling's T² of one curve against `truth`, over the rows that enough trajectories move and in the directions that at
 /// least about a hundred of them do.
-fn curve(problem: &Problem, accumulated: &Accumulated, slot: usize, truth: &[f64]) -> Option<(f64, usize, f64)> {
-    let curve = accumulated.between_rows(slot)?;
+fn curve(problem: &Problem, accumulated: &Accumulated, average: usize, truth: &[f64]) -> Option<(f64, usize, f64)> {
+    let curve = accumulated.between_rows(average)?;
     let n = accumulated.moments.effective();
     // What differs between trajectories by rounding alone has no statistics, and what a few of them saw no normal law.
     let scale = truth.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
-    let slots = problem.linear().len();
+    let width = problem.linear().len();
     let averages = accumulated.averages();
     let variance = |r: usize| n * curve.of_mean(r, r);
-    let events = |r: usize| n * variance(r) / averages.event_size(r * slots + slot).powi(2);
+    let events = |r: usize| n * variance(r) / averages.event_size(r * width + average).powi(2);
     let moves = |r: &usize| variance(*r) > (EXACT * scale).powi(2) && events(*r) >= EVENTS;
     let kept: Vec<usize> = (0..truth.len()).filter(moves).collect();
     if kept.is_empty() {

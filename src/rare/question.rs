@@ -28,11 +28,11 @@ impl Question {
             Distribution::Conditional(quantity) => problem.of_single(quantity).unwrap_or((Linear::Energy, f64::NAN)),
         };
         let linear = problem.linear();
-        let slot = |of: Linear| linear.iter().position(|known| *known == of);
+        let average = |of: Linear| linear.iter().position(|known| *known == of);
         Self {
             event: event.clone(),
-            read: (slot(of).unwrap_or(0), factor),
-            beside: problem.beside(event).and_then(slot),
+            read: (average(of).unwrap_or(0), factor),
+            beside: problem.beside(event).and_then(average),
             counted: event.counted(problem),
             released: problem.channel_ids().map(|c| problem.released_per_jump(c)).collect(),
             measured: event.of == Distribution::EnergyOutcome,
@@ -75,8 +75,8 @@ impl Question {
     /// The second number by which the only trajectory of a batch is judged.
     pub fn beside(&self, batch: &impl Batch, step: usize) -> f64 {
         let mut value = [0.0];
-        if let Some(slot) = self.beside {
-            batch.linear(slot, step, &mut value);
+        if let Some(average) = self.beside {
+            batch.linear(average, step, &mut value);
         }
         value[0]
     }

@@ -48,7 +48,7 @@ pub(super) fn run<U: Unraveling>(
     let Task { which, range, weights, group, axes } = task;
     let mut batch = engine.start_of(which, options.seed, range.clone(), stop);
     let trajectories = batch.trajectories();
-    let (slots, rows) = (problem.linear().len(), problem.protocol.row_count());
+    let (width, rows) = (problem.linear().len(), problem.protocol.row_count());
     let kept = super::densities(engine, problem, options);
     let of_single_runs = SingleRuns::new(problem, &mut batch, range.start, &weights);
     let occupied = engine.is_diagonal() && (problem.needs_state() || options.states);
@@ -57,13 +57,13 @@ pub(super) fn run<U: Unraveling>(
     let mut recorder = BatchRecorder {
         pinched,
         first: range.start,
-        slots,
-        moments: Moments::of_batch(&weights, rows * slots),
+        width,
+        moments: Moments::of_batch(&weights, rows * width),
         occupations: vec![Occupation::default(); if occupied { rows } else { 0 }],
         densities: vec![Density::default(); rows * kept.len()],
         kept,
         group,
-        series: options.covariance.then(|| Vec::with_capacity(rows * slots)),
+        series: options.covariance.then(|| Vec::with_capacity(rows * width)),
         shots: super::keeps_shots(problem, options).then(|| ShotRecorder::new(problem, trajectories, options.shots)),
         single_runs: of_single_runs,
         ended: 0,
@@ -76,7 +76,7 @@ pub(super) fn run<U: Unraveling>(
         .map(|audit| audit.finish(recorder.shots.as_mut().map(|shots| &mut shots.shots), &recorder.weights))
         .transpose()?;
     let (pinched, along) = recorder.pinched.map(|of| (of.pinched, of.occupations)).unzip();
-    let covariance = recorder.series.map(|series| Covariance::of_batch(&series, slots, &recorder.weights));
+    let covariance = recorder.series.map(|series| Covariance::of_batch(&series, width, &recorder.weights));
     Ok(BatchResult {
         accumulated: Accumulated {
             moments: recorder.moments,
@@ -107,7 +107,7 @@ pub(super) fn run<U: Unraveling>(
 struct BatchRecorder<'a, B> {
     first: u64,
     pinched: Option<PinchedRecorder<'a>>,
-    slots: usize,
+    width: usize,
     /// Numbers of the density matrices that are kept at each row.
     kept: Vec<usize>,
     weights: Vec<f64>,
@@ -127,9 +127,9 @@ struct BatchRecorder<'a, B> {
 impl<B: Batch + Clone> Recorder<B> for BatchRecorder<'_, B> {
     fn row(&mut self, batch: &B, moment: &Moment) -> Result<(), RunError> {
         let Moment { row, step, .. } = *moment;
-        for slot in 0..self.slots {
-            batch.linear(slot, step, &mut self.values);
-            self.moments.set(row * self.slots + slot, &self.values, &self.weights);
+        for average in 0..self.width {
+            batch.linear(average, step, &mut self.values);
+            self.moments.set(row * self.width + average, &self.values, &self.weights);
             if let Some(series) = &mut self.series {
                 series.push(self.values.clone());
             }
@@ -201,8 +201,8 @@ impl<'a> ShotRecorder<'a> {
     /// Conditional ⟨H_B⟩ at the end.
     fn energies(&self, batch: &impl Batch) -> Vec<f64> {
         let mut energy = vec![0.0; batch.trajectories()];
-        if let Some(slot) = self.problem.linear().iter().position(|l| *l == Linear::Energy) {
-            batch.linear(slot, self.problem.protocol.steps.len() - 1, &mut energy);
+        if let Some(average) = self.problem.linear().iter().position(|l| *l == Linear::Energy) {
+            batch.linear(average, self.problem.protocol.steps.len() - 1, &mut energy);
         }
         energy
     }

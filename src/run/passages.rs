@@ -19,7 +19,7 @@ const HALVINGS: usize = 30;
 /// A number in a trajectory and a level of it.
 #[derive(Clone, Copy, Debug)]
 struct Level {
-    slot: usize,
+    average: usize,
     factor: f64,
     beyond: Beyond,
     level: f64,
@@ -30,7 +30,7 @@ struct Level {
 impl Level {
     fn is_passed<B: Batch>(self, alone: &B, step: usize) -> bool {
         let mut value = [0.0];
-        alone.linear(self.slot, step, &mut value);
+        alone.linear(self.average, step, &mut value);
         self.beyond.holds(self.factor * value[0], self.level, self.rounding)
     }
 }
@@ -53,11 +53,11 @@ impl<B: Batch + Clone> Passages<B> {
         let linear = problem.linear();
         let level = |passage: &Passage| {
             let (of, factor) = problem.of_single(&passage.quantity)?;
-            let slot = linear.iter().position(|known| *known == of)?;
+            let average = linear.iter().position(|known| *known == of)?;
             let (lo, hi) = of.range(problem);
             let width = if (hi - lo).is_finite() { factor.abs() * (hi - lo) } else { 0.0 };
             let rounding = ROUNDING * (passage.level.abs() + width);
-            Some(Level { slot, factor, beyond: passage.beyond, level: passage.level, rounding })
+            Some(Level { average, factor, beyond: passage.beyond, level: passage.level, rounding })
         };
         let levels: Vec<Level> = problem.record.first_passage.iter().filter_map(level).collect();
         let (all, before) = (trajectories * levels.len(), vec![None; trajectories]);

@@ -99,16 +99,16 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
     /// When H_B cannot be measured in a state, or a trajectory cannot be followed again.
     pub fn row(&mut self, batch: &B, moment: &Moment, weights: &[f64]) -> Result<(), RunError> {
         if !self.paths.is_empty() {
-            for (slot, factor) in &self.columns {
-                batch.linear(*slot, moment.step, &mut self.values);
+            for (average, factor) in &self.columns {
+                batch.linear(*average, moment.step, &mut self.values);
                 self.paths.iter_mut().zip(&self.values).for_each(|(path, value)| path.values.push(factor * value));
             }
         }
         let (all, own) = (self.distributions.len(), &self.distributions);
         for (at, (read, width)) in own.iter().enumerate() {
             let histogram = &mut self.histograms[moment.row * all + at];
-            let (slot, factor) = read.unwrap_or((self.energy.unwrap_or(0), 1.0));
-            batch.linear(slot, moment.step, &mut self.values);
+            let (average, factor) = read.unwrap_or((self.energy.unwrap_or(0), 1.0));
+            batch.linear(average, moment.step, &mut self.values);
             for (k, (value, weight)) in self.values.iter().zip(weights).enumerate() {
                 let mut measured = false;
                 if read.is_none() {

@@ -421,9 +421,9 @@ impl Vectors for BlockBatch<'_> {
         self.walkers[k].path
     }
 
-    fn known(&self, k: usize, slot: usize) -> Option<f64> {
+    fn known(&self, k: usize, average: usize) -> Option<f64> {
         let (choice, passed) = self.walkers[k].path?;
-        Some(self.engine.paths.row(choice, passed)?.values[slot])
+        Some(self.engine.paths.row(choice, passed)?.values[average])
     }
 }
 

@@ -143,8 +143,8 @@ impl States for EngineBatch<'_> {
         each!(Self, self, batch => batch.trajectories())
     }
 
-    fn linear(&self, slot: usize, step: usize, out: &mut [f64]) {
-        each!(Self, self, batch => batch.linear(slot, step, out));
+    fn linear(&self, average: usize, step: usize, out: &mut [f64]) {
+        each!(Self, self, batch => batch.linear(average, step, out));
     }
 
     fn density(&self, weights: &[f64], reduction: usize, group: usize, into: &mut Density) {

@@ -372,9 +372,9 @@ impl States for LadderBatch<'_> {
         self.walkers.len()
     }
 
-    fn linear(&self, slot: usize, step: usize, out: &mut [f64]) {
+    fn linear(&self, average: usize, step: usize, out: &mut [f64]) {
         let ladder = &self.engine.ladder;
-        let linear = ladder.linear[slot];
+        let linear = ladder.linear[average];
         for (LadderWalker { walks, counts, .. }, value) in self.walkers.iter().zip(out) {
             let rung = |e: SubsystemId| &walks[e.index()].rung;
             *value = match linear {

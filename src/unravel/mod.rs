@@ -32,9 +32,9 @@ pub trait States {
     /// How many there are.
     fn trajectories(&self) -> usize;
 
-    /// Linear average number `slot` (in the order of [`Problem::linear`](crate::problem::Problem::linear)) in each
+    /// Linear average number `average` (in the order of [`Problem::linear`](crate::problem::Problem::linear)) in each
     /// trajectory's state, at a row of step `step`.
-    fn linear(&self, slot: usize, step: usize, out: &mut [f64]);
+    fn linear(&self, average: usize, step: usize, out: &mut [f64]);
 
     /// Add the weighted states, reduced as number `reduction` says, to `group` of `into`. The numbers are those of
     /// [`Problem::reductions`](crate::problem::Problem::reductions); one beyond them is the state of the battery.

@@ -177,7 +177,7 @@ impl Evolve for Followed<'_> {
         let Self { engine, flight, local, .. } = self;
         let blocks = &engine.blocks;
         let stage = blocks.stage_of(moment.step);
-        let mean = |slot| local.block.observable(blocks, slot, stage).mean(&flight.psi, flight.norm);
+        let mean = |average| local.block.observable(blocks, average, stage).mean(&flight.psi, flight.norm);
         let values = (0..blocks.linear.len()).map(mean).collect();
         self.rows.push(Row { flight: flight.clone(), local: local.clone(), values });
         Ok(())

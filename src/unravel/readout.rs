@@ -41,8 +41,8 @@ pub trait Vectors {
         None
     }
 
-    /// Linear average number `slot`, where it was worked out before.
-    fn known(&self, _k: usize, _slot: usize) -> Option<f64> {
+    /// Linear average number `average`, where it was worked out before.
+    fn known(&self, _k: usize, _average: usize) -> Option<f64> {
         None
     }
 }
@@ -52,14 +52,14 @@ impl<V: Vectors> States for V {
         self.len()
     }
 
-    fn linear(&self, slot: usize, step: usize, out: &mut [f64]) {
+    fn linear(&self, average: usize, step: usize, out: &mut [f64]) {
         let of = self.blocks();
-        let (linear, stage) = (of.linear[slot], of.stage_of(step));
+        let (linear, stage) = (of.linear[average], of.stage_of(step));
         for (k, value) in out.iter_mut().enumerate() {
             let counted = counted(linear, step, self.jumps(k), self.released());
-            *value = counted.or_else(|| self.known(k, slot)).unwrap_or_else(|| {
+            *value = counted.or_else(|| self.known(k, average)).unwrap_or_else(|| {
                 let View { block, psi, norm } = self.view(k);
-                block.observable(of, slot, stage).mean(psi, norm)
+                block.observable(of, average, stage).mean(psi, norm)
             });
         }
     }
@@ -107,7 +107,7 @@ impl<V: Vectors> States for V {
     fn energy_outcomes(&self, k: usize, take: &mut dyn FnMut(f64, f64)) -> Result<(), RunError> {
         let of = self.blocks();
         let View { block, psi, norm } = self.view(k);
-        let Some(slot) = of.linear.iter().position(|l| *l == Linear::Energy) else { return Ok(()) };
+        let Some(average) = of.linear.iter().position(|l| *l == Linear::Energy) else { return Ok(()) };
         let mut unknown = false;
         let mut of_weight = |energy: f64, weight: f64| {
             unknown |= energy.is_nan() && weight > 0.0; // it was not worked out
@@ -117,7 +117,7 @@ impl<V: Vectors> States for V {
             let last = of.reductions.len() - 1; // the battery's state, in the eigenbasis of its Hamiltonian
             block.reducer(of, last).populations(psi, &mut of_weight);
         } else {
-            let energies = &block.observable(of, slot, 0).diagonal;
+            let energies = &block.observable(of, average, 0).diagonal;
             energies.iter().zip(psi).for_each(|(energy, x)| of_weight(*energy, x.norm_sqr()));
         }
         if unknown { Err(not_measured(most_coupled(of, block))) } else { Ok(()) }

@@ -41,8 +41,8 @@ fn cost(cells: u64, problem: &Problem) -> Result<Cost, Box<dyn Error>> {
     let n = ((0.5 / one * 2.0) as u64).clamp(4, 4000);
     let (seconds, outcome) = run(n)?;
     let averages = outcome.accumulated.averages();
-    let slots = problem.linear().len();
-    let rows = || (0..problem.protocol.row_count()).map(|row| row * slots);
+    let width = problem.linear().len();
+    let rows = || (0..problem.protocol.row_count()).map(|row| row * width);
     let largest = rows().map(|at| averages.mean(at).abs()).fold(0.0, f64::max);
     let variance = rows().map(|at| averages.sampling_variance(at)).fold(0.0, f64::max);
     let needed = (variance / (0.01 * largest).powi(2)).ceil().max(1.0);

@@ -82,10 +82,10 @@ fn what_is_known_needs_no_sampling() {
     let problem = p.observe(quantities).build().unwrap();
     let known = Known::new(&problem);
     assert_eq!(known.certain, [true, false, false, false]);
-    let slots = problem.linear().len();
+    let width = problem.linear().len();
     let of = |linear: Linear| {
-        let slot = problem.linear().iter().position(|l| *l == linear).unwrap();
-        (0..4).map(|row| known.number(row * slots + slot)).collect::<Vec<_>>()
+        let average = problem.linear().iter().position(|l| *l == linear).unwrap();
+        (0..4).map(|row| known.number(row * width + average)).collect::<Vec<_>>()
     };
     assert_eq!(of(Linear::Energy), [true, false, false, false]);
     // Dephasing moves no energy, but takes D out of J = 1.

@@ -136,9 +136,9 @@ fn summed(
     of: impl Fn(&Observable, Elements<'_>) -> f64,
 ) -> Option<f64> {
     let blocks = state.blocks();
-    let (slot, stage) = (blocks.linear.iter().position(|l| *l == needed)?, blocks.stage_of(step));
+    let (average, stage) = (blocks.linear.iter().position(|l| *l == needed)?, blocks.stage_of(step));
     let reached = state.reached().iter().enumerate();
-    Some(reached.map(|(b, block)| of(block.observable(blocks, slot, stage), &|i, j| state.element(b, i, j))).sum())
+    Some(reached.map(|(b, block)| of(block.observable(blocks, average, stage), &|i, j| state.element(b, i, j))).sum())
 }
 
 /// A linear average in a step, if the blocks hold it.

@@ -142,11 +142,11 @@ impl Block {
         self.drives[drive].get_or_init(|| of.inside(self, &of.drives[drive]).map(|x| x * -Complex64::I))
     }
 
-    /// The operator behind linear average `slot` in a stage.
-    pub fn observable(&self, of: &Blocks, slot: usize, stage: usize) -> &Observable {
+    /// The operator behind linear average number `average` in a stage.
+    pub fn observable(&self, of: &Blocks, average: usize, stage: usize) -> &Observable {
         // Kept once where the stage does not matter.
-        let place = if of.linear[slot].of_channels() { stage } else { 0 } * of.linear.len() + slot;
-        self.observables[place].get_or_init(|| measure::observable(of, self, of.linear[slot], stage))
+        let place = if of.linear[average].of_channels() { stage } else { 0 } * of.linear.len() + average;
+        self.observables[place].get_or_init(|| measure::observable(of, self, of.linear[average], stage))
     }
 
     /// H₀.
