@@ -1,11 +1,12 @@
-//! Wall time of the rate equation and of mean field over the aging protocol, and of a steady state by iteration.
+//! Wall time of the rate equation and of mean field over the aging protocol, of density matrices, and of a steady state by iteration.
 
 mod aging;
 
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 use leyden::exact::mean_field::MeanField;
 use leyden::exact::rate_equation::RateEquation;
-use leyden::exact::steady;
+use leyden::exact::{solve, steady};
+use leyden::models::Network;
 use leyden::problem::{Kind, Problem, Quantity, a, ad};
 use leyden::stop::Stop;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 fn exact(c: &mut Criterion) {
     let mut group = c.benchmark_group("exact");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
-    for (cells, seconds) in [(20, 5), (140, 20)] {
+    for (cells, seconds) in [(20, 5), (140, 20), (400, 100)] {
         let problem = aging::problem(cells);
         group.measurement_time(Duration::from_secs(seconds));
         group.bench_function(format!("rate equation, N={cells}"), |b| {
@@ -24,6 +25,12 @@ fn exact(c: &mut Criterion) {
     group.measurement_time(Duration::from_secs(5));
     group.bench_function("mean field, N=140", |b| {
         b.iter(|| MeanField::new(&problem).and_then(|theory| theory.solve()).expect("it is solved"));
+    });
+    let problem =
+        Network { cells: 8, t_end: 5.0, samples: 25, ..Network::default() }.problem().expect("it is a problem");
+    group.measurement_time(Duration::from_secs(20));
+    group.bench_function("density matrix of 8 cells on a chain", |b| {
+        b.iter(|| solve(&problem, None, &Stop::default()).expect("it is solved"));
     });
     let problem = two_oscillators(12);
     group.bench_function("steady state, two oscillators of 12 levels", |b| {
