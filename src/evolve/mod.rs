@@ -101,8 +101,11 @@ impl Propagator {
         let method = match Plan::new(of, block, stage, spacings) {
             Plan::Scalar(k) => Method::Scalar(k),
             Plan::Stepped(series) => Method::Stepped(series),
-            Plan::Tabled(generator, series) => match Table::new(generator, &series, spacings, stop) {
-                Ok(Some(table)) => Method::Tabled(table, series),
+            Plan::Tabled(generator, mut series) => match Table::new(generator, &series, spacings, stop) {
+                Ok(Some(table)) => {
+                    series.stack(generator, table.shortest(spacings));
+                    Method::Tabled(table, series)
+                }
                 Ok(None) => return Err(RunError::Interrupted),
                 Err(reason) => Method::Refused(reason),
             },
@@ -368,6 +371,46 @@ mod tests {
             term(Complex64::new(-0.05, 0.0), &[(k, SlotOp::Number)]);
         }
         Series::new(Operator::flips(Flips::new(cells, &terms)), Vec::new())
+    }
+
+    /// Terms that are made at once give the states and jumps of those that are made in turn.
+    #[test]
+    fn powers_are_terms() {
+        use sprs::TriMatI;
+        for d in [2, 4, 6, 8] {
+            let mut k = TriMatI::<Complex64, u32>::new((d, d));
+            for i in 0..d {
+                k.add_triplet(i, i, Complex64::new(-0.1 * i as f64, 0.3 - 0.2 * i as f64));
+                k.add_triplet(i, (i + 1) % d, Complex64::new(0.05, -0.4 - 0.1 * i as f64));
+                k.add_triplet((i + 1) % d, i, Complex64::new(-0.05, -0.4 - 0.1 * i as f64));
+            }
+            let k: Sparse = k.to_csr();
+            let series = || {
+                let mut series = Series::new(Operator::new(&k), Vec::new());
+                series.in_registers();
+                series
+            };
+            let longest = 0.7 / series().rate();
+            let (in_turn, mut at_once) = (series(), series());
+            at_once.stack(&k, longest);
+            let psi: Vec<Complex64> = (0..d).map(|i| Complex64::new(0.3 + i as f64, 0.5 - i as f64)).collect();
+            let flight = Flight { norm: norm_sqr(&psi), psi, time: 0.0, start: 0.0 };
+            let (stop, mut work) = (Stop::default(), Workspace::default());
+            for (left, share) in [(longest, 0.0), (0.3 * longest, 0.0), (longest, 0.999), (longest, 0.9999)] {
+                let mut evolved = |series: &Series| {
+                    let mut flight = flight.clone();
+                    assert_eq!(series.expand(&flight, left, &mut work, &stop).unwrap(), left);
+                    let jumps = series.advance(&mut flight, left, share * flight.norm, &mut work);
+                    (flight, jumps)
+                };
+                let ((a, jumps), (b, too)) = (evolved(&in_turn), evolved(&at_once));
+                assert_eq!((jumps, too), (share > 0.0, share > 0.0), "{d} {left} {share}");
+                assert!((a.time - b.time).abs() < 1e-12 * left && (a.norm - b.norm).abs() < 1e-13 * a.norm);
+                assert!(a.psi.iter().zip(&b.psi).all(|(a, b)| (a - b).norm() < 1e-13 * flight.norm.sqrt()), "{d}");
+            }
+            // What is longer than they hold for is made in turn.
+            assert!(at_once.expand(&flight, 2.0 * longest, &mut work, &stop).unwrap() > longest);
+        }
     }
 
     #[test]

@@ -9,7 +9,9 @@
 use super::kernel::{Operator, REGISTERS, norm_sqr};
 use super::{Bracket, Failed, Flight};
 use crate::problem::Envelope;
+use crate::space::blocks::Sparse;
 use crate::stop::Stop;
+use faer::Mat;
 use num_complex::Complex64;
 
 /// Highest order of a polynomial.
@@ -34,6 +36,8 @@ pub struct Series {
     shift: Complex64,
     /// Envelopes with −iO.
     varying: Vec<(Envelope, Operator)>,
+    /// All terms at once, where states are few.
+    powers: Option<Powers>,
 }
 
 /// Vectors used while evolving, kept from one call to the next.
@@ -86,12 +90,21 @@ impl Series {
         // In a block of a few states the exponential would cost more than the shift saves.
         let shift = if generator.rows() <= REGISTERS { Complex64::ZERO } else { generator.centre() };
         generator.recentre(shift);
-        Self { generator, shift, varying }
+        Self { generator, shift, varying, powers: None }
     }
 
     /// Keep the generator as a dense matrix that the compiler unrolls.
     pub fn in_registers(&mut self) {
         self.generator.make_dense();
+    }
+
+    /// Have all terms of a polynomial for times up to `longest` made at once, by one product with the powers of the generator,
+    /// which is given again: they need not wait for each other.
+    pub fn stack(&mut self, generator: &Sparse, longest: f64) {
+        let fits = self.varying.is_empty() && self.shift == Complex64::ZERO && self.dimension() <= REGISTERS;
+        if fits && longest > 0.0 && self.rate() * longest <= MOST_STACKED {
+            self.powers = Some(Powers::new(generator, self.rate(), longest));
+        }
     }
 
     /// Dimension of the block.
@@ -122,6 +135,12 @@ impl Series {
     pub fn expand(&self, flight: &Flight, left: f64, work: &mut Workspace, stop: &Stop) -> Result<f64, Failed> {
         stop.check()?;
         let (d, now) = (flight.psi.len(), flight.time);
+        if let Some(powers) = &self.powers
+            && left <= powers.longest
+        {
+            powers.expand(&flight.psi, work);
+            return Ok(left);
+        }
         work.quiet.clear();
         let mut piece = left;
         for (envelope, _) in &self.varying {
@@ -324,18 +343,32 @@ impl Series {
     #[inline(always)]
     fn crossing(&self, length: f64, start: f64, end: f64, threshold: f64, work: &mut Workspace) -> f64 {
         let mut bracket = Bracket::up_to(length);
-        let mut s = length * ((start - threshold) / (start - end).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
+        // From where the parabola through both ends with the slope at the first one falls to it.
+        let (above, rise) = (start - threshold, self.first_slope(start, work) * length);
+        let across = (rise * rise - 4.0 * (end - start - rise) * above).sqrt() - rise;
+        let straight = above / (start - end).max(f64::MIN_POSITIVE);
+        let share = if across > 0.0 { 2.0 * above / across } else { straight };
+        let mut s = length * share.clamp(0.0, 1.0);
         for _ in 0..60 {
             let (norm, slope) = self.value_and_slope(s, work);
             let value = norm - threshold;
             let next = bracket.newton(s, value, slope);
             let moved = (next - s).abs();
             s = next;
-            if moved <= 1e-9 * length {
+            if moved <= 1e-7 * length {
                 break;
             }
         }
         s
+    }
+
+    /// d‖ψ‖²/ds at 0, where ‖ψ‖² is `norm`.
+    #[inline(always)]
+    fn first_slope(&self, norm: f64, work: &Workspace) -> f64 {
+        let d = self.dimension();
+        let (psi, next) = (&work.terms[..d], &work.terms[d..2 * d]);
+        let product: f64 = psi.iter().zip(next).map(|(x, y)| x.re * y.re + x.im * y.im).sum();
+        2.0 * (product / work.unit + self.shift.re * norm)
     }
 
     /// ψ(s) into the working vector; returns its norm².
@@ -383,6 +416,80 @@ impl Series {
         change /= *unit;
         let decay = if self.shift.re == 0.0 { 1.0 } else { (2.0 * self.shift.re * s).exp() };
         (decay * size, decay * (2.0 * change + 2.0 * self.shift.re * size))
+    }
+}
+
+/// Largest norm × time of polynomials whose terms are made at once.
+const MOST_STACKED: f64 = 2.0;
+/// Numbers that are added up side by side.
+const SIDE_BY_SIDE: usize = 32;
+
+/// K u, K²u²/2!, … one below the other as a real matrix that acts on (re, im) pairs.
+#[derive(Debug)]
+struct Powers {
+    /// Strips of rows, each by columns.
+    strips: Vec<[f64; SIDE_BY_SIDE]>,
+    order: usize,
+    /// The unit u of time, and how long polynomials hold.
+    longest: f64,
+}
+
+impl Powers {
+    /// With as many terms as times up to `longest` need, `rate` being a bound of ‖K‖.
+    fn new(generator: &Sparse, rate: f64, longest: f64) -> Self {
+        let d = generator.rows();
+        // A bound of the next term.
+        let (mut order, mut bound) = (0, rate * longest);
+        while bound > SMALL && order < ORDER {
+            order += 1;
+            bound *= rate * longest / (order + 1) as f64;
+        }
+        let mut step = Mat::<Complex64>::zeros(d, d);
+        generator.iter().for_each(|(value, (i, j))| step[(i as usize, j as usize)] += value * longest);
+        let mut power = Mat::<Complex64>::identity(d, d);
+        // Row by row of (re, im), with the two columns that (re, im) of each element of ψ multiply.
+        let mut rows: Vec<Vec<f64>> = Vec::new();
+        for n in 1..=order {
+            let next = &step * &power;
+            power = Mat::from_fn(d, d, |i, j| next[(i, j)] / n as f64);
+            for i in 0..d {
+                let x = |j: usize| power[(i, j)];
+                rows.push((0..d).flat_map(|j| [x(j).re, -x(j).im]).collect());
+                rows.push((0..d).flat_map(|j| [x(j).im, x(j).re]).collect());
+            }
+        }
+        let strip = |rows: &[Vec<f64>]| -> Vec<[f64; SIDE_BY_SIDE]> {
+            let at = |row: usize, column: usize| rows.get(row).map_or(0.0, |row| row[column]);
+            (0..2 * d).map(|column| std::array::from_fn(|row| at(row, column))).collect()
+        };
+        Self { strips: rows.chunks(SIDE_BY_SIDE).flat_map(strip).collect(), order, longest }
+    }
+
+    /// The terms of exp(tK)ψ.
+    #[inline(always)]
+    fn expand(&self, psi: &[Complex64], work: &mut Workspace) {
+        let d = psi.len();
+        let (strips, n) = (self.strips.chunks_exact(2 * d), 2 * d);
+        work.unit = self.longest;
+        work.order = self.order;
+        let numbers = strips.len() * SIDE_BY_SIDE;
+        let size = d + numbers.div_ceil(2);
+        if work.terms.len() < size {
+            work.terms.resize(size, Complex64::ZERO);
+        }
+        work.terms[..d].copy_from_slice(psi);
+        let x: &[f64] = bytemuck::cast_slice(psi);
+        let terms: &mut [f64] = bytemuck::cast_slice_mut(&mut work.terms[d..size]);
+        for (strip, out) in strips.zip(terms.chunks_exact_mut(SIDE_BY_SIDE)) {
+            let mut sum = [0.0; SIDE_BY_SIDE];
+            for j in 0..n {
+                let (column, factor) = (&strip[j], x[j]);
+                for i in 0..SIDE_BY_SIDE {
+                    sum[i] += column[i] * factor;
+                }
+            }
+            out.copy_from_slice(&sum);
+        }
     }
 }
 
