@@ -7,6 +7,7 @@
 
 mod flips;
 mod kernel;
+mod powers;
 mod root;
 mod series;
 mod table;
@@ -400,7 +401,8 @@ mod tests {
                 let mut evolved = |series: &Series| {
                     let mut flight = flight.clone();
                     assert_eq!(series.expand(&flight, left, &mut work, &stop).unwrap(), left);
-                    let jumps = series.advance(&mut flight, left, share * flight.norm, &mut work);
+                    let threshold = share * flight.norm;
+                    let jumps = series.advance(&mut flight, left, threshold, &mut work);
                     (flight, jumps)
                 };
                 let ((a, jumps), (b, too)) = (evolved(&in_turn), evolved(&at_once));

@@ -37,7 +37,7 @@ const HALVINGS: u32 = 10;
 /// 311 (1984) and N. J. Higham, ACM Trans. Math. Softw. 14, 381 (1988). Where that stagnates (transport over many
 /// levels in a time like t makes the integrand itself large) t is split into 2, 4, … equal steps.
 ///
-/// Where no state is ever come back to xₖ follows by substitution (see [`Cascade`]), elsewhere by sparse LU.
+/// Where no state is ever come back to xₖ follows by substitution (`exact/cascade.rs`), elsewhere by sparse LU.
 ///
 /// Sums run in a fixed order, so results do not depend on the number of threads.
 #[derive(Debug)]

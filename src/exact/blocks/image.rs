@@ -283,7 +283,7 @@ mod tests {
     /// A sparse matrix with a third of its elements, some of them equal.
     fn matrix(seed: usize, rows: usize, columns: usize) -> Sparse {
         let mut matrix = TriMatI::<Complex64, u32>::new((rows, columns));
-        for at in (0..rows * columns).filter(|at| (at * 7 + seed * 5) % 3 == 0) {
+        for at in (0..rows * columns).filter(|at| (at * 7 + seed * 5).is_multiple_of(3)) {
             let x = |k: usize| ((at * 31 + k + seed) % 11) as f64 / 7.0 - 0.7;
             matrix.add_triplet(at / columns, at % columns, Complex64::new(x(0), x(4)));
         }
