@@ -26,7 +26,7 @@ impl Powers {
         let d = generator.rows();
         // A bound of the next term.
         let (mut order, mut bound) = (0, rate * longest);
-        while bound > SMALL && order < ORDER {
+        while order == 0 || (bound > SMALL && order < ORDER) {
             order += 1;
             bound *= rate * longest / (order + 1) as f64;
         }

@@ -116,7 +116,7 @@ impl Table {
         Some((level, matrix, *length, false))
     }
 
-    /// Nothing is left to the series that is longer, but for what is longer than all distances between rows.
+    /// The longest time that is left to the series, but for what is longer than all distances between rows.
     pub fn shortest(&self, spacings: &[(f64, u64)]) -> f64 {
         let longest = spacings.iter().map(|s| s.0).fold(0.0, f64::max);
         self.dyadic.first().map_or(longest, |(length, _)| *length)

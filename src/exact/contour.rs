@@ -186,9 +186,9 @@ impl Contour {
         Ok(integrals)
     }
 
-    /// Number of shifts, that is of complex solves per step (0 where tA = 0).
-    pub fn nodes(&self) -> usize {
-        self.nodes.len()
+    /// Numbers that are kept, to order of magnitude.
+    pub fn kept(&self) -> usize {
+        self.rates.states() * if let Method::Lu(_) = self.method { self.nodes.len() } else { 1 }
     }
 
     /// Sets `substeps` and `nodes` to the cheapest contour of 2^`least` steps or more that meets the tolerance.

@@ -26,7 +26,7 @@ const MOST_STATES: u64 = 200_000;
 const MOST_JOINT: usize = 5_000_000;
 /// Absolute tolerance on probabilities.
 const TOLERANCE: f64 = 1e-11;
-/// Most nodes × states of all propagators that are kept at a time: some 3 GB.
+/// Most nodes × states of all propagators with factors that are kept at a time: some 3 GB.
 const MOST_KEPT: usize = 10_000_000;
 
 /// All |J, M⟩ of N cells.
@@ -194,7 +194,7 @@ pub struct RateEquation<'a> {
     spaces: Vec<Space>,
     /// Propagators by (step, ensemble, bits of the interval, which sort as it does), made when first needed.
     propagators: BTreeMap<(usize, usize, u64), Contour>,
-    /// Nodes × states of these.
+    /// How much of that these are.
     kept: usize,
     stop: Stop,
     /// The battery's levels, when a quantity needs them.
@@ -260,7 +260,7 @@ impl<'a> RateEquation<'a> {
             let rates = |jump: &Jump| space.states.iter().map(|s| total_rate(space, jump, *s)).collect();
             let counted: Vec<Vec<f64>> = active.iter().map(rates).collect();
             let made = Contour::new(&space.generator(active), interval, &counted, TOLERANCE, &self.stop)?;
-            let size = made.nodes() * space.states.len();
+            let size = made.kept();
             if self.kept + size > MOST_KEPT {
                 self.propagators.clear();
                 self.kept = 0;

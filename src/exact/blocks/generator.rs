@@ -1,14 +1,17 @@
 //! What acts on ρ = ⊕ρ_b during one stage.
 
 use super::image::{self, Image, Triangles};
+use crate::error::RunError;
 use crate::problem::Envelope;
 use crate::space::blocks::{Block, BlockId, Blocks, Sparse};
+use crate::stop::Stop;
 use num_complex::Complex64;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-/// Most entries of one map on density matrices: 1 GB.
-pub const MOST_ENTRIES: f64 = 5e7;
+/// Most entries of one map on density matrices: 1 GB; and most terms that they are the sums of.
+const MOST_ENTRIES: f64 = 5e7;
+const MOST_TERMS: f64 = 1e9;
 /// An entry of such a map takes this part of the time of a multiplication in a product.
 const ENTRY: f64 = 0.5;
 
@@ -37,6 +40,8 @@ pub struct Parts {
     pub norm: f64,
     triangles: Triangles,
     image: OnceLock<Image>,
+    /// How many entries the map has at most, if it is made of them, or the multiplications that products take.
+    cost: OnceLock<(bool, f64)>,
 }
 
 /// What acts during one stage.
@@ -116,7 +121,7 @@ impl Parts {
     /// Of these operators.
     pub fn new(drift: Vec<Sparse>, jumps: Vec<JumpMap>) -> Self {
         let (norm, triangles) = (size_of(&drift, &jumps), Triangles::new(drift.iter().map(Sparse::rows)));
-        Self { drift, jumps, norm, triangles, image: OnceLock::new() }
+        Self { drift, jumps, norm, triangles, image: OnceLock::new(), cost: OnceLock::new() }
     }
 
     /// How density matrices are kept for it.
@@ -131,18 +136,45 @@ impl Parts {
         (drift + jumps) as f64
     }
 
+    /// Whether it is made of entries, and how many there are at most, or else the multiplications of products.
+    fn way(&self) -> (bool, f64) {
+        *self.cost.get_or_init(|| {
+            let ((entries, terms), products) = (image::size(&self.drift, &self.jumps), self.products());
+            let by_entries = entries <= products.min(MOST_ENTRIES) && terms <= MOST_TERMS;
+            (by_entries, if by_entries { entries } else { products })
+        })
+    }
+
     /// Multiplications of one application, in any way.
     pub fn cost(&self) -> f64 {
-        match image::size(&self.drift, &self.jumps).0 {
-            entries if entries < self.products().min(MOST_ENTRIES) => ENTRY * entries,
-            _ => self.products(),
+        match self.way() {
+            (true, entries) => ENTRY * entries,
+            (false, products) => products,
         }
     }
 
+    /// Make it ready for use.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`].
+    pub fn prepare(&self, stop: &Stop) -> Result<&Image, RunError> {
+        if let Some(made) = self.image.get() {
+            return Ok(made);
+        }
+        let made = match self.way().0 {
+            true => Image::new(&self.triangles, &self.drift, &self.jumps, stop)?,
+            false => Image::Products,
+        };
+        Ok(self.image.get_or_init(|| made))
+    }
+
     /// out ← f·(Aρ + ρA† + Σ LρL†), of triangles both.
-    pub fn apply(&self, f: f64, rho: &[Complex64], out: &mut [Complex64]) {
-        let image = self.image.get_or_init(|| Image::new(&self.triangles, &self.drift, &self.jumps, self.products()));
-        image.apply(f, rho, out, |rho, out| self.multiply(rho, out));
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`] the first time.
+    pub fn apply(&self, f: f64, rho: &[Complex64], out: &mut [Complex64], stop: &Stop) -> Result<(), RunError> {
+        self.prepare(stop)?.apply(f, rho, out, |rho, out| self.multiply(rho, out));
+        Ok(())
     }
 
     /// out ← Aρ + ρA† + Σ LρL† by products.

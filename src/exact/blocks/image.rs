@@ -4,8 +4,10 @@
 //! sparse matrix on the triangles, in which what several operators bring is added up beforehand, takes the place of all
 //! products. Where they are dense, the products are made.
 
-use super::generator::{Density, JumpMap, MOST_ENTRIES};
+use super::generator::{Density, JumpMap};
+use crate::error::RunError;
 use crate::space::blocks::Sparse;
+use crate::stop::Stop;
 use num_complex::Complex64;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -140,12 +142,11 @@ pub fn size(drift: &[Sparse], jumps: &[JumpMap]) -> (f64, f64) {
 }
 
 impl Image {
-    /// Of these operators; by entries if they are no more than `products` multiplications.
-    pub fn new(triangles: &Triangles, drift: &[Sparse], jumps: &[JumpMap], products: f64) -> Self {
-        let (entries, terms) = size(drift, jumps);
-        if entries > products.min(MOST_ENTRIES) || terms > 20.0 * MOST_ENTRIES {
-            return Self::Products;
-        }
+    /// Of these operators, by entries.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`].
+    pub fn new(triangles: &Triangles, drift: &[Sparse], jumps: &[JumpMap], stop: &Stop) -> Result<Self, RunError> {
         let passages = passages(jumps);
         let none = HashMap::new();
         let mut all = Entries { starts: vec![0], ..Entries::default() };
@@ -159,6 +160,7 @@ impl Image {
             let mut into: Vec<_> = passages.get(block).unwrap_or(&none).iter().collect();
             into.sort_by_key(|(from, _)| **from);
             for i in 0..a.rows() {
+                stop.check()?;
                 for j in 0..=i {
                     row.clear();
                     // Σ_k A_ik ρ_kj + ρ_ik A*_jk.
@@ -188,7 +190,7 @@ impl Image {
                 }
             }
         }
-        Self::Entries(all)
+        Ok(Self::Entries(all))
     }
 
     /// out ← f·image of x, of triangles both; of `products` where they are made.
@@ -312,19 +314,18 @@ mod tests {
         let mut packed = Vec::new();
         triangles.pack(&rho, &mut packed);
         assert_eq!(packed.len(), 10 + 6);
-        let image = |most: f64| {
-            let image = Image::new(triangles, &parts.drift, &parts.jumps, most);
+        let applied = |image: &Image| {
             let mut out = vec![Complex64::ZERO; packed.len()];
             image.apply(0.5, &packed, &mut out, |x, out| parts.multiply(x, out));
-            (out, matches!(image, Image::Products))
+            out
         };
-        let ((by_entries, entries), (by_products, products)) = (image(f64::INFINITY), image(0.0));
-        assert!(!entries && products);
+        let image = Image::new(triangles, &parts.drift, &parts.jumps, &Stop::default()).unwrap();
+        let (by_entries, by_products) = (applied(&image), applied(&Image::Products));
         for (a, b) in by_entries.iter().zip(&by_products) {
             assert!((a - b).norm() < 1e-12 && b.norm() > 1e-3, "{a} {b}");
         }
         let (most, terms) = size(&parts.drift, &parts.jumps);
-        let Image::Entries(found) = Image::new(triangles, &parts.drift, &parts.jumps, f64::INFINITY) else { return };
+        let Image::Entries(found) = image else { panic!("made of entries") };
         assert!(found.columns.len() as f64 <= most && most <= terms, "{} {most} {terms}", found.columns.len());
         let mut back: Density = rho.iter().map(|block| vec![Complex64::ZERO; block.len()]).collect();
         triangles.unpack(&packed, &mut back);

@@ -48,6 +48,7 @@ const AT_ONCE: usize = 256;
 /// [`RunError::Interrupted`].
 pub fn unique(parts: &Parts, rho: &Density, alone: bool, stop: &Stop) -> Result<Result<Density, String>, RunError> {
     let (drift, norm) = (&parts.drift, parts.norm);
+    parts.prepare(stop)?;
     let system = System { parts, connected: connected(drift.len(), &parts.jumps) };
     let Some(inverse) = Inverse::new(drift, norm, stop)? else {
         return Ok(Err("the eigenvectors of K are no basis".into()));
@@ -161,7 +162,8 @@ impl System<'_> {
         let (triangles, mut state, mut out) = (self.parts.triangles(), Vec::new(), rho.clone());
         triangles.pack(rho, &mut state);
         let mut image = vec![Complex64::ZERO; state.len()];
-        self.parts.apply(1.0, &state, &mut image);
+        // Ready already, so that there is nothing to interrupt.
+        let _ = self.parts.apply(1.0, &state, &mut image, &Stop::default());
         triangles.unpack(&image, &mut out);
         packed(&out)
     }

@@ -139,14 +139,14 @@ impl Generator {
             let (known, rest) = terms.split_at_mut(n + 1);
             let (next, factor) = (&mut rest[0], length / (n + 1) as f64);
             next.resize(elements, Complex64::ZERO);
-            self.steady.apply(factor, &known[n], next);
+            self.steady.apply(factor, &known[n], next, stop)?;
             for (varying, c) in changing.iter().zip(&coefficients) {
                 mixed.clear();
                 mixed.resize(elements, Complex64::ZERO);
                 image.resize(elements, Complex64::ZERO);
                 let orders = c[..=n].iter().enumerate().filter(|(_, f)| **f != 0.0);
                 orders.for_each(|(j, f)| add(*f, &known[n - j], mixed));
-                varying.parts.apply(factor, mixed, image);
+                varying.parts.apply(factor, mixed, image, stop)?;
                 add(1.0, image, next);
             }
             let now = size(next);

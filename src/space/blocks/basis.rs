@@ -69,7 +69,10 @@ impl Space {
             (0..self.levels.len()).filter(|s| solved.is_none_or(|(slot, _)| slot != *s)).collect();
         order.extend(solved.map(|(slot, _)| slot));
         let least_and_most = |c: usize, slot: usize| {
-            let values = || (0..self.levels[slot]).map(|level| value(c, slot, level));
+            let last = self.levels[slot].saturating_sub(1);
+            // Where quanta count, the ends of the levels are those of the values; there may be millions.
+            let step = if charges[c].of_quantum(slot).is_some() { last.max(1) } else { 1 };
+            let values = || (0..=last).step_by(step).map(|level| value(c, slot, level));
             [values().min().unwrap_or(0), values().max().unwrap_or(0)]
         };
         // What the slots from each one on can add to each charge; anything at all to a parity.
@@ -201,6 +204,14 @@ impl Space {
     /// The levels of state `index`.
     pub fn read(&self, index: usize, levels: &mut [usize]) {
         let code = self.codes.as_ref().map_or(index as Code, |codes| codes[index]);
+        // Divisions of 64 bits are much quicker, and enough for most.
+        if let Ok(code) = u64::try_from(code) {
+            for (slot, level) in levels.iter_mut().enumerate() {
+                let above = u64::try_from(self.strides[slot]).map_or(0, |stride| code / stride);
+                *level = above as usize % self.levels[slot];
+            }
+            return;
+        }
         for (slot, level) in levels.iter_mut().enumerate() {
             *level = (code / self.strides[slot] % self.levels[slot] as Code) as usize;
         }
