@@ -292,6 +292,25 @@ mod tests {
         matrix.to_csr()
     }
 
+    /// A row with more different values than have numbers of two bytes, after one with few.
+    #[test]
+    fn any_number_of_values_is_kept() {
+        let (mut entries, mut known) = (Entries { starts: vec![0], ..Entries::default() }, HashMap::new());
+        let value = |k: u32| Complex64::new(f64::from(k), -1.0);
+        (0..10).for_each(|k| entries.push(k % 2, value(k % 3), &mut known));
+        entries.starts.push(10);
+        assert_eq!((entries.which.len(), entries.values.len()), (10, 3));
+        (0..70_000).for_each(|k| entries.push(k % 2, value(k), &mut known));
+        entries.starts.push(70_010);
+        assert_eq!((entries.which.len(), entries.values.len()), (0, 70_010));
+        let mut out = [Complex64::ZERO; 2];
+        entries.apply(1.0, &[1.0.into(), 10.0.into()], &mut out);
+        // Of the first 10 values 0, 1, 2, 0, … those at even places once, the others ten times; then 0 to 69,999.
+        assert_eq!(out[0], Complex64::new(f64::from(2 + 1 + 2) + 10.0 * f64::from(1 + 2 + 1), -55.0));
+        let even = 34_999.0 * 35_000.0;
+        assert_eq!(out[1], Complex64::new(even + 10.0 * (even + 35_000.0), -35_000.0 * 11.0));
+    }
+
     /// Two blocks, jumps within and between them, and some of two different operators: entries and products agree.
     #[test]
     fn entries_are_those_of_the_products() {
