@@ -1,9 +1,6 @@
 //! Averaged reduced density matrices from trajectories, block by block, kept in groups of trajectories so that a number
 //! that is not linear in ρ gets its interval from how the groups scatter.
 
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use num_complex::Complex64;
@@ -140,22 +137,6 @@ impl GroupSum {
             self.add(d, weight, v.iter().copied().enumerate());
         }
     }
-}
-
-/// Eigenvalues in rising order and eigenvectors, as columns in the same order, of a Hermitian d × d matrix, on this
-/// thread alone: what several share they round according to their number.
-///
-/// # Errors
-/// Where there are none, with what the solver says.
-pub fn eigen(matrix: MatRef<'_, Complex64>) -> Result<(Vec<f64>, Mat<Complex64>), String> {
-    let d = matrix.nrows();
-    let (mut values, mut vectors) = (Diag::<Complex64>::zeros(d), Mat::<Complex64>::zeros(d, d));
-    let (wanted, default) = (ComputeEigenvectors::Yes, Default::default());
-    let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<Complex64>(d, wanted, Par::Seq, default));
-    let stack = MemStack::new(&mut memory);
-    self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
-        .map_err(|e| format!("{e:?}"))?;
-    Ok((values.column_vector().iter().map(|x| x.re).collect(), vectors))
 }
 
 /// Add Σ_k c_k|v_k⟩⟨v_k| of the columns of `vectors`, d × n, to a d × d matrix.

@@ -27,6 +27,7 @@
 pub mod battery;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod dense;
 pub mod density;
 mod error;
 pub mod estimate;

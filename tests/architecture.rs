@@ -8,30 +8,31 @@ use std::path::{Path, PathBuf};
 /// estimate draws on nothing that samples, so that results can be evaluated wherever they come from. The exact rate
 /// equation shares with the ladder the compilation of a problem and with estimate the formulas of its columns; the
 /// naive reference under exact has a rule of its own.
-const MAY_IMPORT: [(&str, &[&str]); 21] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     // The library in three calls.
     ("facade", &["error", "estimate", "exact", "problem", "space", "run", "stop", "table", "unravel"]),
     ("stop", &["error"]),
     ("error", &[]),
-    ("problem", &["error"]),
+    ("problem", &["dense", "error"]),
     ("protocol", &["error", "problem", "stop"]),
     ("table", &["problem"]),
     ("battery", &["problem"]),
     ("density", &[]),
+    ("dense", &[]),
     ("levels", &["battery", "problem", "space"]),
     ("input", &["error", "problem"]),
-    ("space", &["battery", "density", "error", "problem", "stop"]),
-    ("evolve", &["error", "problem", "space", "stop"]),
+    ("space", &["battery", "dense", "density", "error", "problem", "stop"]),
+    ("evolve", &["dense", "error", "problem", "space", "stop"]),
     ("unravel", &["battery", "density", "error", "evolve", "problem", "protocol", "space", "stop"]),
-    ("estimate", &["battery", "density", "error", "levels", "problem", "table", "stop"]),
+    ("estimate", &["battery", "dense", "density", "error", "levels", "problem", "table", "stop"]),
     ("run", &["battery", "density", "error", "estimate", "problem", "unravel", "stop"]),
     ("rare", &["error", "estimate", "problem", "protocol", "space", "stop", "unravel"]),
     ("settled", &["error", "estimate", "problem", "run", "space", "stop", "table", "unravel"]),
     (
         "exact",
         &[
-            "battery", "density", "error", "estimate", "evolve", "levels", "problem", "protocol", "space", "table",
-            "stop",
+            "battery", "dense", "density", "error", "estimate", "evolve", "levels", "problem", "protocol", "space",
+            "table", "stop",
         ],
     ),
     // `run` and `rare` only for the shots and events it writes, `estimate` only for the 95 % point that pictures draw.

@@ -133,6 +133,20 @@ fn an_engine_remembers_nothing() {
     assert_remembers_nothing(|| Engine::new(&problem, Some(Representation::Sectors)).unwrap().1, &problem);
 }
 
+/// Threads that make the propagators of the same blocks at the same moment do not take up each other's trajectories while
+/// they wait.
+#[test]
+fn threads_begin_together() {
+    let problem = example(CHARGER, "N_C=5 N_B=3 gamma_up=0.5 t_end=0.5 samples=3");
+    let run = |threads: usize| {
+        let (_, engine) = Engine::new(&problem, Some(Representation::Sectors)).unwrap();
+        let options = RunOptions { threads, ..options(500, 3) };
+        run::sample(&engine, &problem, options, &Stop::default(), &mut |_| true).unwrap().accumulated
+    };
+    let alone = run(1);
+    assert!((0..100).all(|_| run(4) == alone));
+}
+
 /// The battery's averaged state that is kept on request changes nothing else, and is the one that a quantity asks for.
 #[test]
 fn a_state_kept_on_request_is_the_state() {

@@ -1,6 +1,7 @@
 //! Wootters' concurrence of two cells and the linear functional that supports it.
 
-use faer::{Mat, Side};
+use crate::dense::eigen;
+use faer::Mat;
 use num_complex::Complex64;
 
 /// Weight of the maximally mixed state that is added before a gradient is taken, so that there is one at the edge of the
@@ -12,8 +13,8 @@ const FLIP: [f64; 4] = [-1.0, 1.0, 1.0, -1.0];
 
 /// Columns v_i with ρ = Σ|v_i⟩⟨v_i|, and τ_ij = v_iᵀ(σy⊗σy)v_j.
 fn decomposed(rho: &Mat<Complex64>) -> Option<(Mat<Complex64>, Mat<Complex64>)> {
-    let eigen = rho.self_adjoint_eigen(Side::Lower).ok()?;
-    let v = Mat::from_fn(4, 4, |i, k| eigen.U()[(i, k)] * eigen.S()[k].re.max(0.0).sqrt());
+    let (values, vectors) = eigen(rho.as_ref()).ok()?;
+    let v = Mat::from_fn(4, 4, |i, k| vectors[(i, k)] * values[k].max(0.0).sqrt());
     let tau = Mat::from_fn(4, 4, |i, j| (0..4).map(|a| v[(a, i)] * v[(3 - a, j)] * FLIP[a]).sum::<Complex64>());
     Some((v, tau))
 }

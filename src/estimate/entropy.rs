@@ -3,7 +3,8 @@
 //! −S is convex with the support Tr σ ln κ at κ: −S(σ) ≥ Tr σ ln κ for all states σ and κ (Klein's inequality). ‖ρ^{T_A}‖₁ is
 //! convex, its support at ρ the sign of ρ^{T_A}, transposed back (G. Vidal and R. F. Werner, Phys. Rev. A 65, 032314 (2002)).
 
-use crate::density::{add_projectors, eigen};
+use crate::dense::eigen;
+use crate::density::add_projectors;
 use faer::Mat;
 use num_complex::Complex64;
 use std::ops::Range;

@@ -7,7 +7,8 @@
 
 use super::{concurrence, entropy};
 use crate::battery::ln_add;
-use crate::density::{BlockShape, GroupSum, Label, add_projectors, eigen};
+use crate::dense::eigen;
+use crate::density::{BlockShape, GroupSum, Label, add_projectors};
 use crate::error::RunError;
 use crate::levels::Levels;
 use crate::problem::{Basis, ChosenId, Kind, Nonlinear, Part, Place, Problem, SubsystemId};

@@ -9,9 +9,10 @@ use super::columns::{Accumulated, Z95};
 use super::interval::Confidence;
 use super::sampled::{self, normal_equivalent, student};
 use super::unseen::{Errors, local_rate};
+use crate::dense::eigen;
 use crate::problem::{Linear, Nonlinear, Problem, Quantity, Recipe};
 use crate::table::Table;
-use faer::{Mat, Side};
+use faer::Mat;
 use statrs::distribution::{ContinuousCDF, FisherSnedecor, Normal};
 
 /// How one quantity compares.
@@ -229,13 +230,13 @@ fn curve(problem: &Problem, accumulated: &Accumulated, average: usize, truth: &[
     let sd = |r: usize| curve.of_mean(r, r).sqrt();
     let correlation =
         Mat::from_fn(kept.len(), kept.len(), |i, j| curve.of_mean(kept[i], kept[j]) / (sd(kept[i]) * sd(kept[j])));
-    let eigen = correlation.self_adjoint_eigen(Side::Lower).ok()?;
+    let (values, vectors) = eigen(correlation.as_ref()).ok()?;
     let scores: Vec<f64> = kept.iter().map(|&r| (curve.mean[r] - truth[r]) / sd(r)).collect();
     let (mut statistic, mut degrees) = (0.0, 0);
     for k in 0..kept.len() {
-        let lambda = eigen.S()[k];
+        let lambda = values[k];
         if lambda > EVENTS / n {
-            let projection: f64 = (0..kept.len()).map(|i| eigen.U()[(i, k)] * scores[i]).sum();
+            let projection: f64 = (0..kept.len()).map(|i| vectors[(i, k)] * scores[i]).sum();
             statistic += projection * projection / lambda;
             degrees += 1;
         }

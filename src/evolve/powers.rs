@@ -1,6 +1,7 @@
 //! All terms of a Taylor polynomial by one product, in blocks of a few states.
 
 use super::series::{ORDER, SMALL, Workspace};
+use crate::dense::product;
 use crate::space::blocks::Sparse;
 use faer::Mat;
 use num_complex::Complex64;
@@ -36,7 +37,7 @@ impl Powers {
         // Row by row of (re, im), with the two columns that (re, im) of each element of ψ multiply.
         let mut rows: Vec<Vec<f64>> = Vec::new();
         for n in 1..=order {
-            let next = &step * &power;
+            let next = product(step.as_ref(), power.as_ref());
             power = Mat::from_fn(d, d, |i, j| next[(i, j)] / n as f64);
             for i in 0..d {
                 let x = |j: usize| power[(i, j)];

@@ -2,6 +2,7 @@
 
 use super::kernel::Dense;
 use super::series::Series;
+use crate::dense::product;
 use crate::space::blocks::Sparse;
 use crate::stop::Stop;
 use faer::Mat;
@@ -148,7 +149,7 @@ impl Growth {
         let mut term = Mat::<Complex64>::identity(d, d);
         let mut sum = if stiff { Mat::zeros(d, d) } else { term.clone() };
         for n in 1..=20 {
-            let next = &term * &step;
+            let next = product(term.as_ref(), step.as_ref());
             term = Mat::from_fn(d, d, |i, j| next[(i, j)] / n as f64);
             sum += &term;
         }
@@ -164,7 +165,8 @@ impl Growth {
 
     /// Over twice the time: the square; or (1 + E)² − 1 = 2E + E².
     fn doubled(&self) -> Self {
-        let (m, square) = (&self.matrix, &self.matrix * &self.matrix);
+        let m = &self.matrix;
+        let square = product(m.as_ref(), m.as_ref());
         let matrix = if self.stiff {
             Mat::from_fn(m.nrows(), m.ncols(), |i, j| square[(i, j)] + 2.0 * m[(i, j)])
         } else {

@@ -2,8 +2,9 @@
 
 use super::check::{check_hermitian, check_sum};
 use super::{Initial, OpSum, Problem, SubsystemId};
+use crate::dense::eigen;
 use crate::error::ModelError;
-use faer::{Mat, Side};
+use faer::Mat;
 use num_complex::Complex64;
 use std::sync::Arc;
 
@@ -88,15 +89,14 @@ impl JointState {
         if let Some(most) = apart.find(|difference| !(*difference <= TOLERANCE)) {
             return Err(format!("it differs from its adjoint by {most:.1e}"));
         }
-        let eigen = rho.self_adjoint_eigen(Side::Lower).map_err(|e| format!("it has no eigenvalues: {e:?}"))?;
-        let values: Vec<f64> = (0..d).map(|k| eigen.S()[k].re).collect();
+        let (values, vectors) = eigen(rho.as_ref()).map_err(|e| format!("it has no eigenvalues: {e}"))?;
         if let Some(least) = values.iter().find(|p| **p < -TOLERANCE) {
             return Err(format!("it has the eigenvalue {least}"));
         }
         let kept = (0..d).filter(|k| values[*k] > 1e-15);
         let total: f64 = kept.clone().map(|k| values[k]).sum();
         let ket = |k: usize| {
-            let vector: Vec<Complex64> = (0..d).map(|i| eigen.U()[(i, k)]).collect();
+            let vector: Vec<Complex64> = (0..d).map(|i| vectors[(i, k)]).collect();
             (values[k] / total, vector)
         };
         Ok(JointState::Kets(Arc::new(kept.map(ket).collect())))

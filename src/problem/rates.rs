@@ -1,7 +1,8 @@
 //! Correlated decay of the cells of a network: a rate matrix and its decomposition into jump operators.
 
+use crate::dense::eigen;
 use crate::error::ModelError;
-use faer::{Mat, Side};
+use faer::Mat;
 
 /// A real symmetric positive semidefinite matrix R = Σ_k λ_k u_k u_kᵀ: Σ_nm R_nm(o_n ρ o_m† − ½{o_m†o_n, ρ}) is
 /// Σ_k λ_k D\[Σ_n u_kn o_n\]ρ (A. C. Santos (2020), Eqs. 10–12; `docs/physics.md` §1, Eq. 1.2). Times the rate of
@@ -40,13 +41,12 @@ impl RateMatrix {
             }
         }
         let symmetric = Mat::from_fn(n, n, |i, j| 0.5 * (matrix[i][j] + matrix[j][i]));
-        let eigen = symmetric
-            .self_adjoint_eigen(Side::Lower)
-            .map_err(|e| ModelError::Invalid(format!("the rate matrix cannot be diagonalised: {e:?}")))?;
+        let (values, vectors) = eigen(symmetric.as_ref())
+            .map_err(|e| ModelError::Invalid(format!("the rate matrix cannot be diagonalised: {e}")))?;
         let small = 1e-12 * largest;
         let mut modes = Vec::new();
         for k in 0..n {
-            let value = eigen.S()[k];
+            let value = values[k];
             if value < -small {
                 return invalid(format!(
                     "the rate matrix is not positive semidefinite: it has the eigenvalue {value:.6}, expected all ≥ 0"
@@ -54,7 +54,7 @@ impl RateMatrix {
             }
             if value > small {
                 // A fixed sign, so that nothing depends on the library's choice.
-                let column: Vec<f64> = (0..n).map(|i| eigen.U()[(i, k)]).collect();
+                let column: Vec<f64> = (0..n).map(|i| vectors[(i, k)]).collect();
                 let lead = column.iter().copied().find(|x| x.abs() > 1e-8).unwrap_or(1.0);
                 modes.push((value, column.into_iter().map(|x| x * lead.signum()).collect()));
             }

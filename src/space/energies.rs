@@ -2,7 +2,7 @@
 
 use super::blocks::{Layout, Monomial, Slot};
 use crate::battery::ln_multiplicity;
-use crate::density::eigen;
+use crate::dense::eigen;
 use crate::problem::{OpSum, Problem, SubsystemId, digits};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::matrix_free::eigen::{PartialEigenParams, partial_self_adjoint_eigen, partial_self_adjoint_eigen_scratch};

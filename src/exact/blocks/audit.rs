@@ -4,7 +4,7 @@
 use super::equation::Equation;
 use super::held::Held;
 use super::vectors::Vectors;
-use crate::density::eigen;
+use crate::dense::eigen;
 use crate::error::RunError;
 use crate::estimate::audit::Audit;
 use crate::estimate::counting::Cumulant;

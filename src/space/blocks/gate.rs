@@ -4,7 +4,7 @@
 use super::block::{Block, Sparse};
 use super::charges::Constraints;
 use super::{Blocks, Layout, Monomial};
-use crate::density::eigen;
+use crate::dense::{self, eigen};
 use crate::problem::{Gate, Problem, Step};
 use crate::space::energies::{levels_at, slots_of};
 use faer::Mat;
@@ -93,12 +93,12 @@ impl Compiled {
             Compiled::Exponential(terms) => {
                 let generator = of.inside(block, terms);
                 if d <= MOST_DENSE {
-                    let mut dense = Mat::<Complex64>::zeros(d, d);
-                    generator.iter().for_each(|(g, (i, j))| dense[(i as usize, j as usize)] += g);
+                    let mut hermitian = Mat::<Complex64>::zeros(d, d);
+                    generator.iter().for_each(|(g, (i, j))| hermitian[(i as usize, j as usize)] += g);
                     // Hermitian matrices of finite numbers have eigenvalues.
-                    if let Ok((angles, v)) = eigen(dense.as_ref()) {
+                    if let Ok((angles, v)) = eigen(hermitian.as_ref()) {
                         let turned = Mat::from_fn(d, d, |i, k| v[(i, k)] * Complex64::cis(-angles[k]));
-                        return GateMap::Dense(turned * v.adjoint());
+                        return GateMap::Dense(dense::product(turned.as_ref(), v.adjoint()));
                     }
                 }
                 let row = |row: sprs::CsVecViewI<'_, Complex64, u32>| row.iter().map(|(_, x)| x.norm()).sum::<f64>();

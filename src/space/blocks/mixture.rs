@@ -4,8 +4,9 @@
 use super::initial::{Ket, Part, Source, spins, turned};
 use super::layout::Layout;
 use crate::battery::ln_multiplicity;
+use crate::dense::{eigen, product};
 use crate::problem::Initial;
-use faer::{Mat, Side};
+use faer::Mat;
 use num_complex::Complex64;
 use std::collections::BTreeMap;
 
@@ -68,7 +69,7 @@ impl Part {
                     excited.powi(up) * (1.0 - excited).powi(cells as i32 - up)
                 };
                 let weighted = Mat::from_fn(d, d, |i, k| unitary[(i, k)] * p(k));
-                let matrix = &weighted * unitary.adjoint();
+                let matrix = product(weighted.as_ref(), unitary.adjoint());
                 vec![PartState { two_j: vec![0; cells], basis: indexed((0..d).map(bits)), matrix }]
             }
             Source::Column(_) => Vec::new(),
@@ -196,12 +197,12 @@ fn dicke_density(cells: usize, two_j: u64, two_m: i64) -> PartState {
     let casimir = 0.25 * (two_j * (two_j + 2)) as f64;
     let mut matrix = Mat::<Complex64>::zeros(states.len(), states.len());
     let mut trace = 0.0;
-    if let Ok(eigen) = squared.self_adjoint_eigen(Side::Lower) {
-        for k in (0..states.len()).filter(|k| (eigen.S()[*k] - casimir).abs() < 0.25) {
+    if let Ok((values, vectors)) = eigen(squared.as_ref()) {
+        for k in (0..states.len()).filter(|k| (values[*k] - casimir).abs() < 0.25) {
             trace += 1.0;
             for i in 0..states.len() {
                 for j in 0..states.len() {
-                    matrix[(i, j)] += Complex64::from(eigen.U()[(i, k)] * eigen.U()[(j, k)]);
+                    matrix[(i, j)] += Complex64::from(vectors[(i, k)] * vectors[(j, k)]);
                 }
             }
         }

@@ -3,7 +3,7 @@
 
 use super::basis::{Key, Space};
 use super::{Blocks, Layout, Monomial};
-use crate::density::eigen;
+use crate::dense::{eigen, product};
 use crate::problem::{BatteryHamiltonian, Problem, Zero};
 use crate::space::energies::{Coupled, coupled, images, joined, lowest, slots_of};
 use faer::{Mat, MatRef};
@@ -48,15 +48,15 @@ impl Eigenbasis {
 
     /// V†M, set by set.
     fn adjoint_times(&self, matrix: MatRef<'_, Complex64>) -> Mat<Complex64> {
-        let mut product = Mat::<Complex64>::zeros(matrix.nrows(), matrix.ncols());
+        let mut turned = Mat::<Complex64>::zeros(matrix.nrows(), matrix.ncols());
         let mut first = 0;
         for Set { places, vectors } in &self.sets {
             let rows = Mat::from_fn(places.len(), matrix.ncols(), |i, j| matrix[(places[i], j)]);
-            let own = vectors.as_ref().map_or_else(|| rows.clone(), |vectors| vectors.adjoint() * &rows);
-            product.submatrix_mut(first, 0, places.len(), matrix.ncols()).copy_from(&own);
+            let own = vectors.as_ref().map_or_else(|| rows.clone(), |v| product(v.adjoint(), rows.as_ref()));
+            turned.submatrix_mut(first, 0, places.len(), matrix.ncols()).copy_from(&own);
             first += places.len();
         }
-        product
+        turned
     }
 }
 
