@@ -284,7 +284,7 @@ fn stepped(
         let piece = left.min(close);
         let length = series.expand(flight, piece, work, stop)?;
         let next = if length == left { limit } else { flight.time + length };
-        if series.advance(flight, length, threshold, work) {
+        if series.advance(flight, length, threshold, None, work) {
             return Ok(true);
         }
         if !(next > flight.time) {
@@ -312,8 +312,8 @@ fn tabled(
     work: &mut Workspace,
     stop: &Stop,
 ) -> Result<bool, Failed> {
-    // Once a jump is known to lie before `limit`, only shorter propagators are tried.
-    let (mut limit, mut left, mut cap, mut inside) = (until, until - flight.time, usize::MAX, false);
+    // Once a jump is known to lie before `limit`, only shorter propagators are tried; `end` is the norm² there.
+    let (mut limit, mut left, mut cap, mut inside, mut end) = (until, until - flight.time, usize::MAX, false, None);
     loop {
         // In a stiff block what is left is counted down: fast processes take less than the spacing of numbers at late times.
         if !table.is_stiff() {
@@ -328,7 +328,8 @@ fn tabled(
             if !(length > 0.0) {
                 return Err(too_fast(flight.time, length).into());
             }
-            if series.advance(flight, length, threshold, work) {
+            let end = if length == left { end } else { None };
+            if series.advance(flight, length, threshold, end, work) {
                 return Ok(true);
             }
             flight.time = if length == left { limit } else { flight.time + length };
@@ -345,7 +346,7 @@ fn tabled(
             if !whole {
                 (limit, left, inside) = (flight.time + length, length, true);
             }
-            cap = level;
+            (cap, end) = (level, Some(norm));
         }
     }
 }
@@ -402,7 +403,7 @@ mod tests {
                     let mut flight = flight.clone();
                     assert_eq!(series.expand(&flight, left, &mut work, &stop).unwrap(), left);
                     let threshold = share * flight.norm;
-                    let jumps = series.advance(&mut flight, left, threshold, &mut work);
+                    let jumps = series.advance(&mut flight, left, threshold, None, &mut work);
                     (flight, jumps)
                 };
                 let ((a, jumps), (b, too)) = (evolved(&in_turn), evolved(&at_once));
@@ -430,7 +431,7 @@ mod tests {
             let mut jumped = false;
             while kept.time < 3.0 && !jumped {
                 let length = series.expand(&kept, (3.0 - kept.time).min(0.05), &mut work, &stop).unwrap();
-                jumped = series.advance(&mut kept, length, threshold, &mut work);
+                jumped = series.advance(&mut kept, length, threshold, None, &mut work);
                 kept.time += if jumped { 0.0 } else { length };
             }
             assert_eq!(jumps, jumped, "{threshold}");

@@ -65,7 +65,9 @@ impl Workspace {
     /// A vector of length `d`.
     #[inline(always)]
     pub fn vector(&mut self, d: usize) -> &mut [Complex64] {
-        self.vector.resize(d, Complex64::ZERO);
+        if self.vector.len() != d {
+            self.vector.resize(d, Complex64::ZERO);
+        }
         &mut self.vector
     }
 
@@ -320,13 +322,19 @@ impl Series {
     }
 
     /// Move `flight` by `length`, or to where ‖ψ‖² = `threshold` if that comes first: true then. Its time is advanced
-    /// only in that case.
+    /// only in that case. `end` is ‖ψ‖² there, if it is known to be below.
     #[inline(always)]
-    pub fn advance(&self, flight: &mut Flight, length: f64, threshold: f64, work: &mut Workspace) -> bool {
+    pub fn advance(
+        &self,
+        flight: &mut Flight,
+        length: f64,
+        threshold: f64,
+        end: Option<f64>,
+        work: &mut Workspace,
+    ) -> bool {
         let start = flight.norm;
-        let end = self.evaluate(length, work);
+        let end = end.unwrap_or_else(|| self.evaluate(length, work));
         if end > threshold {
-            work.vector(flight.psi.len());
             work.swap(&mut flight.psi);
             flight.norm = end;
             return false;
@@ -375,7 +383,7 @@ impl Series {
     #[inline(always)]
     fn evaluate(&self, s: f64, work: &mut Workspace) -> f64 {
         let d = self.dimension();
-        work.vector.resize(d, Complex64::ZERO);
+        work.vector(d);
         horner(&work.terms, work.order, d, s / work.unit, &mut work.vector);
         if self.shift != Complex64::ZERO {
             let factor = (self.shift * s).exp();
@@ -392,31 +400,78 @@ impl Series {
         let d = self.dimension();
         let Workspace { terms, unit, order, vector, slope, .. } = work;
         let u = s / *unit;
-        vector.resize(d, Complex64::ZERO);
-        slope.resize(d, Complex64::ZERO);
-        vector.copy_from_slice(&terms[*order * d..(*order + 1) * d]);
-        slope.fill(Complex64::ZERO);
-        // The same on real and imaginary parts, as plain loops over contiguous numbers.
-        let terms: &[f64] = bytemuck::cast_slice(terms);
-        let (v, p): (&mut [f64], &mut [f64]) = (bytemuck::cast_slice_mut(vector), bytemuck::cast_slice_mut(slope));
-        let n = 2 * d;
-        let (v, p) = (&mut v[..n], &mut p[..n]);
-        for k in (0..*order).rev() {
-            let term = &terms[k * n..][..n];
-            for i in 0..n {
-                p[i] = p[i] * u + v[i];
-                v[i] = v[i] * u + term[i];
+        let (size, change) = match d {
+            1 => short_norm_and_slope::<2>(terms, *order, u),
+            2 => short_norm_and_slope::<4>(terms, *order, u),
+            3 => short_norm_and_slope::<6>(terms, *order, u),
+            4 => short_norm_and_slope::<8>(terms, *order, u),
+            5 => short_norm_and_slope::<10>(terms, *order, u),
+            6 => short_norm_and_slope::<12>(terms, *order, u),
+            7 => short_norm_and_slope::<14>(terms, *order, u),
+            8 => short_norm_and_slope::<16>(terms, *order, u),
+            _ => {
+                vector.resize(d, Complex64::ZERO);
+                slope.resize(d, Complex64::ZERO);
+                norm_and_slope(terms, *order, u, vector, slope)
             }
-        }
-        let (mut size, mut change) = (0.0, 0.0);
-        for i in 0..n {
-            size += v[i] * v[i];
-            change += v[i] * p[i];
-        }
-        change /= *unit;
+        };
+        let change = change / *unit;
         let decay = if self.shift.re == 0.0 { 1.0 } else { (2.0 * self.shift.re * s).exp() };
         (decay * size, decay * (2.0 * change + 2.0 * self.shift.re * size))
     }
+}
+
+/// ‖p‖² and Re⟨p|p′⟩ at u of the polynomial p of these terms, of as many real numbers as the compiler knows: they stay in
+/// registers.
+#[inline(always)]
+fn short_norm_and_slope<const N: usize>(terms: &[Complex64], order: usize, u: f64) -> (f64, f64) {
+    let (terms, _) = bytemuck::cast_slice::<_, f64>(terms).as_chunks::<N>();
+    let (mut value, mut slope) = (terms[order], [0.0; N]);
+    for term in terms[..order].iter().rev() {
+        for i in 0..N {
+            slope[i] = slope[i] * u + value[i];
+            value[i] = value[i] * u + term[i];
+        }
+    }
+    products(&value, &slope)
+}
+
+/// The same for any size, with room for p and p′.
+#[inline(always)]
+fn norm_and_slope(
+    terms: &[Complex64],
+    order: usize,
+    u: f64,
+    value: &mut [Complex64],
+    slope: &mut [Complex64],
+) -> (f64, f64) {
+    let d = value.len();
+    value.copy_from_slice(&terms[order * d..(order + 1) * d]);
+    slope.fill(Complex64::ZERO);
+    // The same on real and imaginary parts, as plain loops over contiguous numbers.
+    let terms: &[f64] = bytemuck::cast_slice(terms);
+    let (value, slope): (&mut [f64], &mut [f64]) = (bytemuck::cast_slice_mut(value), bytemuck::cast_slice_mut(slope));
+    let n = 2 * d;
+    let (value, slope) = (&mut value[..n], &mut slope[..n]);
+    for k in (0..order).rev() {
+        let term = &terms[k * n..][..n];
+        for i in 0..n {
+            slope[i] = slope[i] * u + value[i];
+            value[i] = value[i] * u + term[i];
+        }
+    }
+    products(value, slope)
+}
+
+/// Σ v², Σ v p.
+#[inline(always)]
+fn products(value: &[f64], slope: &[f64]) -> (f64, f64) {
+    let (mut size, mut change) = (0.0, 0.0);
+    for i in 0..value.len() {
+        size += value[i] * value[i];
+        change += value[i] * slope[i];
+    }
+    (size, change)
 }
 
 /// Whether a Taylor sum is complete: terms of these sizes, v_0 = 1 first, are followed by none above `small`. The next ones
@@ -462,6 +517,36 @@ fn add(x: &[Complex64], sum: &mut [Complex64]) -> f64 {
 /// Σ_n v_n sⁿ.
 #[inline(always)]
 fn horner(terms: &[Complex64], order: usize, d: usize, s: f64, out: &mut [Complex64]) {
+    match d {
+        1 => short_horner::<2>(terms, order, s, out),
+        2 => short_horner::<4>(terms, order, s, out),
+        3 => short_horner::<6>(terms, order, s, out),
+        4 => short_horner::<8>(terms, order, s, out),
+        5 => short_horner::<10>(terms, order, s, out),
+        6 => short_horner::<12>(terms, order, s, out),
+        7 => short_horner::<14>(terms, order, s, out),
+        8 => short_horner::<16>(terms, order, s, out),
+        _ => long_horner(terms, order, s, out),
+    }
+}
+
+/// Of as many real numbers as the compiler knows: the sum stays in registers.
+#[inline(always)]
+fn short_horner<const N: usize>(terms: &[Complex64], order: usize, s: f64, out: &mut [Complex64]) {
+    let (terms, _) = bytemuck::cast_slice::<_, f64>(terms).as_chunks::<N>();
+    let mut sum = terms[order];
+    for term in terms[..order].iter().rev() {
+        for i in 0..N {
+            sum[i] = sum[i] * s + term[i];
+        }
+    }
+    bytemuck::cast_slice_mut(out).copy_from_slice(&sum);
+}
+
+/// The same for any size.
+#[inline(always)]
+fn long_horner(terms: &[Complex64], order: usize, s: f64, out: &mut [Complex64]) {
+    let d = out.len();
     out.copy_from_slice(&terms[order * d..(order + 1) * d]);
     let terms: &[f64] = bytemuck::cast_slice(terms);
     let out: &mut [f64] = bytemuck::cast_slice_mut(out);

@@ -202,48 +202,49 @@ impl BlockJump {
 
     /// One jump; where no channel has any weight, which only rounding can bring about, none will happen any more.
     fn jump(&self, walker: &mut Walker, stage: usize, work: &mut Workspace) {
-        let local = walker.local.clone();
-        let maps = self.maps(&local, stage);
-        let psi = &walker.flight.psi;
+        let Walker { stream, counts, clicks, threshold, flight, local, .. } = walker;
+        let maps = self.maps(local, stage);
         // Whether a variate is drawn depends on the operators that are on, not on the block: paths are then the same in
         // whatever form the state is stored.
         let on = &self.blocks.stages[stage];
         let choice = self.blocks.jumps.iter().filter(|jump| on.is_on(jump.channel)).count() > 1;
-        let (start, time) = (walker.flight.start, walker.flight.time);
+        let (psi, moment) = (&flight.psi, (flight.start, flight.time));
         let chosen = match maps {
             [only] if !choice => Some(only),
             several if on.rates.is_empty() => {
                 let weights = work.weights(several.iter().map(|jump| &jump.map), psi);
-                walker.stream.choose(weights).map(|index| &several[index])
+                stream.choose(weights).map(|index| &several[index])
             }
             several => {
                 let weight = |jump: &JumpMap| {
-                    let rate = self.channel(jump).envelope.as_ref().map_or(1.0, |f| f.at(start, time).max(0.0));
-                    rate * norm_sqr(self.image(jump, psi, (start, time), work))
+                    let rate = self.channel(jump).envelope.as_ref().map_or(1.0, |f| f.at(moment.0, moment.1).max(0.0));
+                    rate * norm_sqr(self.image(jump, psi, moment, work))
                 };
                 let weights: Vec<f64> = several.iter().map(weight).collect();
-                walker.stream.choose(&weights).map(|index| &several[index])
+                stream.choose(&weights).map(|index| &several[index])
             }
         };
-        walker.threshold = 0.0;
+        *threshold = 0.0;
         let Some(jump) = chosen else { return };
-        let image = self.image(jump, psi, (start, time), work);
+        let image = self.image(jump, psi, moment, work);
         let size = norm_sqr(image);
         if size > 0.0 {
             let scale = size.sqrt().recip();
             image.iter_mut().for_each(|x| *x *= scale);
-            work.swap(&mut walker.flight.psi);
-            walker.flight.norm = 1.0;
-            walker.counts[jump.channel] += 1;
-            if jump.target != local.block.id {
-                walker.local = self.local(jump.target);
+            work.swap(&mut flight.psi);
+            flight.norm = 1.0;
+            counts[jump.channel] += 1;
+            let (channel, target) = (jump.channel, jump.target);
+            let two_j = |local: &Local| self.spins[channel].map(|slot| local.block.space.key.two_j[slot]);
+            let before = two_j(local);
+            if target != local.block.id {
+                *local = self.local(target);
             }
-            if let Some(clicks) = &mut walker.clicks {
-                let spins = [&local, &walker.local].map(|local| &local.block.space.key.two_j);
-                let two_j = self.spins[jump.channel].map(|slot| spins.map(|spins| spins[slot]));
-                clicks.push(Click { time, channel: jump.channel, two_j });
+            if let Some(clicks) = clicks {
+                let two_j = before.zip(two_j(local)).map(|(before, after)| [before, after]);
+                clicks.push(Click { time: moment.1, channel, two_j });
             }
-            walker.threshold = 1.0 - walker.stream.uniform();
+            *threshold = 1.0 - stream.uniform();
         }
     }
 

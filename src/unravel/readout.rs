@@ -5,7 +5,7 @@ use super::stream::Stream;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::problem::{Kind, Linear, Reduction, SubsystemId};
-use crate::space::blocks::{Block, BlockId, Blocks, MOST_MEASURED, Part, Slot, most_coupled, place};
+use crate::space::blocks::{Block, BlockId, Blocks, MOST_MEASURED, Observable, Part, Slot, most_coupled, place};
 use num_complex::Complex64;
 use std::collections::HashMap;
 
@@ -55,32 +55,49 @@ impl<V: Vectors> States for V {
     fn linear(&self, average: usize, step: usize, out: &mut [f64]) {
         let of = self.blocks();
         let (linear, stage) = (of.linear[average], of.stage_of(step));
+        // Most trajectories are in the block of the one before.
+        let mut last: Option<(BlockId, &Observable)> = None;
         for (k, value) in out.iter_mut().enumerate() {
             let counted = counted(linear, step, self.jumps(k), self.released());
             *value = counted.or_else(|| self.known(k, average)).unwrap_or_else(|| {
                 let View { block, psi, norm } = self.view(k);
-                block.observable(of, average, stage).mean(psi, norm)
+                let observable = match last {
+                    Some((id, observable)) if id == block.id => observable,
+                    _ => block.observable(of, average, stage),
+                };
+                last = Some((block.id, observable));
+                observable.mean(psi, norm)
             });
         }
     }
 
     fn density(&self, weights: &[f64], reduction: usize, group: usize, into: &mut Density) {
         // A state that trajectories share is reduced once, with their total weight.
-        let mut shared: Vec<((usize, usize), usize, f64)> = Vec::new();
-        let mut add = |k: usize, weight: f64| {
-            let View { block, psi, norm } = self.view(k);
-            block.reducer(self.blocks(), reduction).record(psi, weight / norm, group, into);
-        };
+        let mut shared: Vec<((usize, usize), usize)> = Vec::new();
+        let mut own: Vec<(usize, f64)> = Vec::with_capacity(weights.len());
         for (k, &weight) in weights.iter().enumerate() {
-            match self.shared(k) {
-                Some(state) => match shared.iter_mut().find(|(known, ..)| *known == state) {
-                    Some((.., total)) => *total += weight,
-                    None => shared.push((state, k, weight)),
-                },
-                None => add(k, weight),
+            let state = self.shared(k);
+            match state.and_then(|state| shared.iter().find(|(known, _)| *known == state)) {
+                Some((_, first)) => own[*first].1 += weight,
+                None => {
+                    shared.extend(state.map(|state| (state, own.len())));
+                    own.push((k, weight));
+                }
             }
         }
-        shared.into_iter().for_each(|(_, k, weight)| add(k, weight));
+        // Block by block, so that what is added to is looked up once; in the order in which blocks come, since which
+        // trajectory was the first to be in one gives it its number.
+        let mut blocks: Vec<BlockId> = Vec::new();
+        let mut own: Vec<(usize, View, f64)> = own.into_iter().map(|(k, weight)| (0, self.view(k), weight)).collect();
+        for (place, View { block, .. }, _) in &mut own {
+            *place = blocks.iter().position(|known| *known == block.id).unwrap_or(blocks.len());
+            blocks.extend((*place == blocks.len()).then_some(block.id));
+        }
+        own.sort_by_key(|(place, ..)| *place);
+        for own in own.chunk_by(|a, b| a.0 == b.0) {
+            let states = own.iter().map(|(_, View { psi, norm, .. }, weight)| (*psi, weight / norm));
+            own[0].1.block.reducer(self.blocks(), reduction).record(states, group, into);
+        }
         into.count(group, weights.iter().sum());
     }
 

@@ -99,11 +99,16 @@ impl Piece {
 }
 
 impl Reducer {
-    /// Add `weight`·|ψ⟩⟨ψ|, reduced, to `group` of `density`; `weight` includes 1/‖ψ‖².
-    pub fn record(&self, psi: &[Complex64], weight: f64, group: usize, density: &mut Density) {
+    /// Add Σ w|ψ⟩⟨ψ|, reduced, to `group` of `density`, of these ψ and w, which include 1/‖ψ‖².
+    pub fn record<'a>(
+        &self,
+        states: impl Iterator<Item = (&'a [Complex64], f64)> + Clone,
+        group: usize,
+        density: &mut Density,
+    ) {
         for piece in &self.pieces {
             let sums = density.block(&piece.label, || piece.shape.clone()).group_mut(group);
-            piece.add_vector(psi, weight, sums);
+            states.clone().for_each(|(psi, weight)| piece.add_vector(psi, weight, sums));
         }
     }
 }
