@@ -28,6 +28,8 @@ use std::time::{Duration, Instant};
 
 const AGING: &str = include_str!("../examples/aging.toml");
 const CHARGER: &str = include_str!("../examples/charger_1.toml");
+const NETWORK: &str = include_str!("../examples/network.toml");
+const OSCILLATORS: &str = include_str!("../examples/dephased_oscillators.toml");
 
 /// N cells in a drive, with loss and dephasing of each and a common channel; they start mixed if `ratio` > 0.
 fn driven(cells: u64, ratio: f64, rates: [f64; 3], t_end: f64) -> Problem {
@@ -145,6 +147,47 @@ fn threads_begin_together() {
     };
     let alone = run(1);
     assert!((0..100).all(|_| run(4) == alone));
+}
+
+/// Where each trajectory is at every row, and what its jumps were, to the last digit.
+#[derive(Default, PartialEq, Debug)]
+struct Paths(Vec<Vec<u64>>);
+
+impl<B: Batch> Recorder<B> for Paths {
+    fn row(&mut self, batch: &B, moment: &Moment) -> Result<(), RunError> {
+        self.0.resize(batch.trajectories(), Vec::new());
+        for (k, path) in self.0.iter_mut().enumerate() {
+            path.push(moment.row as u64);
+            path.extend(batch.counts(k));
+            path.extend(batch.clicks(k).iter().flat_map(|click| [click.channel as u64, click.time.to_bits()]));
+            batch.amplitudes(k, &mut |_, x| path.extend([x.re.to_bits(), x.im.to_bits()]));
+        }
+        Ok(())
+    }
+}
+
+/// A trajectory is a function of seed and number alone, to the last digit: what goes to the next row side by side with others
+/// does as it does alone.
+#[test]
+fn a_trajectory_does_not_know_its_neighbours() {
+    let oscillators = example(OSCILLATORS, "cutoff=4 t_end=6 samples=7");
+    let coupled = example(NETWORK, "N=5 t_end=2 samples=4");
+    for problem in [oscillators, coupled] {
+        let (_, engine) = Engine::new(&problem, Some(Representation::Full)).unwrap();
+        assert!(engine.fewest_in_batch() > 1, "several go side by side");
+        let paths = |range: Range<u64>| {
+            let (stop, mut paths) = (Stop::default(), Paths::default());
+            let mut batch = engine.start_of(Which::Any, 9, range, &stop);
+            batch.keep_clicks();
+            run_batch(&problem, &mut batch, &stop, &mut paths).unwrap();
+            paths.0
+        };
+        let together = paths(0..50);
+        let alone: Vec<_> = (0..50).flat_map(|k| paths(k..k + 1)).collect();
+        assert!(together == alone);
+        assert!(together.iter().any(|path| path.len() != together[0].len()), "they jump");
+        assert!((0..10).all(|k| paths(5 * k..5 * k + 5) == together[5 * k as usize..][..5]));
+    }
 }
 
 /// The battery's averaged state that is kept on request changes nothing else, and is the one that a quantity asks for.

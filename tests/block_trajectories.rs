@@ -90,17 +90,17 @@ fn survival_is_exact_whatever_the_steps() {
         for (time, expected) in times.iter().zip(&survival) {
             for k in 1..=parts {
                 let until = now + (time - now) * f64::from(k) / f64::from(parts);
-                assert!(!propagator.advance(&mut flight, until, 0.0, &mut work, &stop).unwrap());
+                assert!(!propagator.advance(&mut flight, until, (0.0, None), &mut work, &stop).unwrap());
             }
             now = *time;
             assert!((flight.norm - expected).abs() < 1e-10, "{} at {time}, exactly {expected}", flight.norm);
         }
         for threshold in [0.9, 0.4, 0.05] {
             let mut flight = start.clone();
-            assert!(propagator.advance(&mut flight, 50.0, threshold, &mut work, &stop).unwrap());
+            assert!(propagator.advance(&mut flight, 50.0, (threshold, None), &mut work, &stop).unwrap());
             assert!((flight.norm - threshold).abs() < 1e-12, "{} instead of {threshold}", flight.norm);
             let mut again = start.clone();
-            propagator.advance(&mut again, flight.time, 0.0, &mut work, &stop).unwrap();
+            propagator.advance(&mut again, flight.time, (0.0, None), &mut work, &stop).unwrap();
             assert!((again.norm - threshold).abs() < 1e-12, "{} at the time of the jump", again.norm);
         }
     }
@@ -140,7 +140,8 @@ fn what_rounding_would_decide_is_refused() {
         engine.blocks().get(engine.blocks().start.draw(engine.blocks(), &mut ChaCha8Rng::seed_from_u64(1)).block);
     let propagator = Propagator::new(engine.blocks(), &local, 0, &[(1.0, 1)], &Stop::default()).unwrap();
     let mut flight = Flight { psi: vec![1.0.into(), 0.0.into()], norm: 1.0, time: 0.0, start: 0.0 };
-    let error = propagator.advance(&mut flight, 1.0, 0.5, &mut Workspace::default(), &Stop::default()).unwrap_err();
+    let error =
+        propagator.advance(&mut flight, 1.0, (0.5, None), &mut Workspace::default(), &Stop::default()).unwrap_err();
     assert!(error.to_string().contains("fast and slow processes are too far apart"), "{error}");
 }
 
@@ -153,7 +154,7 @@ fn a_request_to_stop_is_heard_within_a_trajectory() {
     let propagator = Propagator::new(&blocks, &blocks.get(drawn.block), 0, &[(1.0, 1)], &stop).unwrap();
     stop.request();
     let mut flight = Flight { psi: drawn.psi, norm: 1.0, time: 0.0, start: 0.0 };
-    let ended = propagator.advance(&mut flight, 1.0, 0.0, &mut Workspace::default(), &stop);
+    let ended = propagator.advance(&mut flight, 1.0, (0.0, None), &mut Workspace::default(), &stop);
     assert!(matches!(ended.map_err(|e| *e), Err(RunError::Interrupted)));
 }
 

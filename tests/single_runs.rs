@@ -7,8 +7,8 @@ use common::{assert_at_least, assert_close, example, numbers, options, reference
 use leyden::estimate::columns::Z95;
 use leyden::exact;
 use leyden::problem::{
-    Axis, Beyond, ChannelId, Delays, Distribution, Initial, Kind, Passage, Problem, ProblemBuilder, Quantity, Record,
-    SubsystemId, a as ann, ad, n, sm, sp, sx, sz, transition,
+    Axis, Beyond, ChannelId, Delays, Distribution, Envelope, Initial, Kind, Passage, Problem, ProblemBuilder, Quantity,
+    Record, SubsystemId, a as ann, ad, n, sm, sp, sx, sz, transition,
 };
 use leyden::run::{self, Batches, Jump, Outcome, RunOptions};
 use leyden::space::blocks::Blocks;
@@ -75,6 +75,44 @@ fn delays_between_the_jumps_of_a_driven_cell() {
     }
 }
 
+/// The same from the master equation, against the closed forms on resonance (H. J. Carmichael et al., Phys. Rev. A 39, 1200
+/// (1989)) for Ω = γ = 1, averaged over each bin by Simpson's rule in twenty pieces: after a jump the amplitude of |e⟩ is
+/// (Ω/2λ) sin(λt) e^(−γt/4) until the next one, λ² = (Ω² − γ²/4)/4. What is left of the beginning at t = 12 is e^−9.
+#[test]
+fn exact_delays_of_a_driven_cell() {
+    let delays = Delays { channel: LOSS, until: 15.0, bins: 30, from: 12.0 };
+    let wait = |t: f64| {
+        let half = 0.75f64.sqrt() / 2.0;
+        (-t / 2.0).exp() * ((half * t).sin() / (2.0 * half)).powi(2)
+    };
+    let g2 = |t: f64| {
+        let beat = (15.0f64 / 16.0).sqrt();
+        1.0 - (-0.75 * t).exp() * ((beat * t).cos() + 0.75 / beat * (beat * t).sin())
+    };
+    let averaged = |f: &dyn Fn(f64) -> f64, low: f64| {
+        let weight = |k: usize| if k.is_multiple_of(40) { 1.0 } else { 2.0 + 2.0 * (k % 2) as f64 };
+        (0..=40).map(|k| weight(k) * f(low + 0.5 * k as f64 / 40.0)).sum::<f64>() / 120.0
+    };
+    // Steps of a whole number of bins, and not.
+    for t_end in [60.0, 59.7] {
+        let record = Record { delays: vec![delays.clone()], ..Record::default() };
+        let problem = keeping(&fluorescence(1.0, 0.0, 1.0, t_end, 1), record);
+        let found = exact::delays(&problem, None, &Stop::default()).unwrap().remove(0).unwrap();
+        for (bin, [w, g]) in found.into_iter().enumerate() {
+            let low = 0.5 * bin as f64;
+            assert!((w - averaged(&wait, low)).abs() < 1e-9, "{bin}: {w} {}", averaged(&wait, low));
+            assert!((g - averaged(&g2, low)).abs() < 2e-5, "{bin}: {g} {}", averaged(&g2, low));
+        }
+    }
+    // Where a rate changes with time there is nothing exact to say.
+    let mut p = Problem::builder("fading");
+    let a = cell(&mut p);
+    p.initial(a, Initial::Excited).each("loss", a, sm(a), 1.0).in_time(Envelope::Linear { start: 1.0, slope: -0.01 });
+    p.evolve("drive", 20.0, 1).observe([Quantity::Energy]);
+    let record = Record { delays: vec![Delays { from: 0.0, ..delays }], ..Record::default() };
+    assert_eq!(exact::delays(&keeping(&p.build().unwrap(), record), None, &Stop::default()).unwrap(), [None]);
+}
+
 /// A mode that loses its coherent state gives independent photons at a falling rate: g² = 1 although nothing is steady.
 #[test]
 fn photons_of_a_coherent_state_are_independent() {
@@ -86,6 +124,8 @@ fn photons_of_a_coherent_state_are_independent() {
     let problem = keeping(&p.build().unwrap(), Record { delays: vec![delays], ..Record::default() });
     let outcome = sample(&problem, RunOptions { shots: false, ..options(10_000, 5) });
     let found = outcome.accumulated.delays(0, Z95);
+    let exactly = exact::delays(&problem, None, &Stop::default()).unwrap().remove(0).unwrap();
+    assert!(exactly.iter().all(|[_, g2]| (g2 - 1.0).abs() < 1e-4), "but for the cutoff: {exactly:?}");
     let inside = found.iter().filter(|[_, g2]| g2.interval.0 <= 1.0 && 1.0 <= g2.interval.1).count();
     assert!(inside >= 7, "{found:?}");
     assert!(found.iter().all(|[_, g2]| (g2.value - 1.0).abs() < 4.0 * g2.se + 1e-3 && g2.se < 0.1), "{found:?}");

@@ -90,7 +90,9 @@ impl Command {
             (Some(RunError::TooLarge { advice, .. }), Self::Run(_)) if advice == NO_SHOTS => {
                 ": `--no-shots`, or `shots = false` in [run]"
             }
-            (Some(RunError::TooLarge { .. }), Self::Exact(_) | Self::Steady(_)) => "; `leyden run` samples it",
+            (Some(RunError::TooLarge { advice, .. }), Self::Exact(_) | Self::Steady(_)) => {
+                if advice.ends_with("sample it") { " (`leyden run`)" } else { "; `leyden run` samples it" }
+            }
             (Some(RunError::TooLarge { .. }), Self::Export(_)) => {
                 "; -p makes it smaller, --small as small as in [verify]"
             }

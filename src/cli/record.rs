@@ -116,7 +116,7 @@ pub fn tables(problem: &Problem, outcome: &Outcome, confidence: Confidence) -> V
         tables.push(("counting.csv", single_runs::counting(problem, |index| accumulated.cumulants(index, z))));
     }
     if !record.delays.is_empty() {
-        tables.push(("delays.csv", single_runs::delays(problem, accumulated, z)));
+        tables.push(("delays.csv", single_runs::delays(problem, |index| Some(accumulated.delays(index, z)))));
     }
     tables.extend(audited(problem, outcome, confidence).map(|text| ("audit.csv", text)));
     tables
@@ -192,7 +192,8 @@ fn fits<T>(found: Result<T, RunError>) -> Result<Option<T>, RunError> {
     }
 }
 
-/// The tables of `[record]` that the master equation itself gives: cumulants of counts, and waiting times to a first jump.
+/// The tables of `[record]` that the master equation itself gives: cumulants of counts, the audit, delays between jumps, and
+/// waiting times to a first jump.
 ///
 /// # Errors
 /// When it cannot be solved.
@@ -209,6 +210,16 @@ pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Ve
     {
         tables.push(("audit.csv", audit::csv(problem, &lines, residual)));
     }
+    let mut left_out = false;
+    if !input.record.delays.is_empty()
+        && let Some(found) = fits(exact::delays(problem, representation, &stop))?
+    {
+        left_out = found.iter().any(Option::is_none);
+        if found.iter().any(Option::is_some) {
+            let exactly = |bins: &Vec<[f64; 2]>| bins.iter().map(|bin| bin.map(Cumulant::exact)).collect();
+            tables.push(("delays.csv", single_runs::delays(problem, |index| found[index].as_ref().map(exactly))));
+        }
+    }
     let waiting = |passage: &Passage| match (&passage.quantity, passage.beyond) {
         (Quantity::Jumps(channel), Beyond::Above) if 0.0 < passage.level && passage.level <= 1.0 => Some(*channel),
         _ => None,
@@ -223,10 +234,11 @@ pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Ve
         let happened = |at: usize, row: usize| silent[at].as_ref().map(|silent| Share::exact(1.0 - silent[row]));
         tables.push(("passages.csv", single_runs::passages(problem, happened)));
     }
-    let Record { paths, jumps, distributions, delays, .. } = &input.record;
-    if *paths > 0 || *jumps || !distributions.is_empty() || !delays.is_empty() || silent.iter().any(Option::is_none) {
+    let Record { paths, jumps, distributions, .. } = &input.record;
+    if *paths > 0 || *jumps || !distributions.is_empty() || left_out || silent.iter().any(Option::is_none) {
         note!(
-            "note: of [record] the master equation gives counting statistics, the audit and waiting times; `leyden run` gives all of it"
+            "note: of [record] the master equation gives counting statistics, the audit, waiting times and, in steps where nothing \
+             changes with time, delays; `leyden run` gives all of it"
         );
     }
     Ok(tables)
@@ -239,8 +251,10 @@ pub fn exact(input: &Input, representation: Option<Representation>) -> Result<Ve
 pub fn write_exact(folder: &mut RunFolder, title: &str, tables: &[(&str, String)]) -> Result<(), Box<dyn Error>> {
     for (name, text) in tables {
         folder.write(name, text.as_bytes())?;
-        if *name == "passages.csv" {
-            draw(folder, "passages", single_figures::passages(title, text))?;
+        match *name {
+            "passages.csv" => draw(folder, "passages", single_figures::passages(title, text))?,
+            "delays.csv" => draw(folder, "delays", single_figures::delays(title, text))?,
+            _ => {}
         }
     }
     Ok(())

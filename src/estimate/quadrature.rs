@@ -2,7 +2,7 @@
 //! Formulas* (1965); nodes of R. Piessens et al., *QUADPACK* (1983)), in pieces that are halved until both rules agree.
 
 /// Nodes on \[−1, 1\] from 0 up, and their weights among 15 and, of every other one from the first, among 7.
-const NODES: [(f64, f64, f64); 8] = [
+pub const NODES: [(f64, f64, f64); 8] = [
     (0.0, 0.209_482_141_084_727_83, 0.417_959_183_673_469_4),
     (0.207_784_955_007_898_47, 0.204_432_940_075_298_9, 0.0),
     (0.405_845_151_377_397_2, 0.190_350_578_064_785_4, 0.381_830_050_505_118_9),

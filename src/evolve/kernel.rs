@@ -1,6 +1,8 @@
-//! The inner loops: sparse and dense matrices on complex vectors.
+//! The inner loops: operators on complex vectors.
 
+use super::diagonals::Diagonals;
 use super::flips::Flips;
+use super::matrix::Dense;
 use crate::space::blocks::Sparse;
 use faer::Mat;
 use num_complex::Complex64;
@@ -25,6 +27,24 @@ pub fn norm_sqr(psi: &[Complex64]) -> f64 {
     ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + rest
 }
 
+/// y ← f(y, x), number by number: eight at a time are read before any is written, so that they are worked out at once
+/// whatever the compiler knows of where they lie.
+#[inline(always)]
+pub(super) fn update(y: &mut [f64], x: &[f64], f: impl Fn(f64, f64) -> f64) {
+    let ((ys, last_y), (xs, last_x)) = (y.as_chunks_mut::<8>(), x.as_chunks::<8>());
+    let n = ys.len().min(xs.len());
+    for i in 0..n {
+        let (mut out, x) = (ys[i], xs[i]);
+        for k in 0..8 {
+            out[k] = f(out[k], x[k]);
+        }
+        ys[i] = out;
+    }
+    for i in 0..last_y.len().min(last_x.len()) {
+        last_y[i] = f(last_y[i], last_x[i]);
+    }
+}
+
 /// An operator laid out for products: a sparse matrix, or flips of cells.
 #[derive(Clone, Debug)]
 pub struct Operator {
@@ -40,12 +60,10 @@ enum Form {
         values: Vec<Complex64>,
     },
     Flips(Flips),
-    /// For blocks of at most [`REGISTERS`] states.
+    Diagonals(Diagonals, usize),
+    /// For blocks of few states.
     Dense(Dense, usize),
 }
-
-/// Blocks up to this size are multiplied by dense matrices whose size is known to the compiler.
-pub const REGISTERS: usize = 8;
 
 impl Operator {
     /// Take over a matrix.
@@ -66,7 +84,7 @@ impl Operator {
         match &self.form {
             Form::Sparse { values, .. } => values.len(),
             Form::Flips(flips) => flips.entries(),
-            Form::Dense(_, entries) => *entries,
+            Form::Diagonals(_, entries) | Form::Dense(_, entries) => *entries,
         }
     }
 
@@ -75,7 +93,8 @@ impl Operator {
         match &self.form {
             Form::Sparse { starts, .. } => starts.len() - 1,
             Form::Flips(flips) => flips.states(),
-            Form::Dense(dense, _) => dense.dimension,
+            Form::Diagonals(diagonals, _) => diagonals.dimension(),
+            Form::Dense(dense, _) => dense.dimension(),
         }
     }
 
@@ -99,11 +118,34 @@ impl Operator {
                 }
             }
             Form::Flips(flips) => flips.apply(x, y, factor),
+            Form::Diagonals(diagonals, _) => diagonals.apply(x, y, factor),
             Form::Dense(dense, _) => {
                 dense.apply(x, y);
                 for y in y.iter_mut() {
                     *y *= factor;
                 }
+            }
+        }
+    }
+
+    /// Multiplications that a term of a Taylor sum costs, those by elements that are read one by one from anywhere: few where
+    /// they come in rows.
+    pub fn term_cost(&self) -> f64 {
+        let d = self.rows();
+        match &self.form {
+            Form::Diagonals(diagonals, _) => 0.25 * diagonals.kept() as f64 + 0.5 * d as f64,
+            _ => (self.entries() + 2 * d) as f64,
+        }
+    }
+
+    /// Keep a square sparse matrix by its diagonals, if they are few.
+    pub fn by_diagonals(&mut self) {
+        if let Form::Sparse { starts, columns, values } = &self.form {
+            let d = starts.len() - 1;
+            let indptr = starts.iter().map(|start| *start as usize).collect();
+            let matrix = Sparse::new((d, d), indptr, columns.clone(), values.clone());
+            if let Some(diagonals) = Diagonals::new(&matrix) {
+                self.form = Form::Diagonals(diagonals, matrix.nnz());
             }
         }
     }
@@ -165,7 +207,7 @@ impl Operator {
                 flips.diagonal_mut().iter_mut().for_each(|d| *d -= shift);
                 self.size = flips.size();
             }
-            Form::Dense(..) => {} // made dense only after this
+            Form::Diagonals(..) | Form::Dense(..) => {} // made only after this
         }
     }
 
@@ -177,7 +219,7 @@ impl Operator {
                 range.find(|k| columns[*k] as usize == row).map(|k| values[k])
             }
             Form::Flips(flips) => flips.diagonal().get(row).copied(),
-            Form::Dense(..) => None,
+            Form::Diagonals(..) | Form::Dense(..) => None,
         }
     }
 }
@@ -195,90 +237,4 @@ fn bound(starts: &[u32], columns: &[u32], values: &[Complex64]) -> f64 {
         largest_row = largest_row.max(sum);
     }
     (largest_row * column_sums.into_iter().fold(0.0, f64::max)).sqrt()
-}
-
-/// A dense complex d × d matrix as the real 2d × 2d matrix that acts on (re, im) pairs, by columns: a product is then
-/// plain sums of contiguous columns.
-#[derive(Clone, Debug)]
-pub struct Dense {
-    columns: Vec<f64>,
-    dimension: usize,
-}
-
-impl Dense {
-    /// Take over a matrix.
-    pub fn new(matrix: &Mat<Complex64>) -> Self {
-        let d = matrix.nrows();
-        let mut columns = Vec::with_capacity(4 * d * d);
-        for j in 0..d {
-            (0..d).for_each(|i| columns.extend([matrix[(i, j)].re, matrix[(i, j)].im]));
-            (0..d).for_each(|i| columns.extend([-matrix[(i, j)].im, matrix[(i, j)].re]));
-        }
-        Self { columns, dimension: d }
-    }
-
-    /// y = A x; returns ‖y‖².
-    #[inline(always)]
-    pub fn apply_norm(&self, x: &[Complex64], y: &mut [Complex64]) -> f64 {
-        self.apply(x, y);
-        norm_sqr(&y[..self.dimension])
-    }
-
-    /// y = A x.
-    #[inline(always)]
-    pub fn apply(&self, x: &[Complex64], y: &mut [Complex64]) {
-        let d = self.dimension;
-        let x: &[f64] = bytemuck::cast_slice(&x[..d]);
-        {
-            let y: &mut [f64] = bytemuck::cast_slice_mut(&mut y[..d]);
-            match d {
-                1 => columns::<2>(&self.columns, x, y),
-                2 => columns::<4>(&self.columns, x, y),
-                3 => columns::<6>(&self.columns, x, y),
-                4 => columns::<8>(&self.columns, x, y),
-                5 => columns::<10>(&self.columns, x, y),
-                6 => columns::<12>(&self.columns, x, y),
-                7 => columns::<14>(&self.columns, x, y),
-                8 => columns::<16>(&self.columns, x, y),
-                _ => long_columns(&self.columns, x, y),
-            }
-        }
-    }
-}
-
-/// Σ_j column_j x_j for a size known when compiled: the sum stays in registers.
-#[inline(always)]
-fn columns<const N: usize>(matrix: &[f64], x: &[f64], y: &mut [f64]) {
-    let mut sum = [0.0; N];
-    for j in 0..N {
-        let column = &matrix[j * N..(j + 1) * N];
-        let factor = x[j];
-        for i in 0..N {
-            sum[i] += column[i] * factor;
-        }
-    }
-    y.copy_from_slice(&sum);
-}
-
-/// The same for any size, four columns at a time.
-#[inline(always)]
-fn long_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
-    let n = y.len();
-    y.fill(0.0);
-    let quads = matrix.chunks_exact(4 * n);
-    let rest = quads.remainder();
-    let xs = x.chunks_exact(4);
-    let rest_x = xs.remainder();
-    for (columns, x) in quads.zip(xs) {
-        let (a, b) = columns.split_at(2 * n);
-        let ((a0, a1), (b0, b1)) = (a.split_at(n), b.split_at(n));
-        for i in 0..n {
-            y[i] += (a0[i] * x[0] + a1[i] * x[1]) + (b0[i] * x[2] + b1[i] * x[3]);
-        }
-    }
-    for (column, x) in rest.chunks_exact(n).zip(rest_x) {
-        for i in 0..n {
-            y[i] += column[i] * x;
-        }
-    }
 }

@@ -5,8 +5,10 @@
 //! then the Taylor polynomial of the last short piece. Large sparse blocks, and generators that change in time: Taylor
 //! polynomials alone, to rounding. There is no time step whose length could bias anything.
 
+mod diagonals;
 mod flips;
 mod kernel;
+mod matrix;
 mod powers;
 mod root;
 mod series;
@@ -14,6 +16,8 @@ mod table;
 
 pub use flips::Flips;
 pub use kernel::{Operator, norm_sqr};
+use matrix::Dense;
+pub use matrix::LANES;
 pub use root::Bracket;
 pub use series::{MOST_ORDER, Series, Workspace, settled};
 use table::Table;
@@ -133,7 +137,27 @@ impl Propagator {
         }
     }
 
-    /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then.
+    /// Whether [`side_by_side`](Self::side_by_side) is for this block.
+    pub fn goes_side_by_side(of: &Blocks, block: &Block, stage: usize, spacings: &[(f64, u64)]) -> bool {
+        block.dimension() > matrix::REGISTERS && matches!(Plan::new(of, block, stage, spacings), Plan::Tabled(..))
+    }
+
+    /// Take these states, at most [`LANES`], from a row to the next, `width` later: into `work`, with their norms². Each
+    /// is what [`advance`](Self::advance) makes of it where it does not jump, to the last digit. `None` in small blocks, and
+    /// where no matrix is kept for that distance.
+    pub fn side_by_side<'p>(
+        &self,
+        width: f64,
+        states: impl Iterator<Item = &'p [Complex64]>,
+        work: &mut Workspace,
+    ) -> Option<[f64; LANES]> {
+        let Method::Tabled(table, _) = &self.method else { return None };
+        let matrix = table.of_rows(width)?;
+        self.arch.dispatch(SideBySide { matrix, states, work })
+    }
+
+    /// Evolve to time `until`, or until ‖ψ‖² has fallen to `threshold`: true then. `end` is ‖ψ‖² at `until`, a row, if
+    /// [`side_by_side`](Self::side_by_side) has found that it is below.
     ///
     /// # Errors
     /// [`RunError::Numerics`] when double precision does not hold the evolution, [`RunError::Interrupted`].
@@ -141,13 +165,13 @@ impl Propagator {
         &self,
         flight: &mut Flight,
         until: f64,
-        threshold: f64,
+        (threshold, end): (f64, Option<f64>),
         work: &mut Workspace,
         stop: &Stop,
     ) -> Result<bool, Failed> {
         let jumped = match &self.method {
             Method::Scalar(k) => scalar(*k, flight, until, threshold),
-            _ => self.arch.dispatch(Evolution { method: &self.method, flight, until, threshold, work, stop })?,
+            _ => self.arch.dispatch(Evolution { method: &self.method, flight, until, threshold, end, work, stop })?,
         };
         if flight.norm.is_finite() { Ok(jumped) } else { Err(no_number(flight).into()) }
     }
@@ -187,7 +211,7 @@ impl<'b> Plan<'b> {
             return Self::Scalar(generator.get(0, 0).copied().unwrap_or_default());
         }
         let mut series = Series::new(Operator::new(generator), varying);
-        if block.dimension() <= kernel::REGISTERS {
+        if block.dimension() <= matrix::REGISTERS {
             series.in_registers();
         }
         if fixed && table::pays(&series, spacings) { Self::Tabled(generator, series) } else { Self::Stepped(series) }
@@ -211,6 +235,7 @@ struct Evolution<'a> {
     flight: &'a mut Flight,
     until: f64,
     threshold: f64,
+    end: Option<f64>,
     work: &'a mut Workspace,
     stop: &'a Stop,
 }
@@ -220,13 +245,35 @@ impl WithSimd for Evolution<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Result<bool, Failed> {
-        let Self { method, flight, until, threshold, work, stop } = self;
+        let Self { method, flight, until, threshold, end, work, stop } = self;
         match method {
             Method::Scalar(k) => Ok(scalar(*k, flight, until, threshold)),
             Method::Stepped(series) => stepped(series, flight, until, threshold, work, stop),
-            Method::Tabled(table, series) => tabled(table, series, (flight, until, threshold), work, stop),
+            Method::Tabled(table, series) => tabled(table, series, (flight, until), (threshold, end), work, stop),
             Method::Refused(reason) => Err(numerics(reason.clone()).into()),
         }
+    }
+}
+
+/// A product with several states, to be compiled for the vector instructions of the processor it runs on.
+struct SideBySide<'a, I> {
+    matrix: &'a Dense,
+    states: I,
+    work: &'a mut Workspace,
+}
+
+impl<'p, I: Iterator<Item = &'p [Complex64]>> WithSimd for SideBySide<'_, I> {
+    type Output = Option<[f64; LANES]>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Option<[f64; LANES]> {
+        let Self { matrix, states, work } = self;
+        let lanes = &mut work.lanes;
+        lanes.clear(matrix.dimension());
+        for (lane, psi) in states.take(LANES).enumerate() {
+            lanes.put(lane, psi);
+        }
+        matrix.apply_lanes(simd, lanes).then(|| lanes.norms())
     }
 }
 
@@ -308,12 +355,14 @@ pub(super) fn too_fast(time: f64, length: f64) -> RunError {
 fn tabled(
     table: &Table,
     series: &Series,
-    (flight, until, threshold): (&mut Flight, f64, f64),
+    (flight, until): (&mut Flight, f64),
+    (threshold, mut end): (f64, Option<f64>),
     work: &mut Workspace,
     stop: &Stop,
 ) -> Result<bool, Failed> {
     // Once a jump is known to lie before `limit`, only shorter propagators are tried; `end` is the norm² there.
-    let (mut limit, mut left, mut cap, mut inside, mut end) = (until, until - flight.time, usize::MAX, false, None);
+    let (mut limit, mut left, mut inside) = (until, until - flight.time, false);
+    let mut cap = if end.is_some() { table.levels() } else { usize::MAX };
     loop {
         // In a stiff block what is left is counted down: fast processes take less than the spacing of numbers at late times.
         if !table.is_stiff() {

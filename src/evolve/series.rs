@@ -6,7 +6,8 @@
 //! speed alone (À. Jorba and M. Zou, Exp. Math. 14, 99 (2005)). Time is counted in a power of two near that length: terms
 //! then stay within the range of numbers whatever the unit of time is, and no digit of them depends on it.
 
-use super::kernel::{Operator, REGISTERS, norm_sqr};
+use super::kernel::{Operator, norm_sqr, update};
+use super::matrix::{Lanes, REGISTERS};
 use super::powers::{MOST_STACKED, Powers};
 use super::{Bracket, Failed, Flight};
 use crate::problem::Envelope;
@@ -59,6 +60,8 @@ pub struct Workspace {
     vector: Vec<Complex64>,
     slope: Vec<Complex64>,
     weights: Vec<f64>,
+    /// Several states.
+    pub(super) lanes: Lanes,
 }
 
 impl Workspace {
@@ -79,6 +82,11 @@ impl Workspace {
         weights
     }
 
+    /// A state of several that [`side_by_side`](super::Propagator::side_by_side) has left.
+    pub fn lane(&self, lane: usize, psi: &mut [Complex64]) {
+        self.lanes.take(lane, psi);
+    }
+
     /// Exchange that vector with `psi`.
     #[inline(always)]
     pub fn swap(&mut self, psi: &mut Vec<Complex64>) {
@@ -88,10 +96,14 @@ impl Workspace {
 
 impl Series {
     /// Shift the generator so that its diagonal is centred.
-    pub fn new(mut generator: Operator, varying: Vec<(Envelope, Operator)>) -> Self {
+    pub fn new(mut generator: Operator, mut varying: Vec<(Envelope, Operator)>) -> Self {
         // In a block of a few states the exponential would cost more than the shift saves.
         let shift = if generator.rows() <= REGISTERS { Complex64::ZERO } else { generator.centre() };
         generator.recentre(shift);
+        let few = generator.rows() <= REGISTERS;
+        for operator in varying.iter_mut().map(|(_, operator)| operator).chain([&mut generator]).filter(|_| !few) {
+            operator.by_diagonals();
+        }
         Self { generator, shift, varying, powers: None }
     }
 
@@ -126,7 +138,7 @@ impl Series {
 
     /// Multiplications of an evolution over `time`.
     pub fn cost(&self, time: f64) -> f64 {
-        (14.0 + 4.0 * self.rate() * time) * (self.entries() + 2 * self.dimension()) as f64
+        (14.0 + 4.0 * self.rate() * time) * self.generator.term_cost()
     }
 
     /// Expand about the state of `flight`; returns for how long, at most `left`, the polynomial holds.
@@ -454,24 +466,29 @@ fn norm_and_slope(
     let n = 2 * d;
     let (value, slope) = (&mut value[..n], &mut slope[..n]);
     for k in (0..order).rev() {
-        let term = &terms[k * n..][..n];
-        for i in 0..n {
-            slope[i] = slope[i] * u + value[i];
-            value[i] = value[i] * u + term[i];
-        }
+        update(slope, value, |slope, value| slope * u + value);
+        update(value, &terms[k * n..][..n], |value, term| value * u + term);
     }
     products(value, slope)
 }
 
-/// Σ v², Σ v p.
+/// Σ v², Σ v p, in four sums each that do not wait for each other.
 #[inline(always)]
 fn products(value: &[f64], slope: &[f64]) -> (f64, f64) {
-    let (mut size, mut change) = (0.0, 0.0);
-    for i in 0..value.len() {
-        size += value[i] * value[i];
-        change += value[i] * slope[i];
+    let ((v, last_v), (p, last_p)) = (value.as_chunks::<4>(), slope.as_chunks::<4>());
+    let (mut sizes, mut changes) = ([0.0; 4], [0.0; 4]);
+    for i in 0..v.len().min(p.len()) {
+        for k in 0..4 {
+            sizes[k] += v[i][k] * v[i][k];
+            changes[k] += v[i][k] * p[i][k];
+        }
     }
-    (size, change)
+    for i in 0..last_v.len().min(last_p.len()) {
+        sizes[i] += last_v[i] * last_v[i];
+        changes[i] += last_v[i] * last_p[i];
+    }
+    let sum = |x: [f64; 4]| (x[0] + x[1]) + (x[2] + x[3]);
+    (sum(sizes), sum(changes))
 }
 
 /// Whether a Taylor sum is complete: terms of these sizes, v_0 = 1 first, are followed by none above `small`. The next ones
@@ -550,13 +567,7 @@ fn long_horner(terms: &[Complex64], order: usize, s: f64, out: &mut [Complex64])
     out.copy_from_slice(&terms[order * d..(order + 1) * d]);
     let terms: &[f64] = bytemuck::cast_slice(terms);
     let out: &mut [f64] = bytemuck::cast_slice_mut(out);
-    let n = 2 * d;
-    // Slices of one length, so that no bounds are checked within the loop.
-    let out = &mut out[..n];
     for k in (0..order).rev() {
-        let term = &terms[k * n..][..n];
-        for i in 0..n {
-            out[i] = out[i] * s + term[i];
-        }
+        update(out, &terms[2 * k * d..][..2 * d], |sum, term| sum * s + term);
     }
 }

@@ -1,6 +1,6 @@
 //! Propagators exp(hK) of small blocks, for the spacing of the rows and for h₀, 2h₀, 4h₀, ….
 
-use super::kernel::Dense;
+use super::matrix::Dense;
 use super::series::Series;
 use crate::dense::product;
 use crate::space::blocks::Sparse;
@@ -37,12 +37,15 @@ pub struct Table {
     stiff: bool,
 }
 
+/// What an element of a matrix costs where states go side by side, in parts of one of the series.
+const SIDE_BY_SIDE: f64 = 0.5;
+
 /// Whether a table is cheaper than the series over the distances between rows.
 pub fn pays(series: &Series, spacings: &[(f64, u64)]) -> bool {
     let d = series.dimension();
     let rows: f64 = spacings.iter().map(|(_, count)| *count as f64).sum();
     let mean = spacings.iter().map(|(width, count)| width * *count as f64).sum::<f64>() / rows.max(1.0);
-    d <= SMALL || (d <= LARGE && ((d * d) as f64) < series.cost(mean))
+    d <= SMALL || (d <= LARGE && SIDE_BY_SIDE * ((d * d) as f64) < series.cost(mean))
 }
 
 impl Table {
@@ -74,7 +77,10 @@ impl Table {
             let mut length = finest / rate;
             let mut growth = over(length);
             while length <= longest {
-                dyadic.push((length, growth.propagator()));
+                // Where the series is cheaper, it covers that too.
+                if ((d * d) as f64) < series.cost(length) {
+                    dyadic.push((length, growth.propagator()));
+                }
                 growth = growth.doubled();
                 length *= 2.0;
                 if stop.is_requested() {
@@ -102,15 +108,26 @@ impl Table {
         Ok((!stop.is_requested()).then_some(Self { dyadic, spacings, stiff }))
     }
 
+    /// exp(width K), if `width` is a distance between rows.
+    pub fn of_rows(&self, width: f64) -> Option<&Dense> {
+        // Rows are held to the last digit elsewhere; a difference of rounding in their distance is none here.
+        let found = self.spacings.iter().find(|(known, _)| (known - width).abs() <= 1e-10 * width);
+        found.map(|(_, matrix)| matrix)
+    }
+
+    /// The number of levels, and the level of propagators between rows.
+    pub fn levels(&self) -> usize {
+        self.dyadic.len()
+    }
+
     /// The longest propagator that fits into `left` and is below level `cap`: its level, itself, its length, and whether
     /// it covers all of `left`.
     #[inline(always)]
     pub fn longest(&self, left: f64, cap: usize) -> Option<(usize, &Dense, f64, bool)> {
         if cap == usize::MAX
-            && let Some((width, matrix)) = self.spacings.iter().find(|(width, _)| (width - left).abs() <= 1e-10 * left)
+            && let Some(matrix) = self.of_rows(left)
         {
-            // Rows are held to the last digit elsewhere; a difference of rounding in their distance is none here.
-            return Some((self.dyadic.len(), matrix, *width, true));
+            return Some((self.levels(), matrix, left, true));
         }
         let level = self.dyadic.iter().take(cap).rposition(|(length, _)| *length <= left)?;
         let (length, matrix) = &self.dyadic[level];

@@ -98,6 +98,22 @@ pub fn no_jump(
     blocks::no_jump(problem, channel.index(), style_of(problem, requested)?, stop)
 }
 
+/// How jumps of a channel follow each other in a timed step: the density w of the wait for the next one, in 1/time, and g², a
+/// pure number, bin by bin. Of each table of delays that the problem's record asks for, in the order of
+/// [`Problem::delay_tables`], as [`Accumulated::delays`](crate::estimate::columns::Accumulated::delays) estimates it; NaN
+/// where no jump comes early enough, `None` of a step in which a drive or a rate changes with time. By the regression
+/// theorem (H. J. Carmichael et al., Phys. Rev. A 39, 1200 (1989)). The ladder stands for spins J in blocks.
+///
+/// # Errors
+/// As [`solve`].
+pub fn delays(
+    problem: &Problem,
+    requested: Option<Representation>,
+    stop: &Stop,
+) -> Result<Vec<Option<Vec<[f64; 2]>>>, RunError> {
+    blocks::delays(problem, style_of(problem, requested)?, stop)
+}
+
 /// Work, heat and entropy in every step and in the whole run (`docs/physics.md` §3.5), line by line, and by how much the first
 /// law is off in the whole run or a step at most, all in the unit of ω but for entropies, which have none; the ladder
 /// stands for spins J in blocks. On average over trajectories

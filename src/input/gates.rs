@@ -7,6 +7,7 @@ use super::numpy;
 use super::operator::Context;
 use super::parameters::Scope;
 use super::subsystems::Parts;
+use crate::error::counted;
 use crate::problem::{Acting, Gate, SubsystemId, is_unitary};
 use faer::Mat;
 use ndarray::Ix2;
@@ -44,7 +45,7 @@ fn saved<'s>(item: &Item<'s>, parts: &Parts, folder: &Path) -> Result<Gate, Inpu
     let over: Vec<SubsystemId> = parts.members(on, "a gate")?.into_iter().map(|(id, _)| id).collect();
     let ln: f64 = over.iter().map(|id| parts.all[*id].ln_dimension()).sum();
     if ln > (MOST_STATES as f64).ln() + 1e-9 {
-        let message = format!("a gate on 10^{:.1} states", ln / std::f64::consts::LN_10);
+        let message = format!("a gate on {} states", counted(ln));
         return Err(on.at.error(message, format!("subsystems of at most {MOST_STATES} states together")));
     }
     let d = ln.exp().round() as usize;

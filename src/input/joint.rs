@@ -8,6 +8,7 @@ use super::operator::Context;
 use super::parameters::Scope;
 use super::states::initial;
 use super::subsystems::Parts;
+use crate::error::counted;
 use crate::problem::{Acting, Initial, JointState, Kind, MOST_JOINT, OpSum, ProblemBuilder, SubsystemId, ghz, w};
 use faer::Mat;
 use ndarray::{Array1, Array2, Ix1, Ix2};
@@ -167,10 +168,9 @@ impl<'s> States<'_, 's> {
         let ln: f64 = over.iter().map(|id| self.parts.all[*id].ln_dimension()).sum();
         match ln <= (MOST_JOINT as f64).ln() + 1e-9 {
             true => Ok(ln.exp().round() as usize),
-            false => Err(at.error(
-                format!("a joint state of 10^{:.1} amplitudes", ln / std::f64::consts::LN_10),
-                format!("at most {MOST_JOINT}"),
-            )),
+            false => {
+                Err(at.error(format!("a joint state of {} amplitudes", counted(ln)), format!("at most {MOST_JOINT}")))
+            }
         }
     }
 

@@ -214,8 +214,8 @@ pub fn counting(problem: &Problem, of: impl Fn(usize) -> [Cumulant; 5]) -> Strin
 }
 
 /// `delays.csv`: of each bin of each table of delays, from `low` to `high` in units of time, the density of the wait
-/// from a jump to the next, in 1/time, and g².
-pub fn delays(problem: &Problem, accumulated: &Accumulated, z: f64) -> String {
+/// from a jump to the next, in 1/time, and g²; of the tables that are `found`, by their number.
+pub fn delays(problem: &Problem, found: impl Fn(usize) -> Option<Vec<[Cumulant; 2]>>) -> String {
     let names =
         ["wait", "g2"].iter().flat_map(|name| ["", "_se", "_lo", "_hi"].map(|suffix| format!("{name}{suffix}")));
     let fixed = ["channel", "step", "cycle", "low", "high"].map(str::to_owned);
@@ -228,7 +228,7 @@ pub fn delays(problem: &Problem, accumulated: &Accumulated, z: f64) -> String {
     for (index, of) in problem.delay_tables().iter().enumerate() {
         let asked = &problem.record.delays[of.asked];
         let (step, cycle) = (timed[of.ended % timed.len()], (of.ended / timed.len()).to_string());
-        for (bin, found) in accumulated.delays(index, z).into_iter().enumerate() {
+        for (bin, found) in found(index).into_iter().flatten().enumerate() {
             let edge = |k: usize| asked.width() * (bin + k) as f64;
             let numbers = found.into_iter().flat_map(|c| [c.value, c.se, c.interval.0, c.interval.1]);
             let words = [&problem.channels[asked.channel].name, step, &cycle];

@@ -79,6 +79,8 @@ pub type Watch<'a> = dyn FnMut(&SoFar) -> bool + Send + 'a;
 
 /// Jumps in a batch, to order of magnitude: long enough to amortise merging, short enough for progress.
 const BATCH_WORK: f64 = 2e6;
+/// The same in a batch of as few trajectories as go side by side: about a second.
+const MOST_WORK: f64 = 1e8;
 /// Most trajectories in a batch whose density matrices are kept: a batch lies in one group of them, of which there should
 /// be many.
 const MOST_IN_GROUP: u64 = 32;
@@ -90,8 +92,10 @@ const FEWEST_COMPARED: u64 = 4;
 pub fn batch_size(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> u64 {
     let most = if densities(engine, problem, options).is_empty() { u64::MAX } else { MOST_IN_GROUP };
     let most = engine.most_in_batch().min(most);
-    let least = if is_pinched(engine, problem, options) { FEWEST_COMPARED.min(most) } else { 1 };
-    ((BATCH_WORK / engine.work()) as u64).clamp(least, most)
+    // Side by side, but for as long as nobody minds to wait for.
+    let beside = engine.fewest_in_batch().min((MOST_WORK / engine.work()) as u64);
+    let compared = if is_pinched(engine, problem, options) { FEWEST_COMPARED } else { 1 };
+    ((BATCH_WORK / engine.work()) as u64).clamp(beside.max(compared).min(most), most)
 }
 
 /// Trajectories that are made beforehand and do not count.

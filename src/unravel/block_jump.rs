@@ -4,6 +4,8 @@
 //! Nothing in a path depends on where the rows lie, but for rounding. Trajectories that have not jumped share one
 //! precomputed path (see `path.rs`).
 
+mod side_by_side;
+
 use super::click::{Click, spin_slots};
 use super::no_jump::{LEAST_SURVIVAL, MOST_FOLLOWED, NoJump, Which};
 use super::path::Paths;
@@ -11,8 +13,9 @@ use super::readout::{self, Vectors, View};
 use super::stream::Stream;
 use super::{Batch, Unraveling};
 use crate::error::RunError;
-use crate::evolve::{Failed, Flight, Flips, Operator, Propagator, Workspace, norm_sqr, spacings, without_matrix};
-use crate::problem::{Channel, ChannelId, Step};
+use crate::evolve::{Failed, Flight, Flips, LANES, Operator, Propagator, Workspace};
+use crate::evolve::{norm_sqr, spacings, without_matrix};
+use crate::problem::{Channel, ChannelId};
 use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, Monomial, rotate};
 use crate::stop::Stop;
 use num_complex::Complex64;
@@ -53,7 +56,8 @@ pub struct BlockJump {
     leaves: Vec<bool>,
     /// Steps up to the last timed one, over all cycles: after it a shared path has no more rows.
     timed: u64,
-    work: OnceLock<f64>,
+    /// Work of a trajectory, and whether several go side by side.
+    work: OnceLock<(f64, bool)>,
 }
 
 /// A batch of trajectories on blocks.
@@ -61,6 +65,8 @@ pub struct BlockJump {
 pub struct BlockBatch<'a> {
     engine: &'a BlockJump,
     walkers: Vec<Walker>,
+    /// Those that are on their way to the next row.
+    moving: Vec<usize>,
     /// Steps begun so far, over all cycles.
     begun: u64,
     stop: Stop,
@@ -75,6 +81,8 @@ struct Walker {
     clicks: Option<Vec<Click>>,
     /// The norm² at which it jumps.
     threshold: f64,
+    /// That of the next row, where it is known to be below.
+    end: Option<f64>,
     flight: Flight,
     local: Arc<Local>,
     /// Which shared path it is still on, and how many rows of it it has passed.
@@ -84,12 +92,13 @@ struct Walker {
 impl Walker {
     /// The same without what is kept of its past, which may be long.
     fn without_clicks(&self) -> Self {
-        let Self { stream, counts, threshold, flight, local, path, .. } = self;
+        let Self { stream, counts, threshold, end, flight, local, path, .. } = self;
         Self {
             stream: stream.clone(),
             counts: counts.clone(),
             clicks: None,
             threshold: *threshold,
+            end: *end,
             flight: flight.clone(),
             local: local.clone(),
             path: *path,
@@ -191,7 +200,8 @@ impl BlockJump {
         loop {
             stop.check()?;
             let propagator = self.propagator(&walker.local, stage, stop)?;
-            let jumps = propagator.advance(&mut walker.flight, until, walker.threshold, work, stop)?;
+            let end = walker.end.take();
+            let jumps = propagator.advance(&mut walker.flight, until, (walker.threshold, end), work, stop)?;
             readout::check(walker.flight.norm, walker.flight.time)?;
             if !jumps {
                 return Ok(());
@@ -322,6 +332,7 @@ impl Unraveling for BlockJump {
                 counts: vec![0; self.released.len()],
                 clicks: None,
                 threshold,
+                end: None,
                 local,
                 path,
                 flight: Flight { psi, norm: 1.0, time: 0.0, start: 0.0 },
@@ -348,7 +359,8 @@ impl Unraveling for BlockJump {
             let path = drawn.choice.filter(|choice| self.paths.open(self, *choice, (&local, &drawn.psi)));
             set_out(stream, path.map(|choice| (choice, 0)), threshold, (local, drawn.psi))
         };
-        BlockBatch { engine: self, walkers: trajectories.map(walker).collect(), begun: 0, stop: stop.clone() }
+        let walkers = trajectories.map(walker).collect();
+        BlockBatch { engine: self, walkers, moving: Vec::new(), begun: 0, stop: stop.clone() }
     }
 
     fn no_jump(&self, stop: &Stop) -> Result<Option<NoJump>, RunError> {
@@ -373,20 +385,12 @@ impl Unraveling for BlockJump {
     }
 
     fn work(&self) -> f64 {
-        *self.work.get_or_init(|| {
-            let drawn = self.blocks.start.draw(&self.blocks, Stream::new(0, 0).rng());
-            let (block, problem) = (&self.blocks.get(drawn.block), self.blocks.problem());
-            let of_step = |(step, kind): (&Step, &BlockStep)| match (step, kind) {
-                (Step::Evolve { rows, duration, .. }, BlockStep::Evolve(stage)) => {
-                    let mean = duration / rows.len() as f64;
-                    rows.len() as f64 * Propagator::cost_of(&self.blocks, block, *stage, &self.spacings[*stage], mean)
-                }
-                _ => 0.0,
-            };
-            let one: f64 = problem.protocol.steps.iter().zip(&self.blocks.steps).map(of_step).sum();
-            // A jump of the ladder costs about ten multiplications.
-            0.1 * one * problem.protocol.repeat as f64 + 1.0
-        })
+        self.sized().0
+    }
+
+    fn fewest_in_batch(&self) -> u64 {
+        // Enough for few lanes to be empty, where some are on the shared path or in other blocks.
+        if self.sized().1 { 4 * LANES as u64 } else { 1 }
     }
 
     fn most_in_batch(&self) -> u64 {
@@ -459,10 +463,11 @@ impl Batch for BlockBatch<'_> {
     }
 
     fn evolve(&mut self, step: usize, until: f64) -> Result<(), RunError> {
-        let Self { engine, walkers, stop, .. } = self;
+        let Self { engine, walkers, moving, stop, .. } = self;
         let BlockStep::Evolve(stage) = engine.blocks.steps[step] else { return Ok(()) };
         WORK.with_borrow_mut(|work| {
-            for walker in walkers {
+            moving.clear();
+            for (k, walker) in walkers.iter_mut().enumerate() {
                 if let Some((choice, passed)) = &mut walker.path {
                     match engine.paths.rows(engine, *choice, stop)?.get(*passed) {
                         // No jump at the start of a step, whatever a pulse does to the last digit of the norm.
@@ -473,7 +478,11 @@ impl Batch for BlockBatch<'_> {
                         _ => engine.depart(walker),
                     }
                 }
-                engine.run(walker, stage, until, work, stop)?;
+                moving.push(k);
+            }
+            engine.carry(walkers, moving, (stage, until), work, stop)?;
+            for k in moving {
+                engine.run(&mut walkers[*k], stage, until, work, stop)?;
             }
             Ok(())
         })
@@ -498,7 +507,13 @@ impl Batch for BlockBatch<'_> {
     fn alone(&self, k: usize) -> Self {
         let mut walker = self.walkers[k].without_clicks();
         self.engine.depart(&mut walker);
-        Self { engine: self.engine, walkers: vec![walker], begun: self.begun, stop: self.stop.clone() }
+        Self {
+            engine: self.engine,
+            walkers: vec![walker],
+            moving: Vec::new(),
+            begun: self.begun,
+            stop: self.stop.clone(),
+        }
     }
 
     fn renew(&mut self, k: usize, (seed, number): (u64, u64), now: Option<(usize, f64)>) {

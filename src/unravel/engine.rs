@@ -133,6 +133,10 @@ impl Unraveling for Engine {
         each!(Self, self, engine => engine.work())
     }
 
+    fn fewest_in_batch(&self) -> u64 {
+        each!(Self, self, engine => engine.fewest_in_batch())
+    }
+
     fn most_in_batch(&self) -> u64 {
         each!(Self, self, engine => engine.most_in_batch())
     }

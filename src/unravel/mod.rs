@@ -181,6 +181,11 @@ pub trait Unraveling: Sync {
     /// Jumps of one trajectory, to order of magnitude: what sizes a batch.
     fn work(&self) -> f64;
 
+    /// Fewest trajectories in a batch: as many as go side by side.
+    fn fewest_in_batch(&self) -> u64 {
+        1
+    }
+
     /// Most trajectories in a batch: their states should stay in the second-level cache, or at least in memory.
     fn most_in_batch(&self) -> u64 {
         256

@@ -169,7 +169,7 @@ impl Evolve for Followed<'_> {
     fn evolve(&mut self, span: &Span, _: f64, until: f64) -> Result<(), Ended> {
         let Self { engine, flight, local, work, stop, .. } = self;
         let stage = engine.blocks.stage_of(span.step);
-        let left = engine.propagator(local, stage, stop)?.advance(flight, until, LEAST_NORM, work, stop)?;
+        let left = engine.propagator(local, stage, stop)?.advance(flight, until, (LEAST_NORM, None), work, stop)?;
         if left { Err(Ended::Left) } else { Ok(()) }
     }
 

@@ -1,7 +1,7 @@
 //! The state ρ = ⊕ρ_b and its evolution.
 
 use super::generator::{Counting, Density, Generator, Parts};
-use super::taylor::Terms;
+use super::taylor::{Terms, traced};
 use super::{MOST_ELEMENTS, initial};
 use crate::error::RunError;
 use crate::space::blocks::{Block, BlockId, BlockStep, Blocks, rotate};
@@ -108,6 +108,12 @@ impl<'b> Equation<'b> {
         self.generators.entry(stage).or_insert_with(|| Generator::new(blocks, (reached, place), stage, counting))
     }
 
+    /// Jumps of a channel per unit of time, in a stage in which its rate does not change.
+    pub fn intensity(&mut self, stage: usize, channel: usize) -> f64 {
+        self.generator(stage);
+        self.generators.get(&stage).map_or(0.0, |generator| traced(&generator.rates[channel], &self.rho))
+    }
+
     /// What acts in a stage without drives that change, for its steady state.
     pub fn parts(&mut self, stage: usize) -> &Parts {
         &self.generator(stage).steady
@@ -133,7 +139,7 @@ impl<'b> Equation<'b> {
                 what: format!("an exact evolution over {}", until - from),
                 needed: format!("{work:.1e} multiplications"),
                 limit: format!("{MOST_WORK:.0e}"),
-                advice: "sample it, or use a smaller system or a shorter step".into(),
+                advice: "use a smaller system or a shorter step, or sample it".into(),
             });
         }
         generator.evolve(rho, counters, (*start, from, until), terms, stop)

@@ -77,6 +77,8 @@ pub enum Counting {
     /// They are counted: beside ρ there are ρ₁ to ρ₄ of as many blocks each, dρ_m/dt = Lρ_m + (m/μ)Jρ_{m−1} with J the jumps of
     /// the channel and a scale μ, so that μᵐ Tr ρ_m = ⟨n(n−1)…(n−m+1)⟩ of their number n.
     Moments(usize, f64),
+    /// What they leave behind is collected: beside ρ there is X of as many blocks, dX/dt = Jρ.
+    Collected(usize),
 }
 
 /// How many moments are counted.
@@ -197,8 +199,14 @@ impl Generator {
         stage: usize,
         counting: Counting,
     ) -> Self {
-        let copies = if let Counting::Moments(..) = counting { 1 + MOMENTS } else { 1 };
-        let each_copy = |of: Vec<Sparse>| -> Vec<Sparse> { (0..copies).flat_map(|_| of.iter().cloned()).collect() };
+        let each_copy = |of: Vec<Sparse>| -> Vec<Sparse> {
+            let copy = |m: usize| of.iter().map(move |a| if m == 0 { a.clone() } else { Sparse::zero(a.shape()) });
+            match counting {
+                Counting::Off | Counting::Without(_) => of,
+                Counting::Moments(..) => (0..=MOMENTS).flat_map(|_| of.iter().cloned()).collect(),
+                Counting::Collected(_) => (0..=1).flat_map(copy).collect(),
+            }
+        };
         let counted = |channel: usize, jumps: Vec<JumpMap>| jumps_of_copies(counting, reached.len(), channel, jumps);
         let drift = each_copy(reached.iter().map(|b| b.generator(blocks, stage).clone()).collect());
         let channels = blocks.problem().channels.len();
@@ -255,10 +263,12 @@ impl Generator {
 
 /// The jumps of a channel between `blocks` blocks, among all copies of them that counting asks for.
 fn jumps_of_copies(counting: Counting, blocks: usize, channel: usize, jumps: Vec<JumpMap>) -> Vec<JumpMap> {
-    let (of, scale) = match counting {
+    let (of, scale, copies) = match counting {
         Counting::Without(silent) if silent == channel => return Vec::new(),
         Counting::Off | Counting::Without(_) => return jumps,
-        Counting::Moments(of, scale) => (of, scale),
+        Counting::Moments(of, scale) => (of, scale, MOMENTS),
+        // Nothing happens within what is collected.
+        Counting::Collected(of) => (of, 1.0, 0),
     };
     let between = |jump: &JumpMap, (from, to): (usize, usize), weight: f64| {
         let scaled = |map: &Sparse| map.map(|x| x * weight.sqrt());
@@ -269,9 +279,9 @@ fn jumps_of_copies(counting: Counting, blocks: usize, channel: usize, jumps: Vec
             other: jump.other.as_ref().map(scaled),
         }
     };
-    let within = jumps.iter().flat_map(|jump| (0..=MOMENTS).map(|m| between(jump, (m, m), 1.0)));
+    let within = jumps.iter().flat_map(|jump| (0..=copies).map(|m| between(jump, (m, m), 1.0)));
     let counts = jumps.iter().filter(|_| of == channel);
-    let counted = counts.flat_map(|jump| (1..=MOMENTS).map(|m| between(jump, (m - 1, m), m as f64 / scale)));
+    let counted = counts.flat_map(|jump| (1..=copies.max(1)).map(|m| between(jump, (m - 1, m), m as f64 / scale)));
     within.chain(counted).collect()
 }
 

@@ -11,6 +11,7 @@ mod audit;
 mod correlation;
 mod counting;
 mod cycle;
+mod delays;
 mod equation;
 mod generator;
 mod held;
@@ -27,6 +28,7 @@ mod vectors;
 pub use audit::audit;
 pub use correlation::correlation;
 pub use counting::{counting, no_jump};
+pub use delays::delays;
 pub use steady::{Ending, steady};
 
 use crate::error::RunError;

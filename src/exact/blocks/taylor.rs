@@ -210,7 +210,7 @@ impl Generator {
 }
 
 /// Σ Tr(Wρ) over blocks, real for Hermitian W and ρ.
-fn traced(rates: &Rates, rho: &Density) -> f64 {
+pub(super) fn traced(rates: &Rates, rho: &Density) -> f64 {
     let trace = |w: &Sparse, rho: &[Complex64]| -> f64 {
         let d = w.cols();
         w.iter().map(|(x, (i, j))| (x * rho[j as usize * d + i as usize]).re).sum()

@@ -189,7 +189,7 @@ impl Held for Vectors<'_> {
                 stop.check()?;
                 let end = if piece == pieces as u64 { until } else { from + (until - from) * piece as f64 / pieces };
                 // No norm falls to less than 0: nothing ends the evolution before.
-                propagator.advance(flight, end, -1.0, work, stop)?;
+                propagator.advance(flight, end, (-1.0, None), work, stop)?;
             }
         }
         Ok(())

@@ -246,7 +246,7 @@ impl BandedJump {
         };
         let psi = std::mem::take(&mut walker.psi);
         let mut flight = Flight { psi, norm: walker.state.norm, time: walker.state.time, start: 0.0 };
-        let jumped = propagator.advance(&mut flight, until, walker.threshold, work, stop)?;
+        let jumped = propagator.advance(&mut flight, until, (walker.threshold, None), work, stop)?;
         walker.state.replace(self.strip(&walker.block, &flight.psi), flight.norm, flight.time);
         Ok(jumped)
     }
