@@ -62,12 +62,16 @@ class Leyden:
             if self.exact:
                 seconds = self.spent(folder, "exact", str(source))
                 if seconds < 1:
-                    sweep, times = Path(folder) / "sweep.toml", []
-                    text = source.read_text().replace("\n", "\n[parameters]\nagain = 1\n", 1)
-                    for points in (2, 22):
+                    sweep, text = Path(folder) / "sweep.toml", source.read_text().replace("\n", "\n[parameters]\nagain = 1\n", 1)
+
+                    def solved(points):
                         sweep.write_text(f"{text}\n[sweep]\nagain = {{ from = 1, to = {points}, points = {points} }}\n")
-                        times.append(self.spent(folder + "/sweep", "sweep", str(sweep)))
-                    seconds = (times[1] - times[0]) / 20
+                        return self.spent(folder + "/sweep", "sweep", str(sweep))
+
+                    # As many as it takes to tell them from the start of the program.
+                    few, more = solved(2), 20
+                    while (seconds := (solved(2 + more) - few) / more) * more < 1 and more < 2000:
+                        more *= 10
             else:
                 words = ["run", str(source), "--seed", str(seed), "--threads", "1", "--no-shots", "--trajectories"]
                 few = self.spent(folder, *words, str(n // 100))
