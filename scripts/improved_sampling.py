@@ -1,7 +1,7 @@
 """How long leyden and QuTiP's improved sampling take to the same error where jumps are rare.
 
 Both draw trajectories of the same equation again and again with other seeds, on one core; the error is the root mean square
-distance of the energy at the end from the exact one, known to a fifth, and the figure of merit is time x error^2, which
+distance of the energy at the end from the exact one, known to a tenth, and the figure of merit is time x error^2, which
 does not depend on the number of trajectories.
 
     python scripts/improved_sampling.py target/release/leyden
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import qutip as qt
 
-REPEATS = 12
-OURS, THEIRS = 400_000, 2_000
+REPEATS = 48
+OURS, THEIRS = 40_000, 2_000
 ROOT = Path(__file__).resolve().parent.parent
 
 OSCILLATORS = dict(cutoff=5, F=0.1, t_end=4, samples=2)

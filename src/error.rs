@@ -2,11 +2,6 @@
 
 use thiserror::Error;
 
-/// A whole number by its logarithm, for a message: itself, or its power of ten where that would be long.
-pub(crate) fn counted(ln: f64) -> String {
-    if ln < 1e9f64.ln() { format!("{:.0}", ln.exp()) } else { format!("10^{:.1}", ln / std::f64::consts::LN_10) }
-}
-
 /// A problem that is not a valid master equation with protocol.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ModelError {

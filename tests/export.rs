@@ -265,7 +265,7 @@ fn what_is_too_large_or_ambiguous_is_refused() {
     let b = large.ensemble("B", 11, 1.0);
     large.each("loss", b, sm(b), 1.0).evolve("storage", 1.0, 1).observe([Quantity::Energy]);
     let message = script(&large.build().unwrap(), &[], "").unwrap_err().to_string();
-    assert!(message.contains("2048 states") && message.contains("smaller"), "{message}");
+    assert!(message.contains("10^3.3 states") && message.contains("smaller"), "{message}");
     let mut twice = Problem::builder("twice");
     let b = twice.ensemble("B", 2, 1.0);
     twice.collective("release", sm(b), 1.0).evolve("same", 1.0, 1).evolve("same", 1.0, 1);

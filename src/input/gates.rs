@@ -3,11 +3,11 @@
 use super::document::Item;
 use super::error::InputError;
 use super::expression;
+use super::joint::counted;
 use super::numpy;
 use super::operator::Context;
 use super::parameters::Scope;
 use super::subsystems::Parts;
-use crate::error::counted;
 use crate::problem::{Acting, Gate, SubsystemId, is_unitary};
 use faer::Mat;
 use ndarray::Ix2;

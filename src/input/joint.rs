@@ -8,7 +8,6 @@ use super::operator::Context;
 use super::parameters::Scope;
 use super::states::initial;
 use super::subsystems::Parts;
-use crate::error::counted;
 use crate::problem::{Acting, Initial, JointState, Kind, MOST_JOINT, OpSum, ProblemBuilder, SubsystemId, ghz, w};
 use faer::Mat;
 use ndarray::{Array1, Array2, Ix1, Ix2};
@@ -308,4 +307,9 @@ fn amplitudes<'s>(
         true => Ok(amplitudes.into_iter().map(|x| x / norm).collect()),
         false => Err(at.error(format!("a ket of norm {norm}"), "amplitudes of which one at least is not 0")),
     }
+}
+
+/// A whole number by its logarithm, for a message: itself, or its power of ten where that would be long.
+pub(super) fn counted(ln: f64) -> String {
+    if ln < 1e9f64.ln() { format!("{:.0}", ln.exp()) } else { format!("10^{:.1}", ln / std::f64::consts::LN_10) }
 }

@@ -5,7 +5,7 @@ mod figures;
 mod steps;
 
 use super::function::python_table;
-use crate::error::{RunError, counted};
+use crate::error::RunError;
 use crate::problem::{AtMost, Correlation, Envelope, Factor, Kind, Op, OpSum, Problem, Reach, Zero};
 use num_complex::Complex64;
 use std::fmt::Write;
@@ -36,7 +36,7 @@ pub fn script(problem: &Problem, correlations: &[(String, Correlation)], csv: &s
     if ln_states > MOST_STATES.ln() + 1e-9 {
         return Err(RunError::TooLarge {
             what: "the full tensor space of a QuTiP script".into(),
-            needed: format!("{} states", counted(ln_states)),
+            needed: format!("10^{:.1} states", ln_states / std::f64::consts::LN_10),
             limit: format!("{MOST_STATES}"),
             advice: "make the system smaller".into(),
         });
