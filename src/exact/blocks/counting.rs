@@ -5,9 +5,10 @@
 
 use super::equation::Equation;
 use super::generator::{Counting, Density, MOMENTS};
+use super::held::Stretches;
 use crate::error::RunError;
-use crate::problem::{Axis, Gate, Initial, Problem, SubsystemId};
-use crate::protocol::{Evolve, Moment, Rows, Span, walk, walk_cycle};
+use crate::problem::Problem;
+use crate::protocol::{Rows, walk, walk_cycle};
 use crate::space::blocks::{Blocks, Style};
 use crate::stop::Stop;
 use num_complex::Complex64;
@@ -23,10 +24,25 @@ const ALLOWED: f64 = 1e-3;
 /// When the blocks do not fit, or `stop` is raised.
 pub fn counting(problem: &Problem, style: Style, stop: &Stop) -> Result<Vec<[f64; 5]>, RunError> {
     let blocks = Blocks::compile(problem, style)?;
-    let mut counted = Walked { state: Equation::new(&blocks, stop)?, asked: Asked::Cumulants, found: Vec::new() };
+    let mut found = Vec::new();
+    let through = |state: &mut Equation, stage: usize, (_, until): (f64, f64)| {
+        let before = state.rho.clone();
+        state.evolve(stage, 0.0, until)?;
+        let (after, means) = (state.rho.clone(), state.counters.clone());
+        for (channel, mean) in means.into_iter().enumerate() {
+            found.push(match mean > 0.0 {
+                true => of_channel(state, &before, (stage, channel, until), mean)?,
+                false => [0.0, 0.0, f64::NAN, 0.0, 0.0],
+            });
+        }
+        state.count(Counting::Off);
+        state.rho = after;
+        Ok(())
+    };
+    let mut counted = Stretches { state: Equation::new(&blocks, stop)?, through };
     (0..problem.protocol.repeat)
         .try_for_each(|cycle| walk_cycle(&problem.protocol, cycle, Rows::Skip, stop, &mut counted))?;
-    Ok(counted.found)
+    Ok(found)
 }
 
 /// The probability at each row that channel number `channel` has not jumped since the run began.
@@ -37,43 +53,31 @@ pub fn no_jump(problem: &Problem, channel: usize, style: Style, stop: &Stop) -> 
     let blocks = Blocks::compile(problem, style)?;
     let mut state = Equation::new(&blocks, stop)?;
     state.count(Counting::Without(channel));
-    let mut silent = Walked { state, asked: Asked::Silence, found: Vec::new() };
-    walk(&problem.protocol, stop, &mut silent)?;
-    Ok(silent.found.into_iter().map(|[trace, ..]| trace).collect())
+    let mut found = Vec::new();
+    // There is a row at the end of each stretch.
+    let through = |state: &mut Equation, stage: usize, (from, until): (f64, f64)| {
+        state.evolve(stage, from, until)?;
+        found.push(state.trace(0));
+        Ok(())
+    };
+    walk(&problem.protocol, stop, &mut Stretches { state, through })?;
+    Ok(found)
 }
 
-/// What is asked on the way through the protocol.
-#[derive(Clone, Copy, PartialEq)]
-enum Asked {
-    /// The cumulants of every channel at the end of each timed step.
-    Cumulants,
-    /// Tr ρ at each row.
-    Silence,
-}
-
-/// A state on its way, and what was found; of Tr ρ the first number.
-struct Walked<'b> {
-    state: Equation<'b>,
-    asked: Asked,
-    found: Vec<[f64; 5]>,
-}
-
-impl Walked<'_> {
-    /// What is counted of a channel with this mean over a step that begins in `rho`.
-    fn cumulants(
-        &mut self,
-        rho: &Density,
-        (stage, channel, duration): (usize, usize, f64),
-        mean: f64,
-    ) -> Result<[f64; 5], RunError> {
-        let scale = mean.max(1.0);
-        self.state.count(Counting::Moments(channel, scale));
-        self.state.rho = rho.clone();
-        let nothing = || rho.iter().map(|block| vec![Complex64::ZERO; block.len()]);
-        self.state.rho.extend((0..MOMENTS).flat_map(|_| nothing()));
-        self.state.evolve(stage, 0.0, duration)?;
-        Ok(cumulants(std::array::from_fn(|m| scale.powi(m as i32 + 1) * self.state.trace(m + 1))))
-    }
+/// What is counted of a channel with this mean over a step that begins in `rho`.
+fn of_channel(
+    state: &mut Equation,
+    rho: &Density,
+    (stage, channel, duration): (usize, usize, f64),
+    mean: f64,
+) -> Result<[f64; 5], RunError> {
+    let scale = mean.max(1.0);
+    state.count(Counting::Moments(channel, scale));
+    state.rho = rho.clone();
+    let nothing = || rho.iter().map(|block| vec![Complex64::ZERO; block.len()]);
+    state.rho.extend((0..MOMENTS).flat_map(|_| nothing()));
+    state.evolve(stage, 0.0, duration)?;
+    Ok(cumulants(std::array::from_fn(|m| scale.powi(m as i32 + 1) * state.trace(m + 1))))
 }
 
 /// Mean, variance, Fano factor, third and fourth cumulant from ⟨n⟩, ⟨n(n−1)⟩, … up to four factors; NaN is one that rounding
@@ -88,55 +92,6 @@ fn cumulants([f1, f2, f3, f4]: [f64; MOMENTS]) -> [f64; 5] {
     };
     let (size3, size4) = (f3 + f1.powi(3), f4 + f1.powi(4));
     [f1, kept(c2, f2 + f1 * f1), kept(c2, f2 + f1 * f1) / f1, kept(c3, size3), kept(c4, size4)]
-}
-
-impl Evolve for Walked<'_> {
-    type Ended = RunError;
-
-    fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
-        self.state.pulse(step)
-    }
-
-    fn unitary(&mut self, step: usize, _: &Gate) -> Result<(), RunError> {
-        self.state.pulse(step)
-    }
-
-    fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
-        self.state.reset(step)
-    }
-
-    fn begin(&mut self, span: &Span) -> Result<(), RunError> {
-        self.state.start = span.start;
-        self.state.counters.fill(0.0);
-        Ok(())
-    }
-
-    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
-        let stage = self.state.blocks.stage_of(span.step);
-        if self.asked == Asked::Silence {
-            return self.state.evolve(stage, from, until);
-        }
-        let before = self.state.rho.clone();
-        self.state.evolve(stage, 0.0, until)?;
-        let (after, means) = (self.state.rho.clone(), self.state.counters.clone());
-        for (channel, mean) in means.into_iter().enumerate() {
-            let found = match mean > 0.0 {
-                true => self.cumulants(&before, (stage, channel, until), mean)?,
-                false => [0.0, 0.0, f64::NAN, 0.0, 0.0],
-            };
-            self.found.push(found);
-        }
-        self.state.count(Counting::Off);
-        self.state.rho = after;
-        Ok(())
-    }
-
-    fn read(&mut self, _: &Moment) -> Result<(), RunError> {
-        if self.asked == Asked::Silence {
-            self.found.push([self.state.trace(0), 0.0, 0.0, 0.0, 0.0]);
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

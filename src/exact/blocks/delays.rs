@@ -9,10 +9,11 @@
 
 use super::equation::Equation;
 use super::generator::{Counting, Density};
+use super::held::Stretches;
 use crate::error::RunError;
 use crate::estimate::quadrature::NODES;
-use crate::problem::{Axis, DelayTable, Gate, Initial, Problem, SubsystemId};
-use crate::protocol::{Evolve, Moment, Rows, Span, walk_cycle};
+use crate::problem::{Delays, Problem};
+use crate::protocol::{Rows, walk_cycle};
 use crate::space::blocks::{Blocks, Style};
 use crate::stop::Stop;
 use num_complex::Complex64;
@@ -30,183 +31,142 @@ const MOST_KEPT: usize = 100_000_000;
 pub fn delays(problem: &Problem, style: Style, stop: &Stop) -> Result<Vec<Option<Vec<[f64; 2]>>>, RunError> {
     let blocks = Blocks::compile(problem, style)?;
     let tables = problem.delay_tables();
-    let found = vec![None; tables.len()];
-    let mut walked = Walked { problem, state: Equation::new(&blocks, stop)?, tables, ended: 0, found };
+    let mut found = vec![None; tables.len()];
+    let mut ended = 0;
+    let through = |state: &mut Equation, stage: usize, (from, until): (f64, f64)| {
+        let on = &state.blocks.stages[stage];
+        if on.varying.is_empty() && on.rates.is_empty() {
+            for (table, found) in tables.iter().zip(&mut found).filter(|(table, _)| table.ended == ended) {
+                let start = state.rho.clone();
+                *found = Some(pairs(state, &problem.record.delays[table.asked], (stage, table.duration))?);
+                state.rho = start;
+            }
+        }
+        ended += 1;
+        state.evolve(stage, from, until)
+    };
+    let mut walked = Stretches { state: Equation::new(&blocks, stop)?, through };
     (0..problem.protocol.repeat)
         .try_for_each(|cycle| walk_cycle(&problem.protocol, cycle, Rows::Skip, stop, &mut walked))?;
-    Ok(walked.found)
+    Ok(found)
 }
 
-/// A state on its way, and what was found.
-struct Walked<'b> {
-    problem: &'b Problem,
-    state: Equation<'b>,
-    tables: Vec<DelayTable>,
-    /// Timed steps that have ended, over all cycles.
-    ended: usize,
-    found: Vec<Option<Vec<[f64; 2]>>>,
-}
+/// Pairs (w, g²) of the step that begins now.
+fn pairs(state: &mut Equation, asked: &Delays, (stage, end): (usize, f64)) -> Result<Vec<[f64; 2]>, RunError> {
+    let (channel, width, bins) = (asked.channel.index(), asked.width(), asked.bins);
+    let blocks = state.rho.len();
+    let size: usize = state.rho.iter().map(Vec::len).sum();
+    if size.saturating_mul(bins) > MOST_KEPT {
+        return Err(RunError::TooLarge {
+            what: format!("the states after jumps in {bins} bins of delays"),
+            needed: format!("{} numbers", size.saturating_mul(bins)),
+            limit: MOST_KEPT.to_string(),
+            advice: "ask for fewer bins, or sample it".into(),
+        });
+    }
+    state.evolve(stage, 0.0, asked.from)?;
+    let early = state.rho.clone();
+    let independent = independent(state, (stage, channel), (asked.from, end), (width, bins))?;
 
-impl Walked<'_> {
-    /// Pairs (w, g²) of the step that begins now.
-    fn table(&mut self, of: DelayTable, stage: usize) -> Result<Vec<[f64; 2]>, RunError> {
-        let asked = &self.problem.record.delays[of.asked];
-        let (channel, width, bins) = (asked.channel.index(), asked.width(), asked.bins);
-        let blocks = self.state.rho.len();
-        let size: usize = self.state.rho.iter().map(Vec::len).sum();
-        if size.saturating_mul(bins) > MOST_KEPT {
-            return Err(RunError::TooLarge {
-                what: format!("the states after jumps in {bins} bins of delays"),
-                needed: format!("{} numbers", size.saturating_mul(bins)),
-                limit: MOST_KEPT.to_string(),
-                advice: "ask for fewer bins, or sample it".into(),
-            });
-        }
-        self.state.evolve(stage, 0.0, asked.from)?;
-        let early = self.state.rho.clone();
-        let independent = self.independent((stage, channel), (asked.from, of.duration), (width, bins))?;
-
-        self.state.count(Counting::Collected(channel));
-        self.state.rho = early;
-        let nothing: Density = self.state.rho.iter().map(|block| vec![Complex64::ZERO; block.len()]).collect();
-        self.state.rho.extend(nothing);
-        let mut now = asked.from;
-        let mut after: Vec<Density> = vec![Density::new(); bins];
-        for bin in (0..bins).rev() {
-            let until = (of.duration - (bin + 1) as f64 * width).max(now);
-            self.state.evolve(stage, now, until)?;
-            (now, after[bin]) = (until, self.state.rho[blocks..].to_vec());
-        }
-
-        let edge = |bin: usize| bin as f64 * width;
-        let mut found = vec![[f64::NAN; 2]; bins];
-        for counting in [Counting::Off, Counting::Without(channel)] {
-            self.state.count(counting);
-            for (bin, after) in after.iter().enumerate() {
-                self.state.rho = after.clone();
-                let jumps = self.state.trace(0);
-                // What falls by a jump in the bin, or what the number of jumps rises by.
-                let read = |state: &Equation| match counting {
-                    Counting::Off => -state.counters[channel],
-                    _ => state.trace(0),
-                };
-                self.state.counters.fill(0.0);
-                self.state.evolve(stage, 0.0, edge(bin))?;
-                let before = read(&self.state);
-                self.state.evolve(stage, edge(bin), edge(bin + 1))?;
-                let inside = before - read(&self.state);
-                let (which, scale) = match counting {
-                    Counting::Off => (1, independent[bin]),
-                    _ => (0, jumps * width),
-                };
-                if scale > 0.0 {
-                    found[bin][which] = inside / scale;
-                }
-            }
-        }
-        self.state.count(Counting::Off);
-        Ok(found)
+    state.count(Counting::Collected(channel));
+    state.rho = early;
+    let nothing: Density = state.rho.iter().map(|block| vec![Complex64::ZERO; block.len()]).collect();
+    state.rho.extend(nothing);
+    let mut now = asked.from;
+    let mut after: Vec<Density> = vec![Density::new(); bins];
+    for bin in (0..bins).rev() {
+        let until = (end - (bin + 1) as f64 * width).max(now);
+        state.evolve(stage, now, until)?;
+        (now, after[bin]) = (until, state.rho[blocks..].to_vec());
     }
 
-    /// C_j of each bin, for jumps `from` on in a step that ends at `end`; by the nodes of one rule in each bin, counted from
-    /// the end, so that what is a number of bins later is known too. In the bin that `from` lies in there are others, for its
-    /// part of it.
-    fn independent(
-        &mut self,
-        (stage, channel): (usize, usize),
-        (from, end): (f64, f64),
-        (width, bins): (f64, usize),
-    ) -> Result<Vec<f64>, RunError> {
-        // Whole bins, but for rounding, and what is left of one.
-        let whole = ((end - from) / width * (1.0 + 1e-12)) as usize;
-        let rest = (end - from - whole as f64 * width).max(0.0);
-        let norm = self.state.parts(stage).norm;
-        let nodes = |length: f64| -> Vec<(f64, f64)> {
-            let pieces = (norm * length / PIECE).ceil().clamp(1.0, 1e4);
-            let half = 0.5 * length / pieces;
-            let signed = NODES.iter().flat_map(|(x, w, _)| [(-x, *w), (*x, *w)]).filter(|(x, _)| *x != 0.0);
-            let one: Vec<(f64, f64)> = signed.chain([(0.0, NODES[0].1)]).collect();
-            let piece = |k: usize| {
-                let middle = (2 * k + 1) as f64 * half;
-                one.iter().map(move |(x, w)| (middle + half * x, half * w)).collect::<Vec<_>>()
+    let edge = |bin: usize| bin as f64 * width;
+    let mut found = vec![[f64::NAN; 2]; bins];
+    for counting in [Counting::Off, Counting::Without(channel)] {
+        state.count(counting);
+        for (bin, after) in after.iter().enumerate() {
+            state.rho = after.clone();
+            let jumps = state.trace(0);
+            // What falls by a jump in the bin, or what the number of jumps rises by.
+            let read = |state: &Equation| match counting {
+                Counting::Off => -state.counters[channel],
+                _ => state.trace(0),
             };
-            (0..pieces as usize).flat_map(piece).collect()
-        };
-        // Offsets from the beginning of a bin: with a weight in every bin, or in the first one.
-        let mut offsets: Vec<(f64, f64, f64)> = nodes(width).into_iter().map(|(x, w)| (x, w, 0.0)).collect();
-        if rest > 0.0 {
-            offsets.extend(nodes(rest).into_iter().map(|(x, w)| (width - rest + x, 0.0, w)));
-        }
-        offsets.sort_by(|a, b| a.0.total_cmp(&b.0));
-        // I and the number of jumps so far, at each node of each bin from the one that `from` lies in.
-        let (mut now, mut seen) = (from, Vec::with_capacity(whole + 1));
-        self.state.counters.fill(0.0);
-        for bin in 0..=whole {
-            let start = end - (whole + 1 - bin) as f64 * width;
-            let mut own = Vec::with_capacity(offsets.len());
-            for (offset, ..) in &offsets {
-                let until = start + offset;
-                if until > now {
-                    self.state.evolve(stage, now, until)?;
-                    now = until;
-                }
-                own.push((self.state.intensity(stage, channel), self.state.counters[channel]));
-            }
-            seen.push(own);
-        }
-        let of = |delay: usize| -> f64 {
-            let last = (whole + 1).saturating_sub(delay + 1);
-            let bin = |at: usize| -> f64 {
-                let node = |k: usize| {
-                    let (_, everywhere, first) = offsets[k];
-                    let weight = if at == 0 { first } else { everywhere };
-                    weight * seen[at][k].0 * (seen[at + delay + 1][k].1 - seen[at + delay][k].1)
-                };
-                (0..offsets.len()).map(node).sum()
+            state.counters.fill(0.0);
+            state.evolve(stage, 0.0, edge(bin))?;
+            let before = read(state);
+            state.evolve(stage, edge(bin), edge(bin + 1))?;
+            let inside = before - read(state);
+            let (which, scale) = match counting {
+                Counting::Off => (1, independent[bin]),
+                _ => (0, jumps * width),
             };
-            (0..last).map(bin).sum()
-        };
-        Ok((0..bins).map(of).collect())
+            if scale > 0.0 {
+                found[bin][which] = inside / scale;
+            }
+        }
     }
+    state.count(Counting::Off);
+    Ok(found)
 }
 
-impl Evolve for Walked<'_> {
-    type Ended = RunError;
-
-    fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
-        self.state.pulse(step)
+/// C_j of each bin, for jumps `from` on in a step that ends at `end`; by the nodes of one rule in each bin, counted from
+/// the end, so that what is a number of bins later is known too. In the bin that `from` lies in there are others, for its
+/// part of it.
+fn independent(
+    state: &mut Equation,
+    (stage, channel): (usize, usize),
+    (from, end): (f64, f64),
+    (width, bins): (f64, usize),
+) -> Result<Vec<f64>, RunError> {
+    // Whole bins, but for rounding, and what is left of one.
+    let whole = ((end - from) / width * (1.0 + 1e-12)) as usize;
+    let rest = (end - from - whole as f64 * width).max(0.0);
+    let norm = state.parts(stage).norm;
+    let nodes = |length: f64| -> Vec<(f64, f64)> {
+        let pieces = (norm * length / PIECE).ceil().clamp(1.0, 1e4);
+        let half = 0.5 * length / pieces;
+        let signed = NODES.iter().flat_map(|(x, w, _)| [(-x, *w), (*x, *w)]).filter(|(x, _)| *x != 0.0);
+        let one: Vec<(f64, f64)> = signed.chain([(0.0, NODES[0].1)]).collect();
+        let piece = |k: usize| {
+            let middle = (2 * k + 1) as f64 * half;
+            one.iter().map(move |(x, w)| (middle + half * x, half * w)).collect::<Vec<_>>()
+        };
+        (0..pieces as usize).flat_map(piece).collect()
+    };
+    // Offsets from the beginning of a bin: with a weight in every bin, or in the first one.
+    let mut offsets: Vec<(f64, f64, f64)> = nodes(width).into_iter().map(|(x, w)| (x, w, 0.0)).collect();
+    if rest > 0.0 {
+        offsets.extend(nodes(rest).into_iter().map(|(x, w)| (width - rest + x, 0.0, w)));
     }
-
-    fn unitary(&mut self, step: usize, _: &Gate) -> Result<(), RunError> {
-        self.state.pulse(step)
-    }
-
-    fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
-        self.state.reset(step)
-    }
-
-    fn begin(&mut self, span: &Span) -> Result<(), RunError> {
-        self.state.start = span.start;
-        Ok(())
-    }
-
-    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
-        let stage = self.state.blocks.stage_of(span.step);
-        let on = &self.state.blocks.stages[stage];
-        let steady = on.varying.is_empty() && on.rates.is_empty();
-        for index in 0..self.tables.len() {
-            let table = self.tables[index];
-            if table.ended == self.ended && steady {
-                let start = self.state.rho.clone();
-                self.found[index] = Some(self.table(table, stage)?);
-                self.state.rho = start;
+    offsets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // I and the number of jumps so far, at each node of each bin from the one that `from` lies in.
+    let (mut now, mut seen) = (from, Vec::with_capacity(whole + 1));
+    state.counters.fill(0.0);
+    for bin in 0..=whole {
+        let start = end - (whole + 1 - bin) as f64 * width;
+        let mut own = Vec::with_capacity(offsets.len());
+        for (offset, ..) in &offsets {
+            let until = start + offset;
+            if until > now {
+                state.evolve(stage, now, until)?;
+                now = until;
             }
+            own.push((state.intensity(stage, channel), state.counters[channel]));
         }
-        self.ended += 1;
-        self.state.evolve(stage, from, until)
+        seen.push(own);
     }
-
-    fn read(&mut self, _: &Moment) -> Result<(), RunError> {
-        Ok(())
-    }
+    let of = |delay: usize| -> f64 {
+        let last = (whole + 1).saturating_sub(delay + 1);
+        let bin = |at: usize| -> f64 {
+            let node = |k: usize| {
+                let (_, everywhere, first) = offsets[k];
+                let weight = if at == 0 { first } else { everywhere };
+                weight * seen[at][k].0 * (seen[at + delay + 1][k].1 - seen[at + delay][k].1)
+            };
+            (0..offsets.len()).map(node).sum()
+        };
+        (0..last).map(bin).sum()
+    };
+    Ok((0..bins).map(of).collect())
 }

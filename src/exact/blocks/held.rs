@@ -95,6 +95,48 @@ impl<S: Held> Evolve for Read<'_, '_, S> {
     }
 }
 
+/// A master equation on its way through the protocol, each stretch of a timed step up to the next row, or to its end where
+/// rows are skipped, left to a function of the state, the stage, and when it begins and ends, since the step began.
+pub struct Stretches<'b, F> {
+    /// The state.
+    pub state: Equation<'b>,
+    /// What becomes of it.
+    pub through: F,
+}
+
+impl<'b, F> Evolve for Stretches<'b, F>
+where
+    F: FnMut(&mut Equation<'b>, usize, (f64, f64)) -> Result<(), RunError>,
+{
+    type Ended = RunError;
+
+    fn rotate(&mut self, step: usize, _: SubsystemId, _: Axis, _: f64) -> Result<(), RunError> {
+        self.state.pulse(step)
+    }
+
+    fn unitary(&mut self, step: usize, _: &Gate) -> Result<(), RunError> {
+        self.state.pulse(step)
+    }
+
+    fn reset(&mut self, step: usize, _: SubsystemId, _: &Initial) -> Result<(), RunError> {
+        self.state.reset(step)
+    }
+
+    fn begin(&mut self, span: &Span) -> Result<(), RunError> {
+        self.state.begin(span.start);
+        Ok(())
+    }
+
+    fn evolve(&mut self, span: &Span, from: f64, until: f64) -> Result<(), RunError> {
+        let stage = self.state.blocks.stage_of(span.step);
+        (self.through)(&mut self.state, stage, (from, until))
+    }
+
+    fn read(&mut self, _: &Moment) -> Result<(), RunError> {
+        Ok(())
+    }
+}
+
 impl Held for Equation<'_> {
     type Kept = Density;
 
