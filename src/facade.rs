@@ -7,6 +7,7 @@ use crate::estimate::evaluation::Evaluation;
 use crate::exact;
 use crate::problem::{Correlation, Problem};
 use crate::run::{self, RunOptions, Shots};
+use crate::space::alike::ensembles;
 use crate::space::choose::Representation;
 use crate::stop::Stop;
 use crate::table::{Column, Table};
@@ -75,13 +76,16 @@ impl Index<&str> for Sampled {
 
 /// Sample `problem` by quantum trajectories: between jumps dψ/dt = (−iH − ½Σ r L†L)ψ until ‖ψ(t)‖² = u with u uniform
 /// from 0 to 1, whose average obeys the master equation (`docs/physics.md` §2.4). Intervals hold in 95 % of all cases,
-/// also of runs that are stopped early.
+/// also of runs that are stopped early. Cells of matrices that nothing tells apart are stored as ensembles
+/// ([`ensembles`]) where no single shots and no states are wanted that would tell them apart.
 ///
 /// # Errors
 /// [`RunError::Compile`] when no representation carries the problem; [`RunError::Request`] when a quantity cannot be
 /// had; [`RunError::TooLarge`] when it would not fit into memory; [`RunError::Numerics`] when a state becomes none;
 /// [`RunError::Interrupted`] when [`Sampling::stop`] was raised before the first batch was complete.
 pub fn sample(problem: &Problem, how: &Sampling) -> Result<Sampled, RunError> {
+    let smaller = ensembles(problem, how.representation).filter(|of| !how.states && (of.same_runs || !how.shots));
+    let problem = smaller.as_ref().map_or(problem, |of| &of.problem);
     let (representation, engine) = Engine::new(problem, how.representation)?;
     let options = RunOptions {
         trajectories: how.trajectories,

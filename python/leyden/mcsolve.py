@@ -104,7 +104,10 @@ def mcsolve(
     limit = None if timeout is None else max(float(timeout), 0.0)
     try:
         for start, weight, n in parts:
-            problem = of.problem(start, keep or options["store_final_state"], title, representation=options["representation"])
+            problem = of.problem(
+                start, keep or options["store_final_state"], title, representation=options["representation"],
+                single=options["keep_runs_results"],
+            )
             left = None if limit is None else max(limit - (clock.perf_counter() - prepared), 0.0)
             run = problem.sample(
                 n, entropy, first=number, threads=options["threads"], shots=False, plain=not options["improved_sampling"],
@@ -224,7 +227,7 @@ class Stratum:
     def __init__(self, problem: _leyden.Problem, run: _leyden.Run, start: list, weight: float, asked: int):
         self.problem, self.run, self.start, self.weight, self.asked = problem, run, start, weight, asked
         self.kept: dict = {}
-        self.table = None
+        self.table = self.spreads = self.single = None
 
     def read(self, threads: int) -> dict:
         """The columns."""
@@ -232,12 +235,32 @@ class Stratum:
             self.table, _ = self.run.conclude(threads)
         return self.table
 
+    def by_operator(self, of: System) -> _leyden.Problem:
+        """The problem whose trajectories are those of c_ops: of cells that are alike averages are made of spins J."""
+        if self.problem.same_runs:
+            return self.problem
+        if self.single is None:
+            self.single = of.problem(self.start, False, "mcsolve", single=True)
+        return self.single
+
+    def spread(self, of: System, options: dict, column: str) -> np.ndarray:
+        """Standard deviation of a column between trajectories."""
+        if self.problem.same_runs:
+            return self.read(options["threads"])["std"][column]
+        if self.spreads is None:
+            run = self.by_operator(of).sample(
+                self.run.trajectories, self.run.seed, first=self.run.first, threads=options["threads"], shots=False,
+                plain=not options["improved_sampling"],
+            )
+            self.spreads = run.conclude(options["threads"])[0]["std"]
+        return self.spreads[column]
+
     def again(self, of: System, options: dict, **wanted) -> tuple[dict, list[float], dict]:
         """Its trajectories as data, made anew from the same streams."""
         key = tuple(sorted(name for name, value in wanted.items() if value))
         if key not in self.kept:
             every = {"values": False, "states": False, "jumps": False} | wanted
-            self.kept[key] = self.problem.trajectories(
+            self.kept[key] = self.by_operator(of).trajectories(
                 self.run.seed, self.run.first, self.run.trajectories, plain=not options["improved_sampling"],
                 dims=[d for d in of.dims if d > 1], threads=options["threads"], **every,
             )
@@ -280,25 +303,32 @@ class McResult:
     # Averages.
 
     def _average(self, column: str) -> tuple[np.ndarray, ...]:
-        """Average, standard error, interval and spread of a column over all strata."""
-        value = square = below = above = mean_square = 0.0
+        """Average, standard error and interval of a column over all strata."""
+        value = square = below = above = 0.0
         for stratum, p in zip(self._strata, self._shares):
-            table = stratum.read(self.options["threads"])
-            own, se, lo, hi = table["columns"][column]
+            own, se, lo, hi = stratum.read(self.options["threads"])["columns"][column]
             value = value + p * own
             square = square + (p * se) ** 2
             below, above = below + (p * (own - lo)) ** 2, above + (p * (hi - own)) ** 2
+        found = (value, np.sqrt(square), value - np.sqrt(below), value + np.sqrt(above))
+        return tuple(array[: len(self.times)] for array in found)
+
+    def _spread(self, column: str) -> np.ndarray:
+        """Standard deviation of a column between the trajectories of all strata."""
+        value = mean_square = 0.0
+        for stratum, p in zip(self._strata, self._shares):
+            own = stratum.read(self.options["threads"])["columns"][column][0]
             # Of the trajectories as they are, as QuTiP has it, not an estimate for all that there could be.
             n = stratum.run.trajectories
             shrink = 1.0 if self.options["improved_sampling"] else (n - 1) / n
-            mean_square = mean_square + p * (shrink * np.nan_to_num(table["std"][column]) ** 2 + own**2)
-        spread = np.sqrt(np.maximum(mean_square - value**2, 0.0))
-        found = (value, np.sqrt(square), value - np.sqrt(below), value + np.sqrt(above), spread)
-        return tuple(array[: len(self.times)] for array in found)
+            std = np.nan_to_num(stratum.spread(self._of, self.options, column))
+            value, mean_square = value + p * own, mean_square + p * (shrink * std**2 + own**2)
+        return np.sqrt(np.maximum(mean_square - value**2, 0.0))[: len(self.times)]
 
-    def _each(self, real, both) -> list:
+    def _each(self, real, both, of=None) -> list:
         """Something of each of e_ops: of a Hermitian one from its one column, of others from two."""
-        columns = (tuple(self._average(column) for column in o.columns) for o in self._of.observables)
+        of = of or self._average
+        columns = (tuple(of(column) for column in o.columns) for o in self._of.observables)
         return [real(*own) if len(own) == 1 else both(*own) for own in columns]
 
     @property
@@ -309,7 +339,7 @@ class McResult:
     @property
     def std_expect(self) -> list[np.ndarray]:
         """Spread of each of e_ops between trajectories."""
-        return self._each(lambda x: x[4], lambda x, y: np.hypot(x[4], y[4]))
+        return self._each(lambda x: x, np.hypot, self._spread)
 
     @property
     def expect_se(self) -> list[np.ndarray]:
@@ -331,7 +361,7 @@ class McResult:
             parts = []
             for stratum in self._strata:
                 values = stratum.again(self._of, self.options, values=True)[0]["values"][:, : len(self.times)]
-                slots = dict(stratum.problem.slots)
+                slots = dict(stratum.by_operator(self._of).slots)
                 own = [values[:, :, slots[column]] for column in observable.columns]
                 parts.append(own[0] if len(own) == 1 else own[0] + 1j * own[1])
             runs.append(np.concatenate(parts))
@@ -503,7 +533,7 @@ class McResult:
     def ergotropy(self, H_battery, part=None):
         """Ergotropy of a part with bounds: Tr ρH_B − min over unitaries U of Tr UρU†H_B.
 
-        The same trajectories are made again, from the same random streams, and asked for it.
+        As many trajectories are made again, from the same random streams, and asked for it.
 
         Parameters
         ----------

@@ -43,8 +43,8 @@ class System:
         """Number of states."""
         return self.hamiltonian.size
 
-    def problem(self, start: list, states: bool, title: str, battery=None, representation=None) -> _leyden.Problem:
-        """Compiled, with this initial state."""
+    def problem(self, start: list, states: bool, title: str, battery=None, representation=None, single=False) -> _leyden.Problem:
+        """Compiled, with this initial state; with ``single`` such that trajectories and their jumps are those of c_ops."""
         if states and self.size > MOST_STATES:
             raise ValueError(
                 f"density matrices of {self.size} states are asked for, at most {MOST_STATES} are kept: give e_ops, and leave out store_states"
@@ -67,6 +67,7 @@ class System:
                 "states": states,
             },
             representation,
+            single,
         )
 
     def qobj(self, array: np.ndarray):

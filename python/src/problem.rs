@@ -14,6 +14,7 @@ use leyden::estimate::verify::compare;
 use leyden::input::{self, Input};
 use leyden::problem::{Problem as Inner, Recipe, Record};
 use leyden::run::{self, Batches, SoFar};
+use leyden::space::alike::{Ensembles, ensembles};
 use leyden::space::choose::{Representation, choose};
 use leyden::stop::Stop;
 use leyden::unravel::engine::Engine;
@@ -36,13 +37,15 @@ pub struct Problem {
     pub inner: Arc<Inner>,
     input: Option<Input>,
     representation: Option<Representation>,
+    /// Whether its trajectories are those of the operators as they were given, and not averages alone.
+    same_runs: bool,
     engine: Mutex<Option<Arc<Engine>>>,
 }
 
 impl Problem {
     fn new(inner: Inner, input: Option<Input>, representation: Option<&str>) -> PyResult<Self> {
-        let representation = representation.map(|text| text.parse().map_err(PyValueError::new_err)).transpose()?;
-        Ok(Self { inner: Arc::new(inner), input, representation, engine: Mutex::default() })
+        let representation = parsed(representation)?;
+        Ok(Self { inner: Arc::new(inner), input, representation, same_runs: true, engine: Mutex::default() })
     }
 
     /// The engine, compiled when first needed.
@@ -64,6 +67,10 @@ impl Problem {
     pub fn draws<'a>(&self, engine: &'a Engine, how: &How) -> Draws<'a> {
         Draws { engine, first: how.first, plain: how.plain, most: how.most }
     }
+}
+
+fn parsed(representation: Option<&str>) -> PyResult<Option<Representation>> {
+    representation.map(|text| text.parse().map_err(PyValueError::new_err)).transpose()
 }
 
 /// When to stop early: the worst error of each of these columns at most atol + rtol·|value|.
@@ -106,11 +113,23 @@ impl Problem {
         Self::new(problem, Some(input), representation)
     }
 
-    /// Of matrices.
+    /// Of matrices. Cells that are alike become ensembles, where single trajectories stay the same or are not asked for.
     #[staticmethod]
-    #[pyo3(signature = (operators, representation = None))]
-    fn of_operators(operators: Operators, representation: Option<&str>) -> PyResult<Self> {
-        Self::new(operators::problem(&operators)?, None, representation)
+    #[pyo3(signature = (operators, representation = None, single = false))]
+    fn of_operators(operators: Operators, representation: Option<&str>, single: bool) -> PyResult<Self> {
+        let whole = operators::problem(&operators)?;
+        match ensembles(&whole, parsed(representation)?).filter(|of| of.same_runs || !single) {
+            Some(Ensembles { problem, same_runs }) => {
+                Ok(Self { same_runs, ..Self::new(problem, None, representation)? })
+            }
+            None => Self::new(whole, None, representation),
+        }
+    }
+
+    /// Whether its trajectories are those of the operators as they were given, and not averages alone.
+    #[getter]
+    fn same_runs(&self) -> bool {
+        self.same_runs
     }
 
     /// The same input at the size that its `[verify]` section asks for.

@@ -18,6 +18,7 @@ mod tests;
 use crate::error::{CompileError, RunError};
 use crate::estimate::audit::Audit;
 use crate::problem::{ChannelId, Correlation, Problem};
+use crate::space::alike::ensembles;
 use crate::space::blocks::Style;
 use crate::space::choose::{Representation, refusal, smallest};
 use crate::stop::Stop;
@@ -32,6 +33,8 @@ use num_complex::Complex64;
 /// When that representation cannot carry the problem, would not fit, or misses its tolerance; [`RunError::Interrupted`]
 /// within a second of `stop` being raised.
 pub fn solve(problem: &Problem, requested: Option<Representation>, stop: &Stop) -> Result<Table, RunError> {
+    let smaller = ensembles(problem, requested);
+    let problem = smaller.as_ref().map_or(problem, |of| &of.problem);
     match chosen(problem, requested)?.style() {
         Some(style) => blocks::solve(problem, style, stop),
         None => rate_equation::RateEquation::new(problem)?.stopped_by(stop).solve(),
@@ -156,6 +159,8 @@ fn ending(
     ending: Ending,
     stop: &Stop,
 ) -> Result<Table, RunError> {
+    let smaller = ensembles(problem, requested);
+    let problem = smaller.as_ref().map_or(problem, |of| &of.problem);
     match chosen(problem, requested)?.style() {
         None if problem.protocol.repeat > 1 => {
             rate_equation::RateEquation::new(problem)?.stopped_by(stop).fixed_point(ending)

@@ -120,6 +120,7 @@ fn shared_state(problem: &Problem, state: &JointState) -> String {
     match state {
         JointState::Kets(kets) if kets.len() == 1 => "a pure state".into(),
         JointState::Kets(kets) => format!("a mixture of {} states", kets.len()),
+        JointState::Spins(_) => state.name(),
         JointState::GroundState(operator) => format!("the ground state of ${}$", inline(problem, operator)),
         JointState::Gibbs { operator, beta } => {
             format!("the Gibbs state of $\\beta = {}$ of ${}$", number(*beta), inline(problem, operator))

@@ -6,7 +6,7 @@ mod steps;
 
 use super::function::python_table;
 use crate::error::RunError;
-use crate::problem::{AtMost, Correlation, Envelope, Factor, Kind, Op, OpSum, Problem, Reach, Zero};
+use crate::problem::{AtMost, Correlation, Envelope, Factor, JointState, Kind, Op, OpSum, Problem, Reach, Zero};
 use num_complex::Complex64;
 use std::fmt::Write;
 
@@ -40,6 +40,11 @@ pub fn script(problem: &Problem, correlations: &[(String, Correlation)], csv: &s
             limit: format!("{MOST_STATES}"),
             advice: "make the system smaller".into(),
         });
+    }
+    if problem.joint.iter().any(|joint| matches!(joint.state, JointState::Spins(_))) {
+        return Err(RunError::Request(
+            "the state at the start is one of spins, which a script of single cells has not".into(),
+        ));
     }
     let mut body = equation(problem);
     body.push_str(&figures::observe(problem)?);

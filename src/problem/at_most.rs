@@ -27,7 +27,9 @@ impl Problem {
                 self.occupied(&[e], kets).flatten().map(|(_, level)| level).max().unwrap_or(0) as f64
             }
             // Of the eigenstates of a Hamiltonian no most can be told.
-            (_, Initial::Alone(JointState::GroundState(_) | JointState::Gibbs { .. })) => f64::INFINITY,
+            (_, Initial::Alone(JointState::GroundState(_) | JointState::Gibbs { .. } | JointState::Spins(_))) => {
+                f64::INFINITY
+            }
             (Kind::Levels { .. }, _) => 0.0,
             (_, state) => self.held(e, state, 0).1,
         }

@@ -1,7 +1,7 @@
 //! States that several subsystems start in together, entangled or not: pure ones, mixtures, eigenstates of a Hamiltonian.
 
 use super::check::{check_hermitian, check_sum};
-use super::{Initial, OpSum, Problem, SubsystemId};
+use super::{Initial, Kind, OpSum, Problem, SubsystemId};
 use crate::dense::eigen;
 use crate::error::ModelError;
 use faer::Mat;
@@ -30,6 +30,50 @@ pub enum JointState {
         /// β, finite, in the inverse unit of H.
         beta: f64,
     },
+    /// One of these on the spins of ensembles, the same on all equivalent copies of each spin; the probabilities add up to 1.
+    Spins(Arc<Vec<SpinKet>>),
+}
+
+/// A pure state of subsystems of which ensembles are spins J.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpinKet {
+    /// Its share of a mixture.
+    pub probability: f64,
+    /// 2J of each subsystem that is an ensemble, 0 of others.
+    pub two_j: Vec<u64>,
+    /// The level of each subsystem, J + M of an ensemble, with the amplitude; those not 0, of norm 1.
+    pub amplitudes: Vec<(Vec<usize>, Complex64)>,
+}
+
+impl SpinKet {
+    /// Whether both are one state but for a phase, to rounding.
+    pub(crate) fn is_along(&self, other: &Self) -> bool {
+        let same = self.two_j == other.two_j && self.amplitudes.len() == other.amplitudes.len();
+        let mut pairs = self.amplitudes.iter().zip(&other.amplitudes);
+        if !same || !pairs.clone().all(|((a, _), (b, _))| a == b) {
+            return false;
+        }
+        let overlap: Complex64 = pairs.clone().map(|((_, x), (_, y))| x.conj() * y).sum();
+        let phase = overlap / overlap.norm();
+        overlap != Complex64::ZERO && pairs.all(|((_, x), (_, y))| (x * phase - y).norm() < 1e-13)
+    }
+
+    /// Whether it is a state of these subsystems, with a norm of 1.
+    fn fits(&self, problem: &Problem, over: &[SubsystemId]) -> bool {
+        let levels = |(id, two_j): (&SubsystemId, &u64)| match problem.subsystems[*id].kind {
+            Kind::Ensemble { cells } => (*two_j <= cells && (cells - two_j) % 2 == 0).then_some(*two_j as usize + 1),
+            Kind::Network { cells: 2.., .. } => None,
+            _ => problem.subsystems[*id].factors(None).next().map(|(_, levels)| levels),
+        };
+        let most: Option<Vec<usize>> = over.iter().zip(&self.two_j).map(levels).collect();
+        let inside = |most: &Vec<usize>| {
+            let below =
+                |own: &Vec<usize>| own.len() == most.len() && own.iter().zip(most).all(|(own, most)| own < most);
+            self.amplitudes.iter().all(|(own, _)| below(own))
+        };
+        let norm: f64 = self.amplitudes.iter().map(|(_, x)| x.norm_sqr()).sum();
+        self.two_j.len() == over.len() && most.as_ref().is_some_and(inside) && (norm - 1.0).abs() <= TOLERANCE
+    }
 }
 
 /// What starts in it.
@@ -105,7 +149,7 @@ impl JointState {
     /// The Hamiltonian that it is a state of, if it is one.
     pub(crate) fn operator_mut(&mut self) -> Option<&mut OpSum> {
         match self {
-            JointState::Kets(_) => None,
+            JointState::Kets(_) | JointState::Spins(_) => None,
             JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => Some(operator),
         }
     }
@@ -123,6 +167,7 @@ impl JointState {
     pub fn is_pure(&self) -> bool {
         match self {
             JointState::Kets(kets) => kets.len() == 1,
+            JointState::Spins(kets) => kets.len() == 1,
             JointState::GroundState(_) => true,
             JointState::Gibbs { .. } => false,
         }
@@ -133,6 +178,8 @@ impl JointState {
         match self {
             JointState::Kets(kets) if kets.len() == 1 => "a pure state".into(),
             JointState::Kets(kets) => format!("a mixture of {} states", kets.len()),
+            JointState::Spins(kets) if kets.len() == 1 => "a pure state of spins".into(),
+            JointState::Spins(kets) => format!("a mixture of {} states of spins", kets.len()),
             JointState::GroundState(_) => "ground_state".into(),
             JointState::Gibbs { beta, .. } => format!("gibbs({beta})"),
         }
@@ -185,6 +232,13 @@ pub(super) fn check_state(problem: &Problem, over: &[SubsystemId], state: &Joint
             let good = kets.iter().all(|(p, ket)| *p >= 0.0 && (norm(ket) - 1.0).abs() <= TOLERANCE);
             if !good || !((total - 1.0).abs() <= TOLERANCE) {
                 return invalid(format!("the state of {names} has a norm or a trace other than 1"));
+            }
+        }
+        JointState::Spins(kets) => {
+            let total: f64 = kets.iter().map(|ket| ket.probability).sum();
+            let good = kets.iter().all(|ket| ket.probability >= 0.0 && ket.fits(problem, over));
+            if !good || !((total - 1.0).abs() <= TOLERANCE) {
+                return invalid(format!("the state of {names} is none of their spins"));
             }
         }
         JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => {

@@ -47,7 +47,7 @@ pub use ids::{ChannelId, ObservableId, StepId, SubsystemId};
 #[cfg(feature = "input")]
 pub(crate) use initial::is_unitary;
 pub use initial::{Initial, haar_unitary};
-pub use joint::{Joint, JointState, MOST_JOINT};
+pub use joint::{Joint, JointState, MOST_JOINT, SpinKet};
 #[cfg(feature = "input")]
 pub(crate) use joint::{ghz, w};
 pub use limits::{MOST_CELLS, MOST_ROWS};

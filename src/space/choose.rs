@@ -4,8 +4,6 @@ use super::blocks::{Blocks, Style};
 use super::ladder::Ladder;
 use crate::error::{CompileError, NONE};
 use crate::problem::Problem;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use std::fmt;
 use std::str::FromStr;
 
@@ -118,8 +116,7 @@ fn ladder(problem: &Problem) -> Result<String, CompileError> {
 
 /// The block that the system starts in, and what splits the space.
 fn size(blocks: &Blocks) -> String {
-    let drawn = blocks.start.draw(blocks, &mut ChaCha8Rng::seed_from_u64(0));
-    let dimension = drawn.psi.len();
+    let dimension = blocks.first_size();
     let mut reasons = Vec::new();
     if blocks.layout.slots.iter().any(|slot| matches!(slot, super::blocks::Slot::Spin { .. })) {
         reasons.push(match blocks.changes_spin() {

@@ -52,6 +52,9 @@ impl FullSpace<'_> {
                 kets.iter().for_each(|(p, ket)| add(*p, &|i| ket[i]));
                 return Ok(rho);
             }
+            JointState::Spins(_) => {
+                return Err(RunError::Request("the state at the start is one of spins, not of single cells".into()));
+            }
             JointState::GroundState(operator) => (operator, f64::INFINITY),
             JointState::Gibbs { operator, beta } => (operator, *beta),
         };

@@ -112,6 +112,7 @@ fn shared(problem: &Problem, over: &[SubsystemId], state: &JointState) -> (Strin
             };
             format!("kets([{}], {names})", kets.iter().map(ket).collect::<Vec<_>>().join(", "))
         }
+        JointState::Spins(_) => String::new(), // refused before
         JointState::GroundState(operator) => {
             format!("ground_state({}, {names})", super::whole(problem, operator, None))
         }

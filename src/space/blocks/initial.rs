@@ -401,6 +401,12 @@ fn shared_part(problem: &Problem, layout: &Layout, over: &[SubsystemId], state: 
             let spins = vec![0; slots.len()];
             kets.iter().map(|(p, ket)| (*p, spins.clone(), product_ket(layout, &slots, &scaled(ket)))).collect()
         }
+        JointState::Spins(kets) => {
+            if !over.iter().all(|e| layout.is_spin(*e) || problem.subsystems[*e].cells() == 1) {
+                return Err("the state at the start is one of spins, not of single cells".into());
+            }
+            kets.iter().map(|ket| (ket.probability, ket.two_j.clone(), ket.amplitudes.clone())).collect()
+        }
         JointState::GroundState(operator) => of(operator)
             .and_then(|sets| ground_state(&sets))
             .map_err(|why| format!("the ground state of {}: {why}", problem.subsystems[over[0]].name))?,
@@ -450,6 +456,15 @@ fn constrain_shared(over: &[SubsystemId], state: &JointState, layout: &Layout, c
         JointState::GroundState(operator) | JointState::Gibbs { operator, .. } => {
             constraints.conserve(layout, &layout.monomials(operator));
         }
+        // None but in the layout of spins, which its states are of.
+        JointState::Spins(kets) if over.iter().all(|e| layout.of[e.index()].len() == 1) => {
+            let slots = slots_of(layout, over);
+            for ket in kets.iter() {
+                let others = ket.amplitudes.iter().skip(1).map(|(levels, _)| (&levels[..], &ket.amplitudes[0].0[..]));
+                others.for_each(|pair| constraints.equal(layout, &slots, pair));
+            }
+        }
+        JointState::Spins(_) => {}
         JointState::Kets(kets) => {
             let slots = slots_of(layout, over);
             for (_, ket) in kets.iter() {

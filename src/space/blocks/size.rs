@@ -3,6 +3,8 @@
 use super::charges::Charge;
 use super::{BlockStep, Blocks, Slot, refuse};
 use crate::error::CompileError;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 /// Most states of a block; a vector of them takes 16 bytes each, an evolution some thirty vectors.
 const MOST_STATES: f64 = (1u64 << 24) as f64;
@@ -14,6 +16,11 @@ const MOST_NUMBERED: f64 = (1u128 << 126) as f64;
 const MOST_COUNTED: i64 = 1 << 12;
 
 impl Blocks {
+    /// Number of states of the block that a trajectory starts in.
+    pub fn first_size(&self) -> usize {
+        self.start.draw(self, &mut ChaCha8Rng::seed_from_u64(0)).psi.len()
+    }
+
     /// The largest spins there can be, and with them the largest number of states to look through or to hold.
     pub(super) fn check_size(&self) -> Result<(), CompileError> {
         let mut levels: Vec<f64> = self
