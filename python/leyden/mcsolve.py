@@ -227,7 +227,7 @@ class Stratum:
     def __init__(self, problem: _leyden.Problem, run: _leyden.Run, start: list, weight: float, asked: int):
         self.problem, self.run, self.start, self.weight, self.asked = problem, run, start, weight, asked
         self.kept: dict = {}
-        self.table = self.spreads = self.single = None
+        self.table = self.single = self.single_table = None
 
     def read(self, threads: int) -> dict:
         """The columns."""
@@ -243,17 +243,17 @@ class Stratum:
             self.single = of.problem(self.start, False, "mcsolve", single=True)
         return self.single
 
-    def spread(self, of: System, options: dict, column: str) -> np.ndarray:
-        """Standard deviation of a column between trajectories."""
+    def read_by_operator(self, of: System, options: dict) -> dict:
+        """The columns of those trajectories."""
         if self.problem.same_runs:
-            return self.read(options["threads"])["std"][column]
-        if self.spreads is None:
+            return self.read(options["threads"])
+        if self.single_table is None:
             run = self.by_operator(of).sample(
                 self.run.trajectories, self.run.seed, first=self.run.first, threads=options["threads"], shots=False,
                 plain=not options["improved_sampling"],
             )
-            self.spreads = run.conclude(options["threads"])[0]["std"]
-        return self.spreads[column]
+            self.single_table, _ = run.conclude(options["threads"])
+        return self.single_table
 
     def again(self, of: System, options: dict, **wanted) -> tuple[dict, list[float], dict]:
         """Its trajectories as data, made anew from the same streams."""
@@ -317,11 +317,11 @@ class McResult:
         """Standard deviation of a column between the trajectories of all strata."""
         value = mean_square = 0.0
         for stratum, p in zip(self._strata, self._shares):
-            own = stratum.read(self.options["threads"])["columns"][column][0]
+            table = stratum.read_by_operator(self._of, self.options)
+            own, std = table["columns"][column][0], np.nan_to_num(table["std"][column])
             # Of the trajectories as they are, as QuTiP has it, not an estimate for all that there could be.
             n = stratum.run.trajectories
             shrink = 1.0 if self.options["improved_sampling"] else (n - 1) / n
-            std = np.nan_to_num(stratum.spread(self._of, self.options, column))
             value, mean_square = value + p * own, mean_square + p * (shrink * std**2 + own**2)
         return np.sqrt(np.maximum(mean_square - value**2, 0.0))[: len(self.times)]
 
