@@ -66,6 +66,11 @@ fn on(problem: &Problem, of: impl Fn(&Step) -> Option<bool>) -> Vec<bool> {
     problem.protocol.steps.iter().filter_map(of).collect()
 }
 
+/// What drives that are added up have in common: their function, and the steps in which they are on.
+type DriveKey<'a> = (&'a Envelope, Vec<bool>);
+/// The same of jump operators: the function of the rate, that of the whole operator, and the steps.
+type FamilyKey<'a> = (&'a Option<Envelope>, Option<&'a Envelope>, Vec<bool>);
+
 /// A problem in words.
 struct Equation<'a> {
     problem: &'a Problem,
@@ -85,7 +90,7 @@ impl<'a> Equation<'a> {
         if cells < 2 || !asks_for_means(problem) {
             return None;
         }
-        let mut drives: Vec<((&Envelope, Vec<bool>), (usize, Sum))> = Vec::new();
+        let mut drives: Vec<(DriveKey, (usize, Sum))> = Vec::new();
         for (d, Drive { operator, envelope, .. }) in problem.drives.iter().enumerate() {
             let sum = read(problem, operator, 1.0)?;
             let when = on(problem, |step| match step {
@@ -97,7 +102,7 @@ impl<'a> Equation<'a> {
                 None => drives.push(((envelope, when), (d, sum))),
             }
         }
-        let mut families: Vec<((&Option<Envelope>, Option<&Envelope>, Vec<bool>), Family)> = Vec::new();
+        let mut families: Vec<(FamilyKey, Family)> = Vec::new();
         let mut modulated = Vec::new();
         for (c, channel) in problem.channels.iter().enumerate() {
             if channel.reach != Reach::Collective {

@@ -16,6 +16,9 @@ const MOST_STATES: usize = 2048;
 /// Amplitudes that are not 0, by the codes of product states.
 type Ket = Vec<(usize, Complex64)>;
 
+/// Amplitudes by the levels of subsystems, J + M of a spin.
+type Amplitudes = BTreeMap<Vec<usize>, Complex64>;
+
 /// A mixture of states of all subsystems.
 pub struct Start {
     kets: Vec<(f64, Ket)>,
@@ -165,7 +168,7 @@ impl Start {
 
     /// A ket in states of spins: 2J of each subsystem in `kept`, and the amplitudes by levels, J + M of a spin; one for each
     /// way to couple.
-    fn coupled(&self, ket: &Ket, groups: &Groups, kept: &[usize]) -> Vec<(Vec<u64>, BTreeMap<Vec<usize>, Complex64>)> {
+    fn coupled(&self, ket: &Ket, groups: &Groups, kept: &[usize]) -> Vec<(Vec<u64>, Amplitudes)> {
         /// The cells that are not coupled yet as in a code, the ways of the groups, and 2J and J + M of each.
         type State = (usize, Vec<u64>, Vec<(u64, usize)>);
         let mut all: BTreeMap<State, Complex64> =
@@ -207,7 +210,7 @@ impl Start {
             }
             all = coupled;
         }
-        let mut ways: BTreeMap<(Vec<u64>, Vec<u64>), BTreeMap<Vec<usize>, Complex64>> = BTreeMap::new();
+        let mut ways: BTreeMap<(Vec<u64>, Vec<u64>), Amplitudes> = BTreeMap::new();
         for ((code, way, spins), x) in all {
             let spin = |s: usize| groups.of[s].map(|group| spins[group]);
             let two_j = kept.iter().map(|s| spin(*s).map_or(0, |(two_j, _)| two_j)).collect();
