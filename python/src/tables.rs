@@ -62,10 +62,10 @@ pub fn shots<'py>(py: Python<'py>, problem: &Problem, shots: Shots) -> PyResult<
     if problem.record().jumps {
         let jumps = PyDict::new(py);
         let of = &shots.all_jumps;
-        jumps.set_item("time", of.iter().map(|jump| jump.time).collect::<Vec<f64>>().into_pyarray(py))?;
-        jumps.set_item("cycle", of.iter().map(|jump| jump.cycle).collect::<Vec<u64>>().into_pyarray(py))?;
-        jumps.set_item("step", of.iter().map(|jump| jump.step).collect::<Vec<u32>>().into_pyarray(py))?;
-        jumps.set_item("channel", of.iter().map(|jump| jump.channel).collect::<Vec<u32>>().into_pyarray(py))?;
+        jumps.set_item("time", of.column(|jump| jump.time)?.into_pyarray(py))?;
+        jumps.set_item("cycle", of.column(|jump| jump.cycle)?.into_pyarray(py))?;
+        jumps.set_item("step", of.column(|jump| jump.step)?.into_pyarray(py))?;
+        jumps.set_item("channel", of.column(|jump| jump.channel)?.into_pyarray(py))?;
         jumps.set_item("of", shots.jumps_of.into_pyarray(py))?;
         all.set_item("all_jumps", jumps)?;
     }

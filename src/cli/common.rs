@@ -97,7 +97,10 @@ impl InputArgs {
     /// Claim the output folder for the result of this input that `identity` describes.
     pub fn claim(&self, suffix: &str, identity: Map<String, Json>, expected: u64) -> Result<RunFolder, RunError> {
         let input_file = self.file.canonicalize().ok().map(|path| path.display().to_string());
-        RunFolder::claim(&self.out(suffix), Run { identity, input_file, force: self.force }, expected)
+        let folder = RunFolder::claim(&self.out(suffix), Run { identity, input_file, force: self.force }, expected)?;
+        // What does not fit into memory lies on the disk of the result. It can be said once: of a sweep all are on one.
+        let _ = tempfile::env::override_temp_dir(folder.disk());
+        Ok(folder)
     }
 }
 
