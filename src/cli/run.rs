@@ -267,7 +267,7 @@ impl Sampled<'_> {
         }
         facts.insert("trajectories".into(), json!(outcome.trajectories));
         facts.insert("representation_why".into(), json!(choose(problem).explain()));
-        record::write(&mut folder, problem, &outcome, confidence)?;
+        let recorded = record::write(&mut folder, problem, &outcome, confidence)?;
         if let Some(Format::Netcdf) = self.format {
             let mut file = common::netcdf(&folder, &table, &facts);
             if let Some(shots) = outcome.shots.as_ref().filter(|_| options.shots) {
@@ -278,14 +278,13 @@ impl Sampled<'_> {
                 &outcome.accumulated,
                 confidence.errors(outcome.accumulated.moments.effective()),
             );
+            file.record(&recorded);
             folder.write("result.nc", &file.encode()?)?;
         }
         let environment = environment(started, options, ranks);
         let finished = write(folder, input, &outcome, &table, (options, environment), facts)?;
         screen::print_end(problem, &table, "", &finished);
-        if let Some(audit) = record::audited(problem, &outcome, confidence) {
-            record::print_audit(&audit);
-        }
+        recorded.iter().filter(|(name, _)| *name == "audit.csv").for_each(|(_, text)| record::print_audit(text));
         warn_undersampled(&table);
         if outcome.accumulated.pinched.is_some() {
             note!(
