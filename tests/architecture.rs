@@ -25,7 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("evolve", &["dense", "error", "problem", "space", "stop"]),
     ("unravel", &["battery", "density", "error", "evolve", "problem", "protocol", "space", "stop"]),
     ("estimate", &["battery", "dense", "density", "error", "levels", "problem", "table", "stop"]),
-    ("run", &["battery", "density", "error", "estimate", "problem", "unravel", "stop"]),
+    ("run", &["battery", "density", "error", "estimate", "problem", "space", "unravel", "stop"]),
     ("rare", &["error", "estimate", "problem", "protocol", "space", "stop", "unravel"]),
     ("settled", &["error", "estimate", "problem", "run", "space", "stop", "table", "unravel"]),
     (
