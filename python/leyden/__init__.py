@@ -5,6 +5,7 @@ ergotropies, single shots, protocols of pulses and steps.
 """
 
 from ._leyden import CompileError, InputError, RunError, __version__
+from .liouvillian import lindblad_form
 from .mcsolve import McResult, mcsolve
 from .mesolve import MeResult, mesolve, steadystate
 from .problem import Inspection, Problem, Sweep, Verdict
@@ -12,5 +13,5 @@ from .result import Column, Result, Shots
 
 __all__ = [
     "Column", "CompileError", "InputError", "Inspection", "McResult", "MeResult", "Problem", "Result", "RunError", "Shots", "Sweep", "Verdict", "__version__",
-    "mcsolve", "mesolve", "steadystate",
+    "lindblad_form", "mcsolve", "mesolve", "steadystate",
 ]

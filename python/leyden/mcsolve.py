@@ -41,7 +41,8 @@ def mcsolve(
     Parameters
     ----------
     H : Qobj, QobjEvo, matrix, list or function of time
-        Hamiltonian, in the inverse unit of the times (ħ = 1). A list holds matrices and [matrix, coefficient].
+        Hamiltonian, in the inverse unit of the times (ħ = 1). A list holds matrices and [matrix, coefficient]. A Liouvillian of
+        Lindblad form (:func:`leyden.lindblad_form`) adds its jump operators behind those of ``c_ops``.
     state : Qobj, array, or list of (ket, probability)
         Ket or density matrix to start from.
     tlist : array_like
