@@ -10,6 +10,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from .operators import is_pair
+
 #: Most states of which a Liouvillian is taken apart: its matrix has the fourth power of elements.
 MOST_STATES = 32
 #: Below this part of the largest element a part of a Liouvillian is rounding, and above this other one it is meant.
@@ -129,18 +131,16 @@ def unfolded(H, c_ops: list, args: dict):
     if qutip is None:
         return H, c_ops
     is_super = lambda op: isinstance(op, (qutip.Qobj, qutip.QobjEvo)) and op.issuper  # noqa: E731
-    of_time = isinstance(H, qutip.QobjEvo) and H.issuper
-    if of_time:
+    if isinstance(H, qutip.QobjEvo) and H.issuper:
         if args:
             H = H.copy()
             H.arguments(args)
         H = H.to_list()
     parts = H if isinstance(H, (list, tuple)) else [H]
-    changing = lambda part: isinstance(part, (list, tuple)) and len(part) == 2 and is_super(part[0])  # noqa: E731
+    changing = lambda part: isinstance(part, (list, tuple)) and is_pair(part) and is_super(part[0])  # noqa: E731
+    parts = [parts] if changing(parts) else parts
     if not any(is_super(part) or changing(part) for part in [*parts, *c_ops]):
         return H, c_ops
-    if len(parts) == 2 and changing(parts):
-        parts = [parts]
     constant = [part for part in parts if is_super(part) and isinstance(part, qutip.Qobj)]
     dissipators = [op for op in c_ops if is_super(op)]
     for k, op in enumerate(c_ops):

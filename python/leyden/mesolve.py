@@ -10,6 +10,7 @@ import numpy as np
 
 from . import system as systems
 from .liouvillian import propagated
+from .rotate import rotated
 from .system import System, system
 
 #: What ``options`` of mesolve may hold; those of QuTiP that choose how to integrate are taken and change nothing.
@@ -57,13 +58,14 @@ def mesolve(H, rho0, tlist, c_ops=None, e_ops=None, *, args=None, options=None, 
     of = system(H, tlist, c_ops, e_ops, args, dims)
     if getattr(rho0, "issuper", False):
         return _of_superoperator(of, rho0, options, started)
+    of, asked = replace(of, jumps=rotated(of.jumps, of.size)), of
     states = systems.state(rho0, of.size, "rho0")
     keep = not of.observables if options["store_states"] is None else options["store_states"]
     norm = sum(p for p, _ in states)
     start = [(p / norm, ket) for p, ket in states]
     problem = of.problem(start, keep or options["store_final_state"], "mesolve", representation=options["representation"])
     prepared = clock.perf_counter()
-    return MeResult(of, problem.solve(), norm, options, _stats(of, started, prepared), keep)
+    return MeResult(of, problem.solve(), norm, options, _stats(asked, started, prepared), keep)
 
 
 def _stats(of: System, started: float, prepared: float) -> dict:
@@ -173,6 +175,7 @@ def steadystate(
         raise ValueError("an equation that changes with time settles in no state")
     if not of.jumps:
         raise TypeError("without c_ops nothing settles")
+    of = replace(of, jumps=rotated(of.jumps, of.size))
     if state is not None and rho is not None:
         raise TypeError("both state and rho are given, which are the same")
     state = rho if state is None else state
