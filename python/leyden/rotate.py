@@ -29,12 +29,13 @@ def rotated(jumps: list, size: int) -> list:
         Number of states.
     """
     constant = [k for k, (_, modulated) in enumerate(jumps) if not modulated]
-    codes = [jumps[k][0][0] * size + jumps[k][0][1] for k in constant]
-    if not sum(map(len, codes)):
+    if not constant:
         return jumps
-    elements, places = np.unique(np.concatenate(codes), return_inverse=True)
-    of = np.repeat(np.arange(len(constant)), list(map(len, codes)))
-    values = np.concatenate([jumps[k][0][2] for k in constant])
+    of = np.repeat(np.arange(len(constant)), [len(jumps[k][0][0]) for k in constant])
+    rows, columns, values = (np.concatenate([jumps[k][0][i] for k in constant]) for i in range(3))
+    there = values != 0
+    of, values = of[there], values[there]
+    elements, places = np.unique(rows[there] * size + columns[there], return_inverse=True)
     shared = csr_array((np.ones(len(of)), (of, places)), shape=(len(constant), len(elements)))
     count, groups = connected_components(shared @ shared.T, directed=False)
     found = {}
@@ -42,11 +43,11 @@ def rotated(jumps: list, size: int) -> list:
         members = np.flatnonzero(groups == group)
         if len(members) > 1:
             own = np.isin(of, members)
-            rows, inverse = np.unique(places[own], return_inverse=True)
-            if len(rows) * len(members) <= MOST_ELEMENTS:
-                matrix = np.zeros((len(rows), len(members)), complex)
+            kinds, inverse = np.unique(places[own], return_inverse=True)
+            if len(kinds) * len(members) <= MOST_ELEMENTS:
+                matrix = np.zeros((len(kinds), len(members)), complex)
                 np.add.at(matrix, (inverse, np.searchsorted(members, of[own])), values[own])
-                parts = _apart(elements[rows], matrix, size)
+                parts = _apart(elements[kinds], matrix, size)
                 if parts is not None:
                     found[constant[members[0]]] = parts
                     found |= {constant[k]: [] for k in members[1:]}
