@@ -223,13 +223,6 @@ pub fn too_large(what: &str, needed: String, limit: &str, advice: &str) -> RunEr
     RunError::TooLarge { what: what.into(), needed, limit: limit.into(), advice: advice.into() }
 }
 
-/// Bytes for humans.
-pub fn bytes(count: f64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB", "PB"];
-    let power = if count >= 1.0 { ((count.log10() / 3.0) as usize).min(units.len() - 1) } else { 0 };
-    format!("{:.3} {}", count / 1000f64.powi(power as i32), units[power])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use super::common::{self, Outcome};
 use super::interrupt;
 use super::print::note;
 use super::run::RunArgs;
+use crate::cost;
 use crate::error::RunError;
 use crate::input::Input;
 use crate::output::checkpoint::Checkpoint;
@@ -233,7 +234,7 @@ impl Cut {
         facts.insert("trajectories".into(), json!(batches.trajectories()));
         let finished = folder.finish(facts, environment)?;
         self.done();
-        let size = common::bytes(written as f64);
+        let size = cost::bytes(written as f64);
         note!("{} trajectories, {size}, in {}", batches.trajectories(), finished.place.display());
         Ok(std::process::ExitCode::SUCCESS)
     }

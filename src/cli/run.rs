@@ -10,6 +10,7 @@ use super::record::{self, RecordArgs};
 use super::screen;
 use super::summary::summary;
 use super::until::{Until, UntilArgs};
+use crate::cost::bytes;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated, battery_levels};
@@ -111,8 +112,8 @@ impl Prepared {
         if shot_bytes > MOST_SHOT_BYTES {
             return Err(common::too_large(
                 &format!("keeping the single shots of {} trajectories", options.trajectories),
-                common::bytes(shot_bytes as f64),
-                &common::bytes(MOST_SHOT_BYTES as f64),
+                bytes(shot_bytes as f64),
+                &bytes(MOST_SHOT_BYTES as f64),
                 "run with --no-shots, or with fewer trajectories",
             )
             .into());
