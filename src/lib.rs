@@ -27,6 +27,7 @@
 pub mod battery;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod cost;
 mod dense;
 pub mod density;
 mod error;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// estimate draws on nothing that samples, so that results can be evaluated wherever they come from. The exact rate
 /// equation shares with the ladder the compilation of a problem and with estimate the formulas of its columns; the
 /// naive reference under exact has a rule of its own.
-const MAY_IMPORT: [(&str, &[&str]); 22] = [
+const MAY_IMPORT: [(&str, &[&str]); 23] = [
     // The library in three calls.
     ("facade", &["error", "estimate", "exact", "problem", "space", "run", "stop", "table", "unravel"]),
     ("stop", &["error"]),
@@ -25,7 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("evolve", &["dense", "error", "problem", "space", "stop"]),
     ("unravel", &["battery", "density", "error", "evolve", "problem", "protocol", "space", "stop"]),
     ("estimate", &["battery", "dense", "density", "error", "levels", "problem", "table", "stop"]),
-    ("run", &["battery", "density", "error", "estimate", "problem", "unravel", "stop"]),
+    ("run", &["battery", "density", "error", "estimate", "problem", "space", "unravel", "stop"]),
     ("rare", &["error", "estimate", "problem", "protocol", "space", "stop", "unravel"]),
     ("settled", &["error", "estimate", "problem", "run", "space", "stop", "table", "unravel"]),
     (
@@ -37,12 +37,14 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ),
     // `run` and `rare` only for the shots and events it writes, `estimate` only for the 95 % point that pictures draw.
     ("output", &["battery", "density", "error", "estimate", "problem", "rare", "run", "table", "stop"]),
+    // Times what it tells of.
+    ("cost", &["error", "estimate", "exact", "problem", "run", "space", "stop", "unravel"]),
     ("models", &["error", "problem"]),
     (
         "cli",
         &[
-            "battery", "density", "error", "estimate", "exact", "input", "models", "output", "problem", "space", "run",
-            "rare", "settled", "stop", "table", "unravel",
+            "battery", "cost", "density", "error", "estimate", "exact", "input", "models", "output", "problem",
+            "space", "run", "rare", "settled", "stop", "table", "unravel",
         ],
     ),
 ];

@@ -206,7 +206,7 @@ fn every_trajectory_obeys_the_first_law() {
         let residual = outcome.accumulated.residual();
         println!("{name}: {residual:.1e} of {:.1}", most - least);
         assert!(residual <= 1e-10 * (most - least), "{name}: {residual:e} of {}", most - least);
-        let found = outcome.accumulated.audited(&problem, Z95).unwrap();
+        let found = outcome.accumulated.audited(&problem, Z95).unwrap().unwrap();
         let (truth, off) = solved(&problem);
         println!("{name}: exactly {off:.1e}");
         assert!(off <= 1e-10 * (most - least), "{name}: {off:e}");
@@ -282,12 +282,50 @@ fn a_cell_that_decays_loses_its_energy_as_heat() {
     let p = (-0.8 * 1.3f64).exp();
     assert_close(value(&lines, Account::Entropy, ""), -p * p.ln() - (1.0 - p) * (1.0 - p).ln(), 1e-10, "entropy");
     let (_, outcome) = sample(&problem, options(2_000, 3));
-    let found = outcome.accumulated.audited(&problem, Z95).unwrap();
+    let found = outcome.accumulated.audited(&problem, Z95).unwrap().unwrap();
     let mean = line(&found, Account::Heat, "loss").mean;
     // The branch without jumps is known, and all others lose the same: a cell holds all or nothing.
     assert_close(mean.value, heat, 1e-12, "sampled heat");
     assert!(outcome.accumulated.residual() < 1e-12);
     assert!(line(&found, Account::Heat, "loss").std > 1.0);
+}
+
+/// The entropy that a run has produced, from sampled states: on the ladder, in blocks of spins with their copies, in a mixture of
+/// cells with a known branch without jumps, and exactly where nothing jumps.
+#[test]
+fn intervals_hold_the_entropy_produced() {
+    let ladder = LADDER.replace("    release = { operator = \"sm(B)\", rate = 0.4, only = [\"discharge\"] }\n", "");
+    let few =
+        BANDED.replace("spins = 24", "spins = 4").replace("    together = { operator = \"sm(B)\", rate = 0.05 }\n", "");
+    let still = OWN.replace("rate = 0.5", "rate = 0.0");
+    let texts = [(&ladder[..], 300), (&few, 300), (FEW, 300), (RARE, 300)];
+    let (mut hits, mut all) = (0, 0);
+    for (text, trajectories) in texts {
+        let problem = read(text);
+        let (truth, _) = solved(&problem);
+        for account in [Account::Entropy, Account::Production] {
+            let truth = value(&truth, account, "");
+            for seed in 0..25 {
+                let (_, outcome) = sample(&problem, options(trajectories, seed));
+                let found = outcome.accumulated.audited(&problem, Z95).unwrap().unwrap();
+                let found = line(&found, account, "").mean;
+                if truth.is_infinite() {
+                    assert!(found.value.is_infinite());
+                    continue;
+                }
+                all += 1;
+                hits += u64::from(found.interval.0 <= truth && truth <= found.interval.1);
+                let width = found.interval.1 - found.interval.0;
+                assert!(width < 2.5 && (found.value - truth).abs() < 0.8, "{account:?}: {found:?}, {truth}");
+            }
+        }
+    }
+    assert!(all >= 150);
+    assert_at_least(hits, all, 0.94, "intervals of entropies");
+    let problem = read(&still);
+    let (_, outcome) = sample(&problem, options(20, 1));
+    let found = outcome.accumulated.audited(&problem, Z95).unwrap().unwrap();
+    assert_eq!(line(&found, Account::Entropy, "").mean.interval, (0.0, 0.0));
 }
 
 /// Work and heat of a driven cell and a mode against integrals of observables in the full space, which share no code.

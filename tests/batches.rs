@@ -3,16 +3,17 @@
 
 mod common;
 
-use common::{example, options};
-use leyden::RunError;
+use common::{assert_close, assert_z, example, options};
 use leyden::density::Density;
-use leyden::problem::{Axis, Initial, Problem, Quantity, n, sm, sp, sx, sz};
+use leyden::exact;
+use leyden::problem::{Axis, ChannelId, Initial, Kind, Problem, Quantity, a as ann, ad, n, sm, sp, sx, sz};
 use leyden::protocol::Moment;
 use leyden::run::{self, Outcome, RunOptions};
 use leyden::space::blocks::Blocks;
 use leyden::space::choose::Representation;
 use leyden::space::ladder::Ladder;
 use leyden::stop::Stop;
+use leyden::table::Entry;
 use leyden::unravel::banded::BandedJump;
 use leyden::unravel::block_jump::BlockJump;
 use leyden::unravel::click::Click;
@@ -21,6 +22,8 @@ use leyden::unravel::ladder_jump::LadderJump;
 use leyden::unravel::no_jump::Which;
 use leyden::unravel::trajectory::{Recorder, run_batch};
 use leyden::unravel::{Batch, States, Unraveling};
+use leyden::{RunError, Sampling};
+use num_complex::Complex64;
 use proptest::prelude::*;
 use std::f64::consts::PI;
 use std::ops::Range;
@@ -187,6 +190,48 @@ fn a_trajectory_does_not_know_its_neighbours() {
         assert!(together == alone);
         assert!(together.iter().any(|path| path.len() != together[0].len()), "they jump");
         assert!((0..10).all(|k| paths(5 * k..5 * k + 5) == together[5 * k as usize..][..5]));
+    }
+}
+
+/// A mixture of many states is taken apart as one of few: two warm modes, cells in thermal equilibrium along any axis, and a
+/// rotated Gibbs state, each with the exact probability that nothing happens, and no path of those that jump in the branch.
+#[test]
+fn mixtures_of_many_states_are_taken_apart() {
+    let modes = {
+        let mut p = Problem::builder("two warm modes");
+        let (a, b) =
+            (p.subsystem("A", Kind::Mode { cutoff: 10 }, 1.0), p.subsystem("B", Kind::Mode { cutoff: 9 }, 1.0));
+        p.initial(a, Initial::Thermal { ratio: 0.5 }).initial(b, Initial::Thermal { ratio: 0.4 });
+        p.hamiltonian((ad(a) * ann(b) + ad(b) * ann(a)) * 0.6).collective("loss", ann(b), 0.1);
+        p.evolve("exchange", 1.0, 3).observe([Quantity::Energy]);
+        p.build().unwrap()
+    };
+    let turned = {
+        let mut p = Problem::builder("turned cells");
+        let b = p.ensemble("B", 6, 1.0);
+        p.initial(b, Initial::Cell { excited: 0.5, coherence: Complex64::new(0.3, 0.1) }).hamiltonian(sz(b) * 0.2);
+        p.each("loss", b, sm(b), 0.05).evolve("wait", 1.0, 2).observe([Quantity::Energy]);
+        p.build().unwrap()
+    };
+    for (problem, representation, states) in [
+        (modes, Representation::Full, 90),
+        (turned, Representation::Symmetric, 16),
+        (driven(12, 0.3, [0.001, 0.01, 0.002], 1.0), Representation::Symmetric, 49),
+    ] {
+        let (_, engine) = Engine::new(&problem, Some(representation)).unwrap();
+        let stop = Stop::default();
+        let known = engine.no_jump(&stop).unwrap().expect(problem.title());
+        assert_eq!(known.states(), states, "{}", problem.title());
+        // One channel stands for all of a problem that has only one.
+        if problem.channels().len() == 1 {
+            let exact = exact::no_jump(&problem, ChannelId::new(0), None, &stop).unwrap();
+            assert_close(known.chance(), exact[exact.len() - 1], 1e-9, problem.title());
+        }
+        let truth = leyden::solve(&problem).unwrap();
+        let how = Sampling { trajectories: 400, representation: Some(representation), ..Sampling::default() };
+        let Entry { value, se, .. } = leyden::sample(&problem, &how).unwrap()["energy"].last();
+        // 400 that are sampled whole would know it to some 0.07.
+        assert_z(value, se.unwrap(), truth["energy"].last().value, 1e-9, 0.02);
     }
 }
 

@@ -5,12 +5,13 @@ ergotropies, single shots, protocols of pulses and steps.
 """
 
 from ._leyden import CompileError, InputError, RunError, __version__
+from .liouvillian import lindblad_form
 from .mcsolve import McResult, mcsolve
 from .mesolve import MeResult, mesolve, steadystate
-from .problem import Inspection, Problem, Sweep, Verdict
+from .problem import Cost, Inspection, Problem, Sweep, Verdict
 from .result import Column, Result, Shots
 
 __all__ = [
-    "Column", "CompileError", "InputError", "Inspection", "McResult", "MeResult", "Problem", "Result", "RunError", "Shots", "Sweep", "Verdict", "__version__",
-    "mcsolve", "mesolve", "steadystate",
+    "Column", "CompileError", "Cost", "InputError", "Inspection", "McResult", "MeResult", "Problem", "Result", "RunError", "Shots", "Sweep",
+    "Verdict", "__version__", "lindblad_form", "mcsolve", "mesolve", "steadystate",
 ]

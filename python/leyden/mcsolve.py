@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time as clock
+from dataclasses import replace
 
 import numpy as np
 
 from . import _leyden, _progress
 from .operators import Matrix
 from .problem import whole
+from .rotate import rotated
 from . import system as systems
 from .system import System, system
 
@@ -22,6 +24,7 @@ OPTIONS = {
     "store_final_state": False,
     "threads": 0,
     "representation": None,
+    "rotate_jumps": False,
     "progress_bar": "auto",
 }
 PASSED_OVER = {
@@ -41,7 +44,8 @@ def mcsolve(
     Parameters
     ----------
     H : Qobj, QobjEvo, matrix, list or function of time
-        Hamiltonian, in the inverse unit of the times (ħ = 1). A list holds matrices and [matrix, coefficient].
+        Hamiltonian, in the inverse unit of the times (ħ = 1). A list holds matrices and [matrix, coefficient]. A Liouvillian of
+        Lindblad form (:func:`leyden.lindblad_form`) adds its jump operators behind those of ``c_ops``.
     state : Qobj, array, or list of (ket, probability)
         Ket or density matrix to start from.
     tlist : array_like
@@ -56,7 +60,9 @@ def mcsolve(
         Arguments of the coefficients.
     options : dict, optional
         ``keep_runs_results``, ``improved_sampling`` (the trajectory that never jumps is followed exactly, the others jump),
-        ``store_states``, ``store_final_state``, ``progress_bar``; and ``threads`` (0 for one a core), ``representation``.
+        ``store_states``, ``store_final_state``, ``progress_bar``; and ``threads`` (0 for one a core), ``representation``,
+        ``rotate_jumps`` (jump operators may be replaced by others of the same master equation whose blocks are smaller:
+        ``col_which`` then counts these, which are none of c_ops).
     seeds : int, SeedSequence, or those of an earlier result, optional
         Of the random streams; fresh ones if not given.
     target_tol : float, (atol, rtol) or a list of these, optional
@@ -82,6 +88,8 @@ def mcsolve(
     options = _options(options)
     ntraj_asked = ntraj if isinstance(ntraj, (list, tuple)) else whole("ntraj", ntraj, 1, 10**12)
     of = system(H, tlist, c_ops, e_ops, args, dims)
+    if options["rotate_jumps"]:
+        of = replace(of, jumps=rotated(of.jumps, of.size))
     states = _states(state, of)
     mixed = len(states) > 1
     counts = _shares([p for p, _ in states], ntraj_asked)

@@ -169,7 +169,7 @@ def terms(spec, what: str, args: dict, span: tuple[float, float], tlist) -> list
             spec.arguments(args)
         spec = spec.to_list()
     if isinstance(spec, (list, tuple)) and not _is_array(spec):
-        if _is_pair(spec):
+        if is_pair(spec):
             return _pair(spec, what, args, span, tlist)
         found = []
         for k, part in enumerate(spec):
@@ -185,7 +185,8 @@ def _is_array(spec) -> bool:
     return bool(spec) and all(isinstance(row, (list, tuple)) and all(np.isscalar(x) for x in row) for row in spec)
 
 
-def _is_pair(spec) -> bool:
+def is_pair(spec) -> bool:
+    """Whether it is [matrix, coefficient]."""
     if len(spec) != 2 or isinstance(spec[0], (list, tuple)):
         return False
     second = spec[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -187,9 +188,9 @@ class Problem:
     def __repr__(self) -> str:
         return f"<leyden.Problem {self._compiled.title!r}: {', '.join(self._compiled.columns)}>"
 
-    def inspect(self) -> Inspection:
-        """The equation as understood, and the representations that carry it with the reasons."""
-        return Inspection(self._compiled)
+    def inspect(self, trajectories: int | None = None) -> Inspection:
+        """The equation as understood, the representations that carry it with the reasons, and what so many trajectories cost."""
+        return Inspection(self._compiled, None if trajectories is None else whole("trajectories", trajectories, 1, 10**12))
 
     def export(self) -> str:
         """A Python script that solves the same equation with QuTiP."""
@@ -362,22 +363,43 @@ class Verdict:
 
 
 class Inspection:
-    """A problem as understood, and how it is stored."""
+    """A problem as understood, how it is stored, and what it costs, which takes two seconds to find when it is first asked for."""
 
-    def __init__(self, problem: _leyden.Problem):
-        self._latex = problem.latex()
+    def __init__(self, problem: _leyden.Problem, trajectories: int | None):
+        self._problem, self._trajectories, self._cost = problem, trajectories, None
         #: Each representation with whether it carries the problem, and its size or the reason why not.
         self.representations = problem.choice()
-        chosen = next((name for name, good, _ in self.representations if good), None)
-        word = lambda name, good: "chosen" if name == chosen else "possible" if good else "refused"  # noqa: E731
-        lines = [f"{name:<15} {word(name, good)}: {text}" for name, good, text in self.representations]
-        #: The whole as plain text.
-        self.text = "\n".join([problem.title, "", problem.describe().rstrip(), "", *lines, *problem.notes])
 
     @property
     def latex(self) -> str:
         """The equation and the protocol as a LaTeX document."""
-        return self._latex
+        return self._problem.latex()
+
+    @property
+    def cost(self) -> Cost | None:
+        """What a run takes, as ``leyden inspect`` prints it; None if the problem is too large to be looked at in time.
+
+        Raises
+        ------
+        leyden.CompileError
+            No representation carries the problem.
+        """
+        if self._cost is None:
+            found = self._problem.cost(self._trajectories)
+            self._cost = () if found is None else (Cost(**found),)
+        return self._cost[0] if self._cost else None
+
+    @property
+    def text(self) -> str:
+        """The whole as plain text."""
+        chosen = next((name for name, good, _ in self.representations if good), None)
+        word = lambda name, good: "chosen" if name == chosen else "possible" if good else "refused"  # noqa: E731
+        lines = [f"{name:<15} {word(name, good)}: {text}" for name, good, text in self.representations]
+        try:
+            cost = ["", repr(self.cost)] if self.cost else []
+        except _leyden.CompileError as error:
+            cost = ["", f"{'trajectories':<15} not for sample(): {error}"]
+        return "\n".join([self._problem.title, "", self._problem.describe().rstrip(), "", *lines, *self._problem.notes, *cost])
 
     def __repr__(self) -> str:
         return self.text
@@ -387,6 +409,55 @@ class Inspection:
 
         title, _, rest = self.text.partition("\n")
         return f"<p><b>{escape(title)}</b></p><pre>{escape(rest.strip())}</pre>"
+
+
+@dataclass(frozen=True, repr=False)
+class Cost:
+    """What a run and the exact solution take, estimated by a pilot run; None where that could not be found.
+
+    Attributes
+    ----------
+    trajectories, threads : int
+        Number of trajectories, and of the threads that they are shared among.
+    memory : dict
+        Bytes by what takes them: ``averages`` (and the table), ``ergotropy`` and ``populations`` (at most, cells (J, M)),
+        ``matrices`` (averaged density matrices), ``shots``.
+    refused : str or None
+        Why sampling is refused for its memory.
+    seconds : float or None
+        Time of all trajectories; at least that where ``pilot_share`` is 0.
+    seconds_each, seconds_setup : float or None
+        Time of one trajectory on one core, and until the first can begin.
+    seconds_evaluation : float or None
+        Time on all threads to evaluate what is not linear in ρ.
+    pilot_trajectories, pilot_share : int, float or None
+        Trajectories that were timed, or the part of the rows of one that was.
+    precision : dict
+        Column → trajectories for a standard error of 1 % of its largest value, by the pilot's scatter; empty if it had too few.
+    exact_seconds, exact_states, exact_refused : float, int, str or None
+        Time of the exact solution or the states of its rate equation, or why there is none.
+    text : str
+        The same as ``leyden inspect`` prints it.
+    """
+
+    text: str
+    trajectories: int
+    threads: int
+    memory: dict
+    refused: str | None
+    seconds: float | None
+    seconds_each: float | None
+    seconds_setup: float | None
+    seconds_evaluation: float | None
+    pilot_share: float | None
+    pilot_trajectories: int | None
+    precision: dict
+    exact_states: int | None
+    exact_seconds: float | None
+    exact_refused: str | None
+
+    def __repr__(self) -> str:
+        return self.text.rstrip()
 
 
 def whole(what: str, value, least: int, most: int) -> int:

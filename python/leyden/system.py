@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import _leyden
+from .liouvillian import unfolded
 from .operators import Matrix, Term, dims_of, terms
 
 #: How far norms may be from 1 before they are taken to be meant.
@@ -104,12 +105,13 @@ def system(H, tlist, c_ops, e_ops, args, dims) -> System:
     """Understand H, the jump operators and the observables."""
     times, args = times_of(tlist), dict(args or {})
     span = (times[0], times[-1])
+    H, c_ops = unfolded(H, _listed(c_ops), args)
     h = terms(H, "H", args, span, times)
     size = h[0].matrix.size
     if size < 2:
         raise ValueError(f"H has {size} state, expected at least 2")
     dims = _dims(dims, h, size)
-    collapse = [terms(op, f"c_ops[{k}]", args, span, times) for k, op in enumerate(_listed(c_ops))]
+    collapse = [terms(op, f"c_ops[{k}]", args, span, times) for k, op in enumerate(c_ops)]
     for what, part in [("H", h), *((f"c_ops[{k}]", part) for k, part in enumerate(collapse))]:
         for term in part:
             if term.matrix.size != size:

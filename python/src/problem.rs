@@ -7,6 +7,7 @@ use crate::run::{How, Run};
 use crate::runs::{self, Runs, Wanted};
 use crate::tables;
 use crate::waiting::wait;
+use leyden::cost::{self, Asked};
 use leyden::estimate::columns;
 use leyden::estimate::evaluation::Evaluation;
 use leyden::estimate::interval::Confidence;
@@ -192,6 +193,17 @@ impl Problem {
             Err(text) => (representation.to_string(), false, text),
         };
         choice.verdicts.into_iter().map(verdict).collect()
+    }
+
+    /// What so many trajectories and the exact solution take, in two seconds: {"text", …} with memory in bytes and times in
+    /// seconds; `None` if the representation is not made by then.
+    #[pyo3(signature = (trajectories = None))]
+    fn cost<'py>(&self, py: Python<'py>, trajectories: Option<u64>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let (own, seed, shots) = self.settings();
+        let trajectories = trajectories.unwrap_or(own);
+        let asked = Asked { trajectories, seed, shots, representation: self.representation };
+        let found = py.detach(|| cost::cost(&self.inner, asked, Instant::now()));
+        found.map_err(of_run)?.map(|cost| tables::cost(py, &cost)).transpose()
     }
 
     /// The equation as LaTeX.

@@ -1,6 +1,7 @@
 //! Results as dictionaries of numpy arrays, which take over the memory of the library's lists.
 
 use faer::Mat;
+use leyden::cost::{Cost, Exact};
 use leyden::problem::Problem;
 use leyden::run::Shots;
 use leyden::table::{Column, Table};
@@ -62,14 +63,60 @@ pub fn shots<'py>(py: Python<'py>, problem: &Problem, shots: Shots) -> PyResult<
     if problem.record().jumps {
         let jumps = PyDict::new(py);
         let of = &shots.all_jumps;
-        jumps.set_item("time", of.iter().map(|jump| jump.time).collect::<Vec<f64>>().into_pyarray(py))?;
-        jumps.set_item("cycle", of.iter().map(|jump| jump.cycle).collect::<Vec<u64>>().into_pyarray(py))?;
-        jumps.set_item("step", of.iter().map(|jump| jump.step).collect::<Vec<u32>>().into_pyarray(py))?;
-        jumps.set_item("channel", of.iter().map(|jump| jump.channel).collect::<Vec<u32>>().into_pyarray(py))?;
+        jumps.set_item("time", of.column(|jump| jump.time)?.into_pyarray(py))?;
+        jumps.set_item("cycle", of.column(|jump| jump.cycle)?.into_pyarray(py))?;
+        jumps.set_item("step", of.column(|jump| jump.step)?.into_pyarray(py))?;
+        jumps.set_item("channel", of.column(|jump| jump.channel)?.into_pyarray(py))?;
         jumps.set_item("of", shots.jumps_of.into_pyarray(py))?;
         all.set_item("all_jumps", jumps)?;
     }
     all.set_item("weight", numbers(py, shots.weight))?;
+    Ok(all)
+}
+
+/// What a run and the exact solution take: as text, and every number by name; None where it is not known or there is none.
+pub fn cost<'py>(py: Python<'py>, cost: &Cost) -> PyResult<Bound<'py, PyDict>> {
+    let all = PyDict::new(py);
+    all.set_item("text", cost.to_string())?;
+    all.set_item("trajectories", cost.trajectories)?;
+    all.set_item("threads", cost.threads)?;
+    let memory = PyDict::new(py);
+    let of = &cost.memory;
+    let parts = [
+        ("averages", Some(of.averages)),
+        ("ergotropy", of.ergotropy.map(|(.., bytes)| bytes)),
+        ("populations", of.populations),
+        ("matrices", of.matrices),
+        ("shots", of.shots),
+    ];
+    for (name, bytes) in parts {
+        if let Some(bytes) = bytes {
+            memory.set_item(name, bytes)?;
+        }
+    }
+    all.set_item("memory", memory)?;
+    all.set_item("refused", of.refused.clone())?;
+    let pilot = cost.pilot.as_ref();
+    all.set_item("seconds", cost.seconds())?;
+    all.set_item("seconds_each", pilot.map(|pilot| pilot.each))?;
+    all.set_item("seconds_setup", pilot.map(|pilot| pilot.setup))?;
+    all.set_item("seconds_evaluation", cost.evaluation())?;
+    all.set_item("pilot_share", pilot.map(|pilot| pilot.share.unwrap_or(1.0)))?;
+    all.set_item("pilot_trajectories", pilot.map(|pilot| pilot.made))?;
+    let precision = PyDict::new(py);
+    for (column, needed) in cost.precision.iter().flatten() {
+        precision.set_item(column, needed)?;
+    }
+    all.set_item("precision", precision)?;
+    let (states, seconds, refused) = match &cost.exact {
+        Exact::Unknown => (None, None, None),
+        Exact::Refused(error) => (None, None, Some(error)),
+        Exact::States(count) => (Some(*count), None, None),
+        Exact::Seconds(seconds) => (None, Some(*seconds), None),
+    };
+    all.set_item("exact_states", states)?;
+    all.set_item("exact_seconds", seconds)?;
+    all.set_item("exact_refused", refused)?;
     Ok(all)
 }
 

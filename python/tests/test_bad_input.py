@@ -69,8 +69,10 @@ def test_a_rate_below_zero_is_refused():
 
 
 def test_no_equation_no_steady_state():
-    with pytest.raises(ValueError, match="without c_ops"):
+    with pytest.raises(TypeError, match="without c_ops"):
         leyden.steadystate(N, [])
+    with pytest.raises(TypeError, match="both state and rho"):
+        leyden.steadystate(N, [SM], state=PSI, rho=PSI)
     with pytest.raises(ValueError, match="changes with time"):
         leyden.steadystate([N, [N, "t"]], [SM])
 

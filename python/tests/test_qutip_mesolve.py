@@ -12,16 +12,11 @@ from qutip.tests.solver.test_mesolve import *  # noqa: E402, F403
 
 #: Names of tests, with the reason.
 LEFT_OUT = {
-    "testME_SesolveFallback[[]liouvillian]": "superoperators",
     "testME_SesolveFallback[[]ket]": "a ket stays a ket without jump operators",
     "test_py_coeff*": "functions that jump",
     "test_array_str*_coeff": "functions that jump",
-    "test_mesolve_normalization[[]*superop]": "superoperators",
-    "test_mesolve_normalization[[]dm-matrix_form]": "H is not Hermitian",
-    "testME_TDDecayliouvillian*": "superoperators",
-    "testME_TDDecayUnitary*": "superoperators",
+    "test_mesolve_normalization*": "H is not Hermitian",
     "testME_NonHermRho_matrix_form": "the state is no density matrix",
-    "testSuperJC": "superoperators",
 }
 
 

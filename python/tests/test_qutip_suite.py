@@ -14,6 +14,7 @@ from qutip.tests.solver.test_mcsolve import (  # noqa: E402, F401
     test_mcsolve_unnormalized_mixed_state,
     test_states_outputs,
     test_stored_collapse_operators_and_times,
+    test_super_H,
     test_target_tol,
     test_timeout,
 )
@@ -27,7 +28,7 @@ class TestSeeds(theirs.TestSeeds):
 
 def test_every_test_of_theirs_is_run_or_listed():
     left_out = {
-        "test_super_H", "test_MCSolver_run", "test_MCSolver_stepping", "test_feedback", "test_mixed_averaging", "test_mixed_equals_merged",
+        "test_MCSolver_run", "test_MCSolver_stepping", "test_feedback", "test_mixed_averaging", "test_mixed_equals_merged",
         "TestSeeds.test_generator", "TestSeeds.test_stepping",
     }
     page = (__import__("conftest").ROOT / "docs" / "python.md").read_text()

@@ -97,7 +97,10 @@ impl InputArgs {
     /// Claim the output folder for the result of this input that `identity` describes.
     pub fn claim(&self, suffix: &str, identity: Map<String, Json>, expected: u64) -> Result<RunFolder, RunError> {
         let input_file = self.file.canonicalize().ok().map(|path| path.display().to_string());
-        RunFolder::claim(&self.out(suffix), Run { identity, input_file, force: self.force }, expected)
+        let folder = RunFolder::claim(&self.out(suffix), Run { identity, input_file, force: self.force }, expected)?;
+        // What does not fit into memory lies on the disk of the result. It can be said once: of a sweep all are on one.
+        let _ = tempfile::env::override_temp_dir(folder.disk());
+        Ok(folder)
     }
 }
 
@@ -218,13 +221,6 @@ pub fn only_exact(input: &Input) {
 /// A request refused for its size.
 pub fn too_large(what: &str, needed: String, limit: &str, advice: &str) -> RunError {
     RunError::TooLarge { what: what.into(), needed, limit: limit.into(), advice: advice.into() }
-}
-
-/// Bytes for humans.
-pub fn bytes(count: f64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB", "PB"];
-    let power = if count >= 1.0 { ((count.log10() / 3.0) as usize).min(units.len() - 1) } else { 0 };
-    format!("{:.3} {}", count / 1000f64.powi(power as i32), units[power])
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::common::{self, Outcome};
 use super::interrupt;
 use super::print::note;
 use super::run::RunArgs;
+use crate::cost;
 use crate::error::RunError;
 use crate::input::Input;
 use crate::output::checkpoint::Checkpoint;
@@ -209,7 +210,11 @@ impl Cut {
 
     /// Keep in the result what a run with more trajectories goes on from.
     pub fn keep(&self, folder: &mut RunFolder, batches: &Batches) -> Result<(), RunError> {
-        if self.keeps { folder.write(CHECKPOINT, &self.checkpoint(batches).encode()?) } else { Ok(()) }
+        if !self.keeps {
+            return Ok(());
+        }
+        let checkpoint = self.checkpoint(batches);
+        folder.write_long(CHECKPOINT, 0, &|file| checkpoint.encode(file)).map(|_| ())
     }
 
     /// The result is where it was to be: its checkpoint has done its work.
@@ -222,14 +227,14 @@ impl Cut {
     /// # Errors
     /// When it cannot be written.
     pub fn part(&self, mut folder: RunFolder, batches: &Batches, environment: Value) -> Outcome {
-        let bytes = self.checkpoint(batches).encode()?;
-        folder.write(PART, &bytes)?;
+        let checkpoint = self.checkpoint(batches);
+        let written = folder.write_long(PART, 0, &|file| checkpoint.encode(file))?;
         let mut facts = Map::new();
         facts.insert("interrupted".into(), json!(false));
         facts.insert("trajectories".into(), json!(batches.trajectories()));
         let finished = folder.finish(facts, environment)?;
         self.done();
-        let size = common::bytes(bytes.len() as f64);
+        let size = cost::bytes(written as f64);
         note!("{} trajectories, {size}, in {}", batches.trajectories(), finished.place.display());
         Ok(std::process::ExitCode::SUCCESS)
     }

@@ -290,8 +290,9 @@ fn write(
     }
     record::write_exact(&mut folder, title, recorded)?;
     if let Some(Format::Netcdf) = format {
-        let bytes = common::netcdf(&folder, table, &facts).encode()?;
-        folder.write("result.nc", &bytes)?;
+        let mut file = common::netcdf(&folder, table, &facts);
+        file.record(recorded);
+        folder.write("result.nc", &file.encode()?)?;
     }
     Ok(folder.finish(facts, common::environment(started, 1))?)
 }

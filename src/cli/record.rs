@@ -82,6 +82,9 @@ fn distribution(problem: &Problem, name: &str) -> Result<Distribution, RunError>
     Ok(of)
 }
 
+/// Bytes of a jump in `jumps.npz`.
+const JUMP_BYTES: usize = 40;
+
 /// Bytes that the tables of single runs take, generously; those of jumps are not known before.
 pub fn expected_bytes(problem: &Problem) -> u64 {
     let (record, rows) = (&problem.record, problem.protocol.row_count() as u64);
@@ -94,7 +97,14 @@ pub fn expected_bytes(problem: &Problem) -> u64 {
 }
 
 /// The tables of what was kept of single runs, by their names.
-pub fn tables(problem: &Problem, outcome: &Outcome, confidence: Confidence) -> Vec<(&'static str, String)> {
+///
+/// # Errors
+/// As [`audited`].
+pub fn tables(
+    problem: &Problem,
+    outcome: &Outcome,
+    confidence: Confidence,
+) -> Result<Vec<(&'static str, String)>, RunError> {
     let (record, accumulated, n) = (&problem.record, &outcome.accumulated, outcome.trajectories);
     let z = confidence.errors(accumulated.moments.effective());
     let mut tables = Vec::new();
@@ -118,11 +128,11 @@ pub fn tables(problem: &Problem, outcome: &Outcome, confidence: Confidence) -> V
     if !record.delays.is_empty() {
         tables.push(("delays.csv", single_runs::delays(problem, |index| Some(accumulated.delays(index, z)))));
     }
-    tables.extend(audited(problem, outcome, confidence).map(|text| ("audit.csv", text)));
-    tables
+    tables.extend(audited(problem, outcome, confidence)?.map(|text| ("audit.csv", text)));
+    Ok(tables)
 }
 
-/// Write what was kept of single runs, and draw it.
+/// Write what was kept of single runs, and draw it; returns the tables by their names.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -131,13 +141,16 @@ pub fn write(
     problem: &Problem,
     outcome: &Outcome,
     confidence: Confidence,
-) -> Result<(), Box<dyn Error>> {
-    let tables = tables(problem, outcome, confidence);
+) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
+    let tables = tables(problem, outcome, confidence)?;
     for (name, text) in &tables {
         folder.write(name, text.as_bytes())?;
     }
     if let Some(shots) = outcome.shots.as_ref().filter(|_| problem.record.jumps) {
-        folder.write("jumps.npz", &npz::jumps_npz(problem, shots)?)?;
+        let size = JUMP_BYTES * shots.all_jumps.len();
+        folder.write_long("jumps.npz", size, &|file| {
+            npz::write_jumps(problem, shots, file).map_err(std::io::Error::other)
+        })?;
     }
     let table = |wanted: &str| tables.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.as_str());
     let title = &problem.title;
@@ -153,14 +166,17 @@ pub fn write(
     if let Some(delays) = table("delays.csv") {
         draw(folder, "delays", single_figures::delays(title, delays))?;
     }
-    Ok(())
+    Ok(tables)
 }
 
 /// `audit.csv` of a run, where it is asked for.
-pub fn audited(problem: &Problem, outcome: &Outcome, confidence: Confidence) -> Option<String> {
+///
+/// # Errors
+/// When the state that it ends in is none.
+fn audited(problem: &Problem, outcome: &Outcome, confidence: Confidence) -> Result<Option<String>, RunError> {
     let accumulated = &outcome.accumulated;
     let lines = accumulated.audited(problem, confidence.errors(accumulated.moments.effective()))?;
-    Some(audit::csv(problem, &lines, accumulated.residual()))
+    Ok(lines.map(|lines| audit::csv(problem, &lines, accumulated.residual())))
 }
 
 /// Print what an audit says of the whole run.

@@ -10,6 +10,7 @@ use super::record::{self, RecordArgs};
 use super::screen;
 use super::summary::summary;
 use super::until::{Until, UntilArgs};
+use crate::cost::bytes;
 use crate::density::Density;
 use crate::error::RunError;
 use crate::estimate::columns::{self, Accumulated, battery_levels};
@@ -111,8 +112,8 @@ impl Prepared {
         if shot_bytes > MOST_SHOT_BYTES {
             return Err(common::too_large(
                 &format!("keeping the single shots of {} trajectories", options.trajectories),
-                common::bytes(shot_bytes as f64),
-                &common::bytes(MOST_SHOT_BYTES as f64),
+                bytes(shot_bytes as f64),
+                &bytes(MOST_SHOT_BYTES as f64),
                 "run with --no-shots, or with fewer trajectories",
             )
             .into());
@@ -267,7 +268,7 @@ impl Sampled<'_> {
         }
         facts.insert("trajectories".into(), json!(outcome.trajectories));
         facts.insert("representation_why".into(), json!(choose(problem).explain()));
-        record::write(&mut folder, problem, &outcome, confidence)?;
+        let recorded = record::write(&mut folder, problem, &outcome, confidence)?;
         if let Some(Format::Netcdf) = self.format {
             let mut file = common::netcdf(&folder, &table, &facts);
             if let Some(shots) = outcome.shots.as_ref().filter(|_| options.shots) {
@@ -278,14 +279,13 @@ impl Sampled<'_> {
                 &outcome.accumulated,
                 confidence.errors(outcome.accumulated.moments.effective()),
             );
+            file.record(&recorded);
             folder.write("result.nc", &file.encode()?)?;
         }
         let environment = environment(started, options, ranks);
         let finished = write(folder, input, &outcome, &table, (options, environment), facts)?;
         screen::print_end(problem, &table, "", &finished);
-        if let Some(audit) = record::audited(problem, &outcome, confidence) {
-            record::print_audit(&audit);
-        }
+        recorded.iter().filter(|(name, _)| *name == "audit.csv").for_each(|(_, text)| record::print_audit(text));
         warn_undersampled(&table);
         if outcome.accumulated.pinched.is_some() {
             note!(

@@ -5,6 +5,7 @@ use super::counting::Cumulant;
 use super::interval::margins;
 use super::moments::Moments;
 use super::sampled::student;
+use crate::error::RunError;
 use crate::problem::{Account, AuditEntry, Ledger, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -38,10 +39,13 @@ pub struct Audit {
 }
 
 impl Accumulated {
-    /// Every line of an audit in the order of [`Ledger::entries`], where one was asked for; `z` standard errors make an
-    /// interval.
-    pub fn audited(&self, problem: &Problem, z: f64) -> Option<Vec<Audit>> {
-        let averages = self.audit()?;
+    /// Every line of an audit in the order of [`Ledger::entries`], where one was asked for, then where the state of the whole
+    /// system is kept the change of its entropy and the entropy produced; `z` standard errors make an interval.
+    ///
+    /// # Errors
+    /// As [`produced`](Self::produced).
+    pub fn audited(&self, problem: &Problem, z: f64) -> Result<Option<Vec<Audit>>, RunError> {
+        let Some(averages) = self.audit() else { return Ok(None) };
         let ledger = Ledger::new(problem);
         let (least, most) = problem.whole_energies();
         let (share, n) = (averages.share(), averages.effective());
@@ -70,7 +74,18 @@ impl Accumulated {
             };
             Audit { entry, mean, std: averages.variance(index).sqrt() }
         };
-        Some(ledger.entries(problem).into_iter().enumerate().map(line).collect())
+        let mut lines: Vec<Audit> = ledger.entries(problem).into_iter().enumerate().map(line).collect();
+        let Audit { entry: flow, mean, .. } = lines[ledger.whole() + 3].clone();
+        if let Some([change, production]) = self.produced(problem, mean, z)? {
+            let per_jump = if flow.per_jump.is_finite() { 0.0 } else { flow.per_jump };
+            for (account, mean, per_jump) in
+                [(Account::Entropy, change, 0.0), (Account::Production, production, per_jump)]
+            {
+                let entry = AuditEntry { per_jump, ..AuditEntry::of_all(account, None) };
+                lines.push(Audit { entry, mean, std: f64::NAN });
+            }
+        }
+        Ok(Some(lines))
     }
 
     /// The largest |ΔU − ΣW − ΣQ| of a single trajectory, the branch without jumps included.

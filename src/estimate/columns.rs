@@ -12,6 +12,7 @@ use super::histogram::Histogram;
 use super::moments::Moments;
 use super::occupation::{Occupation, Occupied};
 use super::pinched::{self, Pinched};
+use super::production::End;
 use super::sampled;
 use super::unseen::Errors;
 use crate::battery::Battery;
@@ -48,6 +49,8 @@ pub struct Accumulated {
     pub delayed: Vec<Delayed>,
     /// Work, heat and entropy flow, where they are asked for.
     pub audit: Option<Audited>,
+    /// The whole system at the last row, where an audit asks for its entropy.
+    pub end: Option<End>,
     /// The branch in which nothing ever happens, where its probability is known; all else is then the rest, trajectories
     /// that jump. Its weights are probabilities.
     pub no_jump: Option<Box<Accumulated>>,
@@ -116,6 +119,11 @@ impl Accumulated {
         each(&mut self.delayed, later.delayed, Delayed::merge);
         match (&mut self.audit, later.audit) {
             (Some(mine), Some(theirs)) => mine.merge(&theirs),
+            (mine @ None, theirs) => *mine = theirs,
+            _ => {}
+        }
+        match (&mut self.end, later.end) {
+            (Some(mine), Some(theirs)) => mine.merge(theirs),
             (mine @ None, theirs) => *mine = theirs,
             _ => {}
         }

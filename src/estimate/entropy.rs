@@ -3,10 +3,12 @@
 //! −S is convex with the support Tr σ ln κ at κ: −S(σ) ≥ Tr σ ln κ for all states σ and κ (Klein's inequality). ‖ρ^{T_A}‖₁ is
 //! convex, its support at ρ the sign of ρ^{T_A}, transposed back (G. Vidal and R. F. Werner, Phys. Rev. A 65, 032314 (2002)).
 
+use super::functional::State;
 use crate::dense::eigen;
-use crate::density::add_projectors;
+use crate::density::{BlockShape, Label, add_projectors};
 use faer::Mat;
 use num_complex::Complex64;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Smaller eigenvalues of a state that is known exactly add nothing to its entropy.
@@ -46,6 +48,37 @@ pub fn add_logarithm(
         }
     }
     Ok(())
+}
+
+/// ln κ on each of `all` blocks, ν copies of it sharing its weight: κ is the state with eigenvalues below `floor` raised to it,
+/// also in blocks that it does not have, and the whole scaled back to trace 1.
+///
+/// # Errors
+/// Where there are no eigenvalues.
+pub fn logarithms(
+    all: &[(Label, BlockShape)],
+    state: &State,
+    floor: f64,
+) -> Result<BTreeMap<Label, Mat<Complex64>>, String> {
+    let mut found = Vec::with_capacity(all.len());
+    for (label, shape) in all {
+        let d = shape.energies.len();
+        let (mut values, vectors) = match state.blocks.iter().find(|(known, ..)| known == label) {
+            Some((.., rho)) => eigen(rho.as_ref())?,
+            None => (vec![0.0; d], Mat::identity(d, d)),
+        };
+        values.iter_mut().for_each(|p| *p = p.max(floor).max(EMPTY));
+        found.push((label, shape, values, vectors));
+    }
+    let raised = found.iter().flat_map(|(_, _, values, _)| values).sum::<f64>();
+    let total = if floor > 0.0 { raised } else { 1.0 };
+    let logarithm = |(label, shape, values, vectors): (&Label, &BlockShape, Vec<f64>, Mat<Complex64>)| {
+        let d = values.len();
+        let mut o = Mat::zeros(d, d);
+        add_projectors(o.as_mut(), vectors.as_ref(), |k| (values[k] / total).ln() - shape.ln_copies);
+        (label.clone(), o)
+    };
+    Ok(found.into_iter().map(logarithm).collect())
 }
 
 /// ((sgn ρ^{T_A})^{T_A} − 1)/2, A being the first `first` states of a product.

@@ -70,6 +70,8 @@ pub enum Functional {
         /// The first factor of each group, and the first after it.
         groups: Vec<(usize, usize)>,
     },
+    /// −S of the whole state, of which these are all blocks that any trajectory has seen.
+    WholeEntropy(Vec<(Label, BlockShape)>),
     /// (‖ρ^{T_A}‖₁ − 1)/2, A being the states of so many levels that come first.
     Negativity(usize),
     /// ⟨ψ|ρ|ψ⟩.
@@ -314,6 +316,9 @@ impl Functional {
                     blocks.insert(label.clone(), o);
                 }
                 Ok(Witness { blocks, unseen: None })
+            }
+            Functional::WholeEntropy(all) => {
+                Ok(Witness { blocks: entropy::logarithms(all, state, floor).map_err(no_eigenvalues)?, unseen: None })
             }
             Functional::Negativity(first) => {
                 let o = |(label, _, rho): &(Label, BlockShape, Mat<Complex64>)| {

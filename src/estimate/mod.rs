@@ -18,6 +18,7 @@ pub mod moments;
 pub mod occupation;
 pub mod pinched;
 pub mod populations;
+pub mod production;
 pub mod quadrature;
 #[cfg(test)]
 mod random;

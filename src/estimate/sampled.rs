@@ -447,8 +447,21 @@ pub fn sampled(
     (0..states.rows).into_par_iter().map(of_row).collect()
 }
 
+/// −S of a state, all blocks and their equal copies together, of which a `share` was sampled; S is at most `most`.
+///
+/// # Errors
+/// [`RunError::Numerics`] when it is none.
+pub fn entropy(density: &Density, share: f64, most: f64) -> Result<Sided, RunError> {
+    let Some(whole) = state(density, &|_| true) else { return Ok((UNKNOWN, f64::INFINITY)) };
+    let blocks = whole.blocks.iter().map(|(label, shape, _)| (label.clone(), shape.clone())).collect();
+    let n: f64 = density.weights.iter().sum();
+    let how = How { span: most, floor: 2.0 * share / n.max(2.0), rows: &Rows::default() };
+    let found = convex(density, &whole, &[&Functional::WholeEntropy(blocks)], &how)?;
+    Ok((Bounded { value: found.above.0, ..found }, degrees(density)))
+}
+
 /// −f.
-fn turned(f: Bounded) -> Bounded {
+pub(super) fn turned(f: Bounded) -> Bounded {
     let minus = |(x, se): (f64, f64)| (-x, se);
     Bounded { value: -f.value, below: minus(f.above), above: minus(f.below), ..f }
 }

@@ -1,16 +1,19 @@
 //! A run on the disk that is not at its end: its batches so far, and what run they are of.
 
-use super::files::{io, replace_file};
-use super::folder::sha256;
+use super::files::{self, refill};
+use super::folder::{Digest, sha256};
 use crate::error::RunError;
 use crate::run::Batches;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fs;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// How such a file begins; another number stands for another form.
 const MAGIC: &str = "leyden checkpoint 1\n";
+/// Digits of the checksum.
+const SUM: usize = 64;
 
 /// Batches with the run that they are of.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,24 +25,52 @@ pub struct Checkpoint {
 }
 
 /// As it is encoded.
-#[derive(Serialize, Deserialize)]
-struct Stored {
+#[derive(Serialize)]
+struct Storing<'a> {
     /// JSON.
+    identity: String,
+    batches: &'a Batches,
+}
+
+/// The same when it is read.
+#[derive(Deserialize)]
+struct Stored {
     identity: String,
     batches: Batches,
 }
 
+/// Hands on what it is given, and adds it to a checksum.
+struct Summed<W> {
+    to: W,
+    sum: Digest,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.to.write(bytes)?;
+        self.sum.write_all(&bytes[..n])?;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 impl Checkpoint {
-    /// The bytes of the file: a line that says what it is, a line with the checksum of the rest, and the rest.
+    /// Write what is in the file: a line that says what it is, a line with the checksum of the rest, and the rest.
     ///
     /// # Errors
-    /// When it cannot be encoded.
-    pub fn encode(&self) -> Result<Vec<u8>, RunError> {
-        let failed = |reason: String| RunError::Request(format!("a checkpoint cannot be encoded: {reason}"));
-        let identity = serde_json::to_string(&self.identity).map_err(|e| failed(e.to_string()))?;
-        let stored = Stored { identity, batches: self.batches.clone() };
-        let rest = postcard::to_stdvec(&stored).map_err(|e| failed(e.to_string()))?;
-        Ok([MAGIC.as_bytes(), sha256(&rest).as_bytes(), b"\n", &rest].concat())
+    /// When it cannot be encoded or written.
+    pub fn encode(&self, file: &mut (impl Write + Seek)) -> io::Result<()> {
+        let stored = Storing { identity: serde_json::to_string(&self.identity)?, batches: &self.batches };
+        file.write_all(&[MAGIC.as_bytes(), &[b' '; SUM], b"\n"].concat())?;
+        let rest = BufWriter::new(Summed { to: &mut *file, sum: Digest::default() });
+        let rest = postcard::to_io(&stored, rest).map_err(io::Error::other)?;
+        let sum = rest.into_inner().map_err(io::IntoInnerError::into_error)?.sum.hex();
+        file.seek(SeekFrom::Start(MAGIC.len() as u64))?;
+        file.write_all(sum.as_bytes())?;
+        file.seek(SeekFrom::End(0)).map(|_| ())
     }
 
     /// Read the file at `path`.
@@ -47,7 +78,7 @@ impl Checkpoint {
     /// # Errors
     /// When it cannot be read, is no checkpoint or one of another version, or is damaged.
     pub fn read(path: &Path) -> Result<Self, RunError> {
-        let bytes = fs::read(path).map_err(io("read", path))?;
+        let bytes = fs::read(path).map_err(files::io("read", path))?;
         Self::decode(&bytes).map_err(|reason| RunError::Request(format!("{} {reason}", path.display())))
     }
 
@@ -60,7 +91,7 @@ impl Checkpoint {
                 if known { "was written by another version of leyden" } else { "is no checkpoint of leyden" }.into()
             );
         }
-        let (sum, rest) = rest.split_at_checked(65).ok_or_else(damaged)?;
+        let (sum, rest) = rest.split_at_checked(SUM + 1).ok_or_else(damaged)?;
         if sum.strip_suffix(b"\n") != Some(sha256(rest).as_bytes()) {
             return Err(damaged());
         }
@@ -74,7 +105,7 @@ impl Checkpoint {
     /// # Errors
     /// When it cannot be written; what was there before is still there then.
     pub fn write(&self, path: &Path) -> Result<(), RunError> {
-        replace_file(path, &self.encode()?)
+        refill(path, &|file| self.encode(file))
     }
 
     /// The first thing in which this run is another one than that which `identity` describes.
@@ -115,7 +146,9 @@ mod tests {
     /// Every flipped bit and every missing end is found.
     #[test]
     fn damage_is_refused() {
-        let whole = checkpoint().encode().unwrap();
+        let mut whole = io::Cursor::new(Vec::new());
+        checkpoint().encode(&mut whole).unwrap();
+        let whole = whole.into_inner();
         for place in 0..whole.len() {
             let mut flipped = whole.clone();
             flipped[place] ^= 1 << (place % 8);

@@ -72,10 +72,13 @@ pub(super) fn free_name<T>(
     Err(last)
 }
 
+/// What fills a new file, perhaps a second time in another place.
+pub type Filling<'a> = dyn Fn(&mut fs::File) -> std::io::Result<()> + 'a;
+
 /// Write a new file to the disk.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+pub(super) fn write_whole(path: &Path, fill: &Filling) -> Result<(), RunError> {
     let mut file = fs::File::create(path).map_err(io("write", path))?;
-    file.write_all(bytes).map_err(io("write", path))?;
+    fill(&mut file).map_err(io("write", path))?;
     file.sync_all().map_err(io("write", path))
 }
 
@@ -84,11 +87,19 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
 /// # Errors
 /// When it cannot be written; what was there before then still is.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    refill(path, &|file| file.write_all(bytes))
+}
+
+/// The same of what `fill` writes.
+///
+/// # Errors
+/// When it cannot be written; what was there before then still is.
+pub fn refill(path: &Path, fill: &Filling) -> Result<(), RunError> {
     let path = &follow(path)?;
     let (parent, name) = place(path)?;
     let stem = parent.join(format!(".{name}.partial-{}", std::process::id()));
     let (partial, _) = free_name(&stem, |p| fs::File::create_new(p)).map_err(io("write", path))?;
-    let written = write_whole(&partial, bytes).and_then(|()| fs::rename(&partial, path).map_err(io("write", path)));
+    let written = write_whole(&partial, fill).and_then(|()| fs::rename(&partial, path).map_err(io("write", path)));
     if written.is_err() {
         let _ = fs::remove_file(&partial);
     }

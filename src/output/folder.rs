@@ -9,14 +9,14 @@ mod unfinished;
 pub use lock::Lock;
 pub use unfinished::{abandon, is_writing};
 
-use super::files::{follow, free_name, io, place, write_whole};
+use super::files::{Filling, follow, free_name, io, place, write_whole};
 use crate::error::RunError;
 use reserve::Reserve;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use unfinished::Writing;
 
@@ -79,6 +79,17 @@ impl Digest {
     /// In hexadecimal.
     pub fn hex(self) -> String {
         self.0.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+impl Write for Digest {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -153,6 +164,11 @@ impl RunFolder {
         })
     }
 
+    /// A folder on the disk that the result will be on.
+    pub fn disk(&self) -> &Path {
+        self.target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
     /// What makes the run the same as another.
     pub fn identity(&self) -> &Map<String, Value> {
         &self.run.identity
@@ -164,18 +180,32 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be written there either; what was written until then stays, and the error says where.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
-        self.put(name, bytes)?;
+        self.put(name, bytes.len(), &|file| file.write_all(bytes))?;
         self.files.insert(name.to_owned(), json!(sha256(bytes)));
         Ok(())
     }
 
-    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+    /// The same of a file that need not fit into memory, of about `size` bytes; returns of how many.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and when it cannot be read again.
+    pub fn write_long(&mut self, name: &str, size: usize, fill: &Filling) -> Result<u64, RunError> {
+        self.put(name, size, fill)?;
+        let path = self.partial.join(name);
+        let mut digest = Digest::default();
+        let read = fs::File::open(&path).and_then(|mut file| std::io::copy(&mut file, &mut digest));
+        let written = read.map_err(io("read", &path))?;
+        self.files.insert(name.to_owned(), json!(digest.hex()));
+        Ok(written)
+    }
+
+    fn put(&mut self, name: &str, size: usize, fill: &Filling) -> Result<(), RunError> {
         self.writing.get_or_insert_with(Writing::begin);
-        self.reserve.release(bytes.len());
-        let Err(error) = write_whole(&self.partial.join(name), bytes) else { return Ok(()) };
+        self.reserve.release(size);
+        let Err(error) = write_whole(&self.partial.join(name), fill) else { return Ok(()) };
         if self.elsewhere.is_none() {
             let reason = error.to_string();
-            let moved = self.move_elsewhere().and_then(|()| write_whole(&self.partial.join(name), bytes));
+            let moved = self.move_elsewhere().and_then(|()| write_whole(&self.partial.join(name), fill));
             self.elsewhere = Some(error);
             if moved.is_ok() {
                 return Ok(());
@@ -225,7 +255,8 @@ impl RunFolder {
         all.extend(facts);
         all.insert("files".into(), Value::Object(self.files.clone()));
         all.insert("environment".into(), environment);
-        self.put("manifest.json", encoded(all)?.as_bytes())?;
+        let manifest = encoded(all)?;
+        self.put("manifest.json", manifest.len(), &|file| file.write_all(manifest.as_bytes()))?;
         self.reserve.end();
         self.stays = true;
         let kept = |reason: String, place: &Path| RunError::Kept {

@@ -4,6 +4,7 @@
 //! Errors and bounds are variables of their own, `Q_se`, `Q_lo`, `Q_hi`; what makes the run the same as another is an attribute.
 
 use super::pictures::{UNITS, label};
+use super::single_figures::Read;
 use crate::error::RunError;
 use crate::estimate::columns::Accumulated;
 use crate::estimate::histogram::Bin;
@@ -18,6 +19,9 @@ use std::sync::{Arc, Mutex};
 fn failed(error: impl Debug) -> RunError {
     RunError::Request(format!("cannot encode a NetCDF file: {error:?}"))
 }
+
+/// Tables of the record of single runs that are in the file.
+const RECORDED: [&str; 5] = ["passages", "quantiles", "counting", "delays", "audit"];
 
 /// The values of a variable.
 enum Values {
@@ -176,6 +180,25 @@ impl File {
         }
     }
 
+    /// Tables of the record of single runs by the names of their files: of `counting.csv` a variable `counting_COLUMN` along
+    /// `counting` for each column. Paths, which are long, and distributions, which are there row by row, are left out.
+    pub fn record(&mut self, tables: &[(&str, String)]) {
+        for (file, text) in tables {
+            let name = file.trim_end_matches(".csv");
+            let Some(table) = Read::new(text).filter(|_| RECORDED.contains(&name)) else { continue };
+            self.dim(name, table.lines.len());
+            for (at, column) in table.heading.iter().enumerate() {
+                let cells = || table.lines.iter().map(|line| line[at]);
+                let number = |cell: &str| if cell.is_empty() { Some(f64::NAN) } else { cell.parse().ok() };
+                let values = match cells().map(number).collect() {
+                    Some(numbers) if cells().any(|cell| !cell.is_empty()) => Values::Numbers(numbers),
+                    _ => Values::Words(cells().map(str::to_owned).collect()),
+                };
+                self.add(&format!("{name}_{column}"), &[name], values, &format!("{column} of {file}"));
+            }
+        }
+    }
+
     /// The bytes of the file.
     ///
     /// # Errors
@@ -291,6 +314,8 @@ mod tests {
         let mut file = File::default();
         file.attribute("title", "Größe ω");
         file.table(&table);
+        let counting = "channel,cycle,mean,mean_se\nloss,0,1.5,\nleak,1,inf,\n";
+        file.record(&[("counting.csv", counting.into()), ("paths.csv", counting.into())]);
         let bytes = file.encode().unwrap();
         let mut reader = FileReader::open_seek_read("x.nc", Box::new(Cursor::new(bytes))).unwrap();
         assert_eq!(reader.data_set().get_global_attr_as_string("title").unwrap(), "Größe ω");
@@ -303,6 +328,10 @@ mod tests {
         assert_eq!(reader.read_var("cycle").unwrap(), DataVector::I32(vec![3, 3]));
         // A column of the same name as a coordinate.
         assert_eq!(reader.read_var("cycle_se").unwrap(), DataVector::F64(vec![0.1, 0.2]));
+        assert_eq!(reader.read_var("counting_mean").unwrap(), DataVector::F64(vec![1.5, f64::INFINITY]));
+        assert_eq!(reader.read_var("counting_cycle").unwrap(), DataVector::F64(vec![0.0, 1.0]));
+        assert_eq!(reader.read_var("counting_channel").unwrap(), DataVector::U8(b"lossleak".to_vec()));
+        assert!(reader.read_var("paths_mean").is_err());
         let DataVector::U8(letters) = reader.read_var("step").unwrap() else { panic!("no letters") };
         assert_eq!(&letters[..], b"storage\0\0discharge");
     }

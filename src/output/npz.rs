@@ -12,7 +12,7 @@ use num_complex::Complex64;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::io::{BufWriter, Cursor, Write};
+use std::io::{BufWriter, Cursor, Seek, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -90,13 +90,23 @@ fn failed(error: impl Display) -> RunError {
     RunError::Request(format!("cannot encode an npz archive: {error}"))
 }
 
-/// An npz archive in memory; equal arrays give equal bytes.
-struct Archive(ZipWriter<Cursor<Vec<u8>>>);
+/// An npz archive in memory or in a file; equal arrays give equal bytes.
+struct Archive<W: Write + Seek = Cursor<Vec<u8>>>(ZipWriter<W>);
 
 impl Archive {
     /// With a text about what follows.
     fn new(about: &str) -> Result<Self, RunError> {
-        let mut archive = Self(ZipWriter::new(Cursor::new(Vec::new())));
+        Self::to(Cursor::new(Vec::new()), about)
+    }
+
+    fn bytes(self) -> Result<Vec<u8>, RunError> {
+        self.finish().map(Cursor::into_inner)
+    }
+}
+
+impl<W: Write + Seek> Archive<W> {
+    fn to(place: W, about: &str) -> Result<Self, RunError> {
+        let mut archive = Self(ZipWriter::new(place));
         archive.begin(README)?;
         archive.0.write_all(about.as_bytes()).map_err(failed)?;
         Ok(archive)
@@ -140,8 +150,8 @@ impl Archive {
         Ok(())
     }
 
-    fn finish(self) -> Result<Vec<u8>, RunError> {
-        Ok(self.0.finish().map_err(failed)?.into_inner())
+    fn finish(self) -> Result<W, RunError> {
+        self.0.finish().map_err(failed)
     }
 }
 
@@ -175,27 +185,27 @@ pub fn shots_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> 
             archive.add("entropy_flow", shots.entropy_flow.clone())?;
         }
     }
-    archive.finish()
+    archive.bytes()
 }
 
-/// `jumps.npz`: trajectory, time since the run began, step, cycle, channel, two_j_before and two_j_after of every jump,
-/// each as long as there are jumps, and the channels' names.
+/// Write `jumps.npz`: trajectory, time since the run began, step, cycle, channel, two_j_before and two_j_after of every jump,
+/// each as long as there are jumps, and the channels' names. One of these lists is in memory at a time.
 ///
 /// # Errors
-/// When the archive cannot be encoded.
-pub fn jumps_npz(problem: &Problem, shots: &Shots) -> Result<Vec<u8>, RunError> {
-    let all = &shots.all_jumps;
-    let each = shots.jumps_of.iter().enumerate();
-    let mut archive = Archive::new(JUMPS)?;
+/// When the archive cannot be written, or jumps in a temporary file not be read.
+pub fn write_jumps(problem: &Problem, shots: &Shots, file: &mut (impl Write + Seek)) -> Result<(), RunError> {
+    let (all, each) = (&shots.all_jumps, shots.jumps_of.iter().enumerate());
+    let channels: Vec<String> = problem.channels.iter().map(|channel| channel.name.clone()).collect();
+    let mut archive = Archive::to(BufWriter::new(file), JUMPS)?;
     archive.add("trajectory", each.flat_map(|(k, n)| (0..*n).map(move |_| k as u64)).collect())?;
-    archive.add("time", all.iter().map(|jump| jump.time).collect())?;
-    archive.add("step", all.iter().map(|jump| jump.step).collect())?;
-    archive.add("cycle", all.iter().map(|jump| jump.cycle).collect())?;
-    archive.add("channel", all.iter().map(|jump| jump.channel).collect())?;
-    archive.add("two_j_before", all.iter().map(|jump| jump.two_j[0]).collect())?;
-    archive.add("two_j_after", all.iter().map(|jump| jump.two_j[1]).collect())?;
-    archive.add_names("channels", &problem.channels.iter().map(|channel| channel.name.clone()).collect::<Vec<_>>())?;
-    archive.finish()
+    archive.add("time", all.column(|jump| jump.time).map_err(failed)?)?;
+    archive.add("step", all.column(|jump| jump.step).map_err(failed)?)?;
+    archive.add("cycle", all.column(|jump| jump.cycle).map_err(failed)?)?;
+    archive.add("channel", all.column(|jump| jump.channel).map_err(failed)?)?;
+    archive.add("two_j_before", all.column(|jump| jump.two_j[0]).map_err(failed)?)?;
+    archive.add("two_j_after", all.column(|jump| jump.two_j[1]).map_err(failed)?)?;
+    archive.add_names("channels", &channels)?;
+    archive.finish()?.flush().map_err(failed)
 }
 
 /// `states.npz`: the averaged battery state as one entry for each Dicke state at each row: row (entries), two_j and
@@ -224,7 +234,7 @@ pub fn states_npz(battery: &Battery, rows: impl Iterator<Item = Vec<(DickeKey, f
     archive.add_rows("two_m", &two_m, width)?;
     archive.add("probability", probability)?;
     archive.add("ln_copies", ln_copies)?;
-    archive.finish()
+    archive.bytes()
 }
 
 /// `states.npz` of a battery on blocks: for each block, called by its label (2J of the ensembles, then charges), the
@@ -255,7 +265,7 @@ pub fn densities_npz(rows: &[Cow<Density>], parts: &[PartStates]) -> Result<Vec<
         archive.add(&format!("ln_copies_{name}"), vec![shape.ln_copies])?;
     }
     archive.add_parts(parts)?;
-    archive.finish()
+    archive.bytes()
 }
 
 /// `states.npz` of parts alone: `state_NAME` (rows × d × d) for each, between product states.
@@ -265,7 +275,7 @@ pub fn densities_npz(rows: &[Cow<Density>], parts: &[PartStates]) -> Result<Vec<
 pub fn parts_npz(parts: &[PartStates]) -> Result<Vec<u8>, RunError> {
     let mut archive = Archive::new(PARTS)?;
     archive.add_parts(parts)?;
-    archive.finish()
+    archive.bytes()
 }
 
 #[cfg(test)]

@@ -290,10 +290,14 @@ pub fn delays(title: &str, delays: &str) -> Option<Figure> {
             Series::new(label, k, Mark::Band, own.filter_map(point).collect())
         };
         let delay = Axis::linear(format!("delay τ {UNITS}"));
-        let band = Series::new(BAND, 6, Mark::Band, Vec::new());
-        let series = curves.iter().enumerate().map(curve).chain([band]);
-        Some(Panel::new("", delay, Axis::linear(axis), series.collect()))
+        let mut series: Vec<Series> = curves.iter().enumerate().map(curve).collect();
+        // Of what is known exactly there is none.
+        if series.iter().flat_map(|own| &own.points).any(|point| point.lo < point.hi) {
+            series.push(Series::new(BAND, 6, Mark::Band, Vec::new()));
+        }
+        Some(Panel::new("", delay, Axis::linear(axis), series))
     };
-    let panels = [panel("wait", "density of the wait for the next"), panel("g2", "correlation g²(τ) of two jumps")];
+    let panels =
+        [panel("wait", "density of the wait for the next jump"), panel("g2", "correlation g²(τ) of two jumps")];
     Some(Figure::new(title, 2, panels.into_iter().flatten().collect()))
 }

@@ -52,6 +52,13 @@ pub struct Entry {
     pub off: bool,
 }
 
+impl Entry {
+    /// Of all terms, pulses and channels together.
+    pub fn of_all(account: Account, at: Option<(u64, StepId)>) -> Self {
+        Self { account, name: String::new(), at, per_jump: 0.0, off: false }
+    }
+}
+
 /// The numbers of an audit in their order: for each cycle and each step of it the change of energy and, of a timed one, work
 /// of each term, heat of each channel and flow of each channel; then the same of the whole run.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,7 +14,7 @@ use crate::error::{ModelError, nearest};
 ///
 /// dρ/dt = −i\[H, ρ\] + Σ_c rate_c D\[L_c\]ρ with D\[L\]ρ = LρL† − ½(L†Lρ + ρL†L) and ħ = 1 (`docs/physics.md` §1):
 /// energies and rates in one unit, times in its inverse. What is set for a subsystem, channel, step or observable
-/// that does not exist is ignored.
+/// that does not exist is an error of [`build`](Self::build).
 ///
 /// ```
 /// use leyden::problem::{Axis, Problem, Quantity, sm};
@@ -34,6 +34,8 @@ pub struct ProblemBuilder {
     only: Vec<Option<Vec<String>>>,
     drives_only: Vec<Option<Vec<String>>>,
     last_is_drive: bool,
+    /// The first thing said of what is not there.
+    mistake: Option<String>,
 }
 
 impl ProblemBuilder {
@@ -59,13 +61,13 @@ impl ProblemBuilder {
             quantities: Vec::new(),
             record: Record::default(),
         };
-        Self { problem, only: Vec::new(), drives_only: Vec::new(), last_is_drive: false }
+        Self { problem, only: Vec::new(), drives_only: Vec::new(), last_is_drive: false, mistake: None }
     }
 
     /// Begins with a problem that was built.
     pub(super) fn of(problem: Problem) -> Self {
         let (only, drives_only) = (vec![None; problem.channels.len()], vec![None; problem.drives.len()]);
-        Self { problem, only, drives_only, last_is_drive: false }
+        Self { problem, only, drives_only, last_is_drive: false, mistake: None }
     }
 
     /// Add any subsystem, initially in its ground state and part of the battery; `energy` is ω ≥ 0 of one quantum.
@@ -94,8 +96,9 @@ impl ProblemBuilder {
         if let Initial::Alone(state) = state {
             return self.joint([subsystem], state);
         }
-        if let Some(slot) = self.problem.initial.get_mut(subsystem.index()) {
-            *slot = state;
+        match self.problem.initial.get_mut(subsystem.index()) {
+            Some(slot) => *slot = state,
+            None => self.not_there("initial", "subsystem", subsystem.index()),
         }
         self
     }
@@ -132,8 +135,9 @@ impl ProblemBuilder {
     /// fully excited spin vector is a fixed point that fluctuations leave and mean values do not (`docs/physics.md`
     /// §5.2).
     pub fn tilt(&mut self, ensemble: SubsystemId, angle: f64) -> &mut Self {
-        if let Some(slot) = self.problem.tilt.get_mut(ensemble.index()) {
-            *slot = angle;
+        match self.problem.tilt.get_mut(ensemble.index()) {
+            Some(slot) => *slot = angle,
+            None => self.not_there("tilt", "subsystem", ensemble.index()),
         }
         self
     }
@@ -179,8 +183,9 @@ impl ProblemBuilder {
 
     /// Energies ωᵢ of the cells of a network that differ, H_B = Σ ωᵢnᵢ: one a cell, cell 0 first.
     pub fn cell_energies(&mut self, network: SubsystemId, energies: impl IntoIterator<Item = f64>) -> &mut Self {
-        if let Some(part) = self.problem.subsystems.get_mut(network.index()) {
-            part.uneven = energies.into_iter().collect();
+        match self.problem.subsystems.get_mut(network.index()) {
+            Some(part) => part.uneven = energies.into_iter().collect(),
+            None => self.not_there("cell_energies", "subsystem", network.index()),
         }
         self
     }
@@ -240,8 +245,9 @@ impl ProblemBuilder {
 
     /// Add f(t)·operator to the jump operator of the channel added last, a collective one.
     pub fn plus(&mut self, f: Envelope, operator: OpSum) -> &mut Self {
-        if let Some(channel) = self.problem.channels.last_mut() {
-            channel.modulated.push((f, operator));
+        match self.problem.channels.last_mut() {
+            Some(channel) => channel.modulated.push((f, operator)),
+            None => self.not_there("plus", "channel", 0),
         }
         self
     }
@@ -255,8 +261,9 @@ impl ProblemBuilder {
 
     /// Let the rate of a channel change with time, as so many times what it was given; see [`in_time`](Self::in_time).
     pub fn rate_in_time(&mut self, channel: ChannelId, envelope: Envelope) -> &mut Self {
-        if let Some(channel) = self.problem.channels.get_mut(channel.index()) {
-            channel.envelope = Some(envelope);
+        match self.problem.channels.get_mut(channel.index()) {
+            Some(channel) => channel.envelope = Some(envelope),
+            None => self.not_there("rate_in_time", "channel", channel.index()),
         }
         self
     }
@@ -264,8 +271,9 @@ impl ProblemBuilder {
     /// Switch the channel or drive added last on only in the named steps.
     pub fn only<S: Into<String>>(&mut self, steps: impl IntoIterator<Item = S>) -> &mut Self {
         let list = if self.last_is_drive { &mut self.drives_only } else { &mut self.only };
-        if let Some(last) = list.last_mut() {
-            *last = Some(steps.into_iter().map(Into::into).collect());
+        match list.last_mut() {
+            Some(last) => *last = Some(steps.into_iter().map(Into::into).collect()),
+            None => self.not_there("only", "channel", 0),
         }
         self
     }
@@ -304,16 +312,18 @@ impl ProblemBuilder {
 
     /// Other rows of the timed step `step` (times since it began, first 0, last its duration).
     pub fn rows(&mut self, step: StepId, times: Vec<f64>) -> &mut Self {
-        if let Some(Step::Evolve { rows, .. }) = self.problem.protocol.steps.get_mut(step.index()) {
-            *rows = times;
+        match self.problem.protocol.steps.get_mut(step.index()) {
+            Some(Step::Evolve { rows, .. }) => *rows = times,
+            _ => self.not_there("rows", "timed step", step.index()),
         }
         self
     }
 
     /// Another rate of a channel, in 1/time.
     pub fn rate(&mut self, channel: ChannelId, rate: f64) -> &mut Self {
-        if let Some(channel) = self.problem.channels.get_mut(channel.index()) {
-            channel.rate = rate;
+        match self.problem.channels.get_mut(channel.index()) {
+            Some(channel) => channel.rate = rate,
+            None => self.not_there("rate", "channel", channel.index()),
         }
         self
     }
@@ -339,8 +349,9 @@ impl ProblemBuilder {
     /// The least and the greatest value of an observable, as of the eigenvalues of its matrix: what was never seen of it is
     /// bounded by them, in place of the sum over its terms.
     pub fn range_of(&mut self, observable: ObservableId, range: (f64, f64)) -> &mut Self {
-        if let Some(named) = self.problem.observables.get_mut(observable.index()) {
-            named.range = Some(range);
+        match self.problem.observables.get_mut(observable.index()) {
+            Some(named) => named.range = Some(range),
+            None => self.not_there("range_of", "observable", observable.index()),
         }
         self
     }
@@ -392,6 +403,12 @@ impl ProblemBuilder {
         self
     }
 
+    /// Something was said of what this problem does not have, an id of another one for instance: [`build`](Self::build) tells.
+    fn not_there(&mut self, method: &str, kind: &str, number: usize) {
+        let text = format!("`{method}` speaks of {kind} number {number}, which this problem does not have");
+        self.mistake.get_or_insert(text);
+    }
+
     /// Check everything together.
     ///
     /// # Errors
@@ -410,6 +427,9 @@ impl ProblemBuilder {
     /// The same, before it is known whether double precision can follow it: the caller may yet switch off drives in some
     /// of the steps.
     pub(crate) fn before_limits(&self) -> Result<Problem, ModelError> {
+        if let Some(text) = &self.mistake {
+            return Err(ModelError::Invalid(text.clone()));
+        }
         let mut problem = self.problem.clone();
         check_subsystems(&problem)?;
         check_operators(&problem)?;
@@ -484,4 +504,33 @@ fn step_names(problem: &Problem) -> Vec<String> {
         _ => None,
     };
     problem.protocol.steps.iter().filter_map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::sm;
+
+    /// What is said of a subsystem or channel of another problem is not passed over in silence.
+    #[test]
+    fn ids_of_another_problem_are_refused() {
+        let of = |change: fn(&mut ProblemBuilder)| {
+            let mut p = Problem::builder("one cell");
+            let b = p.ensemble("B", 1, 1.0);
+            p.collective("loss", sm(b), 1.0).evolve("wait", 1.0, 1).observe([Quantity::Energy]);
+            change(&mut p);
+            p.build().map_err(|error| error.to_string())
+        };
+        assert!(of(|p| _ = p.rate(ChannelId::new(0), 0.5)).is_ok());
+        let told = |change: fn(&mut ProblemBuilder), text: &str| {
+            let error = of(change).unwrap_err();
+            assert!(error.contains(text) && error.contains("does not have"), "{error}");
+        };
+        told(|p| _ = p.initial(SubsystemId::new(1), Initial::Excited), "`initial` speaks of subsystem number 1");
+        told(|p| _ = p.rate(ChannelId::new(1), 0.5), "`rate` speaks of channel number 1");
+        told(|p| _ = p.rows(StepId::new(3), vec![0.0, 1.0]), "`rows` speaks of timed step number 3");
+        told(|p| _ = p.range_of(ObservableId::new(0), (0.0, 1.0)), "`range_of` speaks of observable number 0");
+        let empty = Problem::builder("nothing").only(["wait"]).build().unwrap_err().to_string();
+        assert!(empty.contains("`only` speaks of channel number 0"), "{empty}");
+    }
 }

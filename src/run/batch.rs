@@ -3,13 +3,15 @@
 use super::pinched::PinchedRecorder;
 use super::record::SingleRuns;
 use super::{RunOptions, Shots};
-use crate::density::Density;
+use crate::density::{Density, GROUPS};
 use crate::error::RunError;
 use crate::estimate::columns::Accumulated;
 use crate::estimate::covariance::Covariance;
 use crate::estimate::moments::Moments;
 use crate::estimate::occupation::Occupation;
+use crate::estimate::production::End;
 use crate::problem::{Linear, Problem};
+use crate::space::blocks::initial_entropy;
 use crate::stop::Stop;
 use crate::unravel::along::Direction;
 use crate::unravel::no_jump::Which;
@@ -66,6 +68,8 @@ pub(super) fn run<U: Unraveling>(
         series: options.covariance.then(|| Vec::with_capacity(rows * width)),
         shots: super::keeps_shots(problem, options).then(|| ShotRecorder::new(problem, trajectories, options.shots)),
         single_runs: of_single_runs,
+        end: super::end_of(engine, problem).and_then(|number| Some((End::new(initial_entropy(problem)?), number))),
+        last: rows - 1,
         ended: 0,
         values: vec![0.0; trajectories],
         weights,
@@ -88,6 +92,7 @@ pub(super) fn run<U: Unraveling>(
             counting: std::mem::take(&mut recorder.single_runs.counting),
             delayed: std::mem::take(&mut recorder.single_runs.delayed),
             audit,
+            end: recorder.end.map(|(end, _)| end),
             no_jump: None,
         },
         shots: match (recorder.shots, which) {
@@ -119,6 +124,10 @@ struct BatchRecorder<'a, B> {
     series: Option<Vec<Vec<f64>>>,
     shots: Option<ShotRecorder<'a>>,
     single_runs: SingleRuns<'a, B>,
+    /// The whole system at the last row, and the number of its density matrix.
+    end: Option<(End, usize)>,
+    /// The last row.
+    last: usize,
     /// Timed steps that have ended, over all cycles.
     ended: usize,
     values: Vec<f64>,
@@ -145,6 +154,18 @@ impl<B: Batch + Clone> Recorder<B> for BatchRecorder<'_, B> {
             let half = |k: usize| ((self.first + k as u64) % 2) as usize;
             let visits = self.weights.iter().enumerate();
             occupation.record(visits.filter_map(|(k, weight)| Some((batch.cell(k)?, half(k), *weight))));
+        }
+        if let Some((end, number)) = self.end.as_mut().filter(|_| row == self.last) {
+            // Groups of as many as make a batch where density matrices are kept at every row.
+            let group = |k: usize| (self.first + k as u64) / super::MOST_IN_GROUP;
+            for own in group(0)..=group(self.weights.len() - 1) {
+                let weight = |(k, weight): (usize, &f64)| if group(k) == own { *weight } else { 0.0 };
+                let weights: Vec<f64> = self.weights.iter().enumerate().map(weight).collect();
+                batch.density(&weights, *number, own as usize % GROUPS, &mut end.density);
+            }
+            let half = |k: usize| ((self.first + k as u64) % 2) as usize;
+            let visits = self.weights.iter().enumerate();
+            end.occupied.record(visits.filter_map(|(k, weight)| Some((batch.cell(k)?, half(k), *weight))));
         }
         self.single_runs.row(batch, moment, &self.weights)
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod batch;
+mod jumps;
 mod merger;
 mod passages;
 mod pinched;
@@ -12,6 +13,7 @@ mod record;
 mod shots;
 mod sums;
 
+pub use jumps::Jumps;
 pub use merger::{Batches, SoFar};
 pub use pinched::is_pinched;
 pub use queue::Queue;
@@ -19,13 +21,14 @@ use shots::MOST_PATH_JUMPS;
 pub use shots::{Jump, MOST_JUMPS, Path, Shots};
 pub use sums::Sums;
 
+use crate::battery::Battery;
 use crate::density::GROUPS;
 use crate::error::RunError;
 use crate::estimate::columns::{Accumulated, battery_levels};
 use crate::estimate::functional::functional;
 use crate::estimate::histogram::MOST_BINS;
 use crate::estimate::interval::Confidence;
-use crate::problem::{Problem, Quantity, Reduction};
+use crate::problem::{Problem, Quantity, Reduction, Step};
 use crate::stop::Stop;
 use crate::unravel::Unraveling;
 use crate::unravel::along::Direction;
@@ -117,6 +120,25 @@ pub fn reductions(problem: &Problem, options: RunOptions) -> Vec<Reduction> {
 fn densities(engine: &impl Unraveling, problem: &Problem, options: RunOptions) -> Vec<usize> {
     let none = engine.is_diagonal() || is_pinched(engine, problem, options);
     (0..if none { 0 } else { reductions(problem, options).len() }).collect()
+}
+
+/// Elements of the density matrix of a whole system that is kept for its entropy, at most.
+const MOST_OF_END: f64 = 65_536.0;
+
+/// The number of the density matrix of the whole system, where its entropy at the end is asked for and it is small, or on the
+/// ladder where the battery is all there is.
+fn end_of(engine: &impl Unraveling, problem: &Problem) -> Option<usize> {
+    // Behind those of the quantities and of the battery.
+    let number = problem.reductions().len() + 1;
+    let resets = problem.protocol.steps.iter().any(|step| matches!(step, Step::Reset { .. }));
+    if !problem.record.audit || resets {
+        return None;
+    }
+    let kept = match engine.is_diagonal() {
+        true => problem.battery.len() == problem.subsystems.len() && Battery::of(problem).is_some(),
+        false => engine.density_elements(number) <= MOST_OF_END,
+    };
+    kept.then_some(number)
 }
 
 /// Largest total size of averaged density matrices.

@@ -173,7 +173,7 @@ impl<'a, B: Batch + Clone> SingleRuns<'a, B> {
         (shots.passages, shots.passage_rows) = (passages.times, passages.rows);
         if record.jumps {
             shots.jumps_of = jumps.iter().map(|own| own.len() as u64).collect();
-            shots.all_jumps = jumps.concat();
+            shots.all_jumps = jumps.into_iter().flatten().collect();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Single-shot results: one entry a trajectory.
 
+use super::jumps::Jumps;
 use crate::problem::{Problem, Step, StepId};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ pub struct Shots {
     /// How many of [`all_jumps`](Self::all_jumps) each trajectory has, where they are kept.
     pub jumps_of: Vec<u64>,
     /// Every jump, trajectory by trajectory in the order of time.
-    pub all_jumps: Vec<Jump>,
+    pub all_jumps: Jumps,
 }
 
 /// One trajectory at every row.
@@ -72,8 +73,8 @@ pub struct Jump {
     pub two_j: [i32; 2],
 }
 
-/// Most jumps that a run keeps: 1 GB of them. Those of paths are written as text too.
-pub const MOST_JUMPS: u64 = 25_000_000;
+/// Most jumps that a run keeps: 4 GB of them on the disk. Those of paths are written as text too.
+pub const MOST_JUMPS: u64 = 100_000_000;
 pub(super) const MOST_PATH_JUMPS: u64 = 2_000_000;
 
 impl Shots {
@@ -122,7 +123,7 @@ impl Shots {
         self.entropy_flow.extend(later.entropy_flow);
         self.paths.extend(later.paths);
         self.jumps_of.extend(later.jumps_of);
-        self.all_jumps.extend(later.all_jumps);
+        self.all_jumps.append(later.all_jumps);
     }
 }
 

@@ -7,7 +7,7 @@
 mod side_by_side;
 
 use super::click::{Click, spin_slots};
-use super::no_jump::{LEAST_SURVIVAL, MOST_FOLLOWED, NoJump, Which};
+use super::no_jump::{LEAST_SURVIVAL, NoJump, Which, followed};
 use super::path::Paths;
 use super::readout::{self, Vectors, View};
 use super::stream::Stream;
@@ -306,9 +306,7 @@ impl BlockJump {
     /// The probability of each pure initial state with that of staying on its path; `None` where they are too many, or their
     /// paths are not kept.
     fn followed(&self, stop: &Stop) -> Result<Option<Vec<(f64, f64)>>, RunError> {
-        let Some(choices) = self.blocks.start.choices.filter(|choices| *choices <= MOST_FOLLOWED) else {
-            return Ok(None);
-        };
+        let Some(choices) = followed(&self.blocks) else { return Ok(None) };
         let Some(states) = self.blocks.start.mixture(&self.blocks, choices) else { return Ok(None) };
         let mut initial = Vec::with_capacity(states.len());
         for (choice, (weight, block, psi)) in states.into_iter().enumerate() {

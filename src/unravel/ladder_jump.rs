@@ -7,13 +7,14 @@
 //! left over at a row or at the end of a step remain exponential, so a path never depends on the output grid.
 
 use super::click::{Click, Log};
-use super::no_jump::{MOST_FOLLOWED, NoJump, Which};
+use super::no_jump::{NoJump, Which};
 use super::stream::Stream;
 use super::{Batch, States, Unraveling};
 use crate::battery::DickeKey;
 use crate::error::RunError;
 use crate::problem::{Linear, SubsystemId};
 use crate::space::angular::Rung;
+use crate::space::blocks::MOST_CHOICES;
 use crate::space::ladder::{Action, Jump, Ladder, LadderStep, draw_initial};
 use crate::stop::Stop;
 use std::ops::Range;
@@ -218,7 +219,7 @@ impl LadderJump {
             LadderStep::Flip(_) | LadderStep::Idle => None,
         });
         let mut engine = Self { stages: stages.collect(), quiet: None, ladder };
-        let states = engine.ladder.initial_states(MOST_FOLLOWED);
+        let states = engine.ladder.initial_states(MOST_CHOICES);
         engine.quiet = states.map(|all| all.into_iter().map(|(p, rungs)| engine.quiet(p, rungs)).collect());
         engine
     }

@@ -37,7 +37,8 @@ pub trait States {
     fn linear(&self, average: usize, step: usize, out: &mut [f64]);
 
     /// Add the weighted states, reduced as number `reduction` says, to `group` of `into`. The numbers are those of
-    /// [`Problem::reductions`](crate::problem::Problem::reductions); one beyond them is the state of the battery.
+    /// [`Problem::reductions`](crate::problem::Problem::reductions); one beyond them is the state of the battery, two
+    /// beyond them, where there is an audit, that of the whole system.
     fn density(&self, _weights: &[f64], _reduction: usize, _group: usize, _into: &mut Density) {}
 
     /// The battery's cell on the ladder in trajectory `k`: (2J, J+M) of each of its ensembles. `None` where states are

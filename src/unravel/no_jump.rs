@@ -2,10 +2,14 @@
 //! from each pure initial state, so it enters averages with its exact weight, and what is sampled is the rest: trajectories
 //! that jump at least once. Where jumps are rare this is nearly all of the variance.
 
+use super::readout::first_states;
 use super::stream::Stream;
+use crate::space::blocks::Blocks;
 
-/// Initial states from which the path without jumps is followed, at most.
-pub(super) const MOST_FOLLOWED: usize = 64;
+/// Amplitudes of the initial states from which the path without jumps is followed, all together, where they are many.
+const MOST_AMPLITUDES: usize = 1 << 22;
+/// Initial states that are few, however many amplitudes each has.
+const FEW: usize = 64;
 /// An initial state that survives more rarely than this is left to sampling as well: what is left of it after a long step
 /// might take for ever to follow.
 pub(super) const LEAST_SURVIVAL: f64 = 1e-3;
@@ -31,6 +35,11 @@ pub enum Which<'a> {
     /// Those that never jump as long as they have any weight, one from each initial state: the numbers of trajectories are
     /// those of the states.
     Never,
+}
+
+/// How many initial states there are if they can be told apart and are not too many to follow.
+pub(super) fn followed(blocks: &Blocks) -> Option<usize> {
+    blocks.start.choices.filter(|n| *n <= FEW || n * first_states(blocks) <= MOST_AMPLITUDES)
 }
 
 impl NoJump {

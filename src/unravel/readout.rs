@@ -75,7 +75,7 @@ impl<V: Vectors> States for V {
         // A state that trajectories share is reduced once, with their total weight.
         let mut shared: Vec<((usize, usize), usize)> = Vec::new();
         let mut own: Vec<(usize, f64)> = Vec::with_capacity(weights.len());
-        for (k, &weight) in weights.iter().enumerate() {
+        for (k, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
             let state = self.shared(k);
             match state.and_then(|state| shared.iter().find(|(known, _)| *known == state)) {
                 Some((_, first)) => own[*first].1 += weight,
@@ -131,8 +131,9 @@ impl<V: Vectors> States for V {
             take(energy, weight / norm);
         };
         if of.problem().battery_hamiltonian().is_some() {
-            let last = of.reductions.len() - 1; // the battery's state, in the eigenbasis of its Hamiltonian
-            block.reducer(of, last).populations(psi, &mut of_weight);
+            // The battery's state, in the eigenbasis of its Hamiltonian.
+            let own = of.reductions.iter().position(|of| *of == Reduction::InEnergies).unwrap_or(0);
+            block.reducer(of, own).populations(psi, &mut of_weight);
         } else {
             let energies = &block.observable(of, average, 0).diagonal;
             energies.iter().zip(psi).for_each(|(energy, x)| of_weight(*energy, x.norm_sqr()));

@@ -159,6 +159,6 @@ fn too_many_jumps_are_refused() {
     let output = place.leyden("run aging.toml --jumps --no-shots --trajectories 1e8 --out run").output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{message}");
-    assert!(message.contains("the record of jumps") && message.contains("25000000"), "{message}");
+    assert!(message.contains("the record of jumps") && message.contains("100000000"), "{message}");
     assert!(!place.path("run").exists());
 }

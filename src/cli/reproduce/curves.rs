@@ -165,7 +165,7 @@ impl Solver {
                 if outcome.interrupted {
                     return Err(RunError::Interrupted.into());
                 }
-                let tables = record::tables(problem, &outcome, outcome.confidence(options));
+                let tables = record::tables(problem, &outcome, outcome.confidence(options))?;
                 (columns::table(problem, &outcome.accumulated)?, tables)
             }
             other => {

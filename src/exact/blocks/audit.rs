@@ -9,7 +9,7 @@ use crate::error::RunError;
 use crate::estimate::audit::Audit;
 use crate::estimate::counting::Cumulant;
 use crate::estimate::quadrature::{Path, integrate};
-use crate::problem::{Account, AuditEntry, Axis, Envelope, Gate, Initial, Ledger, Problem, Step, StepId, SubsystemId};
+use crate::problem::{Account, AuditEntry, Axis, Envelope, Gate, Initial, Ledger, Problem, Step, SubsystemId};
 use crate::protocol::{Evolve, Moment, Rows, Span, walk_cycle};
 use crate::space::blocks::{Blocks, Shares, Style};
 use crate::stop::Stop;
@@ -147,20 +147,16 @@ impl<S: Held> Audited<'_, S> {
                 lines.iter().rev().take(self.ledger.channels).filter(flow).map(|line| line.mean.value).sum();
             let reset = matches!(self.problem.protocol.steps[at.1.index()], Step::Reset { .. });
             let production = if reset { f64::NAN } else { change + flows };
-            lines.push(exactly(of_all(Account::Entropy, Some(at)), change));
-            lines.push(exactly(of_all(Account::Production, Some(at)), production));
+            lines.push(exactly(AuditEntry::of_all(Account::Entropy, Some(at)), change));
+            lines.push(exactly(AuditEntry::of_all(Account::Production, Some(at)), production));
         }
         let change = self.entropy - disorder;
         let produced = |line: &&Audit| line.entry.account == Account::Production;
         let production: f64 = lines.iter().filter(produced).map(|line| line.mean.value).sum();
-        lines.push(exactly(of_all(Account::Entropy, None), change));
-        lines.push(exactly(of_all(Account::Production, None), production));
+        lines.push(exactly(AuditEntry::of_all(Account::Entropy, None), change));
+        lines.push(exactly(AuditEntry::of_all(Account::Production, None), production));
         (lines, self.residual)
     }
-}
-
-fn of_all(account: Account, at: Option<(u64, StepId)>) -> AuditEntry {
-    AuditEntry { account, name: String::new(), at, per_jump: 0.0, off: false }
 }
 
 fn exactly(entry: AuditEntry, value: f64) -> Audit {

@@ -2,10 +2,12 @@
 
 use super::charges::Constraints;
 use super::layout::{Layout, Slot};
+use super::mixture::spin_states;
 use super::{BlockId, Blocks, rotate};
 use crate::problem::{Axis, Initial, Joint, JointState, Kind, OpSum, Problem, Step, SubsystemId};
 use crate::space::energies::{coupled, gibbs_state, ground_state, levels_at, slots_of};
 use crate::space::ladder::draw_initial;
+use faer::Mat;
 use num_complex::Complex64;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -21,7 +23,13 @@ pub(super) enum Source {
     /// One of these, with its probability.
     Kets(Vec<(f64, Ket)>),
     /// |J, M⟩ drawn from a product state of N cells, turned to the axis (θ, φ) of their Bloch vector.
-    Spin { cells: u64, diagonal: Initial, axis: Option<(f64, f64)> },
+    Spin {
+        cells: u64,
+        diagonal: Initial,
+        axis: Option<(f64, f64)>,
+        /// 2J and J + M of all that it draws from; none if they are too many to tell apart.
+        told_apart: Vec<(u64, u64)>,
+    },
     /// |J, M⟩ of single cells, with the singlets between cells at random.
     Dicke { two_j: u64, two_m: i64 },
     /// One of these kets, with its probability and the 2J of its slots.
@@ -58,7 +66,7 @@ pub struct Drawn {
 }
 
 /// Initial states beyond this many are not told apart.
-const MOST_CHOICES: usize = 256;
+pub const MOST_CHOICES: usize = 1024;
 
 impl Part {
     /// 2J of each slot and a superposition of product states, drawn; and which of how many it was.
@@ -73,20 +81,18 @@ impl Part {
                 let which = drawn(kets.iter().map(|(p, ..)| *p), rng);
                 (kets[which].1.clone(), kets[which].2.clone(), which)
             }
-            Source::Spin { cells, diagonal, axis } => {
+            Source::Spin { cells, diagonal, axis, told_apart } => {
                 let rung = draw_initial(*cells, diagonal, rng);
-                let two_j = rung.two_j as u64;
-                (vec![two_j], turned(two_j, rung.up as usize, *axis), 0)
+                let (two_j, up) = (rung.two_j as u64, rung.up as u64);
+                let which = told_apart.iter().position(|of| *of == (two_j, up)).unwrap_or(0);
+                (vec![two_j], turned(two_j, up as usize, *axis), which)
             }
             Source::Dicke { two_j, two_m } => (vec![0; slots], dicke(slots, *two_j, *two_m, rng), 0),
             Source::Column(initial) => {
                 let Initial::Rotated { ratio, unitary } = initial else { return (vec![0; slots], Vec::new(), 0) };
                 let excited = ratio / (1.0 + ratio);
                 let column = (0..slots).fold(0, |index, _| 2 * index + usize::from(rng.random::<f64>() < excited));
-                let bit = |index: usize, slot: usize| index >> (slots - 1 - slot) & 1;
-                let ket = (0..unitary.nrows())
-                    .map(|row| ((0..slots).map(|slot| bit(row, slot)).collect(), unitary[(row, column)]));
-                (vec![0; slots], ket.collect(), 0)
+                (vec![0; slots], column_of(unitary, slots, column), column)
             }
         }
     }
@@ -106,11 +112,9 @@ impl Part {
         match &self.source {
             Source::Kets(kets) => Some(kets.len()),
             Source::Joint(kets) => Some(kets.len()),
-            Source::Spin { diagonal, .. } => match diagonal {
-                Initial::Thermal { ratio } if *ratio > 0.0 => None,
-                _ => Some(1),
-            },
-            Source::Dicke { .. } | Source::Column(_) => None,
+            Source::Spin { told_apart, .. } => Some(told_apart.len()).filter(|n| *n > 0),
+            Source::Column(_) => 1usize.checked_shl(self.slots.len() as u32),
+            Source::Dicke { .. } => None,
         }
     }
 }
@@ -129,6 +133,17 @@ fn drawn(probabilities: impl ExactSizeIterator<Item = f64>, rng: &mut impl Rng) 
         share -= p;
     }
     last
+}
+
+fn spin(cells: u64, diagonal: Initial, axis: Option<(f64, f64)>) -> Source {
+    let states = spin_states(cells, &diagonal, MOST_CHOICES).unwrap_or_default();
+    Source::Spin { cells, diagonal, axis, told_apart: states.into_iter().map(|(_, two_j, up)| (two_j, up)).collect() }
+}
+
+/// A column of a unitary between product states of cells.
+pub(super) fn column_of(unitary: &Mat<Complex64>, cells: usize, column: usize) -> Ket {
+    let bits = |index: usize| (0..cells).map(|k| index >> (cells - 1 - k) & 1).collect();
+    (0..unitary.nrows()).map(|row| (bits(row), unitary[(row, column)])).collect()
 }
 
 /// |J, M⟩ with M + J = `up`, turned to the axis (θ, φ).
@@ -189,7 +204,7 @@ pub(super) fn parts(
     let level = |level: usize| Source::Kets(vec![(1.0, vec![(vec![level], Complex64::ONE)])]);
     Ok(match (&problem.subsystems[subsystem].kind, initial) {
         (Kind::Ensemble { cells }, _) if layout.is_spin(subsystem) => one(match initial.cell() {
-            None => Source::Spin { cells: *cells, diagonal: initial.clone(), axis: None },
+            None => spin(*cells, initial.clone(), None),
             Some((excited, coherence)) => {
                 let (theta, phi, p) = bloch(excited, coherence);
                 let turned = coherence != Complex64::ZERO;
@@ -199,7 +214,7 @@ pub(super) fn parts(
                     p if p >= 1.0 - 1e-15 => Initial::Excited,
                     p => Initial::Thermal { ratio: p / (1.0 - p) },
                 };
-                Source::Spin { cells: *cells, diagonal, axis: turned.then_some((theta, phi)) }
+                spin(*cells, diagonal, turned.then_some((theta, phi)))
             }
         }),
         (Kind::Ensemble { .. } | Kind::Network { .. }, Initial::Dicke { two_j, two_m }) => {

@@ -1,11 +1,11 @@
 //! Initial states as density matrices of their parts, for the exact side: what the draws of [`initial`](super::initial)
 //! average to.
 
-use super::initial::{Ket, Part, Source, spins, turned};
-use super::layout::Layout;
+use super::initial::{Ket, Part, Source, Start, column_of, spins, turned};
+use super::layout::{Layout, Slot};
 use crate::battery::ln_multiplicity;
 use crate::dense::{eigen, product};
-use crate::problem::Initial;
+use crate::problem::{Initial, Problem};
 use faer::Mat;
 use num_complex::Complex64;
 use std::collections::BTreeMap;
@@ -58,16 +58,13 @@ impl Part {
                 vec![PartState { two_j: spins(layout, &self.slots), basis, matrix }]
             }
             Source::Joint(kets) => joint_density(kets),
-            Source::Spin { cells, diagonal, axis } => spin_density(*cells, diagonal, *axis),
+            Source::Spin { cells, diagonal, axis, .. } => spin_density(*cells, diagonal, *axis),
             Source::Dicke { two_j, two_m } => vec![dicke_density(cells, *two_j, *two_m)],
             Source::Column(Initial::Rotated { ratio, unitary }) => {
                 let excited = ratio / (1.0 + ratio);
                 let bits = |index: usize| -> Vec<usize> { (0..cells).map(|k| index >> (cells - 1 - k) & 1).collect() };
                 let d = unitary.nrows();
-                let p = |index: usize| {
-                    let up = index.count_ones() as i32;
-                    excited.powi(up) * (1.0 - excited).powi(cells as i32 - up)
-                };
+                let p = |index: usize| column_weight(excited, index, cells);
                 let weighted = Mat::from_fn(d, d, |i, k| unitary[(i, k)] * p(k));
                 let matrix = product(weighted.as_ref(), unitary.adjoint());
                 vec![PartState { two_j: vec![0; cells], basis: indexed((0..d).map(bits)), matrix }]
@@ -83,7 +80,7 @@ impl Part {
             Source::Kets(kets) => kets.iter().map(|(p, ket)| (*p, spins(layout, &self.slots), ket.clone())).collect(),
             Source::Joint(kets) if kets.len() > most => return None,
             Source::Joint(kets) => kets.clone(),
-            Source::Spin { cells, diagonal, axis } => {
+            Source::Spin { cells, diagonal, axis, .. } => {
                 let states = spin_states(*cells, diagonal, most)?.into_iter();
                 states.map(|(p, two_j, up)| (p, vec![two_j], turned(two_j, up as usize, *axis))).collect()
             }
@@ -94,10 +91,62 @@ impl Part {
                 let levels = |bits: &usize| (0..cells).map(|k| bits >> (cells - 1 - k) & 1).collect();
                 vec![(1.0, vec![0; cells], states.iter().map(|bits| (levels(bits), amplitude)).collect())]
             }
+            Source::Column(Initial::Rotated { ratio, unitary }) if unitary.ncols() <= most => {
+                let excited = ratio / (1.0 + ratio);
+                let ket = |k: usize| (column_weight(excited, k, cells), vec![0; cells], column_of(unitary, cells, k));
+                (0..unitary.ncols()).map(ket).collect()
+            }
             Source::Dicke { .. } | Source::Column(_) => return None,
         };
         (kets.len() <= most).then_some(kets)
     }
+}
+
+impl Part {
+    /// −Tr ρ ln ρ of the state that it draws from.
+    ///
+    /// # Errors
+    /// Where there are no eigenvalues.
+    fn entropy(&self, layout: &Layout) -> Result<f64, String> {
+        let cells = self.slots.len() as u64;
+        match &self.source {
+            Source::Spin { cells, diagonal, .. } => return Ok(cells_entropy(*cells, diagonal)),
+            Source::Column(initial) => return Ok(cells_entropy(cells, initial)),
+            Source::Dicke { two_j, .. } => return Ok(ln_multiplicity(cells, (cells - two_j) / 2)),
+            Source::Kets(_) | Source::Joint(_) => {}
+        }
+        let mut sum = 0.0;
+        for PartState { two_j, matrix, .. } in self.density(layout) {
+            let copies = self.slots.iter().zip(&two_j).map(|(slot, two_j)| match layout.slots[*slot] {
+                Slot::Spin { cells } => ln_multiplicity(cells, (cells - two_j) / 2),
+                _ => 0.0,
+            });
+            let ln_copies: f64 = copies.sum();
+            let (values, _) = eigen(matrix.as_ref())?;
+            sum += values.iter().filter(|p| **p > 0.0).map(|p| p * (ln_copies - p.ln())).sum::<f64>();
+        }
+        Ok(sum)
+    }
+}
+
+/// The entropy of N cells that are alike and in no way correlated, or of one |J, M⟩ with any of its copies.
+fn cells_entropy(cells: u64, initial: &Initial) -> f64 {
+    let along = match initial {
+        Initial::Dicke { two_j, .. } => return ln_multiplicity(cells, (cells - two_j) / 2),
+        Initial::Rotated { ratio, .. } => (1.0 - ratio) / (1.0 + ratio),
+        other => other.cell().map_or(1.0, |(p, coherence)| (2.0 * p - 1.0).hypot(2.0 * coherence.norm()).min(1.0)),
+    };
+    let of = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    cells as f64 * (of(0.5 * (1.0 + along)) + of(0.5 * (1.0 - along)))
+}
+
+/// The entropy −Tr ρ ln ρ of the state that a problem starts from, the product of those of its parts; `None` where it has too many
+/// states to be worked out.
+pub fn initial_entropy(problem: &Problem) -> Option<f64> {
+    let layout = Layout::new(problem, true);
+    let start = Start::new(problem, &layout).ok()?;
+    let each = start.parts().iter().map(|part| part.entropy(&layout));
+    each.sum::<Result<f64, String>>().ok()
 }
 
 /// Σ p|ψ⟩⟨ψ| for each set of spins.
@@ -116,6 +165,12 @@ fn joint_density(kets: &[(f64, Vec<u64>, Ket)]) -> Vec<PartState> {
         PartState { two_j: two_j.to_vec(), basis, matrix }
     };
     found.into_iter().map(of_spins).collect()
+}
+
+/// Probability of column number `index` where each cell is excited with probability p.
+fn column_weight(excited: f64, index: usize, cells: usize) -> f64 {
+    let up = index.count_ones() as i32;
+    excited.powi(up) * (1.0 - excited).powi(cells as i32 - up)
 }
 
 /// Probability of |J, M⟩ with M + J = `up`, all copies together, in a product state of N cells or in one |J, M⟩.

@@ -29,11 +29,11 @@ pub use basis::{Key, Space};
 pub use block::{Block, BlockId, Jump, Sparse, adjoint};
 pub use exchange::{Exchange, Shares};
 pub use frame::{Covered, Diagonal, Frame, Prepared};
-pub use initial::{Drawn, Part, Start, place};
+pub use initial::{Drawn, MOST_CHOICES, Part, Start, place};
 pub use lattice::Lattice;
 pub use layout::{FEWEST_CELLS, Layout, Monomial, Slot, SlotOp};
 pub use measure::Observable;
-pub use mixture::{PartState, spin_states};
+pub use mixture::{PartState, initial_entropy, spin_states};
 pub use own::MOST_MEASURED;
 pub use reduce::{Piece, Reducer, most_coupled};
 
@@ -252,6 +252,7 @@ impl Blocks {
         }
         let (stages, steps) = stages(problem, &layout).map_err(|reason| refuse(style, reason))?;
         let battery = problem.battery_reduction();
+        let whole = problem.record.audit.then(|| Reduction::Joint(problem.subsystem_ids().collect()));
         let blocks = Self {
             start: Start::new(problem, &layout).map_err(|reason| refuse(style, reason))?,
             gates,
@@ -263,7 +264,7 @@ impl Blocks {
             stages,
             steps,
             linear: problem.linear(),
-            reductions: problem.reductions().into_iter().chain([battery]).collect(),
+            reductions: problem.reductions().into_iter().chain([battery]).chain(whole).collect(),
             problem: Arc::new(problem.clone()),
             style,
             blocks: RwLock::default(),

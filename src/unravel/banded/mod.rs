@@ -7,7 +7,7 @@ mod kernel;
 mod polynomial;
 
 use super::click::{Click, spin_slots};
-use super::no_jump::{LEAST_SURVIVAL, MOST_FOLLOWED, NoJump, Which};
+use super::no_jump::{LEAST_SURVIVAL, NoJump, Which, followed};
 use super::readout::{self, Vectors, View};
 use super::stream::Stream;
 use super::{Batch, Unraveling};
@@ -164,10 +164,7 @@ impl BandedJump {
     }
 
     fn initial(&self) -> Option<&[InitialState]> {
-        let made = || {
-            let choices = self.blocks.start.choices.filter(|choices| *choices <= MOST_FOLLOWED)?;
-            self.blocks.start.mixture(&self.blocks, choices)
-        };
+        let made = || self.blocks.start.mixture(&self.blocks, followed(&self.blocks)?);
         self.initial.get_or_init(made).as_deref()
     }
 
