@@ -90,7 +90,7 @@ impl Place {
         let mut child = command.envs(variable).stdout(Stdio::null()).spawn().unwrap();
         let messages = BufReader::new(child.stderr.as_mut().unwrap());
         assert!(messages.lines().any(|line| line.unwrap().contains("on 3 MPI ranks")));
-        sleep(Duration::from_secs(1));
+        sleep(Duration::from_secs(4));
         child
     }
 
