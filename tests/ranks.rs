@@ -1,5 +1,5 @@
 //! A run over the ranks of an MPI job gives the bytes of a run of one process, however many there are and whatever becomes of
-//! them. `LEYDEN_MPIRUN` is what starts them, up to their number.
+//! them. `LEYDEN_MPIRUN` is what starts them, up to their number: `mpirun.mpich` for MPICH, say.
 
 use leyden::output::checkpoint::Checkpoint;
 use serde_json::Value;
@@ -29,6 +29,19 @@ static MACHINE: RwLock<()> = RwLock::new(());
 /// A run that goes on until it is stopped.
 const LONG: &str = "run blocks.toml --no-shots --trajectories 1e7";
 
+/// What starts ranks.
+fn launcher() -> Vec<String> {
+    let launcher = env::var("LEYDEN_MPIRUN").unwrap_or_else(|_| MPIRUN.into());
+    launcher.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Whether MPICH's Hydra does. It takes all ranks with one that dies at once, without a word to them, and where it is told to end,
+/// its own status does not always say that they did not succeed.
+fn is_hydra() -> bool {
+    let said = Command::new(&launcher()[0]).arg("--version").output().unwrap();
+    String::from_utf8_lossy(&said.stdout).starts_with("HYDRA")
+}
+
 fn place() -> Place {
     let place = Place::new();
     fs::write(place.path("blocks.toml"), BLOCKS).unwrap();
@@ -38,11 +51,10 @@ fn place() -> Place {
 impl Place {
     /// A command that starts ranks with what stands in `arguments`, `leyden` there being the program.
     fn mpirun(&self, arguments: &str) -> Command {
-        let launcher = env::var("LEYDEN_MPIRUN").unwrap_or_else(|_| MPIRUN.into());
-        let mut words = launcher.split_whitespace();
-        let mut command = Command::new(words.next().unwrap());
+        let launcher = launcher();
+        let mut command = Command::new(&launcher[0]);
         let program = |word| if word == "leyden" { env!("CARGO_BIN_EXE_leyden") } else { word };
-        command.current_dir(self.0.path()).args(words).args(arguments.split_whitespace().map(program));
+        command.current_dir(self.0.path()).args(&launcher[1..]).args(arguments.split_whitespace().map(program));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -78,7 +90,7 @@ impl Place {
         let mut child = command.envs(variable).stdout(Stdio::null()).spawn().unwrap();
         let messages = BufReader::new(child.stderr.as_mut().unwrap());
         assert!(messages.lines().any(|line| line.unwrap().contains("on 3 MPI ranks")));
-        sleep(Duration::from_secs(1));
+        sleep(Duration::from_secs(4));
         child
     }
 
@@ -101,13 +113,14 @@ impl Place {
 
     /// The process of a rank, once it is there; `None` when the run has ended before.
     fn process(&self, rank: usize, run: &mut Child) -> Option<u32> {
-        let (of_rank, here) = (format!("OMPI_COMM_WORLD_RANK={rank}"), fs::canonicalize(self.0.path()).unwrap());
+        let of_rank = [format!("OMPI_COMM_WORLD_RANK={rank}"), format!("PMI_RANK={rank}")];
+        let here = fs::canonicalize(self.0.path()).unwrap();
         let is_it = |process: &Path| {
             let variables = fs::read(process.join("environ")).unwrap_or_default();
             let program = fs::read_link(process.join("exe")).is_ok_and(|exe| exe.ends_with("leyden"));
             program
                 && fs::read_link(process.join("cwd")).is_ok_and(|folder| folder == here)
-                && variables.split(|byte| *byte == 0).any(|variable| variable == of_rank.as_bytes())
+                && variables.split(|byte| *byte == 0).any(|found| of_rank.iter().any(|of| of.as_bytes() == found))
         };
         while run.try_wait().unwrap().is_none() {
             let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok());
@@ -233,12 +246,17 @@ fn what_is_wrong_is_said_once() {
 fn a_rank_that_dies_costs_little() {
     let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let place = place();
+    let unasked = if is_hydra() { "--checkpoint 0s" } else { "" };
     for (rank, checkpoint, variable, then) in
-        [(2, "--checkpoint 0s", None, 1), (0, "--checkpoint 0s", None, 3), (1, "", Some(PATIENT), 2)]
+        [(2, "--checkpoint 0s", None, 1), (0, "--checkpoint 0s", None, 3), (1, unasked, Some(PATIENT), 2)]
     {
         let out = format!("without-{rank}");
         let mut child = place.samples(&format!("{LONG} {checkpoint} --out {out}"), variable);
         let process = place.process(rank, &mut child).expect("a run that goes on");
+        while checkpoint.ends_with("0s") && !place.path(&format!("{out}.checkpoint")).exists() {
+            assert!(child.try_wait().unwrap().is_none(), "it goes on until it is stopped");
+            sleep(Duration::from_millis(20));
+        }
         signal("-KILL", process);
         assert!(!child.wait().unwrap().success());
         place.goes_on(&out, place.checkpointed(&out), then);
@@ -261,7 +279,7 @@ fn ctrl_c_keeps_what_there_is() {
         let process = place.process(rank.unwrap_or(0), &mut child).expect("a run that goes on");
         signal(name, rank.map_or(child.id(), |_| process));
         let status = child.wait().unwrap();
-        assert!(!status.success(), "{out}");
+        assert!(!status.success() || (rank.is_none() && is_hydra()), "{out}");
         let so_far = place.checkpointed(&out);
         if rank.is_some() || variable.is_some() {
             let manifest = place.manifest(&out);

@@ -16,6 +16,7 @@ use std::fmt;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 /// The file of a part in its folder, and that of a result which can go on.
@@ -35,7 +36,7 @@ pub struct CutArgs {
     #[arg(long)]
     resume: bool,
     /// Sample part K of N of the run, such as 3/16; `leyden merge` makes the run of them
-    #[arg(long, value_name = "K/N", value_parser = parse_part)]
+    #[arg(long, value_name = "K/N")]
     pub part: Option<Part>,
 }
 
@@ -59,20 +60,32 @@ impl Part {
         let cut = |k: u64| all.start + (u128::from(k) * u128::from(all.end - all.start) / u128::from(self.of)) as u64;
         cut(self.number - 1)..cut(self.number)
     }
+
+    /// Those that belong to `there` and are not among them; none where these are not of one number of parts.
+    pub fn others(there: &[Self]) -> impl Iterator<Item = Self> {
+        let of = there.first().map(|part| part.of).filter(|of| there.iter().all(|part| part.of == *of));
+        (1..=of.unwrap_or(0))
+            .map(move |number| Self { number, of: of.unwrap_or(0) })
+            .filter(|part| !there.contains(part))
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+        match numbers {
+            Some((number, of)) if (1..=of).contains(&number) => Ok(Self { number, of }),
+            Some((number, of)) => Err(format!("expected a part from 1/{of} to {of}/{of}, not {number}/{of}")),
+            None => Err("expected a part such as 3/16".into()),
+        }
+    }
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.number, self.of)
-    }
-}
-
-fn parse_part(text: &str) -> Result<Part, String> {
-    let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
-    match numbers {
-        Some((number, of)) if (1..=of).contains(&number) => Ok(Part { number, of }),
-        Some((number, of)) => Err(format!("expected a part from 1/{of} to {of}/{of}, not {number}/{of}")),
-        None => Err("expected a part such as 3/16".into()),
     }
 }
 
@@ -265,9 +278,21 @@ mod tests {
 
     #[test]
     fn parts_are_read() {
-        assert_eq!(parse_part("3/16").unwrap(), Part { number: 3, of: 16 });
+        assert_eq!("3/16".parse(), Ok(Part { number: 3, of: 16 }));
         for text in ["0/4", "5/4", "3", "a/b", "1/0"] {
-            assert!(parse_part(text).is_err(), "{text}");
+            assert!(text.parse::<Part>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_others_are_known() {
+        let others = |there: &[&str]| {
+            let there: Vec<Part> = there.iter().map(|text| text.parse().unwrap()).collect();
+            Part::others(&there).map(|part| part.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(others(&["4/5", "2/5", "2/5"]), ["1/5", "3/5", "5/5"]);
+        for there in [&["1/2", "2/2"][..], &["1/2", "3/4"], &[]] {
+            assert!(others(there).is_empty(), "{there:?}");
         }
     }
 }

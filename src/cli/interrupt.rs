@@ -34,9 +34,9 @@ pub fn keep() {
     STAGE.fetch_max(1, Ordering::Relaxed);
 }
 
-/// From now on another process decides when this one ends, and may have something to write first.
-#[cfg(feature = "mpi")]
-pub fn follow() {
+/// From now on this process waits for others, and what is to be kept does not depend on when it ends: they may have something
+/// to write first, or to say goodbye.
+pub fn wait_for_others() {
     STAGE.fetch_max(2, Ordering::Relaxed);
 }
 

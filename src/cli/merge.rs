@@ -2,7 +2,7 @@
 
 use super::InputArgs;
 use super::common::{self, Format, Outcome};
-use super::cut::PART;
+use super::cut::{self, PART};
 use super::print::note;
 use super::record::RecordArgs;
 use super::run::Sampled;
@@ -47,14 +47,18 @@ struct Part {
 /// Merge the parts and write the folder of the whole run.
 pub fn merge(args: &MergeArgs) -> Outcome {
     let started = Instant::now();
-    let mut parts = Vec::with_capacity(args.folders.len());
-    for folder in &args.folders {
+    // `merge parts/*` names what unfinished parts have left, too.
+    let is_left = |path: &&PathBuf| path.extension().is_some_and(|end| end == "checkpoint") && path.is_file();
+    let (left, folders): (Vec<&PathBuf>, Vec<&PathBuf>) = args.folders.iter().partition(is_left);
+    let mut parts = Vec::with_capacity(folders.len());
+    for folder in folders {
         let Checkpoint { identity, batches } = Checkpoint::read(&folder.join(PART))?;
         parts.push(Part { folder: folder.display().to_string(), identity, batches });
     }
     parts.sort_by_key(|part| (part.batches.start(), part.batches.after()));
+    let Some(first) = parts.first() else { return Err(Missing { parts: Vec::new(), left }.error("every part").into()) };
+    let identity = first.identity.clone();
     same_run(&parts)?;
-    let identity = parts[0].identity.clone();
 
     let whole: Map<String, Value> = kept(&identity, "run")?;
     let (path, text): (PathBuf, String) = (kept(&identity, "input_path")?, kept(&whole, "input")?);
@@ -73,7 +77,8 @@ pub fn merge(args: &MergeArgs) -> Outcome {
         kept::<String>(&whole, "representation")?.parse().map_err(RunError::Request)?;
     let (_, engine) = common::engine(&input, Some(representation))?;
     let (n, all) = (parts.len(), run::batches(&engine, &input.problem, options));
-    let batches = joined(parts, all.end, options.trajectories)?;
+    let missing = Missing { parts: absent(&parts), left };
+    let batches = joined(parts, all.end, options.trajectories, &missing)?;
 
     let format = whole.get("format").and_then(|format| Format::deserialize(format).ok());
     let place = InputArgs { file: path, parameters, out: args.out.clone(), force: args.force };
@@ -110,7 +115,8 @@ fn same_run(parts: &[Part]) -> Result<(), RunError> {
 }
 
 /// The batches of all parts, in the order of their numbers: each once, up to `end`.
-fn joined(parts: Vec<Part>, end: u64, trajectories: u64) -> Result<Batches, RunError> {
+fn joined(parts: Vec<Part>, end: u64, trajectories: u64, missing: &Missing) -> Result<Batches, RunError> {
+    let gap = |at: u64, to: u64| missing.error(&format!("the part that holds batches {at} to {to} of {end}"));
     let (mut all, mut at, mut before) = (Batches::default(), 0, String::new());
     for Part { folder, batches, .. } in parts {
         if batches.start() < at {
@@ -120,17 +126,45 @@ fn joined(parts: Vec<Part>, end: u64, trajectories: u64) -> Result<Batches, RunE
             )));
         }
         if batches.start() > at {
-            return Err(missing(at, batches.start(), end));
+            return Err(gap(at, batches.start()));
         }
         (at, before) = (batches.after(), folder);
         all.append(batches);
     }
     if at < end || all.trajectories() < trajectories {
-        return Err(missing(at, end, end));
+        return Err(gap(at, end));
     }
     Ok(all)
 }
 
-fn missing(from: u64, to: u64, of: u64) -> RunError {
-    RunError::Request(format!("the part that holds batches {from} to {to} of {of} is missing"))
+/// How many missing parts are named.
+const MOST_NAMED: usize = 32;
+
+/// The names of the parts that are not there, where those that are say how many there must be.
+fn absent(parts: &[Part]) -> Vec<String> {
+    let name = |part: &Part| part.identity.get("part")?.as_str()?.parse().ok();
+    let there: Vec<cut::Part> = parts.iter().filter_map(name).collect();
+    let mut names: Vec<String> = cut::Part::others(&there).take(MOST_NAMED + 1).map(|part| part.to_string()).collect();
+    names.iter_mut().skip(MOST_NAMED).for_each(|name| *name = "…".into());
+    names
+}
+
+/// What is not there, and where to go on from for it.
+struct Missing<'a> {
+    parts: Vec<String>,
+    left: Vec<&'a PathBuf>,
+}
+
+impl Missing<'_> {
+    /// The error that says so; `otherwise` names what is missing where its parts have no names.
+    fn error(&self, otherwise: &str) -> RunError {
+        let what = match &self.parts[..] {
+            [] => format!("{otherwise} is missing"),
+            [part] => format!("part {part} is missing"),
+            parts => format!("parts {} are missing", parts.join(", ")),
+        };
+        let left: Vec<String> = self.left.iter().map(|file| file.display().to_string()).collect();
+        let left = if left.is_empty() { String::new() } else { format!(": --resume goes on from {}", left.join(", ")) };
+        RunError::Request(what + &left)
+    }
 }

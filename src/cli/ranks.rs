@@ -85,7 +85,7 @@ fn join(expected: usize) -> Result<Ranks, RunError> {
     }
     if ranks.rank() > 0 {
         super::print::hush();
-        super::interrupt::follow();
+        super::interrupt::wait_for_others();
     }
     Ok(ranks)
 }

@@ -204,7 +204,7 @@ pub fn run(args: &RunArgs, mut ranks: Option<Ranks>) -> Outcome {
         cut.interrupted(&batches);
     }
     // The others have done their work. To wait for them now might cost an interrupted run the time to keep its result.
-    let _until_it_is_kept = ranks.filter(|_| batches.interrupted());
+    let until_it_is_kept = ranks.filter(|_| batches.interrupted());
     if part.is_some() {
         return match batches.interrupted() {
             true => cut::part_interrupted(),
@@ -213,6 +213,9 @@ pub fn run(args: &RunArgs, mut ranks: Option<Ranks>) -> Outcome {
     }
     let run = Sampled { input, engine, options, until, format: args.format, started, ranks: count };
     let status = run.finish(folder, batches, Some(&cut))?;
+    if until_it_is_kept.is_some() {
+        interrupt::wait_for_others();
+    }
     Ok(status)
 }
 
@@ -416,8 +419,11 @@ fn sample_from(
     (mut cut, ranks): (Option<&mut Cut>, Option<&mut Ranks>),
 ) -> Result<Batches, RunError> {
     let stop = interrupt::stop();
-    let mut progress = Progress::new(problem, options.trajectories);
-    let mut checks = until.checks(problem, run::batch_size(engine, problem, options), done.end());
+    let size = run::batch_size(engine, problem, options);
+    let before = |batch: u64| batch.saturating_mul(size).min(options.trajectories);
+    let total = before(all.end) - before(all.start);
+    let mut progress = Progress::new(problem, done.trajectories(), total);
+    let mut checks = until.checks(problem, size, done.end());
     let mut watch = |so_far: &SoFar| {
         interrupt::keep();
         progress.update(so_far);
@@ -487,6 +493,8 @@ fn warn_undersampled(table: &Table) {
 struct Progress<'a> {
     problem: &'a Problem,
     bar: ProgressBar,
+    /// Trajectories that were there at the beginning, and that are to be there at the end.
+    before: u64,
     total: u64,
     started: Instant,
     shown: Instant,
@@ -494,7 +502,7 @@ struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    fn new(problem: &'a Problem, total: u64) -> Self {
+    fn new(problem: &'a Problem, before: u64, total: u64) -> Self {
         let plain = !std::io::stderr().is_terminal();
         let bar = ProgressBar::with_draw_target(
             Some(total),
@@ -503,8 +511,12 @@ impl<'a> Progress<'a> {
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {per_sec}  {eta} left  {msg}") {
             bar.set_style(style);
         }
+        bar.set_position(before);
+        bar.tick();
+        // What was there was not made now: it says nothing of the speed.
+        bar.reset_eta();
         let now = Instant::now();
-        Self { problem, bar, total, started: now, shown: now, plain }
+        Self { problem, bar, before, total, started: now, shown: now, plain }
     }
 
     fn update(&mut self, so_far: &SoFar) {
@@ -518,11 +530,11 @@ impl<'a> Progress<'a> {
         let message = self.main_error(&so_far.linear());
         if self.plain {
             let elapsed = self.started.elapsed().as_secs_f64();
-            let rate = done as f64 / elapsed;
+            let rate = done.saturating_sub(self.before) as f64 / elapsed;
             note!(
                 "{done}/{} trajectories, {rate:.0}/s, {:.0} s left, {message}",
                 self.total,
-                (self.total - done) as f64 / rate
+                self.total.saturating_sub(done) as f64 / rate
             );
         } else {
             self.bar.set_message(message);

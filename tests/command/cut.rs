@@ -156,8 +156,14 @@ fn wrong_parts_are_named() {
         place.succeeds(&format!("run blocks.toml --part {part}/3 --out D{part}"));
     }
     place.succeeds("run blocks.toml --seed 2 --part 2/3 --out other");
-    place.refuses("merge D1 D3 --out D", &["the part that holds batches", "is missing"]);
-    place.refuses("merge D1 D2 --out D", &["the part that holds batches", "is missing"]);
+    place.refuses("merge D1 D3 --out D", &["part 2/3 is missing"]);
+    place.refuses("merge D3 --out D", &["parts 1/3, 2/3 are missing"]);
+    place.succeeds("run blocks.toml --part 3/4 --out quarter");
+    place.refuses("merge D1 quarter --out D", &["the part that holds batches", "is missing"]);
+    // What an interrupted part leaves lies beside the others.
+    fs::write(place.path("D2.checkpoint"), "").unwrap();
+    place.refuses("merge D1 D2.checkpoint D3 --out D", &["part 2/3 is missing: --resume goes on from D2.checkpoint"]);
+    place.refuses("merge D2.checkpoint --out D", &["every part is missing: --resume goes on from D2.checkpoint"]);
     place.refuses("merge D1 D2 D2 D3 --out D", &["D2 and D2 hold the same batches"]);
     place.refuses("merge D1 other D3 --out D", &["is of another run than D1", "seed is 1 there and 2 here"]);
     place.refuses("merge D1 nowhere --out D", &["nowhere"]);
