@@ -1,6 +1,5 @@
 //! `leyden reproduce`: the figures of the papers, data and pictures. What is made already is not made again.
 
-mod aging;
 mod curves;
 mod declared;
 mod fit;
@@ -10,16 +9,9 @@ mod scaling;
 
 use super::common::Outcome;
 use super::print::say;
-use super::run::sample;
 use crate::error::{ModelError, RunError, nearest};
-use crate::estimate::columns;
 use crate::output::figure::{Figure, Format};
 use crate::output::folder::{Run, RunFolder, manifest, sha256};
-use crate::output::table::csv;
-use crate::problem::Problem;
-use crate::run::RunOptions;
-use crate::table::Table;
-use crate::unravel::engine::Engine;
 use clap::Args;
 use serde_json::{Map, Value, json};
 use std::error::Error;
@@ -49,22 +41,30 @@ pub struct ReproduceArgs {
 }
 
 /// How a set of figures is made.
-enum Maker {
+#[derive(Clone, Copy)]
+enum Maker<'a> {
     /// By a program of its own.
     Program(fn(&mut Results) -> Result<(), Box<dyn Error>>),
-    /// From a declaration.
-    Declared(&'static str),
+    /// From a declaration, with the folder of inputs of the user's own.
+    Declared(&'a str, Option<&'a Path>),
 }
 
-const MAKERS: [(&str, Maker); 9] = [
-    ("aging", Maker::Program(aging::figures)),
-    ("aging_more", Maker::Declared(include_str!("reproduce/papers/aging_more.toml"))),
-    ("self_discharge", Maker::Declared(include_str!("reproduce/papers/self_discharge.toml"))),
-    ("charging", Maker::Declared(include_str!("reproduce/papers/charging.toml"))),
-    ("thermal_noise", Maker::Declared(include_str!("reproduce/papers/thermal_noise.toml"))),
-    ("dephasing", Maker::Declared(include_str!("reproduce/papers/dephasing.toml"))),
-    ("literature", Maker::Declared(include_str!("reproduce/papers/literature.toml"))),
-    ("single_shots", Maker::Declared(include_str!("reproduce/papers/single_shots.toml"))),
+/// A declaration that is shipped, with its name.
+macro_rules! declared {
+    ($name:literal) => {
+        ($name, Maker::Declared(include_str!(concat!("reproduce/papers/", $name, ".toml")), None))
+    };
+}
+
+const MAKERS: [(&str, Maker<'static>); 9] = [
+    declared!("aging"),
+    declared!("aging_more"),
+    declared!("self_discharge"),
+    declared!("charging"),
+    declared!("thermal_noise"),
+    declared!("dephasing"),
+    declared!("literature"),
+    declared!("single_shots"),
     ("scaling", Maker::Program(scaling::figures)),
 ];
 
@@ -74,10 +74,10 @@ pub fn reproduce(args: &ReproduceArgs) -> Outcome {
         let text = std::fs::read_to_string(&args.name).map_err(|e| RunError::Request(format!("{}: {e}", args.name)))?;
         let path = Path::new(&args.name);
         let stem = path.file_stem().map_or_else(|| "figures".into(), |s| s.to_string_lossy());
-        return Ok(exit(make(args, &stem, &Maker::Program(aging::figures), Some((&text, path.parent())))?));
+        return Ok(exit(make(args, &stem, Maker::Declared(&text, path.parent()))?));
     }
-    let wanted: Vec<&(&str, Maker)> =
-        MAKERS.iter().filter(|(name, _)| args.name == "all" || args.name == *name).collect();
+    let wanted: Vec<(&str, Maker)> =
+        MAKERS.into_iter().filter(|(name, _)| args.name == "all" || args.name == *name).collect();
     if wanted.is_empty() {
         let known = nearest(&args.name, MAKERS.iter().map(|(name, _)| *name).chain(["all"]));
         return Err(
@@ -87,11 +87,10 @@ pub fn reproduce(args: &ReproduceArgs) -> Outcome {
     let mut agree = true;
     for (name, maker) in wanted {
         // How fast this machine is says nothing about the papers.
-        if args.quick && args.name == "all" && *name == "scaling" {
+        if args.quick && args.name == "all" && name == "scaling" {
             continue;
         }
-        let declared = if let Maker::Declared(text) = maker { Some((*text, None)) } else { None };
-        agree &= make(args, name, maker, declared)?;
+        agree &= make(args, name, maker)?;
     }
     Ok(exit(agree))
 }
@@ -101,14 +100,8 @@ fn exit(agree: bool) -> ExitCode {
     if agree { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Make one set, unless it is there: by its program, or from a declaration with the folder of inputs of the user's own. Returns
-/// whether its numbers agree with those printed.
-fn make(
-    args: &ReproduceArgs,
-    name: &str,
-    maker: &Maker,
-    declared: Option<(&str, Option<&Path>)>,
-) -> Result<bool, Box<dyn Error>> {
+/// Make one set, unless it is there. Returns whether its numbers agree with those printed.
+fn make(args: &ReproduceArgs, name: &str, maker: Maker<'_>) -> Result<bool, Box<dyn Error>> {
     let started = Instant::now();
     let mut identity = Map::new();
     identity.insert("command".into(), json!(format!("reproduce {name}")));
@@ -117,7 +110,7 @@ fn make(
     facts.insert("seed".into(), json!(args.seed));
     facts.insert("quick".into(), json!(args.quick));
     let mut parsed = None;
-    if let Some((text, beside)) = declared {
+    if let Maker::Declared(text, beside) = maker {
         let mut declared = declared::parse(text).map_err(|e| RunError::Request(format!("{name}: {e}")))?;
         let mut all = text.to_owned();
         for own in declared.own_inputs(beside.unwrap_or(Path::new(""))) {
@@ -125,6 +118,9 @@ fn make(
             all += &known.map_err(|e| RunError::Request(format!("{}: {e}", own.display())))?;
         }
         facts.insert("declaration".into(), json!(sha256(all.as_bytes())));
+        if args.quick {
+            declared.roughen();
+        }
         parsed = Some(declared);
     }
     let folder = if args.quick { "results-quick" } else { "results" };
@@ -140,7 +136,7 @@ fn make(
     let agree = match (parsed, maker) {
         (Some(declared), _) => paper::figures(&mut results, &declared)?,
         (None, Maker::Program(program)) => program(&mut results).map(|()| true)?,
-        (None, Maker::Declared(_)) => true,
+        (None, Maker::Declared(..)) => true,
     };
     let environment = super::common::environment(started, rayon::current_num_threads());
     let finished = results.folder.finish(facts, environment)?;
@@ -168,24 +164,5 @@ impl Results {
             }
         }
         Ok(())
-    }
-
-    fn data(&mut self, name: &str, table: &Table) -> Result<(), RunError> {
-        self.folder.write(&format!("{name}.csv"), csv(table).as_bytes())
-    }
-
-    /// Sample, and keep the table as `name`_trajectories.csv.
-    fn sampled(&mut self, name: &str, problem: &Problem, trajectories: u64) -> Result<Table, Box<dyn Error>> {
-        let trajectories = if self.quick { trajectories.div_ceil(10) } else { trajectories };
-        say!("  {name}: {trajectories} trajectories");
-        let options =
-            RunOptions { trajectories, seed: self.seed, threads: 0, shots: false, covariance: false, states: false };
-        let outcome = sample(problem, &Engine::new(problem, None)?.1, options)?;
-        if outcome.interrupted {
-            return Err(RunError::Interrupted.into());
-        }
-        let table = columns::table(problem, &outcome.accumulated)?;
-        self.data(&format!("{name}_trajectories"), &table)?;
-        Ok(table)
     }
 }

@@ -362,3 +362,28 @@ pub fn reading(curve: &[Point], how: Reading) -> Option<(f64, f64)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::reproduce::declared;
+    use crate::exact::limit_cycle;
+
+    #[test]
+    fn equation_8_is_drawn_as_it_stands_in_the_library() {
+        let declared = declared::parse(include_str!("papers/aging.toml")).unwrap();
+        let figure = declared.figures.iter().find(|figure| figure.name == "limit_cycle").unwrap();
+        let mut compared = 0;
+        for (panel, tau_d) in figure.panels.iter().zip([0.0187, 0.0375]) {
+            let usual = panel.usual.or(&figure.usual);
+            for curve in panel.curves.iter().filter(|curve| curve.formula.is_some()) {
+                let drawn = Solver::new(false, 1).curve(&curve.or(&usual), How::Formula).unwrap();
+                let law = if curve.label.ends_with("printed") { limit_cycle::printed } else { limit_cycle::rederived };
+                let expected = law(140, 0.0187, tau_d);
+                assert!(drawn.iter().all(|p| (p.y - expected).abs() < 1e-9), "{}: {drawn:?}", curve.label);
+                compared += drawn.len();
+            }
+        }
+        assert_eq!(compared, 8);
+    }
+}

@@ -4,9 +4,10 @@
 //! What a figure says holds for its panels, and what a panel says for its curves, unless they say something else; but each curve
 //! has its own label, formula and `paths`. `docs/figures.md` has all keys.
 
-use crate::output::figure::{Axis, Mark, Scale};
+use crate::output::figure::{Axis, Corner, Mark, Scale};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::iter::once;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -56,6 +57,25 @@ pub struct DeclaredPanel {
     pub usual: Options,
     #[serde(rename = "curve")]
     pub curves: Vec<Options>,
+    pub inset: Option<DeclaredInset>,
+}
+
+/// A small panel inside another.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredInset {
+    #[serde(default)]
+    pub title: String,
+    /// Its axes; without a name those of the panel around it.
+    pub across: Option<DeclaredAxis>,
+    pub up: Option<DeclaredAxis>,
+    /// Where it lies; where it hides the least, if not given.
+    pub place: Option<Corner>,
+    /// What is usual for its curves, beside what is usual in the panel.
+    #[serde(default)]
+    pub usual: Options,
+    #[serde(rename = "curve")]
+    pub curves: Vec<Options>,
 }
 
 /// An axis.
@@ -88,6 +108,9 @@ pub struct Options {
     /// Parameters that are set.
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
+    /// Parameters that are set otherwise for a rough picture.
+    #[serde(default)]
+    pub quick: BTreeMap<String, Value>,
     /// Sections of the input with keys that are changed, such as `record = { paths = 8 }`.
     #[serde(default)]
     pub change: BTreeMap<String, Table>,
@@ -124,7 +147,7 @@ pub struct Options {
     pub ends: Option<bool>,
     /// The power law of the points with x in this range, with its exponent.
     pub fit: Option<(f64, f64)>,
-    /// Whether it is drawn as points.
+    /// Whether it is drawn as points, or never as points.
     pub points: Option<bool>,
     pub colour: Option<usize>,
 }
@@ -217,6 +240,7 @@ impl Options {
             label: self.label.clone(),
             input: self.input.clone().or(usual.input.clone()),
             set,
+            quick: BTreeMap::new(),
             change,
             formula: self.formula.clone(),
             table: self.table.clone().or(usual.table.clone()),
@@ -254,6 +278,12 @@ impl Options {
             other => other.to_string(),
         };
         self.set.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+    }
+
+    /// A title or a label with the values of parameters in place of their `{name}`.
+    pub fn filled(&self, text: &str) -> String {
+        let fill = |text: String, (name, value): (String, String)| text.replace(&format!("{{{name}}}"), &value);
+        self.overrides().into_iter().fold(text.to_owned(), fill)
     }
 }
 
@@ -301,7 +331,7 @@ impl Declared {
     /// Let inputs of the user's own be looked for in `folder`; returns their files, each once.
     pub fn own_inputs(&mut self, folder: &Path) -> Vec<PathBuf> {
         let mut files = Vec::new();
-        let mut find = |options: &mut Options| {
+        let find = |options: &mut Options| {
             let Some(own) = options.input.as_mut().filter(|name| name.ends_with(".toml")) else { return };
             let file = folder.join(&*own);
             *own = file.to_string_lossy().into_owned();
@@ -309,14 +339,24 @@ impl Declared {
                 files.push(file);
             }
         };
-        for figure in &mut self.figures {
-            find(&mut figure.usual);
-            for panel in &mut figure.panels {
-                find(&mut panel.usual);
-                panel.curves.iter_mut().for_each(&mut find);
-            }
-        }
+        self.options().for_each(find);
         files
+    }
+
+    /// Set what a rough picture sets otherwise.
+    pub fn roughen(&mut self) {
+        self.options().for_each(|options| options.set.append(&mut options.quick));
+    }
+
+    /// What is said of curves, anywhere.
+    fn options(&mut self) -> impl Iterator<Item = &mut Options> {
+        self.figures.iter_mut().flat_map(|figure| {
+            let panels = figure.panels.iter_mut().flat_map(|panel| {
+                let inset = panel.inset.iter_mut().flat_map(|inset| once(&mut inset.usual).chain(&mut inset.curves));
+                once(&mut panel.usual).chain(&mut panel.curves).chain(inset)
+            });
+            once(&mut figure.usual).chain(panels)
+        })
     }
 }
 
@@ -335,8 +375,9 @@ mod tests {
 
     #[test]
     fn what_is_shipped_is_understood_and_published_numbers_have_their_curves() {
-        let shipped =
-            MAKERS.iter().filter_map(|(_, maker)| if let Maker::Declared(text) = maker { Some(*text) } else { None });
+        let shipped = MAKERS
+            .iter()
+            .filter_map(|(_, maker)| if let Maker::Declared(text, _) = maker { Some(*text) } else { None });
         let guide = include_str!("../../../docs/figures.md");
         let example = guide.split("```").find_map(|part| part.strip_prefix("toml\n"));
         for text in shipped.chain(example) {
@@ -359,5 +400,27 @@ mod tests {
         let curve = options("set = { N = 8 }\nrows = { time = \"last\" }").or(&usual);
         assert_eq!(curve.overrides(), [("N".to_owned(), "8".to_owned()), ("gamma".to_owned(), "1".to_owned())]);
         assert_eq!((curve.input.as_deref(), curve.ways(), curve.paths), (Some("aging"), vec![How::Exact], false));
+        assert_eq!(curve.filled("{N} cells, {M}"), "8 cells, {M}");
+    }
+
+    #[test]
+    fn a_rough_picture_sets_what_it_says_where_nothing_nearer_is_set() {
+        let text = "title = ''\nsource = ''\n[[figure]]\nname = 'a'\ntitle = '{N} cells'\n\
+            usual = { set = { N = 140 }, quick = { N = 40 } }\n\
+            [[figure.panel]]\nacross = { label = 'x' }\nup = { label = 'y' }\ncurve = [{}, { set = { N = 1000 } }]\n\
+            [figure.panel.inset]\nplace = 'top-left'\ncurve = [{ set = { N = 5 }, quick = { N = 3 } }]\n";
+        let cells = |rough: bool| {
+            let mut declared = parse(text).unwrap();
+            if rough {
+                declared.roughen();
+            }
+            let figure = &declared.figures[0];
+            let inset = figure.panels[0].inset.as_ref().unwrap();
+            let of = |options: &Options| options.or(&figure.usual).overrides()[0].1.clone();
+            let curves = figure.panels[0].curves.iter().chain(&inset.curves).map(of);
+            once(figure.usual.filled(&figure.title)).chain(curves).collect::<Vec<_>>()
+        };
+        assert_eq!(cells(false), ["140 cells", "140", "1000", "5"]);
+        assert_eq!(cells(true), ["40 cells", "40", "1000", "3"]);
     }
 }

@@ -6,7 +6,7 @@ use crate::cli::print::say;
 use crate::error::RunError;
 use crate::exact;
 use crate::models::{Dephased, Network, Part};
-use crate::output::figure::{Axis, Figure, Mark, Panel, Point, Series};
+use crate::output::figure::{Axis, Figure, Mark, Panel, Point, Series, Size};
 use crate::problem::{Problem, Quantity, sm, sx};
 use crate::run::{self, RunOptions};
 use crate::unravel::engine::Engine;
@@ -129,7 +129,9 @@ pub fn figures(results: &mut Results) -> Result<(), Box<dyn Error>> {
         ));
     }
     results.folder.write("scaling.csv", text.as_bytes())?;
-    results.picture("scaling", &Figure::new("Cost against N", 1, panels))
+    let figure = Figure::new("Cost against the number of cells", 3, panels);
+    // Titles of three lines take their room.
+    results.picture("scaling", &figure.sized(Size { height: Some(68.0), ..Size::DOUBLE }))
 }
 
 #[cfg(test)]

@@ -54,6 +54,18 @@ impl Frame {
         }
     }
 
+    /// Places inside, at most so far apart.
+    pub fn places(&self, apart: f64) -> impl Iterator<Item = Place> {
+        let count = |length: f64| (length / apart).ceil().clamp(1.0, 1e3) as u32;
+        let (across, down) = (count(self.width()), count(self.height()));
+        let at = move |frame: &Self, i: u32, k: u32| {
+            let part = (f64::from(i) / f64::from(across), f64::from(k) / f64::from(down));
+            (frame.left + part.0 * frame.width(), frame.top + part.1 * frame.height())
+        };
+        let frame = *self;
+        (0..=across).flat_map(move |i| (0..=down).map(move |k| at(&frame, i, k)))
+    }
+
     pub fn holds(&self, place: Place) -> bool {
         (0..4).all(|side| self.depth(side, place) >= 0.0)
     }

@@ -25,7 +25,7 @@ impl Panel {
             Axis { range: Some((lo, hi)), ..axis }
         };
         let (x, y) = (whole(x, &heat.x), whole(y, &heat.y));
-        Self { title: title.into(), x, y, series: Vec::new(), legend: Legend::None, heat: Some(heat), strip: None }
+        Self { legend: Legend::None, heat: Some(heat), ..Self::new(title, x, y, Vec::new()) }
     }
 }
 

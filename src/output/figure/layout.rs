@@ -7,7 +7,7 @@ use super::font::Face;
 use super::geometry::{Frame, Place, distance, mix};
 use super::heat::extent;
 use super::words::{self, wrapped};
-use super::{Axis, Figure, Legend, Mark, Panel, Point, Scale, Series};
+use super::{Axis, Corner, Figure, Inset, Legend, Mark, Panel, Point, Scale, Series};
 
 // Text sizes.
 pub(super) const HEADING: f64 = 16.0;
@@ -40,6 +40,32 @@ pub(super) struct Cell {
     pub bare: bool,
     /// How far inside its frame begins at least.
     pub least_left: f64,
+    /// Whether it lies in another panel, where there is less room.
+    pub inside: bool,
+}
+
+impl Cell {
+    /// All of the room, for a panel without a letter.
+    pub fn whole(size: Place) -> Self {
+        Self { size, lettered: false, bare: false, least_left: 0.0, inside: false }
+    }
+
+    pub fn margin(&self) -> f64 {
+        if self.inside { 0.4 * MARGIN } else { MARGIN }
+    }
+
+    pub fn gap(&self) -> f64 {
+        if self.inside { 0.6 * GAP } else { GAP }
+    }
+
+    /// Size of the names of the axes.
+    pub fn label(&self) -> f64 {
+        if self.inside { SMALL } else { LABEL }
+    }
+
+    pub fn title(&self) -> f64 {
+        if self.inside { SMALL } else { TITLE }
+    }
 }
 
 /// The axes of one panel, and where the frame between them lies.
@@ -71,6 +97,7 @@ impl Plan {
         let y = Ruler::fit(&panel.y, ys, 0.05, headroom);
 
         let (wide, high) = cell.size;
+        let (margin, gap, label_size, title_size) = (cell.margin(), cell.gap(), cell.label(), cell.title());
         // A tick for about every three lines of text.
         let y_ticks = y.ticks(((high / (2.6 * SMALL)) as usize).clamp(2, 8));
         let widths = y_ticks.major.iter().map(|(_, label)| face.width(label));
@@ -83,17 +110,17 @@ impl Plan {
         });
         let has_factor = |ticks: &Ticks| !ticks.factor.is_empty();
         // The letter stands at the left, and the factor of the ordinate above its axis.
-        let title =
-            wrapped(&panel.title, face, TITLE, wide - 2.0 * (MARGIN + if cell.lettered { 2.0 * TITLE } else { 0.0 }));
+        let beside = if cell.lettered { 2.0 * title_size } else { 0.0 };
+        let title = wrapped(&panel.title, face, title_size, wide - 2.0 * (margin + beside));
         let factors = has_factor(&y_ticks) || bar_ticks.as_ref().is_some_and(has_factor);
         let lines = title.len().max(usize::from(cell.lettered)) as f64;
-        let side = wrapped(&panel.y.label, face, LABEL, high - if cell.bare { 2.0 } else { 5.0 } * LABEL);
+        let side = wrapped(&panel.y.label, face, label_size, high - if cell.bare { 2.0 } else { 5.0 } * label_size);
         let foot = !panel.x.label.is_empty() || x_factor;
-        let below = if cell.bare { GAP } else { MARGIN + room(foot, 1.3 * LABEL) + 1.3 * GAP + SMALL };
+        let below = if cell.bare { gap } else { margin + room(foot, 1.3 * label_size) + 1.3 * gap + SMALL };
         let mut frame = Frame {
-            left: (MARGIN + 1.2 * LABEL * side.len() as f64 + GAP + widest + GAP).max(cell.least_left),
-            top: MARGIN + 1.3 * TITLE * lines + room(factors, 1.3 * SMALL).max(room(lines > 0.0, GAP)),
-            right: wide - 1.5 * MARGIN,
+            left: (margin + 1.2 * label_size * side.len() as f64 + gap + widest + gap).max(cell.least_left),
+            top: margin + 1.3 * title_size * lines + room(factors, 1.3 * SMALL).max(room(lines > 0.0, gap)),
+            right: wide - 1.5 * margin,
             bottom: high - below,
         };
         if let (Some(heat), Some(ticks)) = (&panel.heat, &bar_ticks) {
@@ -112,7 +139,7 @@ impl Plan {
         let x_ticks = choices.find(fits).unwrap_or_else(|| x.ticks(2));
         if let Some((at, label)) = x_ticks.major.last() {
             let end = frame.left + at * frame.width() + face.width(label) * SMALL / 2.0;
-            frame.right -= if panel.heat.is_none() { (end - (wide - MARGIN / 2.0)).max(0.0) } else { 0.0 };
+            frame.right -= if panel.heat.is_none() { (end - (wide - margin / 2.0)).max(0.0) } else { 0.0 };
         }
         Self { cell, title, side, x, y, x_ticks, y_ticks, bar_ticks, frame }
     }
@@ -164,61 +191,102 @@ impl Plan {
         taken
     }
 
-    /// A box of the given size in a corner.
-    fn corner(&self, corner: Legend, (width, height): Place) -> Option<Frame> {
+    /// A box of the given size in a corner, or in the middle of a side.
+    fn corner(&self, corner: Corner, (width, height): Place) -> Frame {
         let inner = self.frame.grown(-INSET);
         let (right, bottom) = (inner.right - width, inner.bottom - height);
         let (left, top) = match corner {
-            Legend::TopRight => (right, inner.top),
-            Legend::TopLeft => (inner.left, inner.top),
-            Legend::BottomRight => (right, bottom),
-            Legend::BottomLeft => (inner.left, bottom),
-            Legend::Auto | Legend::None => return None,
+            Corner::TopRight => (right, inner.top),
+            Corner::TopLeft => (inner.left, inner.top),
+            Corner::BottomRight => (right, bottom),
+            Corner::BottomLeft => (inner.left, bottom),
+            Corner::Right => (right, 0.5 * (inner.top + bottom)),
+            Corner::Left => (inner.left, 0.5 * (inner.top + bottom)),
         };
-        Some(Frame::new((left, top), (left + width, top + height)))
+        Frame::new((left, top), (left + width, top + height))
     }
 
     /// The corner whose box covers the least of what is drawn, and how much that is.
-    fn emptiest(&self, panel: &Panel, size: Place) -> Option<(usize, Frame)> {
-        let taken = self.taken(panel);
-        [Legend::TopRight, Legend::TopLeft, Legend::BottomRight, Legend::BottomLeft]
-            .into_iter()
-            .filter_map(|corner| self.corner(corner, size))
-            .map(|frame| {
-                let near = frame.grown(5.0);
-                (taken.iter().filter(|&&p| near.holds(p)).count(), frame)
-            })
-            .min_by_key(|&(hits, _)| hits)
+    fn emptiest(&self, taken: &[Place], corners: &[Corner], size: Place) -> Option<(usize, Frame)> {
+        let boxes = corners.iter().map(|corner| self.corner(*corner, size));
+        let hits = |frame: Frame| {
+            let near = frame.grown(5.0);
+            (taken.iter().filter(|&&p| near.holds(p)).count(), frame)
+        };
+        boxes.map(hits).min_by_key(|&(hits, _)| hits)
+    }
+
+    /// Width and height of an inset that takes this part of the frame, or more where text would leave little of that.
+    fn inset_size(&self, part: f64) -> Place {
+        let of = |whole: f64, least: f64| (part * whole).max(least).min(0.8 * whole);
+        (of(self.frame.width(), 130.0), of(self.frame.height(), 95.0))
+    }
+
+    /// The size of the legend, and the factor by which it shrinks to fit; `None` where nothing has a name.
+    fn legend_size(&self, panel: &Panel, face: &Face) -> Option<(Place, f64)> {
+        let widths: Vec<f64> = named(panel).map(|s| words::width(&s.label, face)).collect();
+        let widest = SMALL * widths.iter().copied().reduce(f64::max)?;
+        let wanted = (SWATCH + widest + 3.0 * INSET, LINE * widths.len() as f64 + INSET);
+        let room = self.frame.grown(-INSET);
+        let shrink = (room.width() / wanted.0).min(room.height() / wanted.1).min(1.0);
+        Some(((wanted.0 * shrink, wanted.1 * shrink), shrink))
     }
 }
 
-/// Lays the panel out, and finds the legend's box and the factor by which it shrinks to fit.
-pub(super) fn settle(panel: &Panel, face: &Face, cell: Cell, legend: Legend) -> (Plan, Option<(Frame, f64)>) {
-    let plain = Plan::new(panel, face, cell, 0.0);
-    let widths: Vec<f64> = named(panel).map(|s| words::width(&s.label, face)).collect();
-    if widths.is_empty() {
-        return (plain, None);
-    }
-    let widest = SMALL * widths.iter().copied().fold(0.0, f64::max);
-    let wanted = (SWATCH + widest + 3.0 * INSET, LINE * widths.len() as f64 + INSET);
-    let room = plain.frame.grown(-INSET);
-    let shrink = (room.width() / wanted.0).min(room.height() / wanted.1).min(1.0);
-    let size = (wanted.0 * shrink, wanted.1 * shrink);
+/// The corners in which a legend may lie; an inset may also lie in the middle of a side.
+const CORNERS: [Corner; 6] =
+    [Corner::TopRight, Corner::TopLeft, Corner::BottomRight, Corner::BottomLeft, Corner::Right, Corner::Left];
+const LEGEND_CORNERS: usize = 4;
 
-    if legend != Legend::Auto {
-        let place = plain.corner(legend, size);
-        return (plain, place.map(|frame| (frame, shrink)));
-    }
-    let place = plain.emptiest(panel, size);
-    if panel.y.range.is_none() && place.is_some_and(|(hits, _)| hits > 0) {
-        for headroom in [0.08, 0.16, 0.24, 0.32, 0.4, 0.5, 0.6] {
-            let plan = Plan::new(panel, face, cell, headroom);
-            if let Some((0, frame)) = plan.emptiest(panel, size) {
-                return (plan, Some((frame, shrink)));
-            }
+/// A panel laid out, with the boxes that lie in it.
+pub(super) struct Settled {
+    pub plan: Plan,
+    /// The legend's box and the factor by which it shrinks to fit.
+    pub legend: Option<(Frame, f64)>,
+    pub inset: Option<Frame>,
+}
+
+/// Lays the panel out, and finds room for its inset and its legend where they hide nothing: smaller insets and more room above
+/// the data are tried in turn.
+pub(super) fn settle(panel: &Panel, face: &Face, cell: Cell, legend: Legend) -> Settled {
+    const PARTS: [f64; 3] = [0.48, 0.41, 0.35];
+    const HEADROOM: [f64; 10] = [0.0, 0.08, 0.16, 0.24, 0.32, 0.4, 0.5, 0.6, 0.8, 1.0];
+    let attempt = |headroom: f64, part: f64| {
+        let plan = Plan::new(panel, face, cell, headroom);
+        let (mut taken, mut hidden) = (plan.taken(panel), 0);
+        let mut choose = |corners: &[Corner], size: Place| {
+            let (hits, frame) = plan.emptiest(&taken, corners, size)?;
+            hidden += hits;
+            taken.extend(frame.places(5.0));
+            Some(frame)
+        };
+        let inset = panel.inset.as_ref().and_then(|Inset { place, .. }| {
+            choose(place.as_ref().map_or(&CORNERS[..], std::slice::from_ref), plan.inset_size(part))
+        });
+        let legend = match legend {
+            Legend::None => None,
+            Legend::Auto => plan
+                .legend_size(panel, face)
+                .and_then(|(size, shrink)| Some((choose(&CORNERS[..LEGEND_CORNERS], size)?, shrink))),
+        };
+        (hidden, Settled { plan, legend, inset })
+    };
+    // An inset may push the data further down than a legend.
+    let (parts, rooms) = if panel.inset.is_some() { (PARTS.len(), HEADROOM.len()) } else { (1, 8) };
+    let rooms = if panel.y.range.is_some() { 1 } else { rooms };
+    let tries = HEADROOM[..rooms].iter().flat_map(|room| PARTS[..parts].iter().map(move |part| (*room, *part)));
+    let mut best: Option<(usize, Settled)> = None;
+    for (room, part) in tries {
+        let (hidden, settled) = attempt(room, part);
+        if hidden == 0 {
+            return settled;
+        }
+        // Where nothing helps, no room is made in vain.
+        if room == 0.0 && best.as_ref().is_none_or(|(least, _)| hidden < *least) {
+            best = Some((hidden, settled));
         }
     }
-    (plain, place.map(|(_, frame)| (frame, shrink)))
+    best.map_or_else(|| attempt(0.0, PARTS[0]).1, |(_, settled)| settled)
 }
 
 /// Lays out what is below another plot, on its abscissa.
@@ -253,7 +321,7 @@ impl Shared {
 }
 
 /// Whether everything that the legend of one panel names is in that of another.
-fn is_part(panel: &Panel, whole: &Panel) -> bool {
+pub(super) fn is_part(panel: &Panel, whole: &Panel) -> bool {
     let same = |a: &Series, b: &Series| a.label == b.label && a.colour == b.colour && a.mark == b.mark;
     panel.legend == Legend::Auto && named(panel).all(|own| named(whole).any(|other| same(own, other)))
 }

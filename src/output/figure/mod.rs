@@ -17,6 +17,7 @@ pub use size::Size;
 use font::Face;
 use plotters::drawing::IntoDrawingArea;
 use plotters::prelude::{SVGBackend, WHITE};
+use serde::Deserialize;
 use size::Canvas;
 
 /// More panels than this is a mistake, and would need an unreasonably large bitmap.
@@ -107,12 +108,23 @@ pub struct Panel {
     pub y: Axis,
     /// The data; bands lie under lines, and lines under points.
     pub series: Vec<Series>,
-    /// Where the legend goes.
+    /// Its legend.
     pub legend: Legend,
     /// Coloured cells under the data.
     pub heat: Option<Heat>,
     /// What is shown below, along the same abscissa.
     pub strip: Option<Strip>,
+    /// What is shown inside, with axes of its own.
+    pub inset: Option<Inset>,
+}
+
+/// A small panel inside another; a strip or an inset of its own is not drawn.
+#[derive(Clone, Debug)]
+pub struct Inset {
+    /// Its axes and data. Its legend is left out where the panel around it names the same.
+    pub panel: Box<Panel>,
+    /// Its place; `None` is where it hides the least, with room made above the data if it hides some everywhere.
+    pub place: Option<Corner>,
 }
 
 /// A low plot under a panel, such as of distances from a curve in standard errors.
@@ -126,22 +138,32 @@ pub struct Strip {
     pub series: Vec<Series>,
 }
 
-/// The place of a legend.
+/// Whether a panel has a legend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Legend {
-    /// The corner with the least data, with room made above the data if all are taken.
+    /// In the corner with the least data, with room made above the data if all are taken.
     #[default]
     Auto,
-    /// Upper left.
-    TopLeft,
-    /// Upper right.
-    TopRight,
-    /// Lower left.
-    BottomLeft,
-    /// Lower right.
-    BottomRight,
     /// No legend.
     None,
+}
+
+/// A place beside the frame of a panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Corner {
+    /// Upper right.
+    TopRight,
+    /// Upper left.
+    TopLeft,
+    /// Lower right.
+    BottomRight,
+    /// Lower left.
+    BottomLeft,
+    /// Halfway up at the right.
+    Right,
+    /// Halfway up at the left.
+    Left,
 }
 
 /// One axis of a panel.
@@ -258,7 +280,7 @@ impl Strip {
 impl Panel {
     /// A panel with an automatically placed legend.
     pub fn new(title: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>) -> Self {
-        Self { title: title.into(), x, y, series, legend: Legend::Auto, heat: None, strip: None }
+        Self { title: title.into(), x, y, series, legend: Legend::Auto, heat: None, strip: None, inset: None }
     }
 }
 

@@ -6,8 +6,8 @@ use super::axis::Ticks;
 use super::font::{Face, SIZE_PER_EM};
 use super::geometry::{Frame, Place, dashes};
 use super::layout::{
-    Cell, GAP, HEADING, INSET, LABEL, LINE, MARGIN, Plan, SMALL, SWATCH, TITLE, entry_places, has_bar, has_place,
-    left_end, named, placed, runs, settle, settle_under,
+    Cell, GAP, HEADING, INSET, LABEL, LINE, MARGIN, Plan, SMALL, SWATCH, Settled, entry_places, has_bar, has_place,
+    is_part, left_end, named, placed, runs, settle, settle_under,
 };
 use super::size::Canvas;
 use super::words::{self, INDEX, pieces};
@@ -95,21 +95,44 @@ fn draw_panel<DB: DrawingBackend>(
     (width, height): Place,
     (letter, legend): (&str, Legend),
 ) -> Drawn {
-    let cell = Cell { size: (width, height), lettered: !letter.is_empty(), bare: false, least_left: 0.0 };
+    let cell = Cell { lettered: !letter.is_empty(), ..Cell::whole((width, height)) };
     let Some(strip) = &panel.strip else {
-        let (plan, place) = settle(panel, pen.face, cell, legend);
-        return Sheet { pen, panel, plan, letter, shaded: None }.draw(place);
+        return draw_axes(pen, panel, cell, (letter, legend)).map(|_| ());
     };
     let Strip { y, shaded, series } = strip;
     let below = Panel::new("", panel.x.clone(), y.clone(), series.clone());
     let low = Cell { size: (width, STRIP * height), lettered: false, ..cell };
     let least_left = left_end(&below, pen.face, low);
     let high = Cell { size: (width, (1.0 - STRIP) * height), bare: true, least_left, ..cell };
-    let (plan, place) = settle(panel, pen.face, high, legend);
+    let plan = draw_axes(pen, panel, high, (letter, legend))?;
     let under = settle_under(&below, pen.face, low, &plan);
-    Sheet { pen, panel, plan, letter, shaded: None }.draw(place)?;
     pen.origin.1 += (1.0 - STRIP) * height;
     Sheet { pen, panel: &below, plan: under, letter: "", shaded: Some(*shaded) }.draw(None)
+}
+
+/// The axes of a panel with all that lies between them. Returns their layout.
+fn draw_axes<DB: DrawingBackend>(
+    pen: &mut Pen<DB>,
+    panel: &Panel,
+    cell: Cell,
+    (letter, legend): (&str, Legend),
+) -> Result<Plan, FigureError> {
+    let Settled { plan, legend, inset } = settle(panel, pen.face, cell, legend);
+    let sheet = Sheet { pen, panel, plan, letter, shaded: None };
+    sheet.draw(legend)?;
+    let plan = sheet.plan;
+    if let (Some(frame), Some(inset)) = (inset, &panel.inset) {
+        pen.fill(&frame.corners(), &WHITE)?;
+        let own = &inset.panel;
+        let around = pen.origin;
+        pen.origin = (around.0 + frame.left, around.1 + frame.top);
+        let cell = Cell { inside: true, ..Cell::whole((frame.width(), frame.height())) };
+        let legend = if is_part(own, panel) { Legend::None } else { own.legend };
+        let Settled { plan, legend, .. } = settle(own, pen.face, cell, legend);
+        Sheet { pen, panel: own, plan, letter: "", shaded: None }.draw(legend)?;
+        pen.origin = around;
+    }
+    Ok(plan)
 }
 
 /// (a), (b), … for the panel with this number; after the 26th they begin again with two letters.
@@ -357,7 +380,7 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
     fn ticks(&self) -> Drawn {
         const LONG: f64 = 4.5;
         const SHORT: f64 = 2.5;
-        let (pen, plan, frame) = (self.pen, &self.plan, self.plan.frame);
+        let (pen, plan, frame, gap) = (self.pen, &self.plan, self.plan.frame, self.plan.cell.gap());
         let across = |at: f64, length: f64| {
             let x = plan.across(at);
             pen.line(&[(x, frame.bottom), (x, frame.bottom - length)], &INK, 1.0)
@@ -374,7 +397,7 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         }
         for (at, label) in &plan.x_ticks.major {
             across(*at, LONG)?;
-            let place = (plan.across(*at), frame.bottom + GAP + SMALL / 2.0);
+            let place = (plan.across(*at), frame.bottom + gap + SMALL / 2.0);
             if plan.cell.bare {
                 continue;
             }
@@ -382,7 +405,7 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         }
         for (at, label) in &plan.y_ticks.major {
             up(*at, LONG)?;
-            let place = (frame.left - GAP, plan.up(*at));
+            let place = (frame.left - gap, plan.up(*at));
             pen.text(label, place, SMALL, HPos::Right, LEVEL)?;
         }
         Ok(())
@@ -393,40 +416,41 @@ impl<DB: DrawingBackend> Sheet<'_, DB> {
         let (pen, panel, plan, frame) = (self.pen, self.panel, &self.plan, self.plan.frame);
         let (x_factor, y_factor) = (&plan.x_ticks.factor, &plan.y_ticks.factor);
         let (wide, high) = plan.cell.size;
-        let foot = high - MARGIN - 0.5 * LABEL;
-        let line = |k: usize| MARGIN + 1.3 * TITLE * (k as f64 + 0.5);
+        let (margin, label, heading) = (plan.cell.margin(), plan.cell.label(), plan.cell.title());
+        let foot = high - margin - 0.5 * label;
+        let line = |k: usize| margin + 1.3 * heading * (k as f64 + 0.5);
         if !x_factor.is_empty() && !plan.cell.bare {
             pen.text(x_factor, (frame.right, foot), SMALL, HPos::Right, LEVEL)?;
         }
         if !y_factor.is_empty() {
-            let place = (frame.left, frame.top - GAP - SMALL / 2.0);
+            let place = (frame.left, frame.top - plan.cell.gap() - SMALL / 2.0);
             pen.text(y_factor, place, SMALL, HPos::Left, LEVEL)?;
         }
         if !self.letter.is_empty() {
-            pen.text(self.letter, (MARGIN, line(0)), TITLE, HPos::Left, LEVEL)?;
+            pen.text(self.letter, (margin, line(0)), heading, HPos::Left, LEVEL)?;
         }
         // Centred text leaves the room of the factor and of the letter free at both ends.
         let (centre, middle) = (plan.across(0.5), plan.up(0.5));
         for (k, title) in plan.title.iter().enumerate() {
-            let beside = if self.letter.is_empty() { 0.0 } else { 2.0 * TITLE };
-            let half = (centre - MARGIN - beside).min(wide - MARGIN - centre).max(1.0);
-            let short = 2.0 * half >= words::width(title, pen.face) * TITLE;
+            let beside = if self.letter.is_empty() { 0.0 } else { 2.0 * heading };
+            let half = (centre - margin - beside).min(wide - margin - centre).max(1.0);
+            let short = 2.0 * half >= words::width(title, pen.face) * heading;
             let at = if short { centre } else { (wide + beside) / 2.0 };
-            let room = if short { 2.0 * half } else { wide - beside - 2.0 * MARGIN };
-            pen.fitted(title, (at, line(k)), TITLE, room, LEVEL)?;
+            let room = if short { 2.0 * half } else { wide - beside - 2.0 * margin };
+            pen.fitted(title, (at, line(k)), heading, room, LEVEL)?;
         }
         let taken = match &x_factor[..] {
             "" => 0.0,
             factor => 2.0 * (pen.face.width(factor) * SMALL + GAP),
         };
         if !plan.cell.bare {
-            pen.fitted(&panel.x.label, (centre, foot), LABEL, frame.width() - taken, LEVEL)?;
+            pen.fitted(&panel.x.label, (centre, foot), label, frame.width() - taken, LEVEL)?;
         }
         for (k, line) in plan.side.iter().enumerate() {
-            let across = MARGIN + 1.2 * LABEL * k as f64 + 0.5 * LABEL;
-            let above = if self.letter.is_empty() { 0.5 * MARGIN } else { MARGIN + 1.3 * TITLE };
-            let half = (middle - above).min(high - middle - 0.5 * MARGIN);
-            pen.fitted(line, (across, middle), LABEL, 2.0 * half, UPWARDS)?;
+            let across = margin + 1.2 * label * k as f64 + 0.5 * label;
+            let above = if self.letter.is_empty() { 0.5 * margin } else { margin + 1.3 * heading };
+            let half = (middle - above).min(high - middle - 0.5 * margin);
+            pen.fitted(line, (across, middle), label, 2.0 * half, UPWARDS)?;
         }
         Ok(())
     }

@@ -140,6 +140,50 @@ fn a_strip_has_the_abscissa_of_its_panel() {
     assert_eq!((dots.len(), dots[0]), (40, first));
 }
 
+/// Left, top, right and bottom of what the elements of a kind draw in a colour.
+fn boxes(svg: &str, kind: &str, colour: &str) -> Vec<[i32; 4]> {
+    let drawn = svg.lines().filter(|line| line.starts_with(&format!("<{kind}")) && line.contains(colour));
+    let extent = |line: &str| {
+        let places = line.split("points=\"").nth(1)?.split('"').next()?.split(' ').filter_map(|p| p.split_once(','));
+        let places: Vec<(i32, i32)> = places.map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).collect();
+        let (xs, ys) = (|| places.iter().map(|p| p.0), || places.iter().map(|p| p.1));
+        Some([xs().min()?, ys().min()?, xs().max()?, ys().max()?])
+    };
+    drawn.filter_map(extent).collect()
+}
+
+#[test]
+fn an_inset_lies_in_its_panel_hides_nothing_and_holds_its_curves() {
+    let within = |a: [i32; 4], b: [i32; 4]| a[0] >= b[0] && a[1] >= b[1] && a[2] <= b[2] && a[3] <= b[3];
+    let apart = |a: [i32; 4], b: [i32; 4]| a[2] < b[0] || b[2] < a[0] || a[3] < b[1] || b[3] < a[1];
+    // One that leaves a corner free, and one that has data everywhere unless room is made above.
+    let zigzag = (0..80).map(|k| Point::exact(f64::from(k), f64::from(k % 2))).collect();
+    for (data, place) in [(decay(), None), (zigzag, None), (decay(), Some(Corner::TopRight))] {
+        let mut whole = panel(Mark::Line, data);
+        let mut own = panel(Mark::Line, decay());
+        own.series[0].colour = 1;
+        // Most of it is out of sight.
+        own.x = own.x.within(0.0, 0.5);
+        whole.inset = Some(Inset { panel: Box::new(own), place });
+        let svg = Figure::new("", 1, vec![whole]).svg().unwrap();
+        let large = |b: &[i32; 4]| b[2] - b[0] > 300 && b[3] - b[1] > 300;
+        let frames: Vec<[i32; 4]> = boxes(&svg, "polyline", "#262626").into_iter().filter(large).collect();
+        let [around, inside] = frames[..] else { panic!("{frames:?}") };
+        let ground = boxes(&svg, "polygon", "#FFFFFF").into_iter().find(|b| within(inside, *b)).unwrap();
+        assert!(within(ground, around), "{ground:?} in {around:?}");
+        let curves = boxes(&svg, "polyline", "#D55E00");
+        assert!(!curves.is_empty() && curves.iter().all(|curve| within(*curve, inside)), "{curves:?} in {inside:?}");
+        let line = svg.lines().find(|l| l.starts_with("<polyline") && l.contains("#0072B2")).unwrap();
+        let path = line.split("points=\"").nth(1).unwrap().split('"').next().unwrap();
+        let path: Vec<[i32; 2]> = path
+            .split(' ')
+            .filter_map(|p| p.split_once(','))
+            .map(|(x, y)| [x.parse().unwrap(), y.parse().unwrap()])
+            .collect();
+        assert!(path.len() > 39 && path.iter().all(|[x, y]| apart([*x, *y, *x, *y], ground)));
+    }
+}
+
 #[test]
 fn panels_are_neither_absent_nor_too_many() {
     let empty = Figure::new("nothing", 2, Vec::new());
