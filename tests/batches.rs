@@ -220,7 +220,7 @@ fn mixtures_of_many_states_are_taken_apart() {
     ] {
         let (_, engine) = Engine::new(&problem, Some(representation)).unwrap();
         let stop = Stop::default();
-        let known = engine.no_jump(&stop).unwrap().expect(problem.title());
+        let known = engine.no_jump(&stop).unwrap().unwrap_or_else(|| panic!("{}", problem.title()));
         assert_eq!(known.states(), states, "{}", problem.title());
         // One channel stands for all of a problem that has only one.
         if problem.channels().len() == 1 {
