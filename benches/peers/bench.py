@@ -33,11 +33,11 @@ NUMBERS = ["seconds_to_1_percent", "seconds", "relative_error", "relative_bias"]
 COUNTS = {
     "leyden": dict(tls=20_000, star=3_000, oscillators=500, network=20_000, chain=400, aging=300_000, charger=10_000, thermal=30_000),
     "qutip_mcsolve": dict(tls=250, star=150, oscillators=60, network=300, chain=40, aging=100, charger=200, thermal=200),
-    "dynamiqs_jssesolve": dict(tls=60, network=60),
+    "dynamiqs_jssesolve": dict(tls=60, star=60, oscillators=10, network=60, chain=8, aging=100, charger=100, thermal=40),
     "yaqs_mcwf": dict(tls=25, star=25, oscillators=20, network=25, chain=20, charger=25, thermal=25),
     "leyden_exact": dict.fromkeys(problems.NAMES, 1),
     "qutip_mesolve": dict.fromkeys(problems.NAMES, 1),
-    "dynamiqs_mesolve": dict(tls=1, network=1),
+    "dynamiqs_mesolve": dict.fromkeys(problems.NAMES, 1),
 }
 LABELS = {"leyden": "leyden run", "qutip_mcsolve": "QuTiP mcsolve", "dynamiqs_jssesolve": "dynamiqs jssesolve", "yaqs_mcwf": "mqt-yaqs MCWF",
           "leyden_exact": "leyden exact", "qutip_mesolve": "QuTiP mesolve", "dynamiqs_mesolve": "dynamiqs mesolve"}

@@ -52,8 +52,10 @@ def dynamiqs_operators(p):
 
     dq.set_precision("double")
     dq.set_progress_meter(False)
-    dense = [x.toarray() for x in (p["H"], p["energy"], *p["jumps"])]
-    return dq, jax, dense[0], dense[2:], p["psi"].reshape(-1, 1), dense[1]
+    H, energy, *jumps = (x.toarray() for x in (p["H"], p["energy"], *p["jumps"]))
+    if p["late"] is not None:
+        jumps.append(dq.pwc([0.0, p["since"], p["times"][-1]], [0.0, 1.0], p["late"].toarray()))
+    return dq, jax, H, jumps, p["psi"].reshape(-1, 1), energy
 
 
 def dynamiqs_jssesolve(name, p):
