@@ -198,8 +198,19 @@ fn occupied_pairs(cells: u64, diagonal: &Initial) -> std::ops::RangeInclusive<u6
     }
 }
 
+/// States |J, M⟩ of a mixture that are looked at one by one.
+const MOST_LOOKED_AT: u64 = 1 << 18;
+
 /// The probability, 2J and J + M of each |J, M⟩ in a product state of N cells; `None` if there are more than `most`.
 pub fn spin_states(cells: u64, diagonal: &Initial, most: usize) -> Option<Vec<(f64, u64, u64)>> {
+    match (diagonal, diagonal.cell()) {
+        (Initial::Dicke { two_j, two_m }, _) => return Some(vec![(1.0, *two_j, ((*two_j as i64 + two_m) / 2) as u64)]),
+        (_, Some((0.0, _))) => return Some(vec![(1.0, cells, 0)]),
+        (_, Some((1.0, _))) => return Some(vec![(1.0, cells, cells)]),
+        // Most may be too rare for a number, but each has to be looked at.
+        _ if (cells / 2 + 1).saturating_mul(cells + 1) > MOST_LOOKED_AT => return None,
+        _ => {}
+    }
     let mut all = Vec::new();
     for two_j in occupied_pairs(cells, diagonal).map(|pairs| cells - 2 * pairs) {
         if all.len() > most {
